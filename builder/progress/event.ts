@@ -1,0 +1,52 @@
+import type { SourceRange } from "../dockerfile/instruction.ts";
+
+/** What one step used, where the kernel could say. */
+export interface StepUsage {
+  readonly wallMs: number;
+  /** User and system time of all processes of the step, milliseconds. */
+  readonly cpuMs?: number;
+  /** Peak memory of the step's cgroup, bytes. */
+  readonly peakMemoryBytes?: number;
+  readonly readBytes?: number;
+  readonly writtenBytes?: number;
+}
+
+/** One row of the progress display. */
+export interface StepInfo {
+  /** Unique in one build; counts from 1 in Dockerfile order. */
+  readonly id: number;
+  /** "stage-1", "builder"; absent in a build of one unnamed stage. */
+  readonly stage?: string;
+  /** "[builder 2/5] RUN npm ci": ready to print. */
+  readonly title: string;
+  readonly range: SourceRange;
+}
+
+/** What a build tells while it goes on. Events of one step come in order; steps run in parallel. */
+export type BuildEvent =
+  | { readonly type: "plan"; readonly steps: readonly StepInfo[] }
+  | { readonly type: "step-start"; readonly step: number; readonly atMs: number }
+  | { readonly type: "step-output"; readonly step: number; readonly stream: "stdout" | "stderr"; readonly chunk: Uint8Array }
+  /** How far a long step without output is, e.g. bytes packed. */
+  | { readonly type: "step-progress"; readonly step: number; readonly message: string }
+  | {
+      readonly type: "step-end";
+      readonly step: number;
+      readonly outcome: "done" | "cached" | "failed" | "cancelled";
+      readonly atMs: number;
+      readonly usage?: StepUsage;
+      /** One line about the result, e.g. "same content as before: later steps stay cached". */
+      readonly note?: string;
+    }
+  /** Said once a build: which sandbox rung, a limit that could not be set, an argument nobody used. */
+  | { readonly type: "note"; readonly message: string }
+  | { readonly type: "warning"; readonly message: string; readonly range?: SourceRange }
+  | {
+      readonly type: "image";
+      readonly imageId: string;
+      readonly manifestDigest: string;
+      readonly names: readonly string[];
+      readonly sizeBytes: number;
+    };
+
+export type EventSink = (event: BuildEvent) => void;
