@@ -1,44 +1,51 @@
-// CONTRACT: signatures are fixed, bodies come with the addon.
+import { nativeAddon } from "./binding.ts";
 import type { ByteString } from "./bytes.ts";
+import { MessageWriter, packPaths } from "./message.ts";
 
-export type FileType = "file" | "directory" | "symlink" | "char" | "block" | "fifo" | "socket";
-
-/** One scanned file. Field names follow stat(2). */
-export interface ScanEntry {
-  /** Relative to the scanned root, no leading slash; "" is the root itself. */
-  readonly path: ByteString;
-  readonly type: FileType;
-  /** Permission bits with setuid, setgid and sticky: 0–0o7777. */
-  readonly mode: number;
-  readonly uid: number;
-  readonly gid: number;
-  /** Bytes; 0 for anything but files. */
-  readonly size: number;
-  /** Seconds since the epoch, and the nanoseconds past them (0–999,999,999). */
-  readonly mtime: number;
-  readonly mtimeNsec: number;
-  readonly nlink: number;
-  /** Names the inode among the files of one scan: equal exactly for hard links of each other. */
-  readonly inode: string;
-  /** Device numbers, for char and block. */
-  readonly major: number;
-  readonly minor: number;
-  /** Symlinks only. */
-  readonly target?: ByteString;
-  /** Only where the scan asked for them and the file has some. */
-  readonly xattrs?: Readonly<Record<string, ByteString>>;
-  /**
-   * dev, ino, size, mtime, ctime and mode as raw bytes: equal means that the kernel has seen no change since
-   * (but for the racy last clock tick, which the reader of a cache must handle by `ctime`).
-   */
-  readonly identity: ByteString;
-  readonly ctime: number;
-  readonly ctimeNsec: number;
+/** Removes a file, or a directory with all that is in it. Missing is fine; links are never followed; unwritable directories are made writable. */
+export async function removeTree(path: string): Promise<void> {
+  await nativeAddon().removeTree(path);
 }
 
-export interface ScanOptions {
-  /** Descend into directories (never through symlinks). Otherwise the given directories' own children only. */
-  readonly recursive: boolean;
-  /** Read extended attributes too. POSIX ACLs, capabilities, user.*, trusted.* as far as they may be read. */
-  readonly xattrs: boolean;
+/** Unlinks the file, or removes the empty directory, at each path below `root`, in order. A missing one is ENOENT. */
+export async function removePaths(root: string, paths: readonly ByteString[]): Promise<void> {
+  const { numbers, text } = packPaths(paths);
+  await nativeAddon().removePaths(root, numbers, text);
+}
+
+/** What a file shall have; what is absent stays as it is. */
+export interface AttributeChange {
+  readonly path: ByteString;
+  /** 0–0o7777; EOPNOTSUPP on symlinks. */
+  readonly mode?: number;
+  /** Changing an owner clears setuid and capabilities (chown(2)). */
+  readonly uid?: number;
+  readonly gid?: number;
+  /** Seconds since the epoch, and the nanoseconds past them (0 when absent). The access time is set to the same. */
+  readonly mtime?: number;
+  readonly mtimeNsec?: number;
+}
+
+/** Sets owner, mode and times, in this order, of files below `root`; of links themselves. */
+export async function setAttributes(root: string, changes: readonly AttributeChange[]): Promise<void> {
+  const keep = -1;
+  const message = new MessageWriter();
+  for (const { path, uid, gid, mode, mtime, mtimeNsec } of changes) {
+    message.text(path);
+    for (const id of [uid, gid, mode]) message.number(id ?? keep);
+    message.number(mtime === undefined ? 0 : 1);
+    message.number(mtime ?? 0).number(mtimeNsec ?? 0);
+  }
+  const { numbers, text } = message.finish();
+  await nativeAddon().setAttributes(root, numbers, text);
+}
+
+/** syncfs(2): everything written to the file system of this open file is on its disk. */
+export async function syncFileSystem(fd: number): Promise<void> {
+  await nativeAddon().syncFileSystem(fd);
+}
+
+/** rename(2) that fails with EEXIST when `to` exists. */
+export function renameNoReplace(from: string, to: string): void {
+  nativeAddon().renameNoReplace(from, to);
 }

@@ -1,0 +1,86 @@
+// Bundles the program and the libraries into dist/, one file each. Entries whose source does not exist are left out.
+import { chmodSync, existsSync, mkdirSync, readdirSync, renameSync, rmSync } from "node:fs";
+import { builtinModules } from "node:module";
+import { dirname, join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { build } from "esbuild";
+
+const root = dirname(dirname(fileURLToPath(import.meta.url)));
+const dist = join(root, "dist");
+
+const entries = {
+  tsbuild: "builder/cli/main.ts",
+  worker: "store/directory-worker.ts",
+  index: "builder/index.ts",
+  store: "store/store.ts",
+  runtime: "runtime-addon/index.ts",
+};
+
+/**
+ * Static imports of Node's modules would be hoisted to the top of the one file and all be loaded at every start. As lazily evaluated
+ * modules they are loaded with the first of our modules that wants them.
+ */
+const lazyBuiltins = {
+  name: "lazy-builtins",
+  setup({ onResolve, onLoad }) {
+    const names = new Set(builtinModules.flatMap((name) => [name, `node:${name}`]));
+    onResolve({ filter: /.*/ }, ({ path }) => {
+      if (!names.has(path) && !path.startsWith("node:")) return undefined;
+      return { path: path.startsWith("node:") ? path : `node:${path}`, namespace: "builtin", sideEffects: false };
+    });
+    onLoad({ filter: /.*/, namespace: "builtin" }, ({ path }) => ({
+      contents: `module.exports = process.getBuiltinModule(${JSON.stringify(path)});`,
+      loader: "js",
+    }));
+  },
+};
+
+/** No module of ours does anything when it is loaded but the entries: what is imported and not used is dropped. */
+const noSideEffects = {
+  name: "no-side-effects",
+  setup({ onResolve, resolve }) {
+    onResolve({ filter: /^\.\.?\// }, async ({ path, importer, kind, resolveDir, pluginData }) => {
+      if (pluginData === noSideEffects || importer.includes("node_modules") || kind === "entry-point") return undefined;
+      const found = await resolve(path, { importer, kind, resolveDir, pluginData: noSideEffects });
+      return found.errors.length > 0 ? found : { ...found, sideEffects: false };
+    });
+  },
+};
+
+mkdirSync(dist, { recursive: true });
+const staging = join(dist, `.new-${process.pid}`);
+try {
+  for (const [name, source] of Object.entries(entries)) {
+    if (!existsSync(join(root, source))) {
+      console.log(`dist/${name}.js: left out, ${source} does not exist`);
+      continue;
+    }
+    const outfile = join(staging, `${name}.js`);
+    await build({
+      absWorkingDir: root,
+      entryPoints: [source],
+      outfile,
+      bundle: true,
+      format: "esm",
+      platform: "node",
+      target: "node20.17",
+      // Identifiers stay: error classes are named after them, and stacks are for reading.
+      minifySyntax: true,
+      minifyWhitespace: true,
+      legalComments: "none",
+      // Native and optional: found in node_modules where it could be compiled.
+      external: ["zlib-sync"],
+      banner: name === "tsbuild" ? { js: "#!/usr/bin/env node" } : {},
+      plugins: [lazyBuiltins, noSideEffects],
+      logLevel: "warning",
+    });
+  }
+  // By rename, so that a program that starts meanwhile finds whole files.
+  for (const file of readdirSync(staging)) {
+    if (file === "tsbuild.js") chmodSync(join(staging, file), 0o755);
+    renameSync(join(staging, file), join(dist, file));
+    console.log(`dist/${file}`);
+  }
+} finally {
+  rmSync(staging, { recursive: true, force: true });
+}

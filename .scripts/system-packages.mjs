@@ -1,0 +1,102 @@
+// Names the Debian packages that a purpose needs and, as root, installs those that are missing.
+//   node .scripts/system-packages.mjs demo|tests|bench… [--no-system-packages]
+import { existsSync } from "node:fs";
+import { pathToFileURL } from "node:url";
+import { findCommand, output, run } from "./command.mjs";
+
+/** Package → what shows that it is there: a command, or a file when the name starts with "/". */
+const PROOF = {
+  acl: "setfacl",
+  attr: "getfattr",
+  "busybox-static": "/usr/share/doc/busybox-static",
+  debootstrap: "debootstrap",
+  e2fsprogs: "mkfs.ext4",
+  "libarchive-tools": "bsdtar",
+  "libcap2-bin": "setcap",
+  skopeo: "skopeo",
+  uidmap: "newuidmap",
+  umoci: "umoci",
+  "xz-utils": "xz",
+  zstd: "zstd",
+};
+
+const PURPOSES = {
+  demo: ["debootstrap"],
+  tests: Object.keys(PROOF),
+  bench: ["busybox-static", "e2fsprogs"],
+};
+
+/** The packages of the purposes that this machine lacks, sorted. */
+export function missingPackages(purposes) {
+  const wanted = new Set(
+    purposes.flatMap((purpose) => {
+      const names = PURPOSES[purpose];
+      if (names === undefined) throw new Error(`unknown purpose "${purpose}": one of ${Object.keys(PURPOSES).join(", ")}`);
+      return names;
+    }),
+  );
+  return [...wanted].sort().filter((name) => !(PROOF[name].startsWith("/") ? existsSync(PROOF[name]) : findCommand(PROOF[name])));
+}
+
+/**
+ * Installs what the purposes need, where that is possible and wished; else says in one line what is missing and the
+ * command that installs it. Returns the packages that are missing afterwards. Throws when apt-get fails.
+ */
+export function ensureSystemPackages(purposes, { install = process.env.TSBUILD_NO_SYSTEM_PACKAGES !== "1" } = {}) {
+  const missing = missingPackages(purposes);
+  if (missing.length === 0) return [];
+  const apt = findCommand("apt-get");
+  const command = `apt-get install -y --no-install-recommends ${missing.join(" ")}`;
+  if (process.getuid() !== 0 || !install || apt === undefined) {
+    const how = apt === undefined ? "with this system's package manager" : `with: ${process.getuid() === 0 ? "" : "sudo "}${command}`;
+    console.log(`system packages missing for ${purposes.join(", ")}: ${missing.join(" ")} (install them ${how})`);
+    return missing;
+  }
+  console.log(`installing system packages for ${purposes.join(", ")}: ${missing.join(" ")}`);
+  const env = { ...process.env, DEBIAN_FRONTEND: "noninteractive" };
+  const update = () => run([apt, "update", "-q"], { env, quiet: true });
+  const installMissing = () =>
+    run([apt, "install", "-y", "-q", "--no-install-recommends", ...missing], {
+      env,
+      quiet: true,
+    });
+  console.log(command);
+  if (!listsKnow(missing)) {
+    update();
+    installMissing();
+  } else {
+    try {
+      installMissing();
+    } catch {
+      // Lists that are weeks old name versions that the archive has dropped; a second failure is the real one.
+      update();
+      installMissing();
+    }
+  }
+  return missingPackages(purposes);
+}
+
+/** Whether apt's lists name an installable version of every package. */
+function listsKnow(packages) {
+  const policy = output(["apt-cache", "policy", ...packages]);
+  return packages.every((name) => {
+    const candidate = new RegExp(`^${name.replace(/[+.]/g, "\\$&")}:\\n(?:  .*\\n)*?  Candidate: (.*)$`, "m").exec(policy)?.[1];
+    return candidate !== undefined && candidate !== "(none)";
+  });
+}
+
+if (import.meta.url === pathToFileURL(process.argv[1] ?? "").href) {
+  const args = process.argv.slice(2);
+  const purposes = args.filter((arg) => !arg.startsWith("--"));
+  const options = args.includes("--no-system-packages") ? { install: false } : {};
+  try {
+    const unknown = args.find((arg) => arg.startsWith("--") && arg !== "--no-system-packages");
+    if (unknown !== undefined || purposes.length === 0) {
+      throw new Error(`usage: system-packages.mjs ${Object.keys(PURPOSES).join("|")}… [--no-system-packages]`);
+    }
+    ensureSystemPackages(purposes, options);
+  } catch (error) {
+    console.error(`error: ${error.message}`);
+    process.exitCode = 1;
+  }
+}

@@ -1,0 +1,56 @@
+import { existsSync, readFileSync } from "node:fs";
+import { relative } from "node:path";
+
+/**
+ * Reads vitest's JSON report and the skips that the tests declared. A skip that no requirement explains counts as failed;
+ * with `ci` so does one that CI machines could do without. `lines` is what to print about skips.
+ */
+export function readTestReport(reportFile, skipsFile, { ci }) {
+  if (!existsSync(reportFile)) return { passed: 0, failed: 1, skipped: 0, lines: ["the test run left no report"] };
+  const report = JSON.parse(readFileSync(reportFile, "utf8"));
+  const declared = existsSync(skipsFile)
+    ? readFileSync(skipsFile, "utf8")
+        .trim()
+        .split("\n")
+        .map((line) => JSON.parse(line))
+    : [];
+  const result = { passed: 0, failed: 0, skipped: 0, lines: [] };
+  const table = new Map();
+  for (const { name, status, assertionResults } of report.testResults) {
+    const file = relative(process.cwd(), name);
+    // A file that cannot be loaded has no tests to count.
+    if (status === "failed" && assertionResults.every((test) => test.status !== "failed")) result.failed += 1;
+    for (const test of assertionResults) {
+      if (test.status === "passed") result.passed += 1;
+      else if (test.status === "failed") result.failed += 1;
+      else countSkip({ title: `${file}: ${test.fullName}`, reasons: declared.filter((skip) => skip.file === name) });
+    }
+  }
+
+  function countSkip({ title, reasons }) {
+    if (reasons.length === 0) {
+      result.failed += 1;
+      result.lines.push(`skipped without a declared reason: ${title}`);
+      return;
+    }
+    const fails = ci && !reasons.some((reason) => reason.missingInCi !== undefined);
+    result[fails ? "failed" : "skipped"] += 1;
+    for (const { requirement, reason, missingInCi } of uniqueByRequirement(reasons)) {
+      const row = table.get(requirement) ?? { reason, missingInCi, tests: 0 };
+      row.tests += 1;
+      table.set(requirement, row);
+    }
+    if (fails) result.lines.push(`must not be skipped in CI: ${title}`);
+  }
+
+  if (table.size > 0) result.lines.push("", "skipped for want of:");
+  for (const [requirement, { reason, missingInCi, tests }] of [...table].sort()) {
+    const inCi = missingInCi === undefined ? "" : `; in CI too: ${missingInCi}`;
+    result.lines.push(`  ${requirement.padEnd(16)} ${String(tests).padStart(4)} tests  ${reason}${inCi}`);
+  }
+  return result;
+}
+
+function uniqueByRequirement(skips) {
+  return [...new Map(skips.map((skip) => [skip.requirement, skip])).values()];
+}

@@ -1,0 +1,69 @@
+// Everything that must hold before a change is done: types, lint, a build without warnings, all tests.
+// The last line is "N passed, N failed, N skipped"; types, lint and build count as one check each.
+import { spawnSync } from "node:child_process";
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { ensureSystemPackages } from "./system-packages.mjs";
+import { readTestReport } from "./test-report.mjs";
+
+const CHECKOUT = fileURLToPath(new URL("..", import.meta.url));
+
+const counts = { passed: 0, failed: 0, skipped: 0 };
+
+function check(name, argv, env = {}) {
+  console.log(`\n== ${name}: ${argv.join(" ")}`);
+  const [command, ...args] = argv;
+  const result = spawnSync(command, args, { cwd: CHECKOUT, stdio: ["ignore", "inherit", "inherit"], env: { ...process.env, ...env } });
+  if (result.error) console.error(`${name}: ${result.error.message}`);
+  return result.status === 0;
+}
+
+function countCheck(name, argv) {
+  const passed = check(name, argv);
+  counts[passed ? "passed" : "failed"] += 1;
+  return passed;
+}
+
+function test() {
+  const work = mkdtempSync(join(tmpdir(), "tsbuild-verify-"));
+  try {
+    const report = join(work, "report.json");
+    const skips = join(work, "skips");
+    const argv = [
+      "npx",
+      "vitest",
+      "run",
+      "--config",
+      "test/vitest.config.ts",
+      "--reporter=default",
+      "--reporter=json",
+      `--outputFile.json=${report}`,
+    ];
+    const passed = check("tests", argv, { TSBUILD_SKIPS_FILE: skips, TSBUILD_TEST_BUILD: "0" });
+    const result = readTestReport(report, skips, { ci: process.env.CI === "true" });
+    for (const line of result.lines) console.log(line);
+    counts.passed += result.passed;
+    counts.failed += result.failed;
+    counts.skipped += result.skipped;
+    if (!passed && result.failed === 0) {
+      console.log("the test run failed outside of the tests: see above");
+      counts.failed += 1;
+    }
+  } finally {
+    rmSync(work, { recursive: true, force: true });
+  }
+}
+
+try {
+  ensureSystemPackages(["tests"], process.argv.includes("--no-system-packages") ? { install: false } : {});
+  countCheck("types", ["npx", "tsc", "--noEmit"]);
+  countCheck("lint", ["npx", "biome", "check", "--error-on-warnings", "."]);
+  if (countCheck("build", ["npm", "run", "--silent", "build"])) test();
+} catch (error) {
+  console.error(`error: ${error.message}`);
+  counts.failed += 1;
+}
+process.exitCode = counts.failed === 0 ? 0 : 1;
+console.log(`\n${counts.passed} passed, ${counts.failed} failed, ${counts.skipped} skipped`);

@@ -1,0 +1,73 @@
+import type { ContainerConfig, HistoryEntry, ImageConfig } from "../store/oci.ts";
+import type { StageResult } from "./execute.ts";
+import type { BuildPlan, StageWork } from "./plan/build-plan.ts";
+import { historyComment } from "./plan/history.ts";
+
+export interface AssembleOptions {
+  readonly labels: Readonly<Record<string, string>>;
+  /** Seconds. */
+  readonly epoch?: number;
+}
+
+/**
+ * The target's image config. Times come from the steps' records, so that a cached build gives the same bytes; an instruction that
+ * makes no layer carries the time of the one before it. Pure.
+ */
+export function assembleConfig(plan: BuildPlan, results: ReadonlyMap<number, StageResult>, options: AssembleOptions): ImageConfig {
+  const { target } = plan;
+  const result = results.get(target.index);
+  if (result === undefined) throw new RangeError("the target was not built");
+  const history = stageHistory(plan, target, results, options.epoch);
+  const created = options.epoch === undefined ? latest(history) : epochTime(options.epoch);
+  const { platform, state } = target;
+  return {
+    ...(created === undefined ? {} : { created }),
+    ...(state.author === undefined ? {} : { author: state.author }),
+    os: platform.os,
+    architecture: platform.architecture,
+    ...(platform.variant === undefined ? {} : { variant: platform.variant }),
+    config: withLabels(state.config, options.labels),
+    rootfs: { type: "layers", diff_ids: result.files.layers.map(({ diffId }) => diffId) },
+    history,
+  };
+}
+
+/** A stage's history: its base's, then a row for each instruction. */
+function stageHistory(plan: BuildPlan, stage: StageWork, results: ReadonlyMap<number, StageResult>, epoch: number | undefined): readonly HistoryEntry[] {
+  const base = stage.base.kind === "stage" ? parentHistory(plan, stage.base.stage, results, epoch) : baseHistory(stage);
+  const times = results.get(stage.index)?.created ?? [];
+  let created = epoch === undefined ? base.at(-1)?.created : epochTime(epoch);
+  let step = 0;
+  const own = stage.history.map(({ createdBy, layer }): HistoryEntry => {
+    if (layer) created = times[step++];
+    return { ...(created === undefined ? {} : { created }), created_by: createdBy, comment: historyComment, ...(layer ? {} : { empty_layer: true }) };
+  });
+  return [...base, ...own];
+}
+
+function parentHistory(plan: BuildPlan, index: number, results: ReadonlyMap<number, StageResult>, epoch: number | undefined): readonly HistoryEntry[] {
+  const parent = plan.stages.find((stage) => stage.index === index);
+  if (parent === undefined) throw new RangeError(`stage ${index} was not planned`);
+  return stageHistory(plan, parent, results, epoch);
+}
+
+/** Rows with a layer must equal the layers; a base whose history says otherwise gets rows that do. */
+function baseHistory(stage: StageWork): readonly HistoryEntry[] {
+  const layers = stage.baseLayers.length;
+  const filled = stage.baseHistory.filter((row) => row.empty_layer !== true).length;
+  return filled === layers ? stage.baseHistory : stage.baseLayers.map(() => ({ comment: "layer of the base image" }));
+}
+
+function withLabels(config: ContainerConfig, labels: Readonly<Record<string, string>>): ContainerConfig {
+  return Object.keys(labels).length === 0 ? config : { ...config, Labels: { ...config.Labels, ...labels } };
+}
+
+function latest(history: readonly HistoryEntry[]): string | undefined {
+  let newest: string | undefined;
+  for (const { created } of history) if (created !== undefined && (newest === undefined || Date.parse(created) > Date.parse(newest))) newest = created;
+  return newest;
+}
+
+function epochTime(epoch: number): string {
+  return new Date(epoch * 1000).toISOString();
+}

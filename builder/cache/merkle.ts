@@ -1,0 +1,61 @@
+import type { ByteString } from "../../runtime-addon/index.ts";
+import { type Digest, digestOf } from "../../store/digest.ts";
+import type { SourceNode } from "../steps/copy-source.ts";
+
+/** Digest of a tree of files, and the text of each of its directories under that directory's own digest. */
+export interface Merkle {
+  readonly root: Digest;
+  readonly nodes: ReadonlyMap<Digest, string>;
+}
+
+export interface MerkleOptions {
+  /** --chmod sets them anyway. */
+  readonly ignoreModes: boolean;
+  /** --chown sets them anyway. */
+  readonly ignoreOwners: boolean;
+}
+
+/**
+ * Hashes what a COPY would take from one source: names, kinds, modes, owners, link targets, attributes and contents; no times.
+ * `digest` gives the content digest of a file. A directory's text is one JSON row a child, sorted by name.
+ */
+export function merkleOf(nodes: readonly SourceNode[], digest: (node: SourceNode) => Digest, options: MerkleOptions): Merkle {
+  const texts = new Map<Digest, string>();
+  const rows = new Map<ByteString, [name: string, row: string][]>();
+  // Sources come parents first, so that going backwards a directory's children are complete when it is reached.
+  let root: Digest | undefined;
+  for (let i = nodes.length - 1; i >= 0; i--) {
+    const node = nodes[i];
+    if (node === undefined) continue;
+    let content: string | undefined;
+    if (node.kind === "directory") {
+      const children = rows.get(node.path) ?? [];
+      children.sort(([a], [b]) => (a < b ? -1 : 1));
+      const text = children.map(([, row]) => row).join("\n");
+      content = digestOf(text);
+      texts.set(content as Digest, text);
+      rows.delete(node.path);
+    } else if (node.kind === "file") content = digest(node);
+    else if (node.kind === "symlink" || node.kind === "hardlink") content = node.target;
+    else if (node.kind === "char" || node.kind === "block") content = `${node.major}:${node.minor}`;
+    const at = node.path.lastIndexOf("/");
+    const name = node.path.slice(at + 1);
+    const row = JSON.stringify([
+      name,
+      node.kind,
+      options.ignoreModes || node.kind === "symlink" ? null : node.mode.toString(8),
+      options.ignoreOwners ? null : `${node.uid}:${node.gid}`,
+      content ?? null,
+      node.xattrs ?? null,
+    ]);
+    if (node.path === "") root = digestOf(row);
+    else {
+      const parent = (at < 0 ? "" : node.path.slice(0, at)) as ByteString;
+      const siblings = rows.get(parent);
+      if (siblings === undefined) rows.set(parent, [[name, row]]);
+      else siblings.push([name, row]);
+    }
+  }
+  if (root === undefined) throw new RangeError("a source without its own node");
+  return { root, nodes: texts };
+}

@@ -1,0 +1,81 @@
+import { type Digest, digestOf, hexOf } from "../../store/digest.ts";
+import type { LayerInfo } from "../../store/layers.ts";
+import { readRecord, writeRecord, type RecordArea } from "../../store/records.ts";
+import type { Store } from "../../store/store.ts";
+import { type KeyTree, keyDigest, keyVersion, operationDigest } from "../plan/key.ts";
+import type { Merkle } from "./merkle.ts";
+
+/** The result of a step that ran, under its key. The key's tree is kept so that hits can be proved and misses explained. */
+export interface StepRecord {
+  readonly version: number;
+  readonly key: KeyTree;
+  readonly layer: LayerInfo;
+  /** When the step ran, RFC 3339: the history entry's time, so that a cached build gives the same config. */
+  readonly created: string;
+}
+
+/** Records of steps in one store. Losing any of it costs time, never correctness. */
+export interface StepCache {
+  /** The record of a key, if its layer is still there. */
+  find(key: KeyTree): Promise<StepRecord | undefined>;
+  /** Whether any step with this operation was ever recorded, on whatever parent and sources. */
+  knowsOperation(key: KeyTree): Promise<boolean>;
+  /** `merkles`: the sources' directory nodes, kept once each. */
+  save(record: Omit<StepRecord, "version">, merkles?: readonly Merkle[]): Promise<void>;
+  /** The record whose layer had this content over a parent of this content. */
+  findContent(parent: Digest, content: Digest): Promise<StepRecord | undefined>;
+  /** Merkle roots that were worked out before for the same immutable origin. */
+  roots(origin: Digest): Promise<readonly Digest[] | undefined>;
+  saveRoots(origin: Digest, roots: readonly Digest[]): Promise<void>;
+}
+
+export function stepCache(store: Store): StepCache {
+  const read = (area: RecordArea, key: Digest) => readRecord(store, area, hexOf(key));
+  const write = (area: RecordArea, key: Digest, body: string) => writeRecord(store, area, hexOf(key), Buffer.from(body, "utf8"));
+
+  async function present(bytes: Buffer | undefined): Promise<StepRecord | undefined> {
+    if (bytes === undefined) return undefined;
+    const record = JSON.parse(bytes.toString("utf8")) as StepRecord;
+    if (record.version !== keyVersion) return undefined;
+    await store.pin(record.layer.diffId, record.layer.blob.digest);
+    return (await store.layers.has(record.layer.diffId)) ? record : undefined;
+  }
+
+  async function find(key: Digest): Promise<StepRecord | undefined> {
+    return present(await read("steps", key));
+  }
+
+  return {
+    find: (key) => find(keyDigest(key)),
+
+    async knowsOperation(key) {
+      return (await read("by-op", operationDigest(key))) !== undefined;
+    },
+
+    async save(record, merkles = []) {
+      const key = keyDigest(record.key);
+      for (const { nodes } of merkles) {
+        for (const [digest, text] of nodes) if ((await read("nodes", digest)) === undefined) await write("nodes", digest, text);
+      }
+      await write("steps", key, JSON.stringify({ version: keyVersion, ...record }));
+      await write("by-op", operationDigest(record.key), key);
+      await write("by-content", contentKey(record.key.parent as Digest, record.layer.contentId), key);
+    },
+
+    async findContent(parent, content) {
+      const key = await read("by-content", contentKey(parent, content));
+      return key === undefined ? undefined : find(key.toString("utf8") as Digest);
+    },
+
+    async roots(origin) {
+      const bytes = await read("roots", origin);
+      return bytes === undefined ? undefined : (JSON.parse(bytes.toString("utf8")) as Digest[]);
+    },
+
+    saveRoots: (origin, roots) => write("roots", origin, JSON.stringify(roots)),
+  };
+}
+
+function contentKey(parent: Digest, content: Digest): Digest {
+  return digestOf(`${parent} ${content}`);
+}

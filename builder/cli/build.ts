@@ -1,0 +1,151 @@
+import { writeFileSync } from "node:fs";
+import { TsbuildError } from "../../runtime-addon/index.ts";
+import { loadSettings } from "../config.ts";
+import type { BuildResult } from "../options.ts";
+import { openDisplay } from "../progress/display.ts";
+import { progressModes } from "../progress/mode.ts";
+import { readInputs } from "./build-inputs.ts";
+import type { CliIo } from "./cli-io.ts";
+import { command } from "./command.ts";
+import type { FlagValues } from "./flags.ts";
+import { foreignBuildFlags } from "./foreign-flags.ts";
+import { limitFlags, readLimits } from "./limits.ts";
+import { storeFlags, storeRootOf } from "./store-flag.ts";
+import { UsageError } from "./usage-error.ts";
+import { readEpoch, readHost, readInteger, readPairs, readPlatform, readSize } from "./values.ts";
+
+const flags = {
+  tag: { short: "t", value: "NAME", many: true, help: "Name of the image" },
+  file: { short: "f", value: "FILE", help: "The Dockerfile; - is standard input (Dockerfile, dockerfile or Containerfile in PATH)" },
+  target: { value: "STAGE", help: "The stage to build (the last one)" },
+  "build-arg": { value: "KEY[=VALUE]", many: true, help: "Value of an ARG; KEY alone takes it from the environment" },
+  label: { value: "KEY=VALUE", many: true, help: "Label of the image" },
+  platform: { value: "OS/ARCH", help: "Platform to build for (this machine's)" },
+  "no-cache": { help: "Run all steps again" },
+  "no-cache-filter": { value: "STAGES", many: true, help: "Run the steps of these stages again, separated by commas" },
+  pull: {
+    value: "WHEN",
+    choices: ["missing", "never", "always", "newer", "true", "false"],
+    implied: "always",
+    help: "When to ask a registry for base images; only missing and never are possible, as there are no registries yet",
+  },
+  network: { value: "MODE", choices: ["default", "none", "host"], help: "Network of RUN steps" },
+  "add-host": { value: "NAME:ADDRESS", many: true, help: "Another line of /etc/hosts in RUN steps" },
+  "shm-size": { value: "SIZE", help: "Size of /dev/shm in RUN steps (64m)" },
+  ...limitFlags,
+  resource: { value: "LIMIT=VALUE", many: true, help: "Limit of RUN steps by name: memory=1g, cpus=2, pids=500" },
+  "host-ca": { help: "RUN steps see the host's CA certificates" },
+  "source-date-epoch": { value: "SECONDS", help: "No file and no record is newer than this ($SOURCE_DATE_EPOCH)" },
+  iidfile: { value: "FILE", help: "Write the image id to this file" },
+  "metadata-file": { value: "FILE", help: "Write ids and names of the result to this file, as JSON" },
+  jobs: { value: "N", help: "How many steps at once (the number of processors)" },
+  quiet: { short: "q", help: "Print the image id only" },
+  progress: { value: "MODE", choices: progressModes, help: "How to show the build (auto)" },
+  ...storeFlags,
+} as const;
+
+type BuildFlags = FlagValues<typeof flags>;
+
+const proxyNames = ["HTTP_PROXY", "HTTPS_PROXY", "FTP_PROXY", "NO_PROXY", "ALL_PROXY"].flatMap((name) => [name, name.toLowerCase()]);
+
+export const build = command(
+  {
+    name: "build",
+    operands: "PATH | -",
+    summary:
+      "Build an image from a Dockerfile and the files in PATH; with - the Dockerfile comes from standard input and there are no files.",
+    flags,
+    foreign: foreignBuildFlags,
+    examples: [
+      "tsbuild -t app .",
+      "tsbuild -t app:v1 -f docker/Dockerfile --build-arg VERSION=1 --target server .",
+      "tsbuild -t app - < Dockerfile",
+    ],
+  },
+  { min: 1, max: 1 },
+  async ({ flags, operands: [context = ""] }, io) => {
+    refusePull(flags.pull);
+    const epoch = epochOf(flags, io);
+    const limits = readLimits(flags, flags.resource);
+    await using inputs = await readInputs(context, flags.file, io);
+    const settings = await loadSettings({ env: io.env, context: inputs.context });
+    const network = flags.network ?? settings.network ?? "default";
+    const jobs = flags.jobs === undefined ? settings.jobs : readInteger("--jobs", flags.jobs, 1);
+    const display = openDisplay(flags.quiet ? "quiet" : (flags.progress ?? settings.progress ?? "auto"), io);
+    try {
+      const builder = await import("../index.ts");
+      const result = await builder.build({
+        context: inputs.context,
+        ...(inputs.dockerfile === undefined ? {} : { dockerfile: inputs.dockerfile }),
+        tags: flags.tag ?? [],
+        ...(flags.target === undefined ? {} : { target: flags.target }),
+        buildArgs: buildArgsOf(flags, io, epoch),
+        labels: readPairs("--label", flags.label ?? [], () => ""),
+        ...(flags.platform === undefined ? {} : { platform: readPlatform("--platform", flags.platform) }),
+        noCache: flags["no-cache"] ?? false,
+        noCacheFilter: (flags["no-cache-filter"] ?? []).flatMap((stages) => stages.split(",")).filter((stage) => stage !== ""),
+        network,
+        addHosts: (flags["add-host"] ?? []).map((host) => readHost("--add-host", host)),
+        limits,
+        ...(flags["shm-size"] === undefined ? {} : { shmSizeBytes: readSize("--shm-size", flags["shm-size"]) }),
+        ...(epoch === undefined ? {} : { sourceDateEpoch: epoch }),
+        hostCa: flags["host-ca"] ?? settings.hostCa ?? false,
+        ...(jobs === undefined ? {} : { jobs }),
+        store: await storeRootOf(flags, io, settings),
+        onEvent: display.onEvent,
+        signal: io.signal,
+        proxy: proxyOf(io.env),
+      });
+      writeResults(flags, result);
+    } finally {
+      display.close();
+    }
+    return 0;
+  },
+);
+
+function refusePull(when: BuildFlags["pull"]): void {
+  if (when === undefined || when === "missing" || when === "never" || when === "false") return;
+  throw new UsageError("UNSUPPORTED_FLAG", `reading --pull: "${when}" is not supported: images cannot be pulled from registries`, {
+    hint: "import the base image: tsbuild import ROOTFS.tar NAME",
+  });
+}
+
+/** The flag, else the build argument, else the environment. */
+function epochOf(flags: BuildFlags, io: CliIo): number | undefined {
+  if (flags["source-date-epoch"] !== undefined) return readEpoch("--source-date-epoch", flags["source-date-epoch"]);
+  const fromEnv = io.env.SOURCE_DATE_EPOCH || undefined;
+  const given = readPairs("--build-arg", flags["build-arg"] ?? [], (key) => io.env[key]).SOURCE_DATE_EPOCH;
+  if (given !== undefined) return given === "" ? undefined : readEpoch("--build-arg SOURCE_DATE_EPOCH", given);
+  return fromEnv === undefined ? undefined : readEpoch("$SOURCE_DATE_EPOCH", fromEnv);
+}
+
+function buildArgsOf(flags: BuildFlags, io: CliIo, epoch: number | undefined): Record<string, string> {
+  const given = readPairs("--build-arg", flags["build-arg"] ?? [], (key) => io.env[key]);
+  return epoch === undefined ? given : { ...given, SOURCE_DATE_EPOCH: String(epoch) };
+}
+
+function proxyOf(env: CliIo["env"]): Record<string, string> {
+  const found = proxyNames.map((name) => [name, env[name] ?? ""] as const).filter(([, value]) => value !== "");
+  return Object.fromEntries(found);
+}
+
+/** File formats as docker buildx writes them, so that scripts can read them. */
+function writeResults(flags: BuildFlags, result: BuildResult): void {
+  const metadata = {
+    "containerimage.config.digest": result.imageId,
+    "containerimage.digest": result.manifestDigest,
+    "image.name": result.names.join(","),
+  };
+  if (flags.iidfile !== undefined) writeResult("--iidfile", flags.iidfile, result.imageId);
+  if (flags["metadata-file"] !== undefined)
+    writeResult("--metadata-file", flags["metadata-file"], `${JSON.stringify(metadata, undefined, 2)}\n`);
+}
+
+function writeResult(flag: string, path: string, text: string): void {
+  try {
+    writeFileSync(path, text);
+  } catch (cause) {
+    throw new TsbuildError("WRITE_FAILED", `writing the file of ${flag}: ${(cause as Error).message}`, { cause });
+  }
+}

@@ -1,0 +1,46 @@
+import type { CliIo } from "./cli-io.ts";
+import { type CommandSpec, type FlagTable, type ParsedFlags, parseFlags } from "./flags.ts";
+import { commandHelp } from "./help.ts";
+import { UsageError } from "./usage-error.ts";
+
+/** A command of the program: its help page and what it does. */
+export interface Command {
+  readonly spec: CommandSpec;
+  /** Exit code for an error that `main` threw, where it is not the usual one. */
+  readonly exitCodeOf?: (error: unknown) => number;
+  /** Resolves to the exit code. */
+  main(argv: readonly string[], io: CliIo): Promise<number>;
+}
+
+/** A command that reads its flags, answers --help, checks the number of operands and then runs. */
+export function command<const Flags extends FlagTable>(
+  spec: CommandSpec<Flags>,
+  operandCount: { readonly min: number; readonly max: number },
+  run: (args: ParsedFlags<Flags>, io: CliIo) => Promise<number>,
+  options: { readonly exitCodeOf?: (error: unknown) => number } = {},
+): Command {
+  return {
+    ...options,
+    spec,
+    async main(argv, io) {
+      const args = parseFlags(spec, argv);
+      if (args.help) {
+        io.stdout.write(commandHelp(spec));
+        return 0;
+      }
+      const count = args.operands.length;
+      if (count < operandCount.min || count > operandCount.max) {
+        const problem = count < operandCount.min ? `needs ${spec.operands}` : `takes no more than ${spec.operands || "flags"}`;
+        throw new UsageError(
+          "WRONG_OPERANDS",
+          `reading the command line: ${spec.name} ${problem}, got ${count === 0 ? "nothing" : args.operands.join(" ")}`,
+          {
+            hint: `tsbuild ${spec.name} --help`,
+          },
+        );
+      }
+      for (const note of args.notes) io.stderr.write(`note: ${note}\n`);
+      return run(args, io);
+    },
+  };
+}

@@ -1,0 +1,249 @@
+import type { ForeignFlag } from "./flags.ts";
+
+type ForeignTable = Readonly<Record<string, ForeignFlag>>;
+
+const alwaysRemoved = "nothing is left of intermediate containers in any case";
+const registries = "images cannot be pulled from or pushed to registries";
+
+/** Flags of docker build, buildx build and podman build that `tsbuild build` does not have. */
+export const foreignBuildFlags: ForeignTable = {
+  allow: { value: true, missing: "steps cannot be given more rights" },
+  annotation: { value: true, missing: "manifests cannot be annotated" },
+  attest: { value: true, missing: "attestations are not made" },
+  authfile: { value: true, missing: registries },
+  "build-arg-file": {
+    value: true,
+    missing: "arguments are not read from files",
+  },
+  "build-context": {
+    value: true,
+    missing: "there is one context, the directory",
+  },
+  builder: { value: true, missing: "there is no daemon to choose" },
+  "cache-from": {
+    value: true,
+    missing: "the cache is the store's own and cannot be imported",
+  },
+  "cache-to": {
+    value: true,
+    missing: "the cache is the store's own and cannot be exported",
+  },
+  "cache-ttl": { value: true, missing: "cache records have no age limit" },
+  call: {
+    value: true,
+    off: "build",
+    missing: "the Dockerfile can be built, not outlined or checked",
+  },
+  "cap-add": { value: true, missing: "capabilities of steps are fixed" },
+  "cap-drop": { value: true, missing: "capabilities of steps are fixed" },
+  "cgroup-parent": {
+    value: true,
+    missing: "the parent cgroup is this process's own",
+  },
+  check: { missing: "the Dockerfile can be built, not checked" },
+  compress: { note: "there is no daemon to send the context to" },
+  "cpuset-mems": { value: true, missing: "memory nodes cannot be chosen" },
+  creds: { value: true, missing: registries },
+  debug: { short: "D", missing: "there is no debugger" },
+  device: { value: true, missing: "steps cannot be given devices" },
+  "disable-content-trust": { note: "content trust is not used" },
+  env: {
+    value: true,
+    missing: "the configuration of the image is changed by the Dockerfile only",
+  },
+  "force-rm": { note: alwaysRemoved },
+  format: { value: true, off: "oci", missing: "images are OCI images" },
+  from: { value: true, missing: "the base image is the Dockerfile's" },
+  "http-proxy": {
+    note: "the caller's proxy variables are always given to RUN steps",
+  },
+  ignorefile: {
+    value: true,
+    missing: "the ignore file is .dockerignore, or the Dockerfile's name with .dockerignore added",
+  },
+  isolation: {
+    value: true,
+    off: "default",
+    missing: "how steps are isolated is found out by trying",
+  },
+  layers: { note: "layers are always cached" },
+  load: { note: "the image is always put into the store" },
+  logfile: { value: true, missing: "redirect standard error instead" },
+  manifest: { value: true, missing: "manifest lists are not made" },
+  output: {
+    short: "o",
+    value: true,
+    missing: "the image goes into the store; tsbuild save writes it elsewhere",
+  },
+  policy: { value: true, missing: "there are no source policies" },
+  provenance: {
+    value: true,
+    off: "false",
+    missing: "attestations are not made",
+  },
+  push: { missing: registries },
+  retry: { value: true, missing: registries },
+  "retry-delay": { value: true, missing: registries },
+  rm: { note: alwaysRemoved },
+  sbom: {
+    value: true,
+    off: "false",
+    missing: "bills of materials are not made",
+  },
+  secret: { value: true, missing: "steps cannot be given secrets" },
+  "security-opt": {
+    value: true,
+    missing: "the security profile of steps is fixed",
+  },
+  squash: { missing: "layers cannot be squashed" },
+  "squash-all": { missing: "layers cannot be squashed" },
+  ssh: { value: true, missing: "steps cannot be given SSH agents" },
+  stream: { note: "there is no daemon to send the context to" },
+  timestamp: { value: true, missing: "use --source-date-epoch" },
+  "tls-verify": { value: true, missing: registries },
+  ulimit: {
+    value: true,
+    missing: "resource limits of processes cannot be set",
+  },
+  userns: {
+    value: true,
+    missing: "whether a user namespace is used is found out by trying",
+  },
+  volume: {
+    short: "v",
+    value: true,
+    missing: "steps cannot be given directories of the host",
+  },
+};
+
+const noNetworks = "there are no networks to choose from but host and none";
+const noVolumes = "containers can be given files and directories of the host only (-v HOST:CONTAINER)";
+const fixedSecurity = "capabilities and security profile of a container are fixed";
+
+/** Flags of docker run and podman run that `tsbuild run` does not have. */
+export const foreignRunFlags: ForeignTable = {
+  annotation: { value: true, missing: "containers have no annotations" },
+  attach: {
+    short: "a",
+    value: true,
+    missing: "standard output and error are always attached",
+  },
+  "blkio-weight": { value: true, missing: "block devices are not limited" },
+  "cap-add": { value: true, missing: fixedSecurity },
+  "cap-drop": { value: true, missing: fixedSecurity },
+  "cgroup-parent": {
+    value: true,
+    missing: "the parent cgroup is this process's own",
+  },
+  cgroupns: {
+    value: true,
+    off: "private",
+    missing: "a container always has a cgroup namespace of its own",
+  },
+  cidfile: { value: true, missing: "containers have no ids" },
+  "cpuset-mems": { value: true, missing: "memory nodes cannot be chosen" },
+  detach: {
+    short: "d",
+    missing: "a container runs in the foreground and ends with the command",
+  },
+  "detach-keys": {
+    value: true,
+    missing: "a container runs in the foreground and ends with the command",
+  },
+  device: { value: true, missing: "containers cannot be given devices" },
+  dns: { value: true, missing: "name servers are the host's" },
+  "dns-option": { value: true, missing: "name servers are the host's" },
+  "dns-search": { value: true, missing: "name servers are the host's" },
+  domainname: { value: true, missing: "only --hostname can be set" },
+  expose: { value: true, note: "it documents a port and opens none" },
+  gpus: { value: true, missing: "containers cannot be given devices" },
+  "group-add": { value: true, missing: "groups are those of --user" },
+  "health-cmd": { value: true, missing: "health checks are not run" },
+  init: { note: "a container always has an init process" },
+  ip: { value: true, missing: noNetworks },
+  ip6: { value: true, missing: noNetworks },
+  ipc: {
+    value: true,
+    off: "private",
+    missing: "a container always has an IPC namespace of its own",
+  },
+  isolation: {
+    value: true,
+    off: "default",
+    missing: "how containers are isolated is found out by trying",
+  },
+  label: { short: "l", value: true, missing: "containers have no labels" },
+  "label-file": { value: true, missing: "containers have no labels" },
+  link: { value: true, missing: noNetworks },
+  "log-driver": {
+    value: true,
+    missing: "output goes to standard output and error",
+  },
+  "log-opt": {
+    value: true,
+    missing: "output goes to standard output and error",
+  },
+  "mac-address": { value: true, missing: noNetworks },
+  "memory-reservation": {
+    value: true,
+    missing: "only hard limits of memory can be set",
+  },
+  mount: { value: true, missing: noVolumes },
+  name: {
+    value: true,
+    note: "containers are not kept, so nothing can refer to the name",
+  },
+  "network-alias": { value: true, missing: noNetworks },
+  "no-healthcheck": { note: "health checks are not run" },
+  "oom-kill-disable": {
+    missing: "the kernel ends a container that uses too much memory",
+  },
+  "oom-score-adj": {
+    value: true,
+    missing: "the kernel ends a container that uses too much memory",
+  },
+  pid: {
+    value: true,
+    off: "private",
+    missing: "a container always has a PID namespace of its own",
+  },
+  platform: { value: true, missing: "the platform is the image's" },
+  privileged: { missing: fixedSecurity },
+  "publish-all": {
+    short: "P",
+    missing: "ports are published one by one (-p HOST:CONTAINER)",
+  },
+  pull: { value: true, off: "never", missing: registries },
+  quiet: {
+    short: "q",
+    note: "nothing is printed but what the container prints",
+  },
+  "read-only": { missing: "a container can write to its own root" },
+  restart: { value: true, off: "no", missing: "a container runs once" },
+  runtime: { value: true, missing: "the runtime is tsbuild's own" },
+  "security-opt": { value: true, missing: fixedSecurity },
+  "sig-proxy": { note: "signals are always passed on" },
+  "stop-signal": { value: true, missing: "signals are passed on as they come" },
+  "stop-timeout": {
+    value: true,
+    missing: "signals are passed on as they come",
+  },
+  "storage-opt": { value: true, missing: "there are no storage options" },
+  sysctl: { value: true, missing: "kernel settings cannot be changed" },
+  tmpfs: { value: true, missing: noVolumes },
+  ulimit: {
+    value: true,
+    missing: "resource limits of processes cannot be set",
+  },
+  userns: {
+    value: true,
+    missing: "whether a user namespace is used is found out by trying",
+  },
+  uts: {
+    value: true,
+    off: "private",
+    missing: "a container always has a UTS namespace of its own",
+  },
+  "volume-driver": { value: true, missing: noVolumes },
+  "volumes-from": { value: true, missing: noVolumes },
+};

@@ -1,0 +1,46 @@
+import type { CliIo } from "./cli-io.ts";
+import { dispatch } from "./dispatch.ts";
+
+const cancel = new AbortController();
+let deliver: ((signal: NodeJS.Signals) => void) | undefined;
+let interrupts = 0;
+
+function onSignal(signal: NodeJS.Signals): void {
+  if (deliver !== undefined) {
+    deliver(signal);
+    return;
+  }
+  // The first one lets the command clean up; whoever asks again means it.
+  if (++interrupts > 1) process.exit(130);
+  cancel.abort();
+}
+process.on("SIGINT", onSignal);
+process.on("SIGTERM", onSignal);
+process.on("SIGHUP", onSignal);
+
+const io: CliIo = {
+  get stdin() {
+    return process.stdin;
+  },
+  get stdout() {
+    return process.stdout;
+  },
+  get stderr() {
+    return process.stderr;
+  },
+  env: process.env,
+  uid: process.getuid?.() ?? 0,
+  signal: cancel.signal,
+  takeSignals(receiver) {
+    deliver = receiver;
+  },
+};
+
+// A reader that has seen enough (`tsbuild images | head -1`) is no failure; a full disk is.
+process.stdout.on("error", (error: NodeJS.ErrnoException) => {
+  if (error.code === "EPIPE") process.exit(0);
+  process.stderr.write(`error: writing to standard output: ${error.message} [WRITE_FAILED]\n`);
+  process.exit(1);
+});
+
+process.exitCode = await dispatch(process.argv.slice(2), io);

@@ -1,0 +1,115 @@
+import { readFileSync } from "node:fs";
+import { TsbuildError } from "../../runtime-addon/index.ts";
+import { loadSettings } from "../config.ts";
+import type { RunOptions } from "../run-options.ts";
+import { command } from "./command.ts";
+import { foreignRunFlags } from "./foreign-flags.ts";
+import { limitFlags, readLimits } from "./limits.ts";
+import { storeFlags, storeRootOf } from "./store-flag.ts";
+import { UsageError } from "./usage-error.ts";
+import { invalid, readHost, readPairs, readPort, readSize, readVolume } from "./values.ts";
+
+const flags = {
+  rm: { help: "Remove the container when it ends, which is always done" },
+  interactive: { short: "i", help: "Let the command read standard input" },
+  tty: { short: "t", help: "Give the command a terminal" },
+  env: { short: "e", value: "KEY[=VALUE]", many: true, help: "Variable of the command; KEY alone takes it from the environment" },
+  "env-file": { value: "FILE", many: true, help: "File of variables, one KEY=VALUE a line" },
+  workdir: { short: "w", value: "DIR", help: "Working directory in the container" },
+  user: { short: "u", value: "USER[:GROUP]", help: "User and group, by name or number" },
+  entrypoint: { value: "COMMAND", help: "Replaces the image's ENTRYPOINT and CMD" },
+  hostname: { short: "h", value: "NAME", help: "Host name in the container" },
+  publish: { short: "p", value: "HOST:CONTAINER", many: true, help: "Port of the host that leads to the container: 8080:80" },
+  network: { value: "MODE", choices: ["default", "none", "host"], help: "Network of the container" },
+  "add-host": { value: "NAME:ADDRESS", many: true, help: "Another line of /etc/hosts" },
+  volume: {
+    short: "v",
+    value: "HOST:CONTAINER",
+    many: true,
+    help: "File or directory of the host in the container; :ro at the end makes it read-only",
+  },
+  "shm-size": { value: "SIZE", help: "Size of /dev/shm (64m)" },
+  ...limitFlags,
+  "host-ca": { help: "The container sees the host's CA certificates" },
+  ...storeFlags,
+} as const;
+
+/** 126 and 127 as shells use them, 125 for whatever else kept the container from running. */
+function exitCodeOf(error: unknown): number {
+  if (!(error instanceof TsbuildError)) return 125;
+  return error.code === "COMMAND_NOT_FOUND" ? 127 : error.code === "COMMAND_NOT_EXECUTABLE" ? 126 : 125;
+}
+
+export const run = command(
+  {
+    name: "run",
+    operands: "IMAGE [COMMAND…]",
+    summary:
+      "Run a command in a new container of an image. The exit code is the command's own, 128 + n when signal n ended it, 125 when the container could not be made, 126 when the command cannot be executed and 127 when there is no such command.",
+    flags,
+    foreign: foreignRunFlags,
+    examples: ["tsbuild run --rm -p 8080:8080 app", "tsbuild run --rm -it -v ./src:/src:ro debian bash"],
+    stopAtOperand: true,
+  },
+  { min: 1, max: Number.POSITIVE_INFINITY },
+  async ({ flags, operands: [image = "", ...words] }, io) => {
+    const settings = await loadSettings({ env: io.env });
+    if (flags.tty && flags.interactive && io.stdin.isTTY !== true) {
+      throw new UsageError("NOT_A_TERMINAL", "reading the command line: -t was given with -i, and standard input is not a terminal", {
+        hint: "leave out -t",
+      });
+    }
+    if (flags.workdir !== undefined && !flags.workdir.startsWith("/")) throw invalid("--workdir", flags.workdir, "is not an absolute path");
+    const files = (flags["env-file"] ?? []).flatMap(readEnvFile);
+    const kill = new AbortController();
+    const options: RunOptions = {
+      store: await storeRootOf(flags, io, settings),
+      image,
+      command: words,
+      ...(flags.entrypoint === undefined ? {} : { entrypoint: flags.entrypoint === "" ? [] : [flags.entrypoint] }),
+      env: {
+        ...readPairs("--env-file", files, (key) => io.env[key]),
+        ...readPairs("--env", flags.env ?? [], (key) => io.env[key]),
+      },
+      ...(flags.workdir === undefined ? {} : { workdir: flags.workdir }),
+      ...(flags.user === undefined ? {} : { user: flags.user }),
+      ...(flags.hostname === undefined ? {} : { hostname: flags.hostname }),
+      interactive: flags.interactive ?? false,
+      tty: flags.tty ?? false,
+      network: flags.network ?? settings.network ?? "default",
+      ports: (flags.publish ?? []).map((port) => readPort("--publish", port)),
+      addHosts: (flags["add-host"] ?? []).map((host) => readHost("--add-host", host)),
+      volumes: (flags.volume ?? []).map((volume) => readVolume("--volume", volume)),
+      limits: readLimits(flags),
+      ...(flags["shm-size"] === undefined ? {} : { shmSizeBytes: readSize("--shm-size", flags["shm-size"]) }),
+      hostCa: flags["host-ca"] ?? settings.hostCa ?? false,
+      signal: AbortSignal.any([io.signal, kill.signal]),
+      onStarted(deliver) {
+        let asked = 0;
+        io.takeSignals((signal) => {
+          // A command that does not listen must not hold the terminal for ever.
+          if (++asked > 2) kill.abort();
+          else deliver(signal);
+        });
+      },
+    };
+    const { runContainer } = await import("../run-container.ts");
+    return runContainer(options);
+  },
+  { exitCodeOf },
+);
+
+/** Lines of an env file as `--env` words; "#" begins a comment, quotes are not special (as in Docker). */
+function readEnvFile(path: string): string[] {
+  let text: string;
+  try {
+    text = readFileSync(path, "utf8");
+  } catch (cause) {
+    throw new UsageError("ENV_FILE", `reading --env-file ${path}: ${(cause as Error).message}`, { cause });
+  }
+  return text
+    .replace(/^\ufeff/, "")
+    .split(/\r?\n/)
+    .map((line) => line.trimStart())
+    .filter((line) => line !== "" && !line.startsWith("#"));
+}

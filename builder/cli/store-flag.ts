@@ -1,0 +1,29 @@
+import { resolve } from "node:path";
+import type { Settings } from "../config.ts";
+import type { CliIo } from "./cli-io.ts";
+import type { FlagTable } from "./flags.ts";
+import { UsageError } from "./usage-error.ts";
+
+/** On every command that uses the store. */
+export const storeFlags = {
+  store: { value: "DIR", help: "The store's directory ($TSBUILD_ROOT; else /var/lib/tsbuild for root, $XDG_DATA_HOME/tsbuild for others)" },
+} as const satisfies FlagTable;
+
+/**
+ * The store's directory, absolute: the flag, else the environment, else the settings, else the default. Throws UsageError NO_STORE where
+ * nothing says where a user's data belongs.
+ */
+export async function storeRootOf(flags: { readonly store?: string }, io: CliIo, settings?: Settings): Promise<string> {
+  const given = flags.store || io.env.TSBUILD_ROOT || (settings ?? (await readSettings(io))).storeRoot;
+  if (given !== undefined) return resolve(given);
+  const { defaultStoreRoot } = await import("../../store/store-paths.ts");
+  const root = defaultStoreRoot(io.env, io.uid);
+  if (root === undefined)
+    throw new UsageError("NO_STORE", "finding the store: $HOME is not set", { hint: "give its directory: --store DIR or $TSBUILD_ROOT" });
+  return root;
+}
+
+async function readSettings(io: CliIo): Promise<Settings> {
+  const { loadSettings } = await import("../config.ts");
+  return loadSettings({ env: io.env });
+}

@@ -1,0 +1,128 @@
+import { isIP } from "node:net";
+import { resolve } from "node:path";
+import type { BindMount, PortMapping } from "../run-options.ts";
+import { UsageError } from "./usage-error.ts";
+
+// Each reader throws UsageError INVALID_VALUE; `flag` is the name to print, e.g. "--memory".
+
+const units: Readonly<Record<string, number>> = {
+  "": 1,
+  b: 1,
+  k: 2 ** 10,
+  m: 2 ** 20,
+  g: 2 ** 30,
+  t: 2 ** 40,
+};
+
+/** "512m", "1.5g", "64MiB" → bytes, in powers of 1024 as Docker's RAM sizes are. */
+export function readSize(flag: string, text: string): number {
+  const match = /^(\d+(?:\.\d+)?) ?([bkmgt]?)(?:i?b)?$/i.exec(text);
+  const unit = units[match?.[2]?.toLowerCase() ?? ""];
+  if (match === null || unit === undefined) throw invalid(flag, text, "is not a size", "write 512m, 1.5g or a number of bytes");
+  return Math.floor(Number(match[1]) * unit);
+}
+
+/** A whole number from `min` on. */
+export function readInteger(flag: string, text: string, min: number): number {
+  const value = /^-?\d{1,15}$/.test(text) ? Number(text) : Number.NaN;
+  if (!(value >= min)) throw invalid(flag, text, `is not a whole number from ${min} on`);
+  return value;
+}
+
+/** A number above 0: "1.5". */
+export function readPositive(flag: string, text: string): number {
+  const value = /^\d+(\.\d+)?$/.test(text) ? Number(text) : Number.NaN;
+  if (!(value > 0)) throw invalid(flag, text, "is not a number above 0");
+  return value;
+}
+
+/** A list of processors: "0-2,4". */
+export function readCpuset(flag: string, text: string): string {
+  if (!/^\d+(-\d+)?(,\d+(-\d+)?)*$/.test(text)) throw invalid(flag, text, "is not a list of processors", "write it as 0-2,4");
+  return text;
+}
+
+/** "KEY=VALUE" pairs; `lookUp` answers for a KEY alone, and undefined leaves it out. Later ones win. */
+export function readPairs(flag: string, words: readonly string[], lookUp: (key: string) => string | undefined): Record<string, string> {
+  const pairs = new Map<string, string>();
+  for (const word of words) {
+    const at = word.indexOf("=");
+    const key = at < 0 ? word : word.slice(0, at);
+    if (key === "") throw invalid(flag, word, "has no name before =");
+    const value = at < 0 ? lookUp(key) : word.slice(at + 1);
+    if (value !== undefined) pairs.set(key, value);
+  }
+  // fromEntries defines own properties, also for "__proto__".
+  return Object.fromEntries(pairs);
+}
+
+/** "name:address" or "name=address" → "name:address". */
+export function readHost(flag: string, text: string): string {
+  const match = /^([^:=\s]+)[:=](.+)$/.exec(text);
+  const address = match?.[2]?.replace(/^\[(.*)\]$/, "$1") ?? "";
+  if (match === null || (isIP(address) === 0 && address !== "host-gateway")) {
+    throw invalid(flag, text, "is not NAME:ADDRESS", "write it as db:10.0.0.7");
+  }
+  if (address === "host-gateway") throw new UsageError("UNSUPPORTED_VALUE", `reading ${flag}: the address host-gateway is not supported`);
+  return `${match[1]}:${address}`;
+}
+
+/** "[ADDRESS:]HOST:CONTAINER[/tcp|/udp]" */
+export function readPort(flag: string, text: string): PortMapping {
+  const match = /^(?:(\[[^\]]*\]|[^:]*):)?(\d+):(\d+)(?:\/(tcp|udp))?$/.exec(text);
+  if (match === null) throw invalid(flag, text, "is not HOST:CONTAINER", "write it as 8080:80 or 127.0.0.1:8080:80");
+  const address = match[1]?.replace(/^\[(.*)\]$/, "$1");
+  if (address !== undefined && isIP(address) === 0) throw invalid(flag, text, `has no IP address in front: "${address}"`);
+  return {
+    ...(address === undefined ? {} : { hostAddress: address }),
+    hostPort: portOf(flag, text, match[2]),
+    containerPort: portOf(flag, text, match[3]),
+    protocol: match[4] === "udp" ? "udp" : "tcp",
+  };
+}
+
+/** "HOST:CONTAINER[:ro|:rw]"; a host path that begins with "/", "." or "~/" is meant, volumes with names do not exist here. */
+export function readVolume(flag: string, text: string): BindMount {
+  const [source, target, mode, ...rest] = text.split(":");
+  if (source === undefined || target === undefined || rest.length > 0) {
+    throw invalid(flag, text, "is not HOST:CONTAINER[:ro]", "write it as ./data:/data:ro");
+  }
+  if (!/^[./]/.test(source)) {
+    throw new UsageError("UNSUPPORTED_VALUE", `reading ${flag}: "${source}" is a volume's name, and there are no named volumes`, {
+      hint: `for the directory of that name write ./${source}:${target}`,
+    });
+  }
+  if (!target.startsWith("/")) throw invalid(flag, text, "has no absolute path in the container");
+  if (mode !== undefined && mode !== "ro" && mode !== "rw") throw invalid(flag, text, `has the mode "${mode}", which is neither ro nor rw`);
+  return { source: resolve(source), target, readOnly: mode === "ro" };
+}
+
+/** Seconds since the epoch (https://reproducible-builds.org/specs/source-date-epoch/). */
+export function readEpoch(flag: string, text: string): number {
+  if (text === "git" || text === "context") {
+    throw new UsageError("UNSUPPORTED_VALUE", `reading ${flag}: taking the time from ${text} is not supported`, {
+      hint: "give a number of seconds, e.g. $(git log -1 --format=%ct)",
+    });
+  }
+  return readInteger(flag, text, 0);
+}
+
+/** "linux/amd64": one platform. */
+export function readPlatform(flag: string, text: string): string {
+  if (text.includes(",")) {
+    throw new UsageError("UNSUPPORTED_VALUE", `reading ${flag}: "${text}" names several platforms, and an image is built for one`);
+  }
+  if (!/^[a-z0-9]+\/[a-z0-9_]+(\/[a-z0-9.]+)?$/.test(text)) throw invalid(flag, text, "is not OS/ARCHITECTURE", "write it as linux/amd64");
+  return text;
+}
+
+/** Throws INVALID_VALUE: `reading FLAG: "TEXT" PROBLEM`. */
+export function invalid(flag: string, text: string, problem: string, hint?: string): UsageError {
+  return new UsageError("INVALID_VALUE", `reading ${flag}: "${text}" ${problem}`, hint === undefined ? {} : { hint });
+}
+
+function portOf(flag: string, text: string, digits: string | undefined): number {
+  const port = Number(digits);
+  if (!(port >= 1 && port <= 65535)) throw invalid(flag, text, `has a port that is not between 1 and 65535: ${digits}`);
+  return port;
+}

@@ -1,0 +1,68 @@
+import { type ErrorDetails, TsbuildError } from "../../runtime-addon/index.ts";
+import { formatDiagnostic } from "./diagnostic.ts";
+import type { SourceRange } from "./instruction.ts";
+
+/** A text and the name it is printed under; a `Dockerfile` is one. */
+export interface Source {
+  readonly file: string;
+  readonly text: string;
+}
+
+/** An expected failure at a place of a Dockerfile. */
+export class DockerfileError extends TsbuildError {
+  readonly file: string;
+  /** The whole Dockerfile, for the excerpt. */
+  readonly text: string;
+
+  constructor(
+    code: string,
+    message: string,
+    source: Source,
+    readonly range: SourceRange,
+    details?: ErrorDetails,
+  ) {
+    super(code, message, details);
+    this.file = source.file;
+    this.text = source.text;
+  }
+}
+
+/** All that is wrong with one Dockerfile, by position. Its code is DOCKERFILE_SYNTAX, each error has its own. */
+export class DockerfileErrors extends TsbuildError {
+  constructor(readonly errors: readonly DockerfileError[]) {
+    const [first] = errors;
+    const messages = errors.map((error) => error.message).join("; ");
+    super("DOCKERFILE_SYNTAX", `reading ${first?.file ?? "the Dockerfile"}: ${messages}`, { cause: first });
+  }
+}
+
+/**
+ * Runs `body`; a TsbuildError that it throws comes out as a DockerfileError with this range and the same code, message and hint.
+ * The first range attached stays: a DockerfileError passes unchanged, and so does every other error.
+ */
+export function withRange<T>(source: Source, range: SourceRange, body: () => T): T {
+  try {
+    return body();
+  } catch (error) {
+    throw located(error, source, range);
+  }
+}
+
+/** What `withRange` would throw for this error: for places that are asynchronous. */
+export function located(error: unknown, source: Source, range: SourceRange): unknown {
+  if (!(error instanceof TsbuildError) || error instanceof DockerfileError || error instanceof DockerfileErrors) return error;
+  return new DockerfileError(error.code, error.message, source, range, {
+    cause: error,
+    ...(error.hint === undefined ? {} : { hint: error.hint }),
+  });
+}
+
+/** The printed form, without a line end: file, position, message and code, then the source lines with the range underlined, then the hint. */
+export function formatDockerfileError(error: DockerfileError | DockerfileErrors): string {
+  const errors = error instanceof DockerfileErrors ? error.errors : [error];
+  return errors.map((one) => formatDiagnostic({ severity: "error", ...pick(one) })).join("\n\n");
+}
+
+function pick({ file, text, range, message, code, hint }: DockerfileError) {
+  return { file, text, range, message, code, ...(hint === undefined ? {} : { hint }) };
+}

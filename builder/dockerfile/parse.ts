@@ -1,0 +1,108 @@
+import { TsbuildError } from "../../runtime-addon/index.ts";
+import { keywordOf } from "./arguments.ts";
+import { parseDirectives } from "./directives.ts";
+import { DockerfileError, DockerfileErrors, located, type Source } from "./errors.ts";
+import { Fault } from "./fault.ts";
+import type { Arg, Dockerfile, From, Instruction, SourceRange, Stage, StageInstruction } from "./instruction.ts";
+import { type LogicalLine, logicalLines, rangeAt } from "./logical-line.ts";
+import { nearestKeyword, parseInstruction } from "./parse-instruction.ts";
+
+/**
+ * Reads a Dockerfile; `file` is its name in errors. Every instruction and flag of the language is read, also those that a builder
+ * may refuse later. Throws DockerfileErrors with all that is wrong.
+ */
+export function parseDockerfile(text: string, file: string): Dockerfile {
+  const source: Source = { file, text: text.replace(/^\ufeff/, "") };
+  const errors: DockerfileError[] = [];
+  const report = (error: unknown, range: SourceRange): void => {
+    const placed = located(error, source, range);
+    if (!(placed instanceof DockerfileError)) throw placed;
+    errors.push(placed);
+  };
+  const { escape: escapeChar, values } = parseDirectives(source.text, report);
+  const globals: Arg[] = [];
+  const stages: { readonly from: From; readonly instructions: StageInstruction[] }[] = [];
+  // After a FROM that could not be read, its stage's instructions are no further errors.
+  let isInStage = false;
+  const reportFault = (fault: Fault, line: LogicalLine): void => {
+    if (meansFrom(line)) isInStage = true;
+    report(fault, rangeAt(line, fault.from, fault.to));
+  };
+  for (const line of logicalLines(source.text, escapeChar, reportFault)) {
+    const instruction = parseLine(line, source.text, escapeChar, reportFault);
+    if (instruction === undefined) continue;
+    if (instruction.keyword === "FROM") {
+      stages.push({ from: instruction, instructions: [] });
+      isInStage = true;
+    } else if (stages.length > 0) stages.at(-1)?.instructions.push(instruction);
+    else if (instruction.keyword === "ARG") globals.push(instruction);
+    else if (!isInStage) {
+      const { keyword } = instruction;
+      const error = new TsbuildError("INSTRUCTION_BEFORE_FROM", `${keyword} stands before the first FROM`, {
+        hint: "only ARG may stand there: begin with FROM IMAGE, or FROM scratch",
+      });
+      report(error, rangeAt(line, 0, keyword.length));
+    }
+  }
+  if (stages.length === 0 && errors.length === 0) report(noStages(globals), globals.at(-1)?.range ?? startOfFile);
+  if (errors.length > 0) throw new DockerfileErrors(errors.sort(byPosition));
+  return { file, text: source.text, escape: escapeChar, directives: values, globals, stages: stages satisfies readonly Stage[] };
+}
+
+/**
+ * Reads an ONBUILD trigger as an image config holds it; `origin` says in errors where it comes from. Throws DockerfileErrors.
+ * What ONBUILD itself may not hold is refused here too, since other builders wrote the config.
+ */
+export function parseTrigger(trigger: string, origin: string): StageInstruction {
+  const source: Source = { file: origin, text: trigger };
+  const errors: DockerfileError[] = [];
+  const report = (fault: Fault, line: LogicalLine): void => {
+    errors.push(new DockerfileError(fault.code, fault.message, source, rangeAt(line, fault.from, fault.to), { cause: fault }));
+  };
+  const instructions = logicalLines(trigger, "\\", report).map((line) => parseLine(line, trigger, "\\", report));
+  if (errors.length > 0) throw new DockerfileErrors(errors);
+  const [first, second] = instructions;
+  if (first === undefined || second !== undefined || ["FROM", "ONBUILD", "MAINTAINER"].includes(first.keyword)) {
+    const error = new DockerfileError(
+      "INVALID_ONBUILD",
+      "an ONBUILD trigger is one instruction, and not FROM, ONBUILD or MAINTAINER",
+      source,
+      startOfFile,
+    );
+    throw new DockerfileErrors([error]);
+  }
+  return first as StageInstruction;
+}
+
+const startOfFile: SourceRange = { start: { line: 1, column: 1 }, end: { line: 1, column: 1 } };
+
+function parseLine(
+  line: LogicalLine,
+  text: string,
+  escapeChar: string,
+  report: (fault: Fault, line: LogicalLine) => void,
+): Instruction | undefined {
+  try {
+    const base = { range: line.range, source: text.slice(line.from, line.to), text: line.text };
+    return { ...parseInstruction(line, escapeChar), ...base } as Instruction; // a spread over a union loses the union
+  } catch (error) {
+    if (!(error instanceof Fault)) throw error;
+    report(error, line);
+    return undefined;
+  }
+}
+
+function meansFrom({ text }: LogicalLine): boolean {
+  const { keyword } = keywordOf(text, 0);
+  return keyword === "FROM" || nearestKeyword(keyword) === "FROM";
+}
+
+function noStages(globals: readonly Arg[]): TsbuildError {
+  return globals.length === 0
+    ? new TsbuildError("NO_STAGES", "the file has no instructions", { hint: "begin with FROM IMAGE, or FROM scratch" })
+    : new TsbuildError("NO_STAGES", "the file has no FROM", { hint: "add FROM IMAGE, or FROM scratch, after the ARGs" });
+}
+
+function byPosition(a: DockerfileError, b: DockerfileError): number {
+  return a.range.start.line - b.range.start.line || a.range.start.column - b.range.start.column;
+}

@@ -1,0 +1,177 @@
+import pLimit from "p-limit";
+import type { Rootfs } from "../store/layer/rootfs.ts";
+import { type LayerRef, openRootfs } from "../store/open-rootfs.ts";
+import type { Store } from "../store/store.ts";
+import { SandboxError } from "../runtime-addon/index.ts";
+import type { StepCache } from "./cache/records.ts";
+import { located } from "./dockerfile/errors.ts";
+import type { BuildPlan, StageWork } from "./plan/build-plan.ts";
+import { baseChain, childChain } from "./plan/key.ts";
+import type { PlannedStep } from "./plan/stage.ts";
+import type { EventSink, StepInfo } from "./progress/event.ts";
+import { StepError } from "./step-error.ts";
+import type { ContextReader } from "./steps/context-inputs.ts";
+import { copyStep } from "./steps/copy.ts";
+import { rootfsInputs } from "./steps/rootfs-inputs.ts";
+import { type RunSettings, runStep } from "./steps/run.ts";
+import type { Files, StepContext, StepOutcome } from "./steps/step.ts";
+import { workdirStep } from "./steps/workdir.ts";
+
+/** The files of a stage when all its steps are done, with the time of each step that made a layer. */
+export interface StageResult {
+  readonly files: Files;
+  /** RFC 3339, one for each step of the stage, in order. */
+  readonly created: readonly string[];
+  readonly cachedSteps: number;
+}
+
+export interface Execution {
+  readonly plan: BuildPlan;
+  readonly store: Store;
+  readonly cache: StepCache;
+  readonly context: () => Promise<ContextReader>;
+  readonly run: RunSettings;
+  readonly epoch?: number;
+  readonly jobs: number;
+  readonly useCache: (stage: StageWork) => boolean;
+  readonly onEvent: EventSink;
+  readonly signal: AbortSignal;
+  readonly now: () => number;
+}
+
+/**
+ * Walks the stages: each as soon as what it stands on or copies from is there, independent ones at the same time. The first failure stops
+ * the rest, and nothing is left running when the promise settles. Resolves with every planned stage's result, by index.
+ */
+export async function execute(execution: Execution): Promise<ReadonlyMap<number, StageResult>> {
+  const { plan, store } = execution;
+  const stop = new AbortController();
+  const signal = AbortSignal.any([execution.signal, stop.signal]);
+  const limit = pLimit(execution.jobs);
+  const rootfs = rootfsCache(store);
+  const results = new Map<number, Promise<StageResult>>();
+
+  const resultOf = (stage: number): Promise<StageResult> => {
+    const result = results.get(stage);
+    if (result === undefined) throw new RangeError(`stage ${stage} was not planned`);
+    return result;
+  };
+
+  async function buildStage(work: StageWork): Promise<StageResult> {
+    let files = await baseFiles(work, resultOf);
+    announceBase(work, execution);
+    const created: string[] = [];
+    let cachedSteps = 0;
+    for (const [i, step] of work.steps.entries()) {
+      signal.throwIfAborted();
+      const info = work.infos[i];
+      if (info === undefined) throw new RangeError(`step ${i} has no title`);
+      const context: StepContext = {
+        store,
+        cache: execution.cache,
+        platform: work.platform,
+        ...(execution.epoch === undefined ? {} : { epoch: execution.epoch }),
+        useCache: execution.useCache(work),
+        signal,
+        rootfs,
+        busy: (job) => limit(() => (signal.throwIfAborted(), job())),
+        now: execution.now,
+      };
+      // Waiting for another stage is not this step's time.
+      const { operation } = step;
+      if (operation.op === "copy" && operation.origin.from === "stage") await resultOf(operation.origin.stage);
+      const outcome = await observed(info, step, execution, () => runOne(step, info, files, context));
+      if (outcome.cached) cachedSteps++;
+      created.push(outcome.created);
+      files = { layers: [...files.layers, outcome.layer], chain: childChain(files.chain, outcome.layer.contentId) };
+    }
+    return { files, created, cachedSteps };
+  }
+
+  async function runOne(step: PlannedStep, info: StepInfo, files: Files, context: StepContext): Promise<StepOutcome> {
+    const { operation } = step;
+    switch (operation.op) {
+      case "run":
+        return runStep(operation, files, context, execution.run, { info, instruction: step.instruction, source: plan.dockerfile, onEvent: execution.onEvent });
+      case "workdir":
+        return workdirStep(operation, files, context);
+      case "copy": {
+        const { origin } = operation;
+        if (origin.from === "context") return copyStep(operation, files, async () => (await execution.context()).inputs(operation), context);
+        const source = origin.from === "stage" ? (await resultOf(origin.stage)).files : imageFiles(plan.image(origin.image).layers);
+        const describe = origin.from === "stage" ? `stage ${plan.stageLabel(origin.stage)}` : `image "${origin.image}"`;
+        const inputs = rootfsInputs(operation, { chain: source.chain, describe, rootfs: () => rootfs(source.layers) }, execution.cache);
+        return copyStep(operation, files, async () => inputs, context);
+      }
+    }
+  }
+
+  for (const work of plan.stages) {
+    const before = [...work.needs].map(resultOf);
+    const result = Promise.all(before).then(() => buildStage(work));
+    // A failed stage ends the others; its error is thrown below, once all have come to rest.
+    result.catch(() => stop.abort(new Error("another step failed")));
+    results.set(work.index, result);
+  }
+  const settled = await Promise.allSettled(results.values());
+  const failures = settled.flatMap((result) => (result.status === "rejected" ? [result.reason as unknown] : []));
+  if (failures.length > 0) {
+    execution.signal.throwIfAborted();
+    throw failures.find((error) => error !== stop.signal.reason) ?? failures[0];
+  }
+  const done = await Promise.all([...results].map(async ([index, result]) => [index, await result] as const));
+  return new Map(done);
+
+  async function observed(info: StepInfo, step: PlannedStep, { onEvent, now }: Execution, work: () => Promise<StepOutcome>): Promise<StepOutcome> {
+    onEvent({ type: "step-start", step: info.id, atMs: now() });
+    try {
+      const outcome = await work();
+      onEvent({
+        type: "step-end",
+        step: info.id,
+        outcome: outcome.cached ? "cached" : "done",
+        atMs: now(),
+        ...(outcome.usage === undefined ? {} : { usage: outcome.usage }),
+        ...(outcome.note === undefined ? {} : { note: outcome.note }),
+      });
+      return outcome;
+    } catch (error) {
+      onEvent({ type: "step-end", step: info.id, outcome: signal.aborted ? "cancelled" : "failed", atMs: now() });
+      if (error instanceof StepError || error instanceof SandboxError) throw error;
+      throw located(error, plan.dockerfile, step.instruction.range);
+    }
+  }
+}
+
+function announceBase(work: StageWork, { onEvent, now }: Execution): void {
+  onEvent({ type: "step-start", step: work.fromInfo.id, atMs: now() });
+  onEvent({ type: "step-end", step: work.fromInfo.id, outcome: "cached", atMs: now() });
+}
+
+async function baseFiles(work: StageWork, resultOf: (stage: number) => Promise<StageResult>): Promise<Files> {
+  switch (work.base.kind) {
+    case "scratch":
+      return imageFiles([]);
+    case "stage":
+      return (await resultOf(work.base.stage)).files;
+    case "image":
+      return imageFiles(work.baseLayers);
+  }
+}
+
+function imageFiles(layers: readonly LayerRef[]): Files {
+  return { layers, chain: baseChain(layers.map(({ diffId }) => diffId)) };
+}
+
+/** Stacks each list of layers once a build. */
+function rootfsCache(store: Store): (layers: readonly LayerRef[]) => Promise<Rootfs> {
+  const stacks = new Map<string, Promise<Rootfs>>();
+  return (layers) => {
+    const name = layers.map(({ diffId }) => diffId).join(" ");
+    const known = stacks.get(name);
+    if (known !== undefined) return known;
+    const stack = openRootfs(store.layers, layers);
+    stacks.set(name, stack);
+    return stack;
+  };
+}

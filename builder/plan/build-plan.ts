@@ -1,0 +1,152 @@
+import { machinePlatform } from "../../store/platform.ts";
+import type { HistoryEntry, ImageConfig, Platform } from "../../store/oci.ts";
+import type { LayerRef } from "../../store/open-rootfs.ts";
+import { TsbuildError } from "../../store/errors.ts";
+import { withRange } from "../dockerfile/errors.ts";
+import type { Dockerfile, Instruction } from "../dockerfile/instruction.ts";
+import type { NetworkMode } from "../options.ts";
+import type { StepInfo } from "../progress/event.ts";
+import { platformArgs } from "./platform.ts";
+import { type ArgSources, globalArgs } from "./scope.ts";
+import { type PlannedStep, planWork } from "./stage.ts";
+import { imageBase, type PlannedHistory, type StageState, scratchBase, stageBase } from "./stage-state.ts";
+import { type Base, type ImageUse, type PlannedStage, planStages, type StagePlan } from "./stages.ts";
+
+/** An image that the build stands on or copies from. */
+export interface PlannedImage {
+  readonly config: ImageConfig;
+  readonly layers: readonly LayerRef[];
+}
+
+/** A stage ready to be executed. */
+export interface StageWork {
+  readonly index: number;
+  readonly name?: string;
+  readonly base: Base;
+  readonly baseLayers: readonly LayerRef[];
+  /** Stages that must be done before this one begins: its base. */
+  readonly needs: readonly number[];
+  readonly platform: Platform;
+  readonly steps: readonly PlannedStep[];
+  /** One for each step. */
+  readonly infos: readonly StepInfo[];
+  readonly fromInfo: StepInfo;
+  readonly state: StageState;
+  /** Of the base image, and of stages this one stands on, then this one's own. */
+  readonly baseHistory: readonly HistoryEntry[];
+  readonly history: readonly PlannedHistory[];
+}
+
+export interface BuildPlan {
+  readonly dockerfile: Dockerfile;
+  readonly stages: readonly StageWork[];
+  readonly target: StageWork;
+  readonly stepCount: number;
+  image(name: string): PlannedImage;
+  stageLabel(index: number): string;
+}
+
+export interface PlanOptions {
+  readonly target?: string;
+  readonly buildArgs: Readonly<Record<string, string>>;
+  readonly platform: Platform;
+  readonly network: NetworkMode;
+}
+
+/** First half: which stages are needed, and which images. Needs nothing but the text. Pure. */
+export function outlineBuild(dockerfile: Dockerfile, options: PlanOptions): { outline: StagePlan; sources: ArgSources; images: readonly ImageUse[] } {
+  const targetName = options.target ?? dockerfile.stages.at(-1)?.from.stage ?? "default";
+  const fixed = { escape: dockerfile.escape, buildArgs: options.buildArgs, platformArgs: platformArgs(options.platform, machinePlatform(), targetName) };
+  const globals = globalArgs(dockerfile.globals, fixed, dockerfile);
+  const sources: ArgSources = { ...fixed, globals: new Map([...globals.variables].filter(([name]) => globals.args.includes(name))) };
+  const outline = planStages(dockerfile, globals, sources, options.target);
+  return { outline, sources, images: outline.stages.flatMap((stage) => imagesOf(stage)) };
+}
+
+function imagesOf({ base, stage, copiedImages }: PlannedStage): readonly ImageUse[] {
+  return [...(base.kind === "image" ? [{ image: base.image, instruction: stage.from }] : []), ...copiedImages];
+}
+
+/** Second half: every step of every needed stage, with the configs of the base images known. Pure. */
+export function planBuild(
+  dockerfile: Dockerfile,
+  outline: StagePlan,
+  sources: ArgSources,
+  images: ReadonlyMap<string, PlannedImage>,
+  options: PlanOptions,
+): BuildPlan {
+  const image = (name: string): PlannedImage => {
+    const found = images.get(name);
+    if (found === undefined) throw new RangeError(`image ${name} was not resolved`);
+    return found;
+  };
+  const single = outline.stages.length === 1 && outline.stages[0]?.name === undefined;
+  const labels = new Map(outline.stages.map(({ index, name }) => [index, name ?? `stage-${index}`]));
+  const done = new Map<number, StageWork>();
+  let nextId = 1;
+
+  for (const planned of outline.stages) {
+    const label = labels.get(planned.index) ?? "";
+    const base = baseOf(dockerfile, planned, done, image);
+    const { steps, state, history } = planWork(dockerfile, planned, base.state, { network: options.network, sources });
+    const info = (position: number, instruction: Instruction): StepInfo => ({
+      id: nextId++,
+      ...(single ? {} : { stage: label }),
+      title: `[${single ? "" : `${label} `}${position}/${steps.length + 1}] ${oneLine(instruction.source)}`,
+      range: instruction.range,
+    });
+    const fromInfo = info(1, planned.stage.from);
+    done.set(planned.index, {
+      index: planned.index,
+      ...(planned.name === undefined ? {} : { name: planned.name }),
+      base: planned.base,
+      baseLayers: planned.base.kind === "image" ? image(planned.base.image).layers : [],
+      needs: planned.base.kind === "stage" ? [planned.base.stage] : [],
+      platform: planned.platform ?? options.platform,
+      steps,
+      infos: steps.map((step, i) => info(i + 2, step.instruction)),
+      fromInfo,
+      state,
+      baseHistory: base.history,
+      history,
+    });
+  }
+  const target = done.get(outline.target.index);
+  if (target === undefined) throw new RangeError("the target was not planned");
+  return {
+    dockerfile,
+    stages: [...done.values()],
+    target,
+    stepCount: nextId - 1,
+    image,
+    stageLabel: (index) => `"${labels.get(index) ?? index}"`,
+  };
+}
+
+function baseOf(
+  dockerfile: Dockerfile,
+  { base, stage }: PlannedStage,
+  done: ReadonlyMap<number, StageWork>,
+  image: (name: string) => PlannedImage,
+): { state: StageState; history: readonly HistoryEntry[] } {
+  if (base.kind === "scratch") return scratchBase();
+  if (base.kind === "stage") {
+    const parent = done.get(base.stage);
+    if (parent === undefined) throw new RangeError(`stage ${base.stage} was not planned before`);
+    return { state: stageBase(parent.state), history: [] };
+  }
+  const { config } = image(base.image);
+  if ((config.config?.OnBuild ?? []).length > 0) {
+    withRange(dockerfile, stage.from.range, () => {
+      throw new TsbuildError("UNSUPPORTED_FEATURE", `planning the build: the base image "${base.image}" has ONBUILD triggers, which this version does not run`);
+    });
+  }
+  return imageBase(config);
+}
+
+const titleLimit = 160;
+
+function oneLine(source: string): string {
+  const text = source.replace(/[\\`]\r?\n/g, " ").replace(/\s+/g, " ").trim();
+  return text.length <= titleLimit ? text : `${text.slice(0, titleLimit - 1)}…`;
+}

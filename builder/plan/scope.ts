@@ -1,0 +1,71 @@
+import { type Source, withRange } from "../dockerfile/errors.ts";
+import type { Arg } from "../dockerfile/instruction.ts";
+import { expandWord, expandWords } from "../dockerfile/words.ts";
+
+/**
+ * The variables that words see at one point of a Dockerfile: ENV of the base and of the stage, and ARGs that have a value;
+ * whichever was set last wins. Immutable: every step returns a new scope.
+ */
+export interface Scope {
+  readonly variables: ReadonlyMap<string, string>;
+  /** ARGs declared so far in this stage or the stages it is built from, in order. */
+  readonly args: readonly string[];
+}
+
+/** What is fixed for the whole build, and where ARGs get their values. */
+export interface ArgSources {
+  readonly escape: "\\" | "`";
+  readonly buildArgs: Readonly<Record<string, string>>;
+  /** ARGs before the first FROM, with the values they got. */
+  readonly globals: ReadonlyMap<string, string>;
+  /** TARGETPLATFORM and its like. */
+  readonly platformArgs: Readonly<Record<string, string>>;
+}
+
+export function expand(word: string, scope: Scope, sources: ArgSources): string {
+  return expandWord(word, (name) => scope.variables.get(name), { escape: sources.escape });
+}
+
+export function expandList(word: string, scope: Scope, sources: ArgSources): readonly string[] {
+  return expandWords(word, (name) => scope.variables.get(name), { escape: sources.escape });
+}
+
+export function setVariable(scope: Scope, name: string, value: string): Scope {
+  const variables = new Map(scope.variables);
+  variables.delete(name);
+  return { ...scope, variables: variables.set(name, value) };
+}
+
+/**
+ * Declares the ARGs of one instruction. `--build-arg` beats the default, the default beats a global of that name, and an
+ * expansion that fails is no error when a build argument overrides it.
+ */
+export function declareArgs(instruction: Arg, scope: Scope, sources: ArgSources): { scope: Scope; texts: readonly string[] } {
+  const texts: string[] = [];
+  let next = scope;
+  for (const { name: word, value: fallback } of instruction.args) {
+    const name = expand(word, next, sources);
+    const value = ownValue(sources.buildArgs, name) ?? (fallback === undefined ? inherited(name, sources) : expand(fallback, next, sources));
+    if (value !== undefined) next = setVariable(next, name, value);
+    next = { ...next, args: [...next.args.filter((other) => other !== name), name] };
+    texts.push(value === undefined ? name : `${name}=${value}`);
+  }
+  return { scope: next, texts };
+}
+
+/** The ARGs before the first FROM, which only FROM and bare ARGs of stages see. */
+export function globalArgs(instructions: readonly Arg[], sources: Omit<ArgSources, "globals">, source: Source): Scope {
+  const start: Scope = { variables: new Map(Object.entries(sources.platformArgs)), args: [] };
+  return instructions.reduce(
+    (scope, arg) => withRange(source, arg.range, () => declareArgs(arg, scope, { ...sources, globals: new Map() }).scope),
+    start,
+  );
+}
+
+function inherited(name: string, sources: ArgSources): string | undefined {
+  return sources.globals.get(name) ?? ownValue(sources.platformArgs, name);
+}
+
+function ownValue(record: Readonly<Record<string, string>>, name: string): string | undefined {
+  return Object.hasOwn(record, name) ? record[name] : undefined;
+}

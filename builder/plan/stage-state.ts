@@ -1,0 +1,62 @@
+import type { ContainerConfig, HistoryEntry, ImageConfig } from "../../store/oci.ts";
+import type { Scope } from "./scope.ts";
+
+/** The search path of an image that sets none: what Docker gives. */
+export const defaultPath = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+
+/** What a stage has come to after some of its instructions, but for files. Immutable. */
+export interface StageState {
+  readonly config: ContainerConfig;
+  readonly author?: string;
+  readonly scope: Scope;
+  /** A CMD of this very stage survives a later ENTRYPOINT; an inherited one does not. */
+  readonly cmdIsOwn: boolean;
+}
+
+/** History of one instruction: `layer` says whether the step before it made one. */
+export interface PlannedHistory {
+  readonly createdBy: string;
+  readonly layer: boolean;
+}
+
+/** What a stage starts from: scratch, an image, or an earlier stage's end. */
+export interface BaseState {
+  readonly state: StageState;
+  /** History entries of the base image. */
+  readonly history: readonly HistoryEntry[];
+}
+
+export function scratchBase(): BaseState {
+  return { state: withDefaultPath({ config: {}, scope: { variables: new Map(), args: [] }, cmdIsOwn: false }), history: [] };
+}
+
+/** A stage on an image sees the image's ENV; its ONBUILD triggers are not inherited. */
+export function imageBase(image: ImageConfig): BaseState {
+  const { OnBuild: _, ...config } = image.config ?? {};
+  const variables = new Map((config.Env ?? []).map(splitVariable));
+  const state: StageState = { config, scope: { variables, args: [] }, cmdIsOwn: false, ...(image.author === undefined ? {} : { author: image.author }) };
+  return { state: withDefaultPath(state), history: image.history ?? [] };
+}
+
+/** A stage on a stage inherits ARGs too. */
+export function stageBase(state: StageState): StageState {
+  return { ...state, cmdIsOwn: false };
+}
+
+export function setEnv(config: ContainerConfig, name: string, value: string): ContainerConfig {
+  const entry = `${name}=${value}`;
+  const env = config.Env ?? [];
+  const at = env.findIndex((other) => splitVariable(other)[0] === name);
+  return { ...config, Env: at < 0 ? [...env, entry] : env.with(at, entry) };
+}
+
+export function splitVariable(entry: string): readonly [string, string] {
+  const at = entry.indexOf("=");
+  return at < 0 ? [entry, ""] : [entry.slice(0, at), entry.slice(at + 1)];
+}
+
+function withDefaultPath(state: StageState): StageState {
+  if (state.scope.variables.has("PATH")) return state;
+  const variables = new Map(state.scope.variables).set("PATH", defaultPath);
+  return { ...state, config: setEnv(state.config, "PATH", defaultPath), scope: { ...state.scope, variables } };
+}

@@ -1,0 +1,198 @@
+import { posix } from "node:path";
+import { TsbuildError } from "../../store/errors.ts";
+import { withRange } from "../dockerfile/errors.ts";
+import type { Copy, Dockerfile, Instruction, Run, Workdir } from "../dockerfile/instruction.ts";
+import { parseChmod } from "../dockerfile/values.ts";
+import { expandDocument } from "../dockerfile/words.ts";
+import type { NetworkMode } from "../options.ts";
+import { applyConfig, commandArgs } from "./config.ts";
+import { runHistory } from "./history.ts";
+import type { CopyOperation, CopyOrigin, Operation, RunDocument, RunOperation } from "./operation.ts";
+import { type ArgSources, expand } from "./scope.ts";
+import type { PlannedHistory, StageState } from "./stage-state.ts";
+import { findStage, type PlannedStage } from "./stages.ts";
+
+/** One instruction that touches files. */
+export interface PlannedStep {
+  readonly instruction: Instruction;
+  readonly operation: Operation;
+}
+
+/** A stage with everything expanded: what to do to files, in order, and what the config and history come to. */
+export interface PlannedWork {
+  readonly steps: readonly PlannedStep[];
+  readonly state: StageState;
+  readonly history: readonly PlannedHistory[];
+}
+
+export interface WorkOptions {
+  readonly network: NetworkMode;
+  readonly sources: ArgSources;
+}
+
+/** Plans a stage on top of what its base comes to. Pure. Errors carry the instruction's place. */
+export function planWork(dockerfile: Dockerfile, stage: PlannedStage, base: StageState, options: WorkOptions): PlannedWork {
+  const steps: PlannedStep[] = [];
+  const history: PlannedHistory[] = [];
+  let state = base;
+  for (const instruction of stage.stage.instructions) {
+    withRange(dockerfile, instruction.range, () => {
+      switch (instruction.keyword) {
+        case "RUN": {
+          const operation = planRun(instruction, state, options);
+          steps.push({ instruction, operation });
+          const values = state.scope.args.map((name) => [name, state.scope.variables.get(name) ?? ""] as const);
+          history.push({ createdBy: runHistory(operation.args, values), layer: true });
+          return;
+        }
+        case "COPY":
+        case "ADD": {
+          const { operation, createdBy } = planCopy(dockerfile, instruction, stage, state, options.sources);
+          steps.push({ instruction, operation });
+          history.push({ createdBy, layer: true });
+          return;
+        }
+        case "WORKDIR": {
+          const path = workdirPath(instruction, state, options.sources);
+          state = { ...state, config: { ...state.config, WorkingDir: path } };
+          if (path !== "/") steps.push({ instruction, operation: { op: "workdir", path, user: state.config.User ?? "" } });
+          history.push({ createdBy: `WORKDIR ${path}`, layer: path !== "/" });
+          return;
+        }
+        default: {
+          const applied = applyConfig(instruction, state, options.sources);
+          state = applied.state;
+          if (applied.createdBy !== undefined) history.push({ createdBy: applied.createdBy, layer: false });
+        }
+      }
+    });
+  }
+  return { steps, state, history };
+}
+
+function workdirPath(instruction: Workdir, state: StageState, sources: ArgSources): string {
+  const path = expand(instruction.value, state.scope, sources);
+  if (path === "") throw new TsbuildError("EMPTY_VALUE", `reading WORKDIR ${instruction.value}: the path expands to nothing`);
+  return absolute(path, state);
+}
+
+/** Joins a path to the working directory, cleaned, without a trailing slash. */
+function absolute(path: string, state: StageState): string {
+  const joined = posix.resolve("/", state.config.WorkingDir ?? "/", path);
+  return joined;
+}
+
+function planRun(instruction: Run, state: StageState, options: WorkOptions): RunOperation {
+  if (instruction.mounts.length > 0) throw unsupported("RUN --mount");
+  if (instruction.security !== undefined && instruction.security !== "sandbox") throw unsupported(`RUN --security=${instruction.security}`);
+  const { args, documents } = runCommand(instruction, state);
+  const [first, ...rest] = args;
+  if (first === undefined) throw new TsbuildError("EMPTY_COMMAND", "reading RUN: there is no command to run");
+  const network = instruction.network === undefined ? options.network : networkMode(expand(instruction.network, state.scope, options.sources));
+  return {
+    op: "run",
+    args: [first, ...rest],
+    env: Object.fromEntries(state.scope.variables),
+    cwd: state.config.WorkingDir ?? "/",
+    user: state.config.User ?? "",
+    network,
+    documents,
+  };
+}
+
+/** RUN with nothing but a heredoc runs its body; beside other words the shell itself reads the documents. */
+function runCommand(instruction: Run, state: StageState): { args: readonly string[]; documents: readonly RunDocument[] } {
+  const { command } = instruction;
+  if (command.form === "exec" || command.heredocs.length === 0) return { args: commandArgs(command, state.config), documents: [] };
+  const [first] = command.heredocs;
+  if (first !== undefined && command.heredocs.length === 1 && /^<<-?\s*(["']?)[^"'\s]+\1$/.test(command.script.trim())) {
+    if (first.content.startsWith("#!")) {
+      const path = `/dev/pipes/${first.name}`;
+      return { args: [path], documents: [{ path, content: first.content }] };
+    }
+    return { args: commandArgs({ form: "shell", script: first.content, heredocs: [] }, state.config), documents: [] };
+  }
+  const bodies = command.heredocs.map(({ content, name }) => `${content}${name}\n`).join("");
+  return { args: commandArgs({ form: "shell", script: `${command.script}\n${bodies}`, heredocs: [] }, state.config), documents: [] };
+}
+
+function networkMode(text: string): NetworkMode {
+  if (text === "default" || text === "none" || text === "host") return text;
+  throw new TsbuildError("INVALID_VALUE", `reading RUN --network=${text}: expected default, none or host`);
+}
+
+function planCopy(
+  dockerfile: Dockerfile,
+  instruction: Copy,
+  stage: PlannedStage,
+  state: StageState,
+  sources: ArgSources,
+): { operation: CopyOperation; createdBy: string } {
+  const { flags, keyword } = instruction;
+  for (const [name, value] of Object.entries({ link: flags.link, parents: flags.parents, exclude: flags.exclude?.length, checksum: flags.checksum, "keep-git-dir": flags.keepGitDir })) {
+    if (value) throw unsupported(`${keyword} --${name}`);
+  }
+  const word = (text: string) => expand(text, state.scope, sources);
+  const optional = (text: string | undefined) => (text === undefined || word(text) === "" ? undefined : word(text));
+  const paths: string[] = [];
+  const documents: { name: string; content: string }[] = [];
+  for (const source of instruction.sources) {
+    if (source.kind === "path") paths.push(word(source.path));
+    else {
+      const { name, content, expand: expands } = source.heredoc;
+      documents.push({ name, content: expands ? expandDocument(content, (variable) => state.scope.variables.get(variable)) : content });
+    }
+  }
+  for (const path of paths) refuseRemote(keyword, path);
+  const target = word(instruction.target);
+  const chown = optional(flags.chown);
+  const chmod = optional(flags.chmod);
+  if (chmod !== undefined) parseChmod(chmod);
+  const operation: CopyOperation = {
+    op: "copy",
+    origin: copyOrigin(dockerfile, flags.from, stage),
+    sources: paths.map(cleanSource),
+    documents,
+    target: copyTarget(target, state),
+    unpack: flags.unpack ?? keyword === "ADD",
+    ...(chown === undefined ? {} : { chown }),
+    ...(chmod === undefined ? {} : { chmod }),
+  };
+  const words = [
+    keyword,
+    ...(chown === undefined ? [] : [`--chown=${chown}`]),
+    ...(chmod === undefined ? [] : [`--chmod=${chmod}`]),
+    ...paths,
+    ...documents.map(({ name }) => `<<${name}`),
+    target,
+  ];
+  return { operation, createdBy: `${words.join(" ")} # buildkit` };
+}
+
+function copyOrigin(dockerfile: Dockerfile, from: string | undefined, stage: PlannedStage): CopyOrigin {
+  if (from === undefined) return { from: "context" };
+  const earlier = findStage(dockerfile, from, stage.index, true);
+  return earlier === undefined ? { from: "image", image: from } : { from: "stage", stage: earlier };
+}
+
+/** Sources are cleaned to the origin's root: "/x", "./x/" and "../x" all mean "x" (COPY rules of the Dockerfile reference). */
+function cleanSource(path: string): string {
+  return posix.normalize(`/${path}`).replace(/^\/+|\/+$/g, "");
+}
+
+function copyTarget(target: string, state: StageState): string {
+  const path = absolute(target, state);
+  const isDirectory = target === "" || /(^|\/)\.?\.?\/?$/.test(target) || target.endsWith("/");
+  return isDirectory && path !== "/" ? `${path}/` : path;
+}
+
+function refuseRemote(keyword: string, path: string): void {
+  if (/^(https?|git|ssh):\/\//.test(path) || /^[\w.-]+@[\w.-]+:/.test(path)) {
+    if (keyword === "COPY") throw new TsbuildError("INVALID_SOURCE", `reading COPY ${path}: COPY reads files only`, { hint: "use ADD for URLs and git repositories" });
+    throw unsupported(`ADD of a URL or git repository (${path})`);
+  }
+}
+
+function unsupported(what: string): TsbuildError {
+  return new TsbuildError("UNSUPPORTED_FEATURE", `planning the build: ${what} is not supported by this version`);
+}

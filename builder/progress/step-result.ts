@@ -1,0 +1,23 @@
+import type { BuildEvent, StepUsage } from "./event.ts";
+import { formatBytes, formatDuration } from "./measures.ts";
+
+type StepEnd = Extract<BuildEvent, { type: "step-end" }>;
+
+/** "done 3.2 s, 2.9 s cpu, 120 MB memory": what the end of a step says, in one line. `startMs` is the start's `atMs`. */
+export function describeResult(end: StepEnd, startMs: number | undefined): string {
+  const said: string[] = [];
+  if (end.outcome === "cached" || startMs === undefined) said.push(end.outcome);
+  else said.push(`${end.outcome} ${formatDuration(end.usage?.wallMs ?? end.atMs - startMs)}`);
+  if (end.usage !== undefined) said.push(...describeUsage(end.usage));
+  if (end.note !== undefined) said.push(end.note);
+  return said.join(", ");
+}
+
+function describeUsage(usage: StepUsage): string[] {
+  const said: string[] = [];
+  if (usage.cpuMs !== undefined) said.push(`${formatDuration(usage.cpuMs)} cpu`);
+  if (usage.peakMemoryBytes !== undefined) said.push(`${formatBytes(usage.peakMemoryBytes)} memory`);
+  const moved = (usage.readBytes ?? 0) + (usage.writtenBytes ?? 0);
+  if (moved > 0) said.push(`${formatBytes(usage.readBytes ?? 0)} read`, `${formatBytes(usage.writtenBytes ?? 0)} written`);
+  return said;
+}

@@ -1,0 +1,93 @@
+import { stat } from "node:fs/promises";
+import { exitCodeOf } from "../runtime-addon/index.ts";
+import { TsbuildError } from "../store/errors.ts";
+import type { ContainerConfig } from "../store/oci.ts";
+import { openRootfs } from "../store/open-rootfs.ts";
+import { openStore } from "../store/store.ts";
+import { defaultPath, splitVariable } from "./plan/stage-state.ts";
+import type { RunOptions } from "./run-options.ts";
+import { withContainer } from "./sandbox/container.ts";
+import { openHost } from "./sandbox/host.ts";
+import { parseAddHost } from "./sandbox/network-files.ts";
+import { publishPorts } from "./sandbox/port-forward.ts";
+import { resolveUser } from "./steps/passwd.ts";
+
+const defaultHostname = "tsbuild";
+
+/**
+ * Runs a command in a new container of an image of the store and resolves with the exit code that a shell would report. The container's
+ * files are removed at the end. Throws what RunOptions says, and the signal's reason when aborted.
+ */
+export async function runContainer(options: RunOptions): Promise<number> {
+  const store = await openStore(options.store);
+  try {
+    const image = await store.images.open(options.image);
+    await store.pin(image.descriptor.digest, ...image.layers.map(({ diffId }) => diffId));
+    const config = image.config.config ?? {};
+    const host = openHost(store, () => {});
+    const ports = await publishPorts(options.network === "none" ? [] : options.ports);
+    try {
+      const hostname = options.hostname ?? defaultHostname;
+      const spec = {
+        layers: image.layers,
+        args: commandOf(options, config),
+        env: environmentOf(options, config),
+        cwd: options.workdir ?? (config.WorkingDir || "/"),
+        identity: await resolveUser(await openRootfs(store.layers, image.layers), options.user ?? config.User ?? ""),
+        network: options.network === "none" ? "none" : "host",
+        hostname,
+        hosts: options.addHosts.map(parseAddHost),
+        hostCa: options.hostCa,
+        limits: options.limits,
+        ...(options.shmSizeBytes === undefined ? {} : { shmSizeBytes: options.shmSizeBytes }),
+        binds: await Promise.all(options.volumes.map(async (volume) => ({ ...volume, isFile: await isFile(volume.source) }))),
+        documents: [],
+        tty: options.tty,
+      } as const;
+      return await withContainer(
+        store,
+        host,
+        spec,
+        { stdin: options.interactive ? "inherit" : "null", output: "inherit" },
+        {
+          signal: new AbortController().signal,
+          ...(options.signal === undefined ? {} : { kill: options.signal }),
+          now: Date.now,
+          onNote: () => {},
+          ...(options.onStarted === undefined ? {} : { onStarted: options.onStarted }),
+        },
+        async ({ result }) => exitCodeOf(result.status),
+      );
+    } finally {
+      await ports.close();
+      await host.close();
+    }
+  } finally {
+    await store.close();
+  }
+}
+
+/** Entrypoint and command: the given ones replace the image's, and a given entrypoint drops the image's CMD. Throws NO_COMMAND. */
+function commandOf(options: RunOptions, config: ContainerConfig): readonly [string, ...string[]] {
+  const entrypoint = options.entrypoint ?? config.Entrypoint ?? [];
+  const command = options.command.length > 0 || options.entrypoint !== undefined ? options.command : (config.Cmd ?? []);
+  const [first, ...rest] = [...entrypoint, ...command];
+  if (first === undefined) {
+    throw new TsbuildError("NO_COMMAND", `running ${options.image}: the image has no CMD or ENTRYPOINT, and no command was given`, {
+      hint: `tsbuild run ${options.image} COMMAND`,
+    });
+  }
+  return [first, ...rest];
+}
+
+function environmentOf(options: RunOptions, config: ContainerConfig): Readonly<Record<string, string>> {
+  const fromImage = Object.fromEntries((config.Env ?? []).map(splitVariable));
+  return { PATH: defaultPath, HOSTNAME: options.hostname ?? defaultHostname, ...(options.tty ? { TERM: "xterm" } : {}), ...fromImage, ...options.env };
+}
+
+async function isFile(path: string): Promise<boolean> {
+  const found = await stat(path).catch((cause: NodeJS.ErrnoException) => {
+    throw new TsbuildError("VOLUME_NOT_FOUND", `mounting ${path}: ${cause.code === "ENOENT" ? "no such file or directory" : cause.message}`, { cause });
+  });
+  return !found.isDirectory();
+}

@@ -1,0 +1,141 @@
+import { readFile } from "node:fs/promises";
+import { join } from "node:path";
+import { openCgroup, runSandbox, type SandboxResult, type SandboxSpec } from "../../runtime-addon/index.ts";
+import { writeFile } from "node:fs/promises";
+import type { LayerRef } from "../../store/open-rootfs.ts";
+import type { Store } from "../../store/store.ts";
+import type { ResourceLimits } from "../options.ts";
+import type { StepUsage } from "../progress/event.ts";
+import type { Identity } from "../steps/passwd.ts";
+import { findHostCa } from "./host-ca.ts";
+import type { Host, OpenHost } from "./host.ts";
+import { type HostEntry, hostsFile, resolvFile } from "./network-files.ts";
+import { makeSkeleton } from "./skeleton.ts";
+
+/** One command in a root file system of layers. */
+export interface ContainerSpec {
+  /** Bottom first. */
+  readonly layers: readonly LayerRef[];
+  readonly args: readonly [string, ...string[]];
+  /** Wins over what the sandbox supplies (HOME, the host's CA variables). */
+  readonly env: Readonly<Record<string, string>>;
+  readonly cwd: string;
+  readonly identity: Identity;
+  readonly network: "host" | "none";
+  readonly hostname: string;
+  readonly hosts: readonly HostEntry[];
+  readonly hostCa: boolean;
+  readonly limits: ResourceLimits;
+  readonly shmSizeBytes?: number;
+  /** Directories of the host, each with the kind that its mount point must have. */
+  readonly binds: readonly { readonly source: string; readonly target: string; readonly readOnly: boolean; readonly isFile: boolean }[];
+  /** Files below /dev. */
+  readonly documents: readonly { readonly path: string; readonly content: string }[];
+  readonly tty: boolean;
+}
+
+export type ContainerIo = Parameters<typeof runSandbox>[1];
+
+export interface FinishedContainer {
+  readonly host: OpenHost;
+  /** The build directory: `upper` in it holds what the command changed. */
+  readonly directory: string;
+  readonly result: SandboxResult;
+  readonly usage: StepUsage;
+  readonly startedAtMs: number;
+  readonly endedAtMs: number;
+}
+
+export interface ContainerOptions {
+  readonly signal: AbortSignal;
+  /** Aborting kills everything at once. */
+  readonly kill?: AbortSignal;
+  readonly now: () => number;
+  /** Said where usage cannot be measured because no control group is writable. */
+  readonly onNote: (message: string) => void;
+  readonly onStarted?: (deliver: (signal: NodeJS.Signals) => void) => void;
+}
+
+/**
+ * Runs a command on top of layers and hands what it left to `after`; the scratch directory is removed when that is done. Throws SandboxError where
+ * the sandbox cannot be made; a command that fails is no error here.
+ */
+export async function withContainer<T>(
+  store: Store,
+  host: Host,
+  spec: ContainerSpec,
+  io: ContainerIo,
+  options: ContainerOptions,
+  after: (finished: FinishedContainer) => Promise<T>,
+): Promise<T> {
+  const opened = await host.open();
+  const { work, owners } = opened;
+  const parents = spec.layers.map(({ diffId }) => diffId);
+  const lowers = await work.unpack({ diffIds: parents, owners });
+  const directory = await store.temp("container");
+  const skeleton = join(directory, "skeleton");
+  try {
+    await work.prepare({ directory, parents, owners });
+    await makeSkeleton(skeleton, {
+      directories: [spec.cwd, ...spec.binds.filter(({ isFile }) => !isFile).map(({ target }) => target)],
+      files: spec.binds.filter(({ isFile }) => isFile).map(({ target }) => target),
+    });
+    const files = { resolv: join(directory, "resolv.conf"), hosts: join(directory, "hosts") };
+    await writeFile(files.resolv, resolvFile(await hostResolvConf(), spec.network), { mode: 0o644 });
+    await writeFile(files.hosts, hostsFile(spec.hostname, spec.hosts), { mode: 0o644 });
+    const ca = spec.hostCa ? await findHostCa() : undefined;
+    const cgroup = await openCgroup(spec.limits);
+    if (cgroup.group === undefined && cgroup.reason !== undefined) options.onNote(cgroup.reason);
+    try {
+      const sandbox: SandboxSpec = {
+        root: { lowers: [...topmostOnly(lowers), skeleton], upper: join(directory, "upper"), work: join(directory, "work") },
+        ...(opened.userNamespace === undefined ? {} : { userNamespace: opened.userNamespace }),
+        network: spec.network,
+        hostname: spec.hostname,
+        mounts: [
+          { kind: "bind", source: files.resolv, target: "/etc/resolv.conf", readOnly: true },
+          { kind: "bind", source: files.hosts, target: "/etc/hosts", readOnly: true },
+          ...(ca === undefined ? [] : [{ kind: "bind", source: ca.source, target: ca.target, readOnly: true } as const]),
+          ...spec.binds.map(({ source, target, readOnly }) => ({ kind: "bind", source, target, readOnly }) as const),
+        ],
+        files: [...(ca?.files ?? []), ...spec.documents.map(({ path, content }) => ({ target: path, content, mode: 0o755 }))],
+        ...(spec.shmSizeBytes === undefined ? {} : { shmSizeBytes: spec.shmSizeBytes }),
+        process: {
+          args: spec.args,
+          env: { HOME: spec.identity.home, ...ca?.env, ...spec.env },
+          cwd: spec.cwd,
+          uid: spec.identity.uid,
+          gid: spec.identity.gid,
+          groups: spec.identity.groups,
+          ...(spec.tty ? { tty: true } : {}),
+        },
+        ...(cgroup.group === undefined ? {} : { cgroup: cgroup.group }),
+      };
+      const startedAtMs = options.now();
+      const result = await runSandbox(sandbox, io, {
+        signal: options.signal,
+        ...(options.kill === undefined ? {} : { kill: options.kill }),
+        onStart: (sandbox) => options.onStarted?.((signal) => sandbox.kill(signal)),
+      });
+      const endedAtMs = options.now();
+      const usage = { wallMs: endedAtMs - startedAtMs, ...result.usage };
+      return await after({ host: opened, directory, result, usage, startedAtMs, endedAtMs });
+    } finally {
+      await cgroup.group?.close();
+    }
+  } finally {
+    await work.remove({ path: directory });
+  }
+}
+
+/** Overlay refuses one directory twice; of equal layers the topmost counts. `lowers` bottom first, the result topmost first. */
+function topmostOnly(lowers: readonly string[]): readonly string[] {
+  return [...new Set([...lowers].reverse())];
+}
+
+async function hostResolvConf(): Promise<string | undefined> {
+  return readFile("/etc/resolv.conf", "utf8").catch((error: NodeJS.ErrnoException) => {
+    if (error.code === "ENOENT") return undefined;
+    throw error;
+  });
+}

@@ -1,0 +1,40 @@
+import { type Digest, digestOf } from "../../store/digest.ts";
+import type { Rootfs } from "../../store/layer/rootfs.ts";
+import type { StepCache } from "../cache/records.ts";
+import type { CopyOperation } from "../plan/operation.ts";
+import type { CopyInputs } from "./copy-inputs.ts";
+import { findInRootfs, toCopySource, toHashable } from "./rootfs-source.ts";
+import { sourceMerkles } from "./source-merkles.ts";
+
+/** Where COPY --from reads. */
+export interface RootfsOrigin {
+  /** Its chain of contents: what the Merkle roots follow from, so that a warm build reads no tree. */
+  readonly chain: Digest;
+  /** How errors call it: `stage "build"`. */
+  readonly describe: string;
+  rootfs(): Promise<Rootfs>;
+}
+
+/** Sources of COPY --from: an image or a stage never changes, so roots once known stay true. */
+export function rootfsInputs(operation: CopyOperation, origin: RootfsOrigin, cache: StepCache): CopyInputs {
+  const asked = digestOf(JSON.stringify([origin.chain, operation.sources, operation.chmod !== undefined, operation.chown !== undefined]));
+  const find = async () => {
+    const rootfs = await origin.rootfs();
+    return { rootfs, found: operation.sources.flatMap((source) => findInRootfs(rootfs, source, origin.describe)) };
+  };
+  return {
+    knownRoots: () => cache.roots(asked),
+    async sources() {
+      const { rootfs, found } = await find();
+      return Promise.all(found.map((source) => toCopySource(rootfs, source)));
+    },
+    async merkles() {
+      const { rootfs, found } = await find();
+      return found.flatMap((one) => {
+        const { source, digests } = toHashable(rootfs, one);
+        return sourceMerkles([source], (node) => digests.get(node) as Digest, operation);
+      });
+    },
+    saveRoots: (roots) => cache.saveRoots(asked, roots),
+  };
+}

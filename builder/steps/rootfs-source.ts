@@ -1,0 +1,79 @@
+import { type ByteString, bytesOf } from "../../runtime-addon/index.ts";
+import type { Digest } from "../../store/digest.ts";
+import { TsbuildError } from "../../store/errors.ts";
+import { baseName, joinPath, rootPath } from "../../store/layer/entry-path.ts";
+import type { Rootfs, RootfsEntry } from "../../store/layer/rootfs.ts";
+import { compilePattern, hasWildcard } from "../context/pattern.ts";
+import type { CopySource, SourceNode } from "./copy-source.ts";
+
+/** A source in a root file system: listed from its trees, no content looked up yet. */
+export interface RootfsSource {
+  readonly name: ByteString;
+  readonly top: ByteString;
+  /** The source itself first, paths as in the root file system. */
+  readonly entries: readonly RootfsEntry[];
+}
+
+/** Finds what a source word of COPY --from names. `origin` is how errors call it: `stage "build"`. */
+export function findInRootfs(rootfs: Rootfs, source: string, origin: string): readonly RootfsSource[] {
+  const listed = (name: ByteString, path: ByteString): RootfsSource | undefined => {
+    const { entry, path: top } = rootfs.resolve(path, { followLast: true });
+    if (top === "") return { name, top, entries: [entry ?? emptyRoot, ...rootfs.walk(top)] };
+    if (entry === undefined) return undefined;
+    return { name, top, entries: entry.kind === "directory" ? [entry, ...rootfs.walk(top)] : [entry] };
+  };
+  if (hasWildcard(source)) {
+    return match(rootfs, source)
+      .map((path) => listed(baseName(path), path))
+      .filter((found) => found !== undefined);
+  }
+  const path = bytesOf(source);
+  const found = listed(baseName(path), path);
+  if (found === undefined) throw new TsbuildError("COPY_SOURCE_NOT_FOUND", `looking for "/${source}" in ${origin}: no such file or directory`);
+  return [found];
+}
+
+/** The source in COPY's terms: paths below it, and where each file's bytes are. */
+export async function toCopySource(rootfs: Rootfs, source: RootfsSource): Promise<CopySource> {
+  const nodes: SourceNode[] = [];
+  for (const entry of source.entries) {
+    const node = belowTop(entry, source.top);
+    nodes.push(entry.kind === "file" ? { ...node, content: await rootfs.content(entry) } : node);
+  }
+  return { name: source.name, nodes };
+}
+
+/** The same without contents, and the digest of each file, which the layers' trees know. */
+export function toHashable(rootfs: Rootfs, source: RootfsSource): { readonly source: CopySource; readonly digests: ReadonlyMap<SourceNode, Digest> } {
+  const digests = new Map<SourceNode, Digest>();
+  const nodes = source.entries.map((entry) => {
+    const node = belowTop(entry, source.top);
+    if (entry.kind === "file") digests.set(node, rootfs.digest(entry));
+    return node;
+  });
+  return { source: { name: source.name, nodes }, digests };
+}
+
+const emptyRoot: RootfsEntry = { kind: "directory", path: rootPath, mode: 0o755, uid: 0, gid: 0, mtime: 0, mtimeNsec: 0 };
+
+function belowTop(entry: RootfsEntry, top: ByteString): SourceNode {
+  return { ...entry, path: entry.path.slice(entry.path === top ? top.length : top === "" ? 0 : top.length + 1) as ByteString };
+}
+
+/** Paths that match a pattern, component by component: `*` does not cross "/", and links to directories are not entered. */
+function match(rootfs: Rootfs, pattern: string): readonly ByteString[] {
+  const parts = bytesOf(pattern)
+    .split("/")
+    .filter((part) => part !== "") as ByteString[];
+  let matched: readonly ByteString[] = [rootPath];
+  for (const [index, part] of parts.entries()) {
+    const isLast = index === parts.length - 1;
+    const matches = hasWildcard(part) ? compilePattern(part) : undefined;
+    matched = matched.flatMap((directory) => {
+      const literal = matches === undefined ? rootfs.lookup(joinPath(directory, part)) : undefined;
+      const found = matches === undefined ? (literal === undefined ? [] : [literal]) : rootfs.list(directory).filter(({ path }) => matches(baseName(path)));
+      return found.filter((entry) => isLast || entry.kind === "directory").map((entry) => entry.path);
+    });
+  }
+  return matched;
+}

@@ -1,0 +1,55 @@
+import type { Digest } from "../../store/digest.ts";
+import type { Platform } from "../../store/oci.ts";
+import type { Rootfs } from "../../store/layer/rootfs.ts";
+import type { LayerInfo } from "../../store/layers.ts";
+import type { LayerRef } from "../../store/open-rootfs.ts";
+import type { Store } from "../../store/store.ts";
+import type { StepCache } from "../cache/records.ts";
+import type { KeyContext } from "../plan/key.ts";
+import type { StepUsage } from "../progress/event.ts";
+
+/** The files of a stage after some of its steps. */
+export interface Files {
+  /** Bottom first. */
+  readonly layers: readonly LayerRef[];
+  /** Chain of contents: what keys of later steps stand on. */
+  readonly chain: Digest;
+}
+
+/** What a step did. */
+export interface StepOutcome {
+  readonly layer: LayerInfo;
+  /** RFC 3339: when the step first ran. */
+  readonly created: string;
+  readonly cached: boolean;
+  readonly note?: string;
+  readonly usage?: StepUsage;
+}
+
+/** What every step needs of the build it is part of. */
+export interface StepContext {
+  readonly store: Store;
+  readonly cache: StepCache;
+  readonly platform: Platform;
+  /** Seconds. */
+  readonly epoch?: number;
+  /** Whether a record may be used; results are recorded all the same. */
+  readonly useCache: boolean;
+  readonly signal: AbortSignal;
+  /** Stacks the trees of these layers, each read once a build. */
+  rootfs(layers: readonly LayerRef[]): Promise<Rootfs>;
+  /** Runs work that keeps a processor or a disk busy, at most as many at once as the build may. */
+  busy<T>(work: () => Promise<T>): Promise<T>;
+  /** The wall clock, milliseconds. */
+  now(): number;
+}
+
+/** Version of the tar writer as keys hold it. */
+export function keyContext(files: Files, context: StepContext, writer: number): KeyContext {
+  return { parent: files.chain, platform: context.platform, writer, ...(context.epoch === undefined ? {} : { epoch: context.epoch }) };
+}
+
+/** The time that a step made now carries. */
+export function createdAt(context: StepContext): string {
+  return new Date(context.epoch === undefined ? context.now() : context.epoch * 1000).toISOString();
+}

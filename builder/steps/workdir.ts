@@ -1,0 +1,51 @@
+import { type ByteString, bytesOf, textOf } from "../../runtime-addon/index.ts";
+import { TsbuildError } from "../../store/errors.ts";
+import type { SourceEntry } from "../../store/layer/entry.ts";
+import type { Rootfs } from "../../store/layer/rootfs.ts";
+import { writerVersion } from "../../store/layer/tar-format.ts";
+import { workdirKey } from "../plan/key.ts";
+import type { WorkdirOperation } from "../plan/operation.ts";
+import { entriesLayer } from "./entries-layer.ts";
+import { resolveUser } from "./passwd.ts";
+import { createdAt, type Files, keyContext, type StepContext, type StepOutcome } from "./step.ts";
+
+/** WORKDIR: makes the directory and what is missing above it, 0755, owned by the stage's user. An existing one gives an empty layer. */
+export async function workdirStep(operation: WorkdirOperation, files: Files, context: StepContext): Promise<StepOutcome> {
+  const key = workdirKey(operation, keyContext(files, context, writerVersion));
+  const record = context.useCache ? await context.cache.find(key) : undefined;
+  if (record !== undefined) return { layer: record.layer, created: record.created, cached: true };
+  const rootfs = await context.rootfs(files.layers);
+  const { uid, gid } = operation.user === "" ? { uid: 0, gid: 0 } : await resolveUser(rootfs, operation.user);
+  const { info: layer } = await entriesLayer(context.store, directoriesTo(operation.path, rootfs, { uid, gid }), context.epoch);
+  const created = createdAt(context);
+  await context.cache.save({ key, layer, created });
+  return { layer, created, cached: false };
+}
+
+/** Missing directories take the time of the nearest one there is, so that the layer never holds the clock. */
+function directoriesTo(path: string, rootfs: Rootfs, owner: { uid: number; gid: number }): SourceEntry[] {
+  const { path: target, entry } = rootfs.resolve(bytesOf(path), { followLast: true });
+  if (entry !== undefined) {
+    if (entry.kind === "directory") return [];
+    throw new TsbuildError("WORKDIR_NOT_DIRECTORY", `making the working directory ${path}: "/${textOf(target)}" is not a directory`);
+  }
+  const entries: SourceEntry[] = [];
+  let time = { mtime: 0, mtimeNsec: 0 };
+  for (const parent of prefixes(target)) {
+    const existing = rootfs.lookup(parent);
+    if (existing !== undefined && existing.kind !== "directory") {
+      throw new TsbuildError("WORKDIR_NOT_DIRECTORY", `making the working directory ${path}: "/${textOf(parent)}" is not a directory`);
+    }
+    if (existing !== undefined) {
+      time = { mtime: existing.mtime, mtimeNsec: existing.mtimeNsec };
+      entries.push(existing);
+    } else entries.push({ kind: "directory", path: parent, mode: 0o755, ...owner, ...time });
+  }
+  return entries;
+}
+
+/** "a/b/c" → "a", "a/b", "a/b/c". */
+function prefixes(path: ByteString): ByteString[] {
+  const parts = path.split("/");
+  return parts.map((_, i) => parts.slice(0, i + 1).join("/") as ByteString);
+}

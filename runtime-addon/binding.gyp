@@ -1,0 +1,25 @@
+{
+  "target_defaults": {
+    "cflags": ["-Wall", "-Wextra", "-Werror", "-fstack-protector-strong"],
+    "cflags_cc": ["-std=c++17", "-fno-exceptions"],
+    "cflags_cc!": ["-std=gnu++17", "-std=gnu++20", "-fexceptions"],
+    "cflags!": ["-Wno-unused-parameter"],
+    "configurations": { "Release": { "cflags": ["-O2"] } }
+  },
+  "targets": [
+    {
+      "target_name": "addon",
+      "sources": ["<!@(ls src/addon/*.cc)"],
+      "include_dirs": ["<!(node -p \"require('node-addon-api').include_dir\")"],
+      "defines": ["NAPI_VERSION=8", "NODE_ADDON_API_DISABLE_DEPRECATED", "NAPI_DISABLE_CPP_EXCEPTIONS"]
+    },
+    {
+      "target_name": "tsb-init",
+      "type": "executable",
+      "product_extension": "",
+      "sources": ["<!@(ls src/init/*.cc)"],
+      "cflags": ["-fPIE"],
+      "ldflags": ["-static-pie"]
+    }
+  ]
+}

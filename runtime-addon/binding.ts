@@ -1,0 +1,64 @@
+import { existsSync } from "node:fs";
+import { createRequire } from "node:module";
+import { dirname, join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { TsbuildError } from "./errors.ts";
+
+/** What addon.node exports: `numbers` and `text` are a packed list (message.ts). */
+export interface NativeAddon {
+  scan(root: string, numbers: Float64Array, text: Buffer, recursive: boolean, xattrs: boolean): Promise<Buffer>;
+  statMany(root: string, numbers: Float64Array, text: Buffer, xattrs: boolean): Promise<Buffer>;
+  hashFiles(root: string, numbers: Float64Array, text: Buffer): Promise<Buffer>;
+  extract(root: string, tar: string, numbers: Float64Array, text: Buffer, owners: boolean): Promise<void>;
+  setAttributes(root: string, numbers: Float64Array, text: Buffer): Promise<void>;
+  removePaths(root: string, numbers: Float64Array, text: Buffer): Promise<void>;
+  removeTree(path: string): Promise<void>;
+  syncFileSystem(fd: number): Promise<void>;
+  renameNoReplace(from: string, to: string): void;
+  tryFlock(fd: number, operation: number): boolean;
+  /** Waits on a thread of its own; the answer gives the wait up, after which `settle` is not called. */
+  waitFlock(fd: number, operation: number, settle: (error?: Error) => void): () => void;
+  readonly TarSink: new (path: string) => NativeTarSink;
+}
+
+export interface NativeTarSink {
+  write(numbers: Float64Array, text: Buffer, bytes: Buffer, hosts: readonly string[]): Promise<Buffer>;
+  finish(sync: boolean): Promise<{ readonly digest: Buffer; readonly size: number }>;
+  abort(): Promise<void>;
+}
+
+// Beside this file in the sources, beside dist/ when it is part of a bundle there.
+const OUTPUT_FOLDERS = ["build/Release", "../runtime-addon/build/Release"];
+
+let loaded: NativeAddon | undefined;
+
+/** The native addon, loaded at its first use. Throws ADDON_MISSING, or ADDON_INVALID where this Node cannot load it. */
+export function nativeAddon(): NativeAddon {
+  if (loaded === undefined) {
+    const path = outputPath("addon.node");
+    try {
+      loaded = createRequire(import.meta.url)(path) as NativeAddon;
+    } catch (cause) {
+      throw new TsbuildError("ADDON_INVALID", `loading the native addon: ${cause instanceof Error ? cause.message : String(cause)}`, {
+        cause,
+        hint: "npm run build:addon",
+      });
+    }
+  }
+  return loaded;
+}
+
+/** The path of the sandbox helper. Throws ADDON_MISSING. */
+export function helperPath(): string {
+  return outputPath("tsb-init");
+}
+
+function outputPath(name: string): string {
+  const here = dirname(fileURLToPath(import.meta.url));
+  const candidates = OUTPUT_FOLDERS.map((folder) => join(here, folder, name));
+  const found = candidates.find((path) => existsSync(path));
+  if (found !== undefined) return found;
+  throw new TsbuildError("ADDON_MISSING", `loading the native addon: ${name} is neither at ${candidates.join(" nor at ")}`, {
+    hint: "npm run build:addon",
+  });
+}

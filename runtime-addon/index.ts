@@ -1,0 +1,26 @@
+export { helperPath } from "./binding.ts";
+export { type ByteString, bufferOf, bytesFrom, bytesOf, textOf } from "./bytes.ts";
+export { DEFAULT_CAPABILITIES } from "./capabilities.ts";
+export { type ErrorDetails, isSystemError, type SystemError, TsbuildError } from "./errors.ts";
+export { type ExtractEntry, type ExtractOptions, extract } from "./extract.ts";
+export { FileChangedError } from "./file-changed.ts";
+export { type AttributeChange, removePaths, removeTree, renameNoReplace, setAttributes, syncFileSystem } from "./fs.ts";
+export { hashFiles } from "./hash-files.ts";
+export { type IdMap, type IdRange, planIdMap, readIdMap } from "./id-map.ts";
+export { type LockOptions, lockFile, unlockFile } from "./locks.ts";
+export { serveNamespaceWorker, type WorkerMethods } from "./namespace-worker.ts";
+export {
+  type CommandStatus,
+  exitCodeOf,
+  type RunningSandbox,
+  runSandbox,
+  type SandboxIo,
+  type SandboxOptions,
+  type SandboxResult,
+} from "./sandbox.ts";
+export { SandboxError, type SandboxFailure } from "./sandbox-error.ts";
+export { type ScanOptions, scan, statMany } from "./scan.ts";
+export { decodeScan, type FileType, type ScanEntry } from "./scan-record.ts";
+export type { Mount, ProvidedFile, RlimitName, SandboxProcess, SandboxRoot, SandboxSpec } from "./spec.ts";
+export { openTarSink, type TarPiece, type TarSink } from "./tar-sink.ts";
+export { type NamespaceWorker, type NamespaceWorkerOptions, openNamespaceWorker } from "./user-namespace.ts";

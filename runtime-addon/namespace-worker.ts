@@ -1,0 +1,26 @@
+import { packError, type WorkerMessage, type WorkerRequest } from "./worker-protocol.ts";
+
+/** What a worker can do: methods by name, each with one structured-cloneable parameter and result. */
+// biome-ignore lint/suspicious/noExplicitAny: the one parameter type that every method is assignable to
+export type WorkerMethods = Record<string, (params: any) => unknown>;
+
+/**
+ * The worker's side of openNamespaceWorker: answers requests, several at a time, until the other side closes the channel or dies; then
+ * the process ends.
+ */
+export function serveNamespaceWorker(methods: WorkerMethods): void {
+  const send = process.send?.bind(process) as ((message: WorkerMessage) => boolean) | undefined;
+  if (send === undefined) throw new Error("serving as a namespace worker: this process has no message channel");
+  const answer = async ({ id, method, params }: WorkerRequest) => {
+    try {
+      const handler = Object.hasOwn(methods, method) ? methods[method] : undefined;
+      if (handler === undefined) throw new Error(`namespace worker: there is no method ${method}`);
+      send({ id, result: await handler(params) });
+    } catch (error) {
+      if (process.connected) send({ id, error: packError(error) });
+    }
+  };
+  process.on("message", (message) => void answer(message as WorkerRequest));
+  process.on("disconnect", () => process.exit(0));
+  send({ ready: true });
+}

@@ -1,0 +1,143 @@
+import { getSystemErrorName } from "node:util";
+import { type ErrorDetails, TsbuildError } from "./errors.ts";
+
+/** Where a sandbox failed: the operation of its plan, and the system call. */
+export interface SandboxFailure {
+  readonly op: string;
+  readonly syscall: string;
+  /** Name of the errno, e.g. "EPERM". */
+  readonly errno: string;
+  readonly path: string;
+}
+
+/** A sandbox that could not be made, or whose command could not be started. */
+export class SandboxError extends TsbuildError {
+  readonly failure: SandboxFailure | undefined;
+
+  constructor(code: string, message: string, details: ErrorDetails & { readonly failure?: SandboxFailure } = {}) {
+    super(code, message, details);
+    this.failure = details.failure;
+  }
+}
+
+/** What tsb-init reports of a failure. */
+export interface ReportedFailure {
+  readonly op: string;
+  readonly syscall: string;
+  readonly errno: number;
+  readonly path: string;
+}
+
+/** The error for a reported failure: the code by operation and errno, with the hint that fits. */
+export function sandboxError(reported: ReportedFailure): SandboxError {
+  const failure: SandboxFailure = { ...reported, errno: errnoName(reported.errno) };
+  const { code, what, hint } = explain(failure);
+  return new SandboxError(code, `${what}: ${failure.errno}, ${failure.syscall}`, hint === undefined ? { failure } : { failure, hint });
+}
+
+function errnoName(errno: number): string {
+  try {
+    return getSystemErrorName(-errno);
+  } catch {
+    // libuv has no name for some numbers.
+    return `errno ${errno}`;
+  }
+}
+
+interface Explanation {
+  readonly code: string;
+  readonly what: string;
+  readonly hint?: string;
+}
+
+function explain(failure: SandboxFailure): Explanation {
+  const { op, errno, path } = failure;
+  switch (op) {
+    case "exec":
+      return explainExec(failure);
+    case "--cwd":
+      return { code: "WORKING_DIRECTORY", what: `entering working directory ${path}` };
+    case "--uid":
+      return explainUser(failure);
+    case "--overlay":
+      return explainOverlay(failure);
+    case "--join":
+    case "--worker":
+    case "--map":
+      return explainUserNamespace(failure);
+    case "namespaces":
+      return { code: "NAMESPACE_REFUSED", what: "making the sandbox's namespaces", ...namespaceHint(errno) };
+    case "--proc":
+      return {
+        code: "PROC_REFUSED",
+        what: "mounting /proc",
+        ...(errno === "EPERM" && {
+          hint: "parts of this machine's /proc are hidden, as in most containers; run the outer container with an unmasked /proc (docker: --security-opt systempaths=unconfined)",
+        }),
+      };
+    case "spec":
+      return { code: "SANDBOX_PROTOCOL", what: `reading the sandbox's plan at ${path}`, hint: "build tsb-init again: npm run build:addon" };
+    default:
+      return { code: "SANDBOX_FAILED", what: `making the sandbox: ${op.replace(/^--/, "")} ${path}`.trimEnd() };
+  }
+}
+
+function explainExec({ errno, path }: SandboxFailure): Explanation {
+  if (errno === "ENOENT") {
+    return {
+      code: "COMMAND_NOT_FOUND",
+      what: `running ${path}: not found in the image`,
+      hint: "is it installed, is its directory in PATH, and does the interpreter named in its first line exist?",
+    };
+  }
+  if (errno === "ENOEXEC")
+    return { code: "COMMAND_NOT_EXECUTABLE", what: `running ${path}: not a program for this machine, nor a script with #!` };
+  if (errno === "E2BIG") return { code: "COMMAND_NOT_EXECUTABLE", what: `running ${path}: arguments and environment are too long` };
+  return { code: "COMMAND_NOT_EXECUTABLE", what: `running ${path}: cannot be executed` };
+}
+
+function explainUser({ errno, syscall, path }: SandboxFailure): Explanation {
+  if (errno === "EINVAL" || (errno === "EPERM" && syscall === "setgroups")) {
+    return {
+      code: "ID_NOT_MAPPED",
+      what: path === "" ? "setting the command's groups" : `becoming user or group ${path}`,
+      hint: "this user namespace has no such id: give your user a range in /etc/subuid and /etc/subgid and install newuidmap (package uidmap)",
+    };
+  }
+  return { code: "SANDBOX_FAILED", what: `becoming user or group ${path}` };
+}
+
+function explainOverlay({ errno, path }: SandboxFailure): Explanation {
+  const what = `mounting the overlay on ${path}`;
+  if (errno === "ENOENT" || errno === "EACCES") return { code: "SANDBOX_FAILED", what };
+  const hint =
+    errno === "ELOOP"
+      ? "a directory occurs twice among the layers"
+      : "overlay mounts with userxattr need Linux 5.12 or newer, CAP_SYS_ADMIN or a user namespace, and a store that is not itself on an overlay (give --store a directory of a disk or tmpfs)";
+  return { code: "OVERLAY_REFUSED", what, hint };
+}
+
+function explainUserNamespace({ op, errno, syscall, path }: SandboxFailure): Explanation {
+  if (op === "--join") return { code: "NAMESPACE_REFUSED", what: `joining the user namespace of ${path}` };
+  if (op === "--worker") return { code: "NAMESPACE_REFUSED", what: "making a user namespace", ...namespaceHint(errno) };
+  if (syscall === "newidmap" || syscall === "posix_spawn") {
+    return {
+      code: "ID_MAP_REFUSED",
+      what: `mapping ids with ${path}`,
+      hint: "newuidmap and newgidmap (package uidmap) must be set-uid root, and the ranges in /etc/subuid and /etc/subgid must belong to your user",
+    };
+  }
+  return { code: "ID_MAP_REFUSED", what: `mapping ids by ${path}` };
+}
+
+function namespaceHint(errno: string): { readonly hint?: string } {
+  if (errno === "EPERM" || errno === "EACCES") {
+    return {
+      hint: "run as root, or allow unprivileged user namespaces (sysctl kernel.unprivileged_userns_clone=1, on Ubuntu kernel.apparmor_restrict_unprivileged_userns=0); inside a container add --security-opt seccomp=unconfined",
+    };
+  }
+  if (errno === "ENOSPC" || errno === "EUSERS")
+    return { hint: "the limit of namespaces is reached: raise user.max_user_namespaces and its siblings with sysctl" };
+  if (errno === "EINVAL" || errno === "ENOSYS") return { hint: "this kernel lacks a kind of namespace that the sandbox needs" };
+  return {};
+}

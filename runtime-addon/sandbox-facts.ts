@@ -1,0 +1,26 @@
+import { readFileSync } from "node:fs";
+import { cgroupMounts } from "./cgroup-mounts.ts";
+import { parseIdMap } from "./id-map.ts";
+import type { CgroupView, PlanFacts } from "./sandbox-plan.ts";
+
+/** What programs look up to learn their limits. */
+const SHOWN = new Set(["memory", "cpu", "cpuacct", "cpuset", "pids", "blkio"]);
+
+let view: CgroupView | undefined;
+
+/** Reads what a plan depends on: the id map of the sandbox's user namespace, and (once) how control groups are mounted here. */
+export function sandboxFacts(userNamespacePid: number | undefined): PlanFacts {
+  view ??= cgroupView();
+  const map = parseIdMap(readFileSync(`/proc/${userNamespacePid ?? "self"}/gid_map`, "utf8"));
+  return { terminalGroupMapped: map.some(({ inside, count }) => inside <= 5 && 5 < inside + count), cgroupView: view };
+}
+
+function cgroupView(): CgroupView {
+  const mounts = cgroupMounts().filter(({ mountPoint }) => mountPoint.startsWith("/sys/fs/cgroup"));
+  const hierarchies = mounts
+    .filter(({ version, controllers }) => version === 1 && controllers.some((name) => SHOWN.has(name)))
+    .map(({ mountPoint, controllers }) => ({ name: mountPoint.slice("/sys/fs/cgroup/".length), controllers }))
+    .filter(({ name }) => name !== "" && !name.includes("/"));
+  if (hierarchies.length > 0) return { kind: "v1", hierarchies };
+  return mounts.length > 0 ? { kind: "v2" } : { kind: "none" };
+}

@@ -1,0 +1,134 @@
+import { capabilityNumber, DEFAULT_CAPABILITIES } from "./capabilities.ts";
+import { encodeSpec } from "./protocol.ts";
+import { SandboxError } from "./sandbox-error.ts";
+import { type Mount, RLIMIT_NAMES, type SandboxProcess, type SandboxSpec } from "./spec.ts";
+
+/** What the plan depends on besides the spec. */
+export interface PlanFacts {
+  /** Group 5 ("tty") exists in the sandbox's user namespace. */
+  readonly terminalGroupMapped: boolean;
+  readonly cgroupView: CgroupView;
+}
+
+/** How the sandbox sees its control groups. */
+export type CgroupView =
+  | { readonly kind: "v2" }
+  /** Names of directories below /sys/fs/cgroup, with the controllers mounted there. */
+  | { readonly kind: "v1"; readonly hierarchies: readonly { readonly name: string; readonly controllers: readonly string[] }[] }
+  | { readonly kind: "none" };
+
+const DEFAULT_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+const DEFAULT_SHM_BYTES = 64 * 1024 * 1024;
+
+// Docker's lists (moby oci/defaults.go).
+const MASKED = [
+  ...["acpi", "asound", "kcore", "keys", "latency_stats", "timer_list", "timer_stats", "sched_debug", "scsi"].map(
+    (name) => `/proc/${name}`,
+  ),
+  ...["/sys/firmware", "/sys/devices/virtual/powercap"],
+];
+const READ_ONLY = ["bus", "fs", "irq", "sys", "sysrq-trigger"].map((name) => `/proc/${name}`);
+
+/** The spec as tsb-init reads it. Throws SandboxError INVALID_SPEC where a value cannot be passed on. */
+export function planSandbox(spec: SandboxSpec, facts: PlanFacts, relay: boolean): Buffer {
+  const settings = [
+    ...(spec.userNamespace === undefined ? [] : ["--join", String(spec.userNamespace.pid)]),
+    ...(spec.network === "none" ? ["--new-network"] : []),
+    ...(spec.process.tty === true ? ["--terminal"] : []),
+    ...(relay ? ["--relay"] : []),
+    ...rootOperations(spec),
+    ...["--dev", String(spec.shmSizeBytes ?? DEFAULT_SHM_BYTES), facts.terminalGroupMapped ? "5" : "-"],
+    ...spec.files.flatMap((file) => ["--file", insideDev(file.target), octal(file.mode ?? 0o444), file.content]),
+    ...["--proc", "/proc", "--sysfs", "/sys"],
+    ...cgroupOperations(facts.cgroupView),
+    ...spec.mounts.flatMap(mountOperation),
+    ...MASKED.flatMap((path) => ["--mask", path]),
+    ...READ_ONLY.flatMap((path) => ["--read-only", path]),
+    ...["--hostname", spec.hostname],
+    ...(spec.network === "none" ? ["--loopback"] : []),
+    ...processSettings(spec.process),
+  ];
+  for (const token of [...settings, ...spec.process.args]) {
+    if (token.includes("\0")) throw invalid(`"${token.replaceAll("\0", "\\0")}" contains a NUL character`);
+  }
+  return encodeSpec(settings, spec.process.args);
+}
+
+function rootOperations({ root }: SandboxSpec): string[] {
+  if ("directory" in root) return ["--directory", absolute(root.directory)];
+  if (root.lowers.length === 0) throw invalid("an overlay needs a lower directory");
+  return [...root.lowers.flatMap((lower) => ["--lower", absolute(lower)]), "--overlay", absolute(root.upper), absolute(root.work)];
+}
+
+function cgroupOperations(view: CgroupView): string[] {
+  if (view.kind === "v2") return ["--cgroup2", "/sys/fs/cgroup"];
+  if (view.kind === "none") return [];
+  return ["--cgroup1", "/sys/fs/cgroup", view.hierarchies.map(({ name, controllers }) => `${name}=${controllers.join(",")}`).join(" ")];
+}
+
+function mountOperation(mount: Mount): string[] {
+  const target = absolute(mount.target);
+  if (/^[/.]*$/.test(target)) throw invalid(`mount target ${target} is the root itself`);
+  if (mount.kind === "tmpfs")
+    return ["--tmpfs", target, mount.sizeBytes === undefined ? "-" : String(mount.sizeBytes), octal(mount.mode ?? 0o1777)];
+  const flags = [mount.readOnly ? "read-only" : "-", ...((mount.recursive ?? true) ? ["recursive"] : [])];
+  return ["--bind", absolute(mount.source), target, flags.join(" ")];
+}
+
+function processSettings(process: SandboxProcess): string[] {
+  return [
+    ...Object.entries(process.env).flatMap(([name, value]) => ["--env", `${name}=${value}`]),
+    ...["--cwd", absolute(process.cwd), "--search", process.env.PATH ?? DEFAULT_PATH],
+    ...["--uid", id(process.uid), "--gid", id(process.gid), "--umask", octal(process.umask ?? 0o022)],
+    ...process.groups.flatMap((group) => ["--group", id(group)]),
+    ...(process.capabilities ?? DEFAULT_CAPABILITIES).flatMap((name) => ["--capability", capability(name)]),
+    ...limits(process),
+  ];
+}
+
+function limits(process: SandboxProcess): string[] {
+  // Node raises its own soft limit to the hard one at start, and programs that close "all" descriptors take minutes over a billion.
+  const rlimits = { nofile: { soft: 1024 }, ...process.rlimits };
+  return RLIMIT_NAMES.flatMap((name, number) => {
+    const limit: { readonly soft: number | "unlimited"; readonly hard?: number | "unlimited" } | undefined = (
+      rlimits as SandboxProcess["rlimits"]
+    )?.[name];
+    return limit === undefined
+      ? []
+      : ["--limit", String(number), limitValue(limit.soft), limit.hard === undefined ? "-" : limitValue(limit.hard)];
+  });
+}
+
+function limitValue(value: number | "unlimited"): string {
+  return value === "unlimited" ? "18446744073709551615" : String(value);
+}
+
+function capability(name: string): string {
+  const number = capabilityNumber(name);
+  if (number === undefined) throw invalid(`there is no capability ${name}`);
+  return String(number);
+}
+
+/** uid_t is 32 bits, and its last value means "no change" (setresuid(2)). */
+function id(value: number): string {
+  if (!Number.isInteger(value) || value < 0 || value >= 0xffffffff) throw invalid(`${value} is no user or group id`);
+  return String(value);
+}
+
+function insideDev(target: string): string {
+  if (!target.startsWith("/dev/") || target.split("/").includes("..")) throw invalid(`provided file ${target} is not below /dev`);
+  return target;
+}
+
+function absolute(path: string): string {
+  if (!path.startsWith("/")) throw invalid(`path "${path}" is not absolute`);
+  return path;
+}
+
+function octal(mode: number): string {
+  return mode.toString(8);
+}
+
+function invalid(what: string): SandboxError {
+  return new SandboxError("INVALID_SPEC", `planning the sandbox: ${what}`);
+}

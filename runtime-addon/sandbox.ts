@@ -1,0 +1,169 @@
+import { type ChildProcess, spawn } from "node:child_process";
+import { constants } from "node:os";
+import type { Readable, Writable } from "node:stream";
+import { helperPath } from "./binding.ts";
+import type { CgroupUsage } from "./cgroup.ts";
+import { KILL_ALL, type StatusLine, statusReader } from "./protocol.ts";
+import { type ReportedFailure, SandboxError, sandboxError } from "./sandbox-error.ts";
+import { sandboxFacts } from "./sandbox-facts.ts";
+import { planSandbox } from "./sandbox-plan.ts";
+import type { SandboxSpec } from "./spec.ts";
+
+export interface SandboxIo {
+  readonly stdin: "null" | "inherit";
+  /** Gets what the command writes, as it comes; while a returned promise is pending, that stream waits. */
+  readonly output: "inherit" | ((chunk: Uint8Array, stream: "stdout" | "stderr") => void | Promise<void>);
+}
+
+export interface SandboxOptions {
+  /** Aborted: SIGTERM to the command, and after graceMs SIGKILL to everything. The promise rejects with its reason. */
+  readonly signal?: AbortSignal;
+  /** Aborted: SIGKILL to everything at once. The promise rejects with its reason. */
+  readonly kill?: AbortSignal;
+  /** 2000 where absent. */
+  readonly graceMs?: number;
+  /** Called once the sandbox's first process exists. */
+  readonly onStart?: (sandbox: RunningSandbox) => void;
+  /** Path of tsb-init, where it is not the one built here. */
+  readonly initPath?: string;
+}
+
+export interface RunningSandbox {
+  /** The first process of the sandbox, as seen from here. */
+  readonly pid: number;
+  /** Sends a signal to the command. */
+  kill(signal: NodeJS.Signals): void;
+}
+
+/** How a command ended: by itself, or by a signal (its number). */
+export type CommandStatus = { readonly code: number } | { readonly signal: number };
+
+export interface SandboxResult {
+  readonly status: CommandStatus;
+  /** Of all processes together where the spec has a cgroup; else CPU time of all, and the memory of the largest one. */
+  readonly usage: CgroupUsage;
+  /** Mount points that the root file system lacked, as paths in it: they are in the upper directory now. Parents come first. */
+  readonly created: readonly string[];
+  /** What this machine refused and the sandbox can do without, e.g. a view of its control groups. */
+  readonly skipped: readonly SandboxError[];
+}
+
+/** The exit code by which shells report a status: 128 + n for signal n. */
+export function exitCodeOf(status: CommandStatus): number {
+  return "code" in status ? status.code : 128 + status.signal;
+}
+
+/**
+ * Runs a command in a new sandbox and resolves with its own status, whatever it is. All that it started is dead when the promise
+ * settles; it also dies with this process, however that ends.
+ *
+ * Throws SandboxError: COMMAND_NOT_FOUND and COMMAND_NOT_EXECUTABLE (what shells report as 127 and 126) for a command that could not
+ * be started, and other codes for a sandbox that could not be made.
+ */
+export async function runSandbox(spec: SandboxSpec, io: SandboxIo, options: SandboxOptions = {}): Promise<SandboxResult> {
+  options.signal?.throwIfAborted();
+  options.kill?.throwIfAborted();
+  const inherits = io.output === "inherit";
+  const plan = planSandbox(spec, sandboxFacts(spec.userNamespace?.pid), !inherits);
+  const output = inherits ? "inherit" : "pipe";
+  const child = spawn(options.initPath ?? helperPath(), [], {
+    stdio: [io.stdin === "null" ? "ignore" : "inherit", output, output, "pipe", "pipe"],
+    env: {},
+    cwd: "/",
+  });
+  const report = new Report();
+  // stdio of "pipe" beyond 2 is a socket: readable and writable.
+  const status = child.stdio[4] as Readable & Writable;
+  status.on(
+    "data",
+    statusReader((line) => report.take(line, options, status)),
+  );
+  // A helper that dies early breaks the pipes; its end and its status say what happened.
+  status.on("error", () => {});
+  const closed = closing(child);
+  const flowing = io.output === "inherit" ? [] : [deliver(child.stdout, "stdout", io.output), deliver(child.stderr, "stderr", io.output)];
+  const stop = stopOnAbort(status, options);
+  try {
+    sendPlan(child, plan, spec, status);
+    const results = await Promise.allSettled([closed, ...flowing]);
+    for (const result of results) if (result.status === "rejected") throw result.reason;
+  } finally {
+    stop();
+  }
+  options.kill?.throwIfAborted();
+  options.signal?.throwIfAborted();
+  return report.result(spec);
+}
+
+/** What tsb-init has said so far. */
+class Report {
+  readonly #created: string[] = [];
+  readonly #skipped: SandboxError[] = [];
+  #error: ReportedFailure | undefined;
+  #end: { readonly status: CommandStatus; readonly usage: CgroupUsage } | undefined;
+
+  take(line: StatusLine, options: SandboxOptions, status: Writable): void {
+    if ("pid" in line) options.onStart?.({ pid: line.pid, kill: (signal) => void status.write(Buffer.of(constants.signals[signal])) });
+    else if ("created" in line) this.#created.push(line.created);
+    else if ("skipped" in line) this.#skipped.push(sandboxError(line.skipped));
+    // The first failure is the cause of those after it.
+    else if ("error" in line) this.#error ??= line.error;
+    else {
+      const usage = { cpuMs: line.cpuUs / 1000, peakMemoryBytes: line.maxRssKb * 1024, oomKilled: false };
+      this.#end = { status: "exit" in line ? { code: line.exit } : { signal: line.signal }, usage };
+    }
+  }
+
+  result(spec: SandboxSpec): SandboxResult {
+    if (this.#error !== undefined) throw sandboxError(this.#error);
+    if (this.#end === undefined) throw new SandboxError("SANDBOX_LOST", `running ${spec.process.args[0]}: tsb-init ended without a result`);
+    const usage = spec.cgroup?.usage() ?? this.#end.usage;
+    return { status: this.#end.status, usage, created: this.#created, skipped: this.#skipped };
+  }
+}
+
+/** The groups are entered before the plan is sent, so that nothing of the sandbox ever runs outside them. */
+function sendPlan(child: ChildProcess, plan: Buffer, spec: SandboxSpec, status: Writable): void {
+  const channel = child.stdio[3] as Writable;
+  channel.on("error", () => {});
+  if (child.pid === undefined) return;
+  try {
+    spec.cgroup?.add(child.pid);
+  } catch (error) {
+    status.write(Buffer.of(KILL_ALL));
+    channel.destroy();
+    throw error;
+  }
+  channel.end(plan);
+}
+
+function closing(child: ChildProcess): Promise<void> {
+  return new Promise((resolve, reject) => {
+    child.once("error", (cause) =>
+      reject(new SandboxError("HELPER_MISSING", `starting ${child.spawnfile}: ${cause.message}`, { cause, hint: "npm run build:addon" })),
+    );
+    child.once("close", () => resolve());
+  });
+}
+
+async function deliver(source: Readable | null, name: "stdout" | "stderr", output: Exclude<SandboxIo["output"], "inherit">): Promise<void> {
+  if (source === null) return;
+  for await (const chunk of source) await output(chunk as Uint8Array, name);
+}
+
+/** Returns what ends the watch. */
+function stopOnAbort(status: Writable, { signal, kill, graceMs = 2000 }: SandboxOptions): () => void {
+  let timer: NodeJS.Timeout | undefined;
+  const killAll = () => void status.write(Buffer.of(KILL_ALL));
+  const terminate = () => {
+    status.write(Buffer.of(constants.signals.SIGTERM));
+    timer = setTimeout(killAll, graceMs);
+  };
+  signal?.addEventListener("abort", terminate, { once: true });
+  kill?.addEventListener("abort", killAll, { once: true });
+  return () => {
+    clearTimeout(timer);
+    signal?.removeEventListener("abort", terminate);
+    kill?.removeEventListener("abort", killAll);
+  };
+}

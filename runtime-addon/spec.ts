@@ -1,0 +1,83 @@
+import type { Cgroup } from "./cgroup.ts";
+
+/** What one sandbox is made of. Paths of the host are absolute; targets are absolute paths inside the root. */
+export interface SandboxSpec {
+  readonly root: SandboxRoot;
+  /** A process whose user namespace is joined before everything else; see openNamespaceWorker. */
+  readonly userNamespace?: { readonly pid: number };
+  /** "none": a new network namespace with nothing but a loopback interface. */
+  readonly network: "host" | "none";
+  readonly hostname: string;
+  /** Made in order. A target that is missing is created and reported in SandboxResult.created. */
+  readonly mounts: readonly Mount[];
+  /** Small files in the sandbox's /dev, for what must leave no trace in the root file system. */
+  readonly files: readonly ProvidedFile[];
+  /** Size of /dev/shm; 64 MiB where absent. */
+  readonly shmSizeBytes?: number;
+  readonly process: SandboxProcess;
+  /** Control groups for the command; the caller closes them. */
+  readonly cgroup?: Cgroup;
+}
+
+/**
+ * An overlay of directories, or one plain directory.
+ *
+ * The overlay needs Linux 5.12 (userxattr came with 5.11, mount_setattr with 5.12). Equal directories among the lowers are refused by
+ * the kernel. The sandbox creates no mount point where the bottom-most lower offers /proc, /sys, /dev, /etc/resolv.conf and so on.
+ */
+export type SandboxRoot =
+  | {
+      /** Topmost first; at most 500. */
+      readonly lowers: readonly string[];
+      readonly upper: string;
+      /** Empty, and on the file system of `upper`. */
+      readonly work: string;
+    }
+  | { readonly directory: string };
+
+export type Mount =
+  | {
+      readonly kind: "bind";
+      /** A file or directory; symlinks in it are followed on the host. */
+      readonly source: string;
+      readonly target: string;
+      readonly readOnly: boolean;
+      /** With what is mounted below the source; true where absent. */
+      readonly recursive?: boolean;
+    }
+  | { readonly kind: "tmpfs"; readonly target: string; readonly sizeBytes?: number; readonly mode?: number };
+
+export interface ProvidedFile {
+  /** Below /dev/. */
+  readonly target: string;
+  /** Without NUL characters. */
+  readonly content: string;
+  /** 0o444 where absent. */
+  readonly mode?: number;
+}
+
+export interface SandboxProcess {
+  readonly args: readonly [string, ...string[]];
+  /** The whole environment; its PATH (else Docker's default) is where args[0] is looked for if it has no slash. */
+  readonly env: Readonly<Record<string, string>>;
+  readonly cwd: string;
+  readonly uid: number;
+  readonly gid: number;
+  /** Supplementary groups. */
+  readonly groups: readonly number[];
+  /** Names, with or without CAP_; DEFAULT_CAPABILITIES where absent. Effective for uid 0, an upper bound for others. */
+  readonly capabilities?: readonly string[];
+  /** A terminal of its own, relayed to the caller's stdin and stdout. */
+  readonly tty?: boolean;
+  /** 0o022 where absent. */
+  readonly umask?: number;
+  readonly rlimits?: Readonly<Partial<Record<RlimitName, { readonly soft: number | "unlimited"; readonly hard?: number | "unlimited" }>>>;
+}
+
+export type RlimitName = (typeof RLIMIT_NAMES)[number];
+
+/** In the order of their numbers (asm-generic/resource.h). */
+export const RLIMIT_NAMES = [
+  ...(["cpu", "fsize", "data", "stack", "core", "rss", "nproc", "nofile"] as const),
+  ...(["memlock", "as", "locks", "sigpending", "msgqueue", "nice", "rtprio", "rttime"] as const),
+] as const;

@@ -1,0 +1,115 @@
+#include "below.h"
+
+#include <fcntl.h>
+#include <linux/openat2.h>
+#include <sys/syscall.h>
+
+namespace tsbuild {
+
+namespace {
+
+constexpr int kMaxRaces = 64;
+
+int openat2(int directory, const char* path, int flags) {
+  open_how how{};
+  how.flags = static_cast<unsigned>(flags);
+  how.resolve = RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS;
+  for (int races = 0;; races++) {
+    int fd = static_cast<int>(retry([&] { return syscall(SYS_openat2, directory, path, &how, sizeof how); }));
+    // EAGAIN: a rename elsewhere raced with the lookup (openat2(2)).
+    if (fd >= 0 || errno != EAGAIN || races >= kMaxRaces) return fd;
+  }
+}
+
+/** False below kernel 5.6, and where a seccomp filter older than the call refuses it. */
+bool has_openat2() {
+  static const bool works = [] {
+    Fd fd(openat2(AT_FDCWD, ".", O_PATH | O_CLOEXEC));
+    return fd.valid();
+  }();
+  return works;
+}
+
+/** The same as openat2, one segment at a time. */
+int open_by_segments(int directory, std::string_view path, int flags) {
+  Fd current;
+  for (;;) {
+    int base = current.valid() ? current.get() : directory;
+    size_t slash = path.find('/');
+    std::string segment(path.substr(0, slash));
+    if (slash == std::string_view::npos) {
+      return retry([&] { return ::openat(base, segment.c_str(), flags); });
+    }
+    current.reset(retry([&] { return ::openat(base, segment.c_str(), O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC); }));
+    if (!current.valid()) return -1;
+    path.remove_prefix(slash + 1);
+  }
+}
+
+bool is_plain(std::string_view path) {
+  if (path.empty()) return true;
+  if (path.find('\0') != std::string_view::npos) return false;
+  for (;;) {
+    size_t slash = path.find('/');
+    std::string_view segment = path.substr(0, slash);
+    if (segment.empty() || segment == "." || segment == "..") return false;
+    if (slash == std::string_view::npos) return true;
+    path.remove_prefix(slash + 1);
+  }
+}
+
+}  // namespace
+
+std::string Place::proc_path() const { return "/proc/self/fd/" + std::to_string(parent) + "/" + name; }
+
+Outcome Below::open_root(const std::string& root) {
+  root_path_ = root;
+  root_.reset(retry([&] { return ::open(root.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC); }));
+  if (!root_.valid()) return Failure::system(errno, "open", root);
+  return {};
+}
+
+int Below::open(std::string_view path, int flags) const {
+  if (!is_plain(path)) {
+    errno = EINVAL;
+    return -1;
+  }
+  flags |= O_CLOEXEC | O_NOFOLLOW;
+  std::string terminated = path.empty() ? "." : std::string(path);
+  if (has_openat2()) return openat2(root_.get(), terminated.c_str(), flags);
+  return open_by_segments(root_.get(), terminated, flags);
+}
+
+bool Below::find(std::string_view path, Place* place) {
+  if (!is_plain(path)) {
+    errno = EINVAL;
+    return false;
+  }
+  size_t slash = path.rfind('/');
+  if (slash == std::string_view::npos) {
+    name_ = path.empty() ? "." : std::string(path);
+    *place = {root_.get(), name_.c_str()};
+    return true;
+  }
+  std::string_view parent = path.substr(0, slash);
+  if (!parent_.valid() || parent_path_ != parent) {
+    parent_.reset(open(parent, O_PATH | O_DIRECTORY));
+    if (!parent_.valid()) return false;
+    parent_path_ = parent;
+  }
+  name_ = path.substr(slash + 1);
+  *place = {parent_.get(), name_.c_str()};
+  return true;
+}
+
+std::string Below::shown(std::string_view path) const {
+  if (path.empty()) return root_path_;
+  return root_path_ + (root_path_.empty() || root_path_.back() == '/' ? "" : "/") + std::string(path);
+}
+
+Failure Below::failed(const char* syscall, std::string_view path) const {
+  int error = errno;
+  return Failure::system(error, syscall, shown(path));
+}
+
+}  // namespace tsbuild

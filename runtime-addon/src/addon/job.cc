@@ -1,0 +1,39 @@
+#include "job.h"
+
+#include <cerrno>
+
+namespace tsbuild {
+
+void Job::OnOK() {
+  Napi::Env env = Env();
+  settle(env);
+  if (failure_) {
+    deferred_.Reject(failure_->to_error(env).Value());
+  } else {
+    deferred_.Resolve(result(env));
+  }
+}
+
+MessageReader Job::borrow(const Napi::Value& numbers, const Napi::Value& text, const Napi::Value& bytes) {
+  auto keep = [this](const Napi::Value& value) { borrowed_.push_back(Napi::Persistent(value.As<Napi::Object>())); };
+  auto view = [&](const Napi::Value& value) -> std::string_view {
+    if (!value.IsBuffer()) return {};
+    keep(value);
+    auto buffer = value.As<Napi::Buffer<char>>();
+    return {buffer.Data(), buffer.Length()};
+  };
+  if (!numbers.IsTypedArray() || numbers.As<Napi::TypedArray>().TypedArrayType() != napi_float64_array) {
+    MessageReader nothing;
+    nothing.refuse();
+    return nothing;
+  }
+  keep(numbers);
+  auto array = numbers.As<Napi::Float64Array>();
+  return MessageReader(array.Data(), array.ElementLength(), view(text), view(bytes));
+}
+
+Failure malformed_message() { return Failure::system(EINVAL, "unpack"); }
+
+Napi::Value buffer_of(Napi::Env env, const std::string& bytes) { return Napi::Buffer<char>::Copy(env, bytes.data(), bytes.size()); }
+
+}  // namespace tsbuild

@@ -1,0 +1,78 @@
+#include "devices.h"
+
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
+
+#include "mount-new.h"
+#include "mounts.h"
+#include "syscalls.h"
+
+namespace {
+
+struct Device {
+  const char* name;
+  unsigned major, minor;
+};
+
+// Documentation/admin-guide/devices.txt
+constexpr Device kDevices[] = {{"null", 1, 3}, {"zero", 1, 5}, {"full", 1, 7}, {"random", 1, 8}, {"urandom", 1, 9}, {"tty", 5, 0}};
+
+constexpr const char* kLinks[][2] = {
+    {"fd", "/proc/self/fd"}, {"stdin", "/proc/self/fd/0"}, {"stdout", "/proc/self/fd/1"}, {"stderr", "/proc/self/fd/2"}, {"ptmx", "pts/ptmx"},
+    {"core", "/proc/kcore"},
+};
+
+// A node of our own, which the command may chmod and chown as it likes; where mknod(2) is refused, the host's.
+Result open_node(int nodes, const Device& device, Fd& node) {
+  const std::string host = std::string("/dev/") + device.name;
+  const dev_t number = makedev(device.major, device.minor);
+  const bool own = mknodat(nodes, device.name, S_IFCHR | 0666, number) == 0;
+  if (!own && errno != EPERM) return failed("mknodat", host);
+  node = Fd(sys::open_tree(own ? nodes : AT_FDCWD, own ? device.name : host.c_str(), OPEN_TREE_CLONE | AT_SYMLINK_NOFOLLOW));
+  if (!node.open()) return failed("open_tree", host);
+  struct stat status;
+  if (fstat(node.get(), &status) < 0) return failed("fstat", host);
+  // A host whose /dev/null became a file must not be shared with the sandbox.
+  return S_ISCHR(status.st_mode) && status.st_rdev == number ? success() : failure("fstat", ENODEV, host);
+}
+
+// The nodes lie on a file system that allows them, of which nothing but the nodes stays in reach: on /dev itself, as everywhere
+// else, a node that the command makes cannot be opened.
+Result bind_nodes(Root& root, int dev) {
+  Fd nodes;
+  if (Result r = new_mount("tmpfs", {{"size", "64k"}, {"mode", "0755"}}, MOUNT_ATTR_NOSUID | MOUNT_ATTR_NOEXEC, nodes); !r.ok()) return r;
+  if (Result r = attach(root, nodes, "/dev/shm", Kind::directory); !r.ok()) return r;
+  for (const Device& device : kDevices) {
+    Fd node;
+    if (Result r = open_node(nodes.get(), device, node); !r.ok()) return r;
+    Fd place(openat(dev, device.name, O_CREAT | O_EXCL | O_CLOEXEC | O_RDONLY, 0666));
+    if (!place.open()) return failed("openat", device.name);
+    if (sys::move_mount(node.get(), place.get()) < 0) return failed("move_mount", device.name);
+  }
+  const std::string path = "/proc/self/fd/" + std::to_string(nodes.get());
+  return sys::umount2(path.c_str(), sys::kDetach) < 0 ? failed("umount2", "/dev/shm") : success();
+}
+
+Result mount_inside(Root& root, const char* type, const MountOptions& options, const std::string& target) {
+  Fd mount;
+  // Terminals are device files, and devpts makes no others.
+  const unsigned device = std::string(type) == "devpts" ? 0 : MOUNT_ATTR_NODEV;
+  if (Result r = new_mount(type, options, MOUNT_ATTR_NOSUID | MOUNT_ATTR_NOEXEC | device, mount); !r.ok()) return r;
+  return attach(root, mount, target, Kind::directory);
+}
+
+}  // namespace
+
+Result make_devices(Root& root, const std::string& shm_size, const std::string& terminal_group) {
+  Fd dev;
+  if (Result r = new_mount("tmpfs", {{"size", "65536k"}, {"mode", "0755"}}, MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV, dev); !r.ok()) return r;
+  if (Result r = attach(root, dev, "/dev", Kind::directory); !r.ok()) return r;
+  if (Result r = bind_nodes(root, dev.get()); !r.ok()) return r;
+  for (const auto& [name, target] : kLinks)
+    if (symlinkat(target, dev.get(), name) < 0) return failed("symlinkat", name);
+  MountOptions pts = {{"newinstance", ""}, {"ptmxmode", "0666"}, {"mode", "0620"}};
+  if (terminal_group != "-") pts.push_back({"gid", terminal_group});
+  if (Result r = mount_inside(root, "devpts", pts, "/dev/pts"); !r.ok()) return r;
+  if (Result r = mount_inside(root, "tmpfs", {{"mode", "1777"}, {"size", shm_size}}, "/dev/shm"); !r.ok()) return r;
+  return mount_inside(root, "mqueue", {}, "/dev/mqueue");
+}

@@ -1,0 +1,144 @@
+#include "mounts.h"
+
+#include <sys/stat.h>
+
+#include <sstream>
+
+#include "mount-new.h"
+#include "spec.h"
+#include "syscalls.h"
+
+namespace {
+
+constexpr unsigned kInert = MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC;
+
+bool has_word(const std::string& words, const std::string& word) {
+  std::istringstream stream(words);
+  for (std::string each; stream >> each;)
+    if (each == word) return true;
+  return false;
+}
+
+// Makes an unattached copy of a mount with more attributes; `recursive`: with everything mounted below.
+Result copy_tree(int at, const char* path, unsigned flags, uint64_t attributes, bool recursive, Fd& tree) {
+  const unsigned depth = recursive ? sys::kAtRecursive : 0;
+  tree = Fd(sys::open_tree(at, path, OPEN_TREE_CLONE | flags | depth));
+  if (!tree.open()) return failed("open_tree", path);
+  mount_attr wanted{};
+  wanted.attr_set = attributes;
+  wanted.propagation = MS_PRIVATE;
+  return sys::mount_setattr(tree.get(), depth, wanted) < 0 ? failed("mount_setattr", path) : success();
+}
+
+Result is_directory(const Fd& fd, const std::string& path, bool& directory) {
+  struct stat status;
+  if (fstat(fd.get(), &status) < 0) return failed("fstat", path);
+  directory = S_ISDIR(status.st_mode);
+  return success();
+}
+
+}  // namespace
+
+Result attach(Root& root, const Fd& mount, const std::string& target, Kind kind) {
+  Fd place;
+  if (Result r = open_or_create(root, target, kind, place); !r.ok()) return r;
+  return sys::move_mount(mount.get(), place.get()) < 0 ? failed("move_mount", target) : success();
+}
+
+Result bind(Root& root, const std::string& source, const std::string& target, const std::string& flags) {
+  Fd tree;
+  const uint64_t attributes = MOUNT_ATTR_NODEV | (has_word(flags, "read-only") ? MOUNT_ATTR_RDONLY : 0);
+  if (Result r = copy_tree(AT_FDCWD, source.c_str(), 0, attributes, has_word(flags, "recursive"), tree); !r.ok()) return r;
+  bool directory;
+  if (Result r = is_directory(tree, source, directory); !r.ok()) return r;
+  return attach(root, tree, target, directory ? Kind::directory : Kind::file);
+}
+
+Result mount_tmpfs(Root& root, const std::string& target, const std::string& size, const std::string& mode) {
+  MountOptions options = {{"mode", mode}};
+  if (size != "-") options.push_back({"size", size});
+  Fd mount;
+  if (Result r = new_mount("tmpfs", options, MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV, mount); !r.ok()) return r;
+  return attach(root, mount, target, Kind::directory);
+}
+
+Result mount_proc(Root& root, const std::string& target) {
+  Fd mount;
+  if (Result r = new_mount("proc", {}, kInert, mount); !r.ok()) return r;
+  return attach(root, mount, target, Kind::directory);
+}
+
+Result mount_sysfs(Root& root, const std::string& target) {
+  Fd mount;
+  const Result own = new_mount("sysfs", {}, kInert | MOUNT_ATTR_RDONLY, mount);
+  // sysfs shows the devices of a network namespace: only who owns that may mount it.
+  if (!own.ok() && own.error != EPERM) return own;
+  if (!own.ok())
+    if (Result r = copy_tree(AT_FDCWD, "/sys", 0, kInert | MOUNT_ATTR_RDONLY, true, mount); !r.ok()) return r;
+  return attach(root, mount, target, Kind::directory);
+}
+
+Result mount_cgroup2(Root& root, const std::string& target) {
+  Fd mount;
+  if (const Result r = new_mount("cgroup2", {}, kInert | MOUNT_ATTR_RDONLY, mount); !r.ok()) {
+    root.status.skipped("--cgroup2", r);
+    return mask(root, target);
+  }
+  return attach(root, mount, target, Kind::directory);
+}
+
+Result mount_cgroup1(Root& root, const std::string& target, const std::string& hierarchies) {
+  if (Result r = mount_tmpfs(root, target, "64k", "0755"); !r.ok()) return r;
+  std::istringstream stream(hierarchies);
+  for (std::string each; stream >> each;) {
+    const size_t equals = each.find('=');
+    MountOptions options;
+    std::istringstream names(each.substr(equals + 1));
+    for (std::string name; std::getline(names, name, ',');) options.push_back({name, ""});
+    Fd mount;
+    const Result made = new_mount("cgroup", options, kInert | MOUNT_ATTR_RDONLY, mount);
+    if (!made.ok()) root.status.skipped("--cgroup1", made);
+    else if (Result r = attach(root, mount, target + "/" + each.substr(0, equals), Kind::directory); !r.ok()) return r;
+  }
+  Fd top;
+  if (Result r = open_inside(root, target, top); !r.ok()) return r;
+  mount_attr attributes{};
+  attributes.attr_set = MOUNT_ATTR_RDONLY;
+  return sys::mount_setattr(top.get(), 0, attributes) < 0 ? failed("mount_setattr", target) : success();
+}
+
+Result write_file(Root& root, const std::string& target, const std::string& mode, const std::string& content) {
+  uint64_t bits;
+  if (!parse_number(mode, 07777, bits, 8)) return failure("spec", EINVAL, mode);
+  const size_t slash = target.find_last_of('/');
+  Fd parent;
+  if (Result r = open_or_create(root, target.substr(0, slash), Kind::directory, parent); !r.ok()) return r;
+  Fd file(openat(parent.get(), target.c_str() + slash + 1, O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC | O_WRONLY, 0600));
+  if (!file.open()) return failed("openat", target);
+  for (size_t at = 0; at < content.size();) {
+    const ssize_t length = write(file.get(), content.data() + at, content.size() - at);
+    if (length < 0) return failed("write", target);
+    at += static_cast<size_t>(length);
+  }
+  return fchmod(file.get(), static_cast<mode_t>(bits)) < 0 ? failed("fchmod", target) : success();
+}
+
+Result mask(Root& root, const std::string& path) {
+  Fd place;
+  if (const Result r = open_inside(root, path, place); !r.ok()) return r.error == ENOENT ? success() : r;
+  bool directory;
+  if (Result r = is_directory(place, path, directory); !r.ok()) return r;
+  Fd cover;
+  const Result made = directory ? new_mount("tmpfs", {{"size", "4k"}}, kInert | MOUNT_ATTR_RDONLY, cover)
+                                : copy_tree(AT_FDCWD, "/dev/null", 0, MOUNT_ATTR_NOSUID | MOUNT_ATTR_NOEXEC | MOUNT_ATTR_RDONLY, false, cover);
+  if (!made.ok()) return made;
+  return sys::move_mount(cover.get(), place.get()) < 0 ? failed("move_mount", path) : success();
+}
+
+Result make_read_only(Root& root, const std::string& path) {
+  Fd place;
+  if (const Result r = open_inside(root, path, place); !r.ok()) return r.error == ENOENT ? success() : r;
+  Fd tree;
+  if (Result r = copy_tree(place.get(), "", AT_EMPTY_PATH, kInert | MOUNT_ATTR_RDONLY, true, tree); !r.ok()) return failure(r.syscall, r.error, path);
+  return sys::move_mount(tree.get(), place.get()) < 0 ? failed("move_mount", path) : success();
+}

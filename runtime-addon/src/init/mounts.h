@@ -1,0 +1,24 @@
+#pragma once
+
+#include <string>
+
+#include "resolve.h"
+#include "result.h"
+#include "root.h"
+
+// Puts an unattached mount on a path inside the root, which is made where it is missing.
+Result attach(Root& root, const Fd& mount, const std::string& target, Kind kind);
+
+// Binds a file or directory of the host. Never with usable device files; never propagating to or from the host.
+Result bind(Root& root, const std::string& source, const std::string& target, const std::string& flags);
+Result mount_tmpfs(Root& root, const std::string& target, const std::string& size, const std::string& mode);
+Result mount_proc(Root& root, const std::string& target);
+// A new sysfs, or the host's where the network namespace is not ours; read-only.
+Result mount_sysfs(Root& root, const std::string& target);
+// The sandbox's own control groups, read-only. Where the kernel refuses, that is reported as skipped.
+Result mount_cgroup2(Root& root, const std::string& target);
+Result mount_cgroup1(Root& root, const std::string& target, const std::string& hierarchies);
+// Makes a small file, on a file system that was mounted before (not in the root's own).
+Result write_file(Root& root, const std::string& target, const std::string& mode, const std::string& content);
+Result mask(Root& root, const std::string& path);
+Result make_read_only(Root& root, const std::string& path);

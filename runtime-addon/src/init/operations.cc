@@ -1,0 +1,54 @@
+#include "operations.h"
+
+#include <unordered_map>
+
+#include "devices.h"
+#include "mounts.h"
+#include "namespaces.h"
+
+namespace {
+
+using Arguments = const std::vector<std::string>&;
+
+Result lower(Root& root, Arguments a) {
+  root.lowers.push_back(a[0]);
+  return success();
+}
+
+const std::unordered_map<std::string, OperationKind>& kinds() {
+  static const std::unordered_map<std::string, OperationKind> table = {
+      // directory: one more lower, below those named before
+      {"--lower", {1, lower}},
+      // upper, work: the root
+      {"--overlay", {2, [](Root& r, Arguments a) { return mount_overlay(r, a[0], a[1]); }}},
+      // directory: the root, instead of an overlay
+      {"--directory", {1, [](Root& r, Arguments a) { return take_directory(r, a[0]); }}},
+      // bytes of /dev/shm, group of terminals (or "-")
+      {"--dev", {2, [](Root& r, Arguments a) { return make_devices(r, a[0], a[1]); }}},
+      // target
+      {"--proc", {1, [](Root& r, Arguments a) { return mount_proc(r, a[0]); }}},
+      {"--sysfs", {1, [](Root& r, Arguments a) { return mount_sysfs(r, a[0]); }}},
+      {"--cgroup2", {1, [](Root& r, Arguments a) { return mount_cgroup2(r, a[0]); }}},
+      // target, hierarchies as "directory=options directory=options"
+      {"--cgroup1", {2, [](Root& r, Arguments a) { return mount_cgroup1(r, a[0], a[1]); }}},
+      // source, target, words of "read-only", "recursive" or "-"
+      {"--bind", {3, [](Root& r, Arguments a) { return bind(r, a[0], a[1], a[2]); }}},
+      // target, bytes (or "-"), octal mode
+      {"--tmpfs", {3, [](Root& r, Arguments a) { return mount_tmpfs(r, a[0], a[1], a[2]); }}},
+      // target, octal mode, content
+      {"--file", {3, [](Root& r, Arguments a) { return write_file(r, a[0], a[1], a[2]); }}},
+      // path: covered with nothing; left alone where it does not exist
+      {"--mask", {1, [](Root& r, Arguments a) { return mask(r, a[0]); }}},
+      {"--read-only", {1, [](Root& r, Arguments a) { return make_read_only(r, a[0]); }}},
+      {"--hostname", {1, [](Root&, Arguments a) { return set_hostname(a[0]); }}},
+      {"--loopback", {0, [](Root&, Arguments) { return raise_loopback(); }}},
+  };
+  return table;
+}
+
+}  // namespace
+
+const OperationKind* find_operation(const std::string& name) {
+  const auto found = kinds().find(name);
+  return found == kinds().end() ? nullptr : &found->second;
+}

@@ -1,0 +1,49 @@
+import { closeSync, fdatasync, openSync, renameSync, rmSync, writeSync } from "node:fs";
+import { promisify } from "node:util";
+
+const dataSync = promisify(fdatasync);
+
+export interface WriteOptions {
+  /** Flush the bytes to the disk before the name exists. */
+  readonly sync: boolean;
+}
+
+/**
+ * `path` appears, or is replaced, with exactly these bytes in one step: written to `temp` (same file system, nothing
+ * there yet) and renamed. A failure leaves `path` as it was and no temp file.
+ */
+export async function writeFileAtomically(temp: string, path: string, bytes: Uint8Array, options: WriteOptions): Promise<void> {
+  await writeTempFile(temp, bytes, options);
+  try {
+    renameSync(temp, path);
+  } catch (error) {
+    rmSync(temp, { force: true });
+    throw error;
+  }
+}
+
+/** The first half: a finished file at `temp`, or none. Synchronous calls: for small files they are far cheaper. */
+export async function writeTempFile(temp: string, bytes: Uint8Array, options: WriteOptions): Promise<void> {
+  const fd = openSync(temp, "wx", 0o644);
+  try {
+    try {
+      for (let offset = 0; offset < bytes.length; ) offset += writeSync(fd, bytes, offset);
+      if (options.sync) await dataSync(fd);
+    } finally {
+      closeSync(fd);
+    }
+  } catch (error) {
+    rmSync(temp, { force: true });
+    throw error;
+  }
+}
+
+/** Flushes a finished file's bytes to the disk. */
+export async function syncFile(path: string): Promise<void> {
+  const fd = openSync(path, "r");
+  try {
+    await dataSync(fd);
+  } finally {
+    closeSync(fd);
+  }
+}

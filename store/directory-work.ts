@@ -1,0 +1,128 @@
+import { mkdir, readFile, rename, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { bytesOf, removePaths, removeTree, setAttributes } from "../runtime-addon/index.ts";
+import type { Digest } from "./digest.ts";
+import { applyLayer } from "./layer/apply.ts";
+import { diffUpper } from "./layer/diff.ts";
+import type { Attributes } from "./layer/entry.ts";
+import { type Rootfs, stackRootfs } from "./layer/rootfs.ts";
+import { writeLayer } from "./layer/tar-write.ts";
+import { decodeTree, encodeTree } from "./layer/tree.ts";
+import type { OwnerMode } from "./layer-directories.ts";
+import type { LayerInfo } from "./layers.ts";
+import type { Store } from "./store.ts";
+
+/** What a finished RUN left, before it is a layer. Plain data: it may come from a worker process. */
+export interface PackRequest {
+  /** The build directory that prepare() made. */
+  readonly directory: string;
+  /** The layers below, bottom first. */
+  readonly parents: readonly Digest[];
+  readonly owners: OwnerMode;
+  /** Seconds; later times become it. */
+  readonly epoch?: number;
+  /** The clock around the run, milliseconds: times between the two mean "now" and do not count in the contentId. */
+  readonly startedAtMs: number;
+  readonly endedAtMs: number;
+  /** Mount points that had to be made in the upper; dropped where they are still empty. */
+  readonly created: readonly string[];
+}
+
+export interface PackedUpper {
+  readonly diffId: Digest;
+  readonly contentId: Digest;
+  readonly sizeBytes: number;
+}
+
+/**
+ * The work on unpacked layers: all that must happen where the layers' owners exist, which for an ordinary user is inside a
+ * user namespace. Arguments and results are plain data, so that the same work can be done by another process.
+ */
+export interface DirectoryWork {
+  /** Unpacks the layers that have no directory yet. Resolves with the directories, in the order given. */
+  unpack(request: { readonly diffIds: readonly Digest[]; readonly owners: OwnerMode }): Promise<readonly string[]>;
+  /** Makes `upper` (with the attributes that the layers give to the root directory) and `work` in an existing directory. */
+  prepare(request: { readonly directory: string; readonly parents: readonly Digest[]; readonly owners: OwnerMode }): Promise<void>;
+  /** Writes the upper as a tar and a tree beside it. */
+  pack(request: PackRequest): Promise<PackedUpper>;
+  /** Makes what pack() wrote a layer of the store, with the upper as its directory. */
+  adopt(request: { readonly directory: string; readonly owners: OwnerMode }): Promise<LayerInfo>;
+  /** Removes a directory with whatever owners and modes are in it. */
+  remove(request: { readonly path: string }): Promise<void>;
+}
+
+/** The clock of file systems lags behind the system's by up to a tick. */
+const clockLagMs = 50;
+const rootDefaults: Attributes = { mode: 0o755, uid: 0, gid: 0, mtime: 0, mtimeNsec: 0 };
+
+/** Does the work in this process. */
+export function localDirectoryWork(store: Store): DirectoryWork {
+  const { layers } = store;
+
+  async function rootfsOf(diffIds: readonly Digest[]): Promise<Rootfs> {
+    const trees = await Promise.all(diffIds.map((diffId) => layers.tree(diffId)));
+    return stackRootfs(trees.map((tree) => ({ tree, tar: () => layers.plainTar(tree.diffId) })));
+  }
+
+  async function unpackOne(diffId: Digest, below: readonly Digest[], owners: OwnerMode): Promise<string> {
+    if (await layers.hasDirectory(diffId, owners)) return layers.directory(diffId, owners);
+    const [tree, tar] = await Promise.all([layers.tree(diffId), layers.plainTar(diffId)]);
+    const scratch = await store.temp("unpack");
+    const target = join(scratch, "dir");
+    const lower = await rootfsOf(below);
+    await applyLayer(tree, tar, target, { owners, lower });
+    await layers.adoptDirectory(diffId, target, owners);
+    await removeTree(scratch);
+    return layers.directory(diffId, owners);
+  }
+
+  return {
+    async unpack({ diffIds, owners }) {
+      const unique = [...new Set(diffIds)];
+      const paths = new Map<Digest, string>();
+      for (const diffId of unique) paths.set(diffId, await unpackOne(diffId, diffIds.slice(0, diffIds.indexOf(diffId)), owners));
+      return diffIds.map((diffId) => paths.get(diffId) as string);
+    },
+
+    async prepare({ directory, parents, owners }) {
+      const root = (await rootfsOf(parents)).lookup(bytesOf(""));
+      const { mode, uid, gid } = root?.kind === "directory" ? root : rootDefaults;
+      const upper = join(directory, "upper");
+      await mkdir(upper);
+      await mkdir(join(directory, "work"));
+      const owner = owners === "exact" ? { uid, gid } : {};
+      await setAttributes(upper, [{ path: bytesOf(""), mode, ...owner }]);
+    },
+
+    async pack({ directory, parents, owners, epoch, startedAtMs, endedAtMs, created }) {
+      const upper = join(directory, "upper");
+      const parent = await rootfsOf(parents);
+      const stubs = created.map((path) => bytesOf(path.replace(/^\/+/, "")));
+      const { entries, unchanged, clamped } = await diffUpper(upper, parent, { owners, stubs, ...(epoch === undefined ? {} : { epoch }) });
+      await removePaths(upper, unchanged);
+      if (clamped.length > 0) await setAttributes(upper, clamped);
+      const isNow = ({ mtime, mtimeNsec }: Attributes): boolean => {
+        const at = mtime * 1000 + mtimeNsec / 1e6;
+        return at >= startedAtMs - clockLagMs && at <= endedAtMs;
+      };
+      const tree = await writeLayer(entries, join(directory, "layer.tar"), { sync: true, ignoreMtime: isNow });
+      await writeFile(join(directory, "layer.tree"), encodeTree(tree));
+      return { diffId: tree.diffId, contentId: tree.contentId, sizeBytes: tree.size };
+    },
+
+    async adopt({ directory, owners }) {
+      const tree = decodeTree(await readFile(join(directory, "layer.tree")));
+      const info = await layers.add(tree, { tempTar: join(directory, "layer.tar") });
+      await layers.adoptDirectory(tree.diffId, join(directory, "upper"), owners);
+      return info;
+    },
+
+    async remove({ path }) {
+      const doomed = `${path}.removed`;
+      await rename(path, doomed).catch((error: NodeJS.ErrnoException) => {
+        if (error.code !== "ENOENT") throw error;
+      });
+      await removeTree(doomed);
+    },
+  };
+}

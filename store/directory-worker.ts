@@ -1,0 +1,16 @@
+import { serveNamespaceWorker } from "../runtime-addon/index.ts";
+import { type DirectoryWork, localDirectoryWork } from "./directory-work.ts";
+import { openStore } from "./store.ts";
+
+// Entry of the process inside the user namespace: argv[2] is the store.
+const [, , root] = process.argv;
+if (root === undefined) throw new Error("usage: worker STORE");
+const store = await openStore(root);
+const work: DirectoryWork = localDirectoryWork(store);
+serveNamespaceWorker({
+  unpack: work.unpack,
+  prepare: work.prepare,
+  pack: work.pack,
+  adopt: work.adopt,
+  remove: work.remove,
+});

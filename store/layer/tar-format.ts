@@ -1,0 +1,230 @@
+import type { ByteString } from "../../runtime-addon/index.ts";
+import { encodePaxRecord, xattrKeyPrefix } from "./pax.ts";
+import type { Xattrs } from "./xattrs.ts";
+
+/**
+ * Version of the canonical form that this file and tar-write.ts define. Same entries, same version: same bytes, on any machine.
+ *
+ * Form 1
+ * - Order. Entries by the bytes of their path ("a", "a-b", "a/b"), so parents come first; the name of a hard-linked file that sorts first is
+ *   the file, the others are links to it. Removals come before their siblings: directly behind the place of the directory that they are in,
+ *   the opaque marker first, then whiteouts by name.
+ * - Names. Relative, without "./"; a directory's ends in "/"; the root is "./". A name of up to 100 bytes stands in `name`; a longer one is
+ *   split at the last slash that leaves at most 155 bytes for `prefix`, if the rest fits `name`. Where that fails, and where a byte is not ASCII,
+ *   a PAX `path` record holds the bytes as they are, and `name` the first 100 of them with every non-ASCII byte as "_". Link targets
+ *   likewise, with `linkpath` and without a prefix.
+ * - Numbers. Octal, zero-padded, ended by NUL (the checksum by NUL and space). What does not fit is a PAX record (`uid`, `gid`, `size`,
+ *   `mtime`), and the field is 0. Mode is the permission bits only. Size is 0 for all but files. Device numbers are 0 for all but devices.
+ * - Times. Whole seconds in the field. A PAX `mtime` ("-1.5", at most nine decimals, no trailing zeros) where nanoseconds are not 0 or the field
+ *   cannot hold the seconds; then the field holds the seconds if it can, else 0. No access or change times.
+ * - User and group names are empty.
+ * - Extended attributes are PAX records SCHILY.xattr.NAME with the raw value; file capabilities are written as version 2.
+ * - A PAX header stands before its entry only where one of these asks for it: type "x", name "PaxHeader", mode 0644, all else 0; records sorted
+ *   by key bytes.
+ * - A whiteout is an empty file DIRECTORY/.wh.NAME, an opaque marker DIRECTORY/.wh..wh..opq, both with mode, owner and time 0.
+ * - No sparse files, no global headers. The end is two zero blocks; nothing follows.
+ */
+export const writerVersion = 1;
+
+export const blockBytes = 512;
+export const trailerBytes = 2 * blockBytes;
+
+/** POSIX ustar type flags. */
+export type TypeFlag = "0" | "1" | "2" | "3" | "4" | "5" | "6";
+
+/** One entry, spelled as it stands in the tar. */
+export interface CanonicalHeader {
+  /** Of a directory with its "/". */
+  readonly name: ByteString;
+  readonly type: TypeFlag;
+  readonly mode: number;
+  readonly uid: number;
+  readonly gid: number;
+  readonly size: number;
+  readonly mtime: number;
+  readonly mtimeNsec: number;
+  readonly linkName: ByteString | undefined;
+  readonly major: number;
+  readonly minor: number;
+  readonly xattrs: Xattrs | undefined;
+}
+
+const nameBytes = 100;
+const prefixBytes = 155;
+const maxId = 0o7777777;
+const maxLong = 0o77777777777;
+
+/** Appends headers to growing memory; `take` hands out what has been written so far. */
+export interface HeaderEncoder {
+  add(header: CanonicalHeader): void;
+  /** Raw bytes behind the last header, padded to a block. */
+  addContent(content: Uint8Array): void;
+  /** Everything added since the last call. The bytes are the caller's. */
+  take(): Uint8Array;
+  /** Bytes added so far in all. */
+  readonly total: number;
+}
+
+const slabBytes = 256 * 1024;
+
+export function headerEncoder(): HeaderEncoder {
+  let slab = Buffer.alloc(slabBytes);
+  let start = 0;
+  let end = 0;
+  let total = 0;
+
+  // Returns where `bytes` zero bytes begin in `slab`.
+  const reserve = (bytes: number): number => {
+    if (end + bytes > slab.length) {
+      const pending = slab.subarray(start, end);
+      slab = Buffer.alloc(Math.max(slabBytes, pending.length + bytes));
+      slab.set(pending);
+      start = 0;
+      end = pending.length;
+    }
+    const at = end;
+    end += bytes;
+    total += bytes;
+    return at;
+  };
+
+  return {
+    add(header) {
+      const records = paxRecords(header);
+      if (records !== "") {
+        const at = reserve(blockBytes + padded(records.length));
+        writeBlock(slab, at, paxHeader(records.length), "x");
+        slab.write(records, at + blockBytes, "latin1");
+      }
+      const at = reserve(blockBytes);
+      writeBlock(slab, at, header, header.type);
+    },
+    addContent(content) {
+      const at = reserve(padded(content.length));
+      slab.set(content, at);
+    },
+    take() {
+      const taken = slab.subarray(start, end);
+      start = end;
+      return taken;
+    },
+    get total() {
+      return total;
+    },
+  };
+}
+
+/** Length rounded up to whole blocks. */
+export function padded(sizeBytes: number): number {
+  return Math.ceil(sizeBytes / blockBytes) * blockBytes;
+}
+
+const ascii = /^[\x01-\x7f]*$/;
+
+/** Where `name` is cut: the prefix is everything before this index, 0 is no prefix, -1 that it does not fit. */
+function splitAt(name: string): number {
+  if (name.length <= nameBytes) return 0;
+  // A directory's own "/" cannot be the split: `name` would be empty.
+  const slash = name.lastIndexOf("/", Math.min(prefixBytes, name.length - 2));
+  return slash > 0 && name.length - slash - 1 <= nameBytes ? slash : -1;
+}
+
+function paxRecords(header: CanonicalHeader): string {
+  const { name, linkName, uid, gid, size, mtime, mtimeNsec, xattrs } = header;
+  let records = "";
+  // Sorted by key: upper case, then gid, linkpath, mtime, path, size, uid.
+  if (xattrs !== undefined) {
+    for (const key of Object.keys(xattrs).sort()) records += encodePaxRecord(xattrKeyPrefix + key, xattrs[key] ?? "");
+  }
+  if (gid > maxId) records += encodePaxRecord("gid", String(gid));
+  if (linkName !== undefined && (linkName.length > nameBytes || !ascii.test(linkName))) records += encodePaxRecord("linkpath", linkName);
+  if (mtimeNsec !== 0 || mtime < 0 || mtime > maxLong) records += encodePaxRecord("mtime", paxTime(mtime, mtimeNsec));
+  if (splitAt(name) < 0 || !ascii.test(name)) records += encodePaxRecord("path", name);
+  if (size > maxLong) records += encodePaxRecord("size", String(size));
+  if (uid > maxId) records += encodePaxRecord("uid", String(uid));
+  return records;
+}
+
+function paxTime(mtime: number, mtimeNsec: number): string {
+  if (mtimeNsec === 0) return String(mtime);
+  const negative = mtime < 0;
+  const seconds = negative ? -(mtime + 1) : mtime;
+  const nanoseconds = negative ? 1e9 - mtimeNsec : mtimeNsec;
+  const decimals = String(nanoseconds).padStart(9, "0").replace(/0+$/, "");
+  return `${negative ? "-" : ""}${seconds}.${decimals}`;
+}
+
+function paxHeader(size: number): CanonicalHeader {
+  return {
+    name: "PaxHeader" as ByteString,
+    type: "0",
+    mode: 0o644,
+    uid: 0,
+    gid: 0,
+    size,
+    mtime: 0,
+    mtimeNsec: 0,
+    linkName: undefined,
+    major: 0,
+    minor: 0,
+    xattrs: undefined,
+  };
+}
+
+// Offsets of the ustar header (POSIX pax, "ustar Interchange Format").
+const field = {
+  name: 0,
+  mode: 100,
+  uid: 108,
+  gid: 116,
+  size: 124,
+  mtime: 136,
+  checksum: 148,
+  type: 156,
+  linkName: 157,
+  magic: 257,
+  major: 329,
+  minor: 337,
+  prefix: 345,
+} as const;
+
+// `block` holds zeros from `at` on.
+function writeBlock(block: Buffer, at: number, header: CanonicalHeader, type: TypeFlag | "x"): void {
+  const split = ascii.test(header.name) ? splitAt(header.name) : -1;
+  if (split === 0) block.write(header.name, at + field.name, "latin1");
+  else if (split > 0) {
+    block.write(header.name.slice(split + 1), at + field.name, "latin1");
+    block.write(header.name.slice(0, split), at + field.prefix, "latin1");
+  } else block.write(stub(header.name), at + field.name, "latin1");
+  writeOctal(block, at + field.mode, 7, header.mode & 0o7777);
+  writeOctal(block, at + field.uid, 7, header.uid > maxId ? 0 : header.uid);
+  writeOctal(block, at + field.gid, 7, header.gid > maxId ? 0 : header.gid);
+  writeOctal(block, at + field.size, 11, header.size > maxLong ? 0 : header.size);
+  writeOctal(block, at + field.mtime, 11, header.mtime < 0 || header.mtime > maxLong ? 0 : header.mtime);
+  block[at + field.type] = type.charCodeAt(0);
+  if (header.linkName !== undefined) {
+    block.write(stub(header.linkName), at + field.linkName, "latin1");
+  }
+  block.write("ustar\x0000", at + field.magic, "latin1");
+  writeOctal(block, at + field.major, 7, header.major);
+  writeOctal(block, at + field.minor, 7, header.minor);
+  let sum = 8 * 0x20;
+  for (let i = at; i < at + blockBytes; i++) sum += block[i] ?? 0;
+  writeOctal(block, at + field.checksum, 6, sum);
+  block[at + field.checksum + 7] = 0x20;
+}
+
+function stub(name: string): string {
+  const cut = name.slice(0, nameBytes);
+  return ascii.test(cut) ? cut : cut.replace(/[^\x01-\x7f]/g, "_");
+}
+
+function writeOctal(block: Buffer, at: number, digits: number, value: number): void {
+  let rest = value;
+  for (let i = at + digits - 1; i >= at; i--) {
+    // Shifts work on 32 bits; sizes and times have more.
+    const next = Math.floor(rest / 8);
+    block[i] = 0x30 + (rest - next * 8);
+    rest = next;
+  }
+}

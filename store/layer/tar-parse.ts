@@ -1,0 +1,188 @@
+import { type ByteString, bytesFrom } from "../../runtime-addon/index.ts";
+import { TsbuildError } from "../errors.ts";
+import { decodePaxRecords } from "./pax.ts";
+import { blockBytes, padded } from "./tar-format.ts";
+import { checksumHolds, decodeHeader, headerSize, type TarHeader } from "./tar-header.ts";
+
+/** What a tar holds, as it comes by. */
+export interface TarEvents {
+  /** A header and where its content begins in the tar; `where` begins messages about it. `content` calls and one `contentEnd` follow. */
+  entry(header: TarHeader, contentOffset: number, where: string): void;
+  /** Valid during the call only. */
+  content(chunk: Uint8Array): void;
+  contentEnd(): void;
+}
+
+/** Feeds on the bytes of one tar in chunks of any size. Both throw INVALID_TAR and UNSUPPORTED_TAR with the byte offset. */
+export interface TarParser {
+  push(chunk: Uint8Array): void;
+  /** Says that the bytes are over. A tar may lack its trailer, but not end inside an entry. */
+  end(): void;
+}
+
+/** Long names and PAX headers are held in memory whole. */
+const maxMetaBytes = 1024 * 1024;
+
+type State =
+  | { readonly reading: "header" }
+  /** The body of a header that speaks about the next entry. */
+  | { readonly reading: "meta"; readonly type: string }
+  | { readonly reading: "content" }
+  | { readonly reading: "padding" }
+  /** One zero block was seen; the second ends the tar. */
+  | { readonly reading: "trailer" }
+  | { readonly reading: "rest" };
+
+export function tarParser(events: TarEvents): TarParser {
+  let state: State = { reading: "header" };
+  let offset = 0;
+  // Bytes that `meta`, `content` and `padding` still want; `content` and `meta` are followed by `paddingBytes`.
+  let wanted = 0;
+  let paddingBytes = 0;
+  const block = Buffer.alloc(blockBytes);
+  let blockFilled = 0;
+  let meta: Buffer[] = [];
+  const globalPax = new Map<string, ByteString>();
+  let pax = new Map<string, ByteString>();
+  let longName: ByteString | undefined;
+  let longLink: ByteString | undefined;
+  let overridden = false;
+
+  const where = (): string => `reading a tar: at byte ${offset}`;
+  const invalid = (problem: string): TsbuildError => new TsbuildError("INVALID_TAR", `${where()}: ${problem}`);
+
+  const onHeader = (header: Buffer): void => {
+    if (isZero(header)) {
+      state = state.reading === "trailer" ? { reading: "rest" } : { reading: "trailer" };
+      return;
+    }
+    if (state.reading === "trailer") throw invalid("data follows the first half of the end mark");
+    if (!checksumHolds(header)) throw invalid("this is no tar header: its checksum is wrong");
+    const type = String.fromCharCode(header[156] ?? 0);
+    if (type === "x" || type === "g" || type === "L" || type === "K" || type === "X") {
+      const size = headerSize(header, where());
+      if (size > maxMetaBytes) throw invalid(`an extended header of ${size} bytes is longer than ${maxMetaBytes}`);
+      meta = [];
+      expect({ reading: "meta", type }, size);
+      return;
+    }
+    const records = globalPax.size === 0 ? pax : new Map([...globalPax, ...pax]);
+    const entry = decodeHeader(
+      header,
+      { pax: records, ...(longName !== undefined && { longName }), ...(longLink !== undefined && { longLink }) },
+      where(),
+    );
+    const place = where();
+    if (overridden) {
+      pax = new Map();
+      longName = undefined;
+      longLink = undefined;
+      overridden = false;
+    }
+    const hasContent = checkType(entry.type, place);
+    const size = hasContent ? entry.size : 0;
+    if (!Number.isSafeInteger(offset + blockBytes + padded(size))) throw invalid(`the size ${size} is not possible`);
+    events.entry(entry, offset + blockBytes, place);
+    expect({ reading: "content" }, size);
+  };
+
+  const expect = (next: State, bytes: number): void => {
+    state = next;
+    wanted = bytes;
+    paddingBytes = padded(bytes) - bytes;
+    if (bytes === 0) finishBody();
+  };
+
+  const finishBody = (): void => {
+    if (state.reading === "content") events.contentEnd();
+    else if (state.reading === "meta") applyMeta(state.type);
+    wanted = paddingBytes;
+    state = wanted > 0 ? { reading: "padding" } : { reading: "header" };
+  };
+
+  const applyMeta = (type: string): void => {
+    const body = bytesFrom(meta.length === 1 && meta[0] !== undefined ? meta[0] : Buffer.concat(meta));
+    meta = [];
+    overridden ||= type !== "g";
+    const text = (): ByteString => body.replace(/\0.*$/s, "") as ByteString;
+    if (type === "L") longName = text();
+    else if (type === "K") longLink = text();
+    else decodePaxRecords(body, where(), type === "g" ? globalPax : pax);
+  };
+
+  const pushBody = (chunk: Buffer, at: number): number => {
+    const taken = Math.min(wanted, chunk.length - at);
+    const part = chunk.subarray(at, at + taken);
+    if (state.reading === "content") events.content(part);
+    // The chunk is the caller's again after this call.
+    else if (state.reading === "meta") meta.push(Buffer.from(part));
+    wanted -= taken;
+    return taken;
+  };
+
+  return {
+    push(bytes) {
+      const chunk = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+      let at = 0;
+      while (at < chunk.length && state.reading !== "rest") {
+        if (state.reading === "content" || state.reading === "meta" || state.reading === "padding") {
+          const taken = pushBody(chunk, at);
+          at += taken;
+          offset += taken;
+          if (wanted === 0) {
+            if (state.reading === "padding") state = { reading: "header" };
+            else finishBody();
+          }
+          continue;
+        }
+        if (blockFilled === 0 && chunk.length - at >= blockBytes) {
+          const header = chunk.subarray(at, at + blockBytes);
+          at += blockBytes;
+          onHeader(header);
+          offset += blockBytes;
+          continue;
+        }
+        const taken = Math.min(blockBytes - blockFilled, chunk.length - at);
+        block.set(chunk.subarray(at, at + taken), blockFilled);
+        blockFilled += taken;
+        at += taken;
+        if (blockFilled < blockBytes) continue;
+        blockFilled = 0;
+        onHeader(block);
+        offset += blockBytes;
+      }
+    },
+    end() {
+      if (state.reading === "rest") return;
+      const whole = state.reading === "header" || state.reading === "trailer";
+      if (!whole || blockFilled > 0) throw invalid("the archive ends inside an entry");
+      if (overridden) throw invalid("the archive ends behind an extended header");
+    },
+  };
+}
+
+const zeros = Buffer.alloc(blockBytes);
+
+function isZero(block: Buffer): boolean {
+  return block[0] === 0 && block.equals(zeros);
+}
+
+/** Whether content follows an entry of this type. */
+function checkType(type: string, where: string): boolean {
+  switch (type) {
+    case "0":
+      return true;
+    // A volume's label.
+    case "V":
+      return false;
+    case "1":
+    case "2":
+    case "3":
+    case "4":
+    case "5":
+    case "6":
+      return false;
+    default:
+      throw new TsbuildError("UNSUPPORTED_TAR", `${where}: an entry of the type ${JSON.stringify(type)} means nothing in a layer`);
+  }
+}

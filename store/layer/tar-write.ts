@@ -1,0 +1,167 @@
+import { type ByteString, openTarSink, type TarPiece, type TarSink } from "../../runtime-addon/index.ts";
+import { type Digest, digestFromBytes, digestOf, parseDigest } from "../digest.ts";
+import { TsbuildError } from "../errors.ts";
+import { canonicalEntries, compareEntries, tarOrder } from "./canonical.ts";
+import { contentIdOf } from "./content-id.ts";
+import type { ContentRef, IndexedFile, NodeEntry, SourceEntry, TreeEntry } from "./entry.ts";
+import { baseName, joinPath, opaqueMarker, parentPath, quotePath, whiteoutPrefix } from "./entry-path.ts";
+import { type CanonicalHeader, headerEncoder, padded, type TypeFlag, trailerBytes } from "./tar-format.ts";
+import type { Tree } from "./tree.ts";
+
+export interface WriteLayerOptions {
+  /** Flush the file to disk before returning. */
+  readonly sync: boolean;
+  /** Which mtimes the contentId leaves out. The tar holds them all. */
+  readonly ignoreMtime: (entry: NodeEntry) => boolean;
+}
+
+/**
+ * Writes the entries as a new tar in canonical form (tar-format.ts) and returns its tree. `file` must not exist. Contents are read once, where
+ * their references say; on failure no file is left. Throws FILE_CHANGED when a file is not as long as its entry says, and what
+ * canonicalEntries refuses.
+ */
+export async function writeLayer(entries: readonly SourceEntry[], file: string, options: WriteLayerOptions): Promise<Tree> {
+  const ordered = tarOrder(canonicalEntries(entries));
+  const sink = openTarSink(file);
+  try {
+    const written = await writeEntries(ordered, sink);
+    const { digest, size } = await sink.finish({ sync: options.sync });
+    written.sort(compareEntries);
+    return { diffId: parseDigest(`sha256:${digest}`), contentId: contentIdOf(written, options), size, entries: written };
+  } catch (error) {
+    await sink.abort();
+    throw error;
+  }
+}
+
+// Enough work for one trip to the addon's threads, little enough to keep memory flat.
+const batchPieces = 4096;
+const batchBytes = 1024 * 1024;
+
+interface Batch {
+  readonly pieces: TarPiece[];
+  /** Where the files stand in the result whose digests the sink will tell, in order. */
+  readonly files: number[];
+}
+
+async function writeEntries(entries: readonly SourceEntry[], sink: TarSink): Promise<TreeEntry[]> {
+  const written: TreeEntry[] = [];
+  const encoder = headerEncoder();
+  let batch: Batch = { pieces: [], files: [] };
+  let contentBytes = 0;
+  let sentBytes = 0;
+  let inFlight: Promise<void> = Promise.resolve();
+
+  const takeHeaders = (): void => {
+    const bytes = encoder.take();
+    if (bytes.length > 0) batch.pieces.push({ bytes });
+  };
+  const send = async (): Promise<void> => {
+    takeHeaders();
+    const { pieces, files } = batch;
+    batch = { pieces: [], files: [] };
+    sentBytes = encoder.total;
+    await inFlight;
+    // Not awaited here: the next headers are encoded while the sink works on these pieces.
+    inFlight = sink.write(pieces).then((digests) => setDigests(written, files, digests));
+    inFlight.catch(() => {
+      // Whoever awaits it next gets the error; until then it must not count as unhandled.
+    });
+  };
+
+  try {
+    for (const entry of entries) {
+      encoder.add(headerOf(entry));
+      if (entry.kind !== "file") written.push(entry);
+      else {
+        const { content, ...rest } = entry;
+        const offset = encoder.total + contentBytes;
+        if (content.at === "bytes") {
+          checkLength(entry.path, content.bytes, entry.size);
+          encoder.addContent(content.bytes);
+          written.push({ ...rest, digest: digestOf(content.bytes), offset });
+        } else {
+          takeHeaders();
+          batch.pieces.push(pieceOf(content, entry.size));
+          batch.files.push(written.length);
+          written.push({ ...rest, digest: unknownDigest, offset });
+          contentBytes += padded(entry.size);
+        }
+      }
+      if (batch.pieces.length >= batchPieces || encoder.total - sentBytes >= batchBytes) await send();
+    }
+    encoder.addContent(new Uint8Array(trailerBytes));
+    await send();
+    await inFlight;
+  } catch (error) {
+    // The sink must be idle before it can be aborted; the first error is the one to report.
+    await inFlight.catch(() => {});
+    throw error;
+  }
+  return written;
+}
+
+// Stands in until the sink has read the content.
+const unknownDigest: Digest = digestFromBytes(new Uint8Array(32));
+
+function setDigests(written: TreeEntry[], files: readonly number[], digests: Uint8Array): void {
+  files.forEach((index, i) => {
+    written[index] = { ...(written[index] as IndexedFile), digest: digestFromBytes(digests.subarray(i * 32, (i + 1) * 32)) };
+  });
+}
+
+function checkLength(path: ByteString, bytes: Uint8Array, size: number): void {
+  if (bytes.length !== size) throw new TsbuildError("INVALID_LAYER", `writing a layer: ${quotePath(path)}: ${bytes.length} bytes given, ${size} announced`);
+}
+
+function pieceOf(content: Exclude<ContentRef, { at: "bytes" }>, size: number): TarPiece {
+  return content.at === "path" ? { root: content.root, path: content.path, size } : { tar: content.tar, offset: content.offset, size };
+}
+
+const typeFlags: Record<NodeEntry["kind"], TypeFlag> = {
+  file: "0",
+  hardlink: "1",
+  symlink: "2",
+  char: "3",
+  block: "4",
+  directory: "5",
+  fifo: "6",
+};
+
+function headerOf(entry: SourceEntry): CanonicalHeader {
+  if (entry.kind === "whiteout") return removal(joinPath(parentPath(entry.path), (whiteoutPrefix + baseName(entry.path)) as ByteString));
+  if (entry.kind === "opaque") return removal(joinPath(entry.path, opaqueMarker as ByteString));
+  const device = entry.kind === "char" || entry.kind === "block";
+  return {
+    name: entry.kind === "directory" ? (`${entry.path === "" ? "." : entry.path}/` as ByteString) : entry.path,
+    type: typeFlags[entry.kind],
+    mode: entry.mode,
+    uid: entry.uid,
+    gid: entry.gid,
+    size: entry.kind === "file" ? entry.size : 0,
+    mtime: entry.mtime,
+    mtimeNsec: entry.mtimeNsec,
+    linkName: entry.kind === "symlink" || entry.kind === "hardlink" ? entry.target : undefined,
+    major: device ? entry.major : 0,
+    minor: device ? entry.minor : 0,
+    // A link has its file's attributes; said once, they cannot disagree.
+    xattrs: entry.kind === "hardlink" ? undefined : entry.xattrs,
+  };
+}
+
+function removal(name: ByteString): CanonicalHeader {
+  return {
+    name,
+    type: "0",
+    mode: 0,
+    uid: 0,
+    gid: 0,
+    size: 0,
+    mtime: 0,
+    mtimeNsec: 0,
+    linkName: undefined,
+    major: 0,
+    minor: 0,
+    xattrs: undefined,
+  };
+}

@@ -1,0 +1,151 @@
+import type { ByteString } from "../../runtime-addon/index.ts";
+import { type Digest, isDigest, parseDigest } from "../digest.ts";
+import { TsbuildError } from "../errors.ts";
+import type { Attributes, TreeEntry } from "./entry.ts";
+import { checkEntryPath, quotePath } from "./entry-path.ts";
+
+/** A layer's index: everything about it but the contents themselves. */
+export interface Tree {
+  /** sha256 of the plain tar. */
+  readonly diffId: Digest;
+  readonly contentId: Digest;
+  /** Bytes of the plain tar. */
+  readonly size: number;
+  /** Sorted by path bytes, so parents first; an "opaque" directly behind its directory. */
+  readonly entries: readonly TreeEntry[];
+}
+
+const formVersion = 1;
+
+const typeNames = {
+  directory: "dir",
+  file: "reg",
+  symlink: "symlink",
+  hardlink: "hardlink",
+  char: "char",
+  block: "block",
+  fifo: "fifo",
+  whiteout: "whiteout",
+  opaque: "opaque",
+} as const satisfies Record<TreeEntry["kind"], string>;
+
+/** One entry as it is on disk: field names of the eStargz TOC; absent numbers are 0. */
+interface StoredEntry {
+  readonly name: ByteString;
+  readonly type: (typeof typeNames)[keyof typeof typeNames];
+  readonly size?: number;
+  /** Seconds; the TOC's own form is a date text, which cannot say every time. */
+  readonly modtime?: number;
+  readonly modtimeNsec?: number;
+  readonly mode?: number;
+  readonly uid?: number;
+  readonly gid?: number;
+  readonly linkName?: ByteString;
+  readonly digest?: string;
+  readonly offset?: number;
+  readonly devMajor?: number;
+  readonly devMinor?: number;
+  /** Values in base64. */
+  readonly xattrs?: Readonly<Record<string, string>>;
+}
+
+/** JSON, one line an entry. Names stand in it as the bytes they are: valid UTF-8 wherever the names are. */
+export function encodeTree(tree: Tree): Buffer {
+  const { diffId, contentId, size } = tree;
+  const lines = tree.entries.map((entry) => JSON.stringify(storedEntry(entry)));
+  const head = JSON.stringify({ version: formVersion, diffId, contentId, size }).slice(0, -1);
+  return Buffer.from(`${head},"entries":[\n${lines.join(",\n")}\n]}\n`, "latin1");
+}
+
+function storedEntry(entry: TreeEntry): StoredEntry {
+  const base = { name: entry.path, type: typeNames[entry.kind] };
+  if (entry.kind === "whiteout" || entry.kind === "opaque") return base;
+  const { mode, uid, gid, mtime, mtimeNsec, xattrs } = entry;
+  return {
+    ...base,
+    ...(entry.kind === "file" && { size: entry.size }),
+    modtime: mtime,
+    ...(mtimeNsec !== 0 && { modtimeNsec: mtimeNsec }),
+    mode,
+    ...(uid !== 0 && { uid }),
+    ...(gid !== 0 && { gid }),
+    ...((entry.kind === "symlink" || entry.kind === "hardlink") && { linkName: entry.target }),
+    ...(entry.kind === "file" && { digest: entry.digest, offset: entry.offset }),
+    ...((entry.kind === "char" || entry.kind === "block") && { devMajor: entry.major, devMinor: entry.minor }),
+    ...(xattrs !== undefined && { xattrs: mapValues(xattrs, (value) => Buffer.from(value, "latin1").toString("base64")) }),
+  };
+}
+
+/** Throws INVALID_TREE for what encodeTree did not write. */
+export function decodeTree(bytes: Uint8Array): Tree {
+  const text = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString("latin1");
+  let stored: { version?: unknown; diffId?: unknown; contentId?: unknown; size?: unknown; entries?: unknown };
+  try {
+    stored = JSON.parse(text);
+  } catch (cause) {
+    throw invalid("it is not JSON", cause);
+  }
+  if (stored?.version !== formVersion) throw invalid(`its version is ${JSON.stringify(stored?.version)}, not ${formVersion}`);
+  if (typeof stored.diffId !== "string" || typeof stored.contentId !== "string" || !isCount(stored.size) || !Array.isArray(stored.entries)) {
+    throw invalid("a field is missing");
+  }
+  const entries: TreeEntry[] = [];
+  for (const entry of stored.entries) entries.push(treeEntry(entry));
+  return { diffId: parseDigest(stored.diffId), contentId: parseDigest(stored.contentId), size: stored.size, entries };
+}
+
+function treeEntry(stored: StoredEntry): TreeEntry {
+  const path = stored?.name;
+  if (typeof path !== "string") throw invalid("an entry has no name");
+  checkEntryPath(path);
+  if (stored.type === "whiteout" || stored.type === "opaque") return { kind: stored.type, path };
+  const { mode = 0, uid = 0, gid = 0, modtime = 0, modtimeNsec = 0, xattrs } = stored;
+  if (!isCount(mode) || !isCount(uid) || !isCount(gid) || !Number.isSafeInteger(modtime) || !isCount(modtimeNsec)) throw badEntry(path);
+  const attributes: Attributes = {
+    mode,
+    uid,
+    gid,
+    mtime: modtime,
+    mtimeNsec: modtimeNsec,
+    ...(xattrs !== undefined && { xattrs: mapValues(xattrs, (value) => Buffer.from(value, "base64").toString("latin1") as ByteString) }),
+  };
+  switch (stored.type) {
+    case "dir":
+      return { kind: "directory", path, ...attributes };
+    case "reg": {
+      const { size, digest, offset } = stored;
+      if (!isCount(size) || !isCount(offset) || typeof digest !== "string" || !isDigest(digest)) throw badEntry(path);
+      return { kind: "file", path, ...attributes, size, digest, offset };
+    }
+    case "symlink":
+    case "hardlink":
+      if (typeof stored.linkName !== "string") throw badEntry(path);
+      return { kind: stored.type, path, ...attributes, target: stored.linkName };
+    case "char":
+    case "block":
+      if (!isCount(stored.devMajor) || !isCount(stored.devMinor)) throw badEntry(path);
+      return { kind: stored.type, path, ...attributes, major: stored.devMajor, minor: stored.devMinor };
+    case "fifo":
+      return { kind: "fifo", path, ...attributes };
+    default:
+      throw badEntry(path);
+  }
+}
+
+function isCount(value: unknown): value is number {
+  return Number.isSafeInteger(value) && (value as number) >= 0;
+}
+
+function mapValues<From, To>(record: Readonly<Record<string, From>>, map: (value: From) => To): Record<string, To> {
+  const result: Record<string, To> = {};
+  for (const [key, value] of Object.entries(record)) result[key] = map(value);
+  return result;
+}
+
+function badEntry(path: ByteString): TsbuildError {
+  return invalid(`the entry ${quotePath(path)} is malformed`);
+}
+
+function invalid(problem: string, cause?: unknown): TsbuildError {
+  return new TsbuildError("INVALID_TREE", `reading a layer's tree: ${problem}`, cause === undefined ? {} : { cause });
+}

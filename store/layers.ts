@@ -1,0 +1,203 @@
+import { mkdirSync, readFileSync, renameSync, statSync } from "node:fs";
+import { join } from "node:path";
+import { isSystemError } from "../runtime-addon/index.ts";
+import { writeFileAtomically, writeTempFile } from "./atomic-file.ts";
+import type { BlobStore, Bytes } from "./blobs.ts";
+import { type PlainLimits, plainBytes } from "./compression.ts";
+import { type Digest, hexOf } from "./digest.ts";
+import { IntegrityError, NotFoundError } from "./errors.ts";
+import type { Abortable } from "./file-bytes.ts";
+import { readLayer } from "./layer/tar-read.ts";
+import { decodeTree, encodeTree, type Tree } from "./layer/tree.ts";
+import { type LayerDirectories, layerDirectories } from "./layer-directories.ts";
+import { encodeLayerInfo, readLayerInfo, type StoredLayerInfo } from "./layer-info.ts";
+import { type Descriptor, mediaTypes } from "./oci.ts";
+import { storePaths } from "./store-paths.ts";
+import { writeStream } from "./tee-file.ts";
+import { verified } from "./verified.ts";
+
+/** A layer by its two ids, and its bytes. */
+export interface LayerInfo {
+  readonly diffId: Digest;
+  /**
+   * The content's id as of whoever made the layer: which times count differs by instruction, so the same tar can have more than one, and the
+   * store remembers the first. A step's own is in its record.
+   */
+  readonly contentId: Digest;
+  /** The tar as it is kept: plain for what we made, else as it came. */
+  readonly blob: Descriptor;
+}
+
+/** Where a new layer's tar is: a finished and flushed temp file that the store takes over, or a blob that it has. */
+export type LayerTar = { readonly tempTar: string } | { readonly blob: Descriptor };
+
+/**
+ * The layers of a store: blob (the truth), tree (its index) and, on demand, the plain tar and unpacked directories. All but the blob can be
+ * made again from it; a tree that is missing or torn counts as not there.
+ */
+export interface LayerStore extends LayerDirectories {
+  has(diffId: Digest): Promise<boolean>;
+  /** Throws NotFoundError. */
+  info(diffId: Digest): Promise<LayerInfo>;
+  /** Throws NotFoundError. */
+  tree(diffId: Digest): Promise<Tree>;
+  /** Idempotent, also when two processes add the same layer. The result's contentId is the given tree's. */
+  add(tree: Tree, tar: LayerTar): Promise<LayerInfo>;
+  /**
+   * The layer whose blob came from elsewhere (another tool, an archive): taken as it is when it is known, else read, checked against both
+   * digests, and indexed. Throws NotFoundError, IntegrityError, and what readLayer throws.
+   */
+  ensure(diffId: Digest, blob: Descriptor, options?: EnsureOptions): Promise<LayerInfo>;
+  /**
+   * The first half of `ensure` for a tar (as in the blob, so possibly compressed) that is not in the store yet: reads and checks all of it. Nothing is
+   * visible until the result is published, which needs the blob to be there.
+   */
+  stage(diffId: Digest, blob: Descriptor, tar: Bytes, options?: EnsureOptions): Promise<StagedLayer>;
+  /** Path of the plain tar: the blob itself, or an inflated copy made once and checked. Throws NotFoundError, IntegrityError. */
+  plainTar(diffId: Digest): Promise<string>;
+}
+
+/** A checked layer, which waits for its blob. */
+export interface StagedLayer {
+  publish(): Promise<LayerInfo>;
+}
+
+export interface EnsureOptions extends Abortable {
+  readonly limits?: PlainLimits | undefined;
+}
+
+export function layerStore(root: string, blobs: BlobStore, tempFile: () => Promise<string>): LayerStore {
+  const folder = (diffId: Digest) => join(storePaths.layers(root), hexOf(diffId));
+  const inFlight = new Map<string, Promise<unknown>>();
+
+  /** Callers of one process that want the same thing at once share the work. */
+  const once = <T>(key: string, work: () => Promise<T>): Promise<T> => {
+    const running = inFlight.get(key);
+    if (running !== undefined) return running as Promise<T>;
+    const started = work().finally(() => inFlight.delete(key));
+    inFlight.set(key, started);
+    return started;
+  };
+
+  const readStored = (diffId: Digest) => readLayerInfo(join(folder(diffId), "info"), diffId);
+  const presentBlob = async (stored: StoredLayerInfo): Promise<Descriptor | undefined> => {
+    for (const blob of stored.blobs) if (await blobs.has(blob)) return blob;
+    return undefined;
+  };
+  const find = async (diffId: Digest): Promise<(LayerInfo & { readonly treeSize: number }) | undefined> => {
+    const stored = readStored(diffId);
+    const blob = stored === undefined ? undefined : await presentBlob(stored);
+    if (stored === undefined || blob === undefined) return undefined;
+    return { diffId, contentId: stored.contentId, blob, treeSize: stored.treeSize };
+  };
+  const need = async (diffId: Digest) => {
+    const found = await find(diffId);
+    if (found !== undefined) return found;
+    throw new NotFoundError(`reading layer ${diffId}: it is not in the store ${root}`);
+  };
+
+  const writeInfo = async (info: StoredLayerInfo) =>
+    writeFileAtomically(await tempFile(), join(folder(info.diffId), "info"), encodeLayerInfo(info), { sync: false });
+
+  /** Neither file is flushed: both can be made again. The info last: it says that the tree is there. */
+  const publish = async (treeFile: string, tree: Pick<Tree, "diffId" | "contentId">, blob: Descriptor): Promise<void> => {
+    const { diffId } = tree;
+    const stored = readStored(diffId);
+    const others = stored?.blobs.filter(({ digest }) => digest !== blob.digest) ?? [];
+    const treeSize = statSync(treeFile).size;
+    mkdirSync(folder(diffId), { recursive: true, mode: 0o700 });
+    renameSync(treeFile, join(folder(diffId), "tree"));
+    await writeInfo({ diffId, contentId: stored?.contentId ?? tree.contentId, blobs: [blob, ...others], treeSize });
+  };
+  const writeTree = async (tree: Tree): Promise<string> => {
+    const file = await tempFile();
+    await writeTempFile(file, encodeTree(tree), { sync: false });
+    return file;
+  };
+
+  const stage = async (diffId: Digest, blob: Descriptor, tar: Bytes, { limits, signal }: EnsureOptions): Promise<StagedLayer> => {
+    const { tree } = await readLayer(plainBytes(tar, { compressedBytes: blob.size, limits, signal }));
+    if (tree.diffId !== diffId) throw new IntegrityError(`reading layer ${blob.digest}: its plain tar`, diffId, tree.diffId);
+    const file = await writeTree(tree);
+    const { contentId } = tree;
+    return {
+      async publish() {
+        await publish(file, { diffId, contentId }, blob);
+        return { diffId, contentId: readStored(diffId)?.contentId ?? contentId, blob };
+      },
+    };
+  };
+  const index = (diffId: Digest, blob: Descriptor, options: EnsureOptions): Promise<LayerInfo> =>
+    once(`${diffId} ${blob.digest}`, async () => (await stage(diffId, blob, blobs.open(blob, options), options)).publish());
+
+  const tree = async (diffId: Digest): Promise<Tree> => {
+    const path = join(folder(diffId), "tree");
+    let found = await need(diffId);
+    let bytes = readIfThere(path);
+    if (bytes?.length !== found.treeSize) {
+      await index(diffId, found.blob, {});
+      found = await need(diffId);
+      bytes = readFileSync(path);
+    }
+    return { ...decodeTree(bytes), contentId: found.contentId };
+  };
+
+  return {
+    ...layerDirectories(root, tempFile),
+    tree,
+    async has(diffId) {
+      return (await find(diffId)) !== undefined;
+    },
+    async info(diffId) {
+      const { treeSize: _, ...info } = await need(diffId);
+      return info;
+    },
+    async add(tree, tar) {
+      const { diffId, contentId } = tree;
+      const blob = "blob" in tar ? tar.blob : { mediaType: mediaTypes.layer, digest: diffId, size: tree.size };
+      if ("tempTar" in tar) await blobs.adopt(tar.tempTar, blob);
+      else if (!(await blobs.has(blob))) throw new NotFoundError(`adding layer ${diffId}: its blob ${blob.digest} is not in the store ${root}`);
+      if (!knows(readStored(diffId), blob)) await publish(await writeTree(tree), tree, blob);
+      return { diffId, contentId, blob };
+    },
+    stage: (diffId, blob, tar, options = {}) => stage(diffId, blob, tar, options),
+    async ensure(diffId, blob, options = {}) {
+      const stored = readStored(diffId);
+      if (stored !== undefined && knows(stored, blob) && (await blobs.has(blob))) return { diffId, contentId: stored.contentId, blob };
+      return index(diffId, blob, options);
+    },
+    async plainTar(diffId) {
+      const plainBlob = blobs.path(diffId);
+      const { blob } = await need(diffId);
+      const { size } = await tree(diffId);
+      if (blob.digest === diffId || fileSize(plainBlob) === size) return plainBlob;
+      return once(`inflate ${diffId}`, async () => {
+        const path = join(folder(diffId), "plain");
+        // Flushed before it has its name, so that its length is enough to believe it.
+        if (fileSize(path) === size) return path;
+        const temp = await tempFile();
+        const plain = plainBytes(blobs.open(blob), { compressedBytes: blob.size });
+        await writeStream(verified(plain, { digest: diffId, size }, `inflating layer ${blob.digest}`), temp, { sync: true });
+        renameSync(temp, path);
+        return path;
+      });
+    },
+  };
+}
+
+function knows(stored: StoredLayerInfo | undefined, blob: Descriptor): boolean {
+  return stored?.blobs.some(({ digest }) => digest === blob.digest) === true;
+}
+
+function readIfThere(path: string): Buffer | undefined {
+  try {
+    return readFileSync(path);
+  } catch (error) {
+    if (isSystemError(error, "ENOENT")) return undefined;
+    throw error;
+  }
+}
+
+function fileSize(path: string): number | undefined {
+  return statSync(path, { throwIfNoEntry: false })?.size;
+}

@@ -1,0 +1,64 @@
+import { readFileSync } from "node:fs";
+import { isSystemError } from "../runtime-addon/index.ts";
+import { writeFileAtomically } from "./atomic-file.ts";
+import { canonicalJson } from "./canonical-json.ts";
+import { TsbuildError } from "./errors.ts";
+import { withLock } from "./lock.ts";
+import { type Descriptor, type Index, mediaTypes } from "./oci.ts";
+import { parseIndex } from "./oci-parse.ts";
+import { storePaths } from "./store-paths.ts";
+
+/** Content of the `oci-layout` file (OCI image-layout spec). */
+export const ociLayoutFile = canonicalJson({ imageLayoutVersion: "1.0.0" });
+
+export const emptyIndex: Index = { schemaVersion: 2, mediaType: mediaTypes.index, manifests: [] };
+
+/** Throws STORE_DAMAGED when the file `oci-layout` of a layout is none we can read. */
+export function checkOciLayout(bytes: Uint8Array, where: string): void {
+  let version: unknown;
+  try {
+    version = (JSON.parse(Buffer.from(bytes).toString()) as { imageLayoutVersion?: unknown } | null)?.imageLayoutVersion;
+  } catch (error) {
+    throw new TsbuildError("STORE_DAMAGED", `reading ${where}: it is not JSON`, { cause: error });
+  }
+  if (version === "1.0.0") return;
+  throw new TsbuildError("STORE_DAMAGED", `reading ${where}: image layout version ${JSON.stringify(version)} is not 1.0.0`);
+}
+
+/** The store's index.json as it is now; other programs may have written it. */
+export function readStoreIndex(root: string): Index {
+  const path = storePaths.index(root);
+  try {
+    return parseIndex(readFileSync(path), path);
+  } catch (error) {
+    if (isSystemError(error, "ENOENT")) {
+      throw new TsbuildError("STORE_DAMAGED", `reading ${path}: it is missing`, {
+        cause: error,
+        hint: `an empty list of images is: ${canonicalJson(emptyIndex).toString()}`,
+      });
+    }
+    throw error;
+  }
+}
+
+/**
+ * Replaces index.json's list of manifests in one step, exclusively among tsbuild processes; `change` is a pure function of the list and may be
+ * called twice. Fields that other programs wrote stay. Where nothing changes nothing is locked or written.
+ */
+export async function updateStoreIndex(
+  root: string,
+  tempFile: () => Promise<string>,
+  change: (manifests: readonly Descriptor[]) => readonly Descriptor[],
+): Promise<void> {
+  if (changed(readStoreIndex(root), change) === undefined) return;
+  const temp = await tempFile();
+  await withLock(storePaths.indexLock(root), "exclusive", async () => {
+    const bytes = changed(readStoreIndex(root), change);
+    if (bytes !== undefined) await writeFileAtomically(temp, storePaths.index(root), bytes, { sync: true });
+  });
+}
+
+function changed(index: Index, change: (manifests: readonly Descriptor[]) => readonly Descriptor[]): Buffer | undefined {
+  const next = canonicalJson({ ...index, manifests: change(index.manifests) });
+  return next.equals(canonicalJson(index)) ? undefined : next;
+}

@@ -1,0 +1,147 @@
+import { isDigest } from "./digest.ts";
+import { TsbuildError } from "./errors.ts";
+import { type Descriptor, type ImageConfig, type Index, type Manifest, mediaTypes } from "./oci.ts";
+
+// What we rely on is checked here, once, where bytes from elsewhere become typed values; all else passes through untouched.
+
+/** Largest manifest or index that is read: what registries accept. */
+export const maxManifestBytes = 4 * 1024 * 1024;
+export const maxConfigBytes = 8 * 1024 * 1024;
+
+export type DocumentKind = "index" | "manifest" | "image config";
+
+type Json = { readonly [key: string]: unknown };
+
+/** Throws INVALID_DOCUMENT. `where` names the source, e.g. a digest or a path. */
+export function parseIndex(bytes: Uint8Array, where: string): Index {
+  const fail = failing("index", where);
+  const json = parseObject(bytes, fail);
+  if (json.schemaVersion !== 2) throw fail(`schemaVersion is ${JSON.stringify(json.schemaVersion)}, not 2`);
+  if (!Array.isArray(json.manifests)) throw fail("it has no manifests");
+  json.manifests.forEach((descriptor, i) => {
+    checkDescriptor(descriptor, `manifests[${i}]`, fail);
+  });
+  return json as unknown as Index;
+}
+
+/** OCI and Docker schema 2 manifests. Throws INVALID_DOCUMENT. */
+export function parseManifest(bytes: Uint8Array, where: string): Manifest {
+  const fail = failing("manifest", where);
+  const json = parseObject(bytes, fail);
+  if (json.schemaVersion !== 2) throw fail(`schemaVersion is ${JSON.stringify(json.schemaVersion)}, not 2`);
+  // A document that is an index to one reader and a manifest to another names two different images (CVE-2021-41190).
+  if (json.manifests !== undefined || json.fsLayers !== undefined) throw fail("it is a manifest and something else at once");
+  checkDescriptor(json.config, "config", fail);
+  if (!Array.isArray(json.layers)) throw fail("it has no layers");
+  json.layers.forEach((descriptor, i) => {
+    checkDescriptor(descriptor, `layers[${i}]`, fail);
+  });
+  return json as unknown as Manifest;
+}
+
+/** Throws INVALID_DOCUMENT. */
+export function parseConfig(bytes: Uint8Array, where: string): ImageConfig {
+  const fail = failing("image config", where);
+  const json = parseObject(bytes, fail);
+  for (const key of ["os", "architecture"]) if (typeof json[key] !== "string") throw fail(`${key} is missing`);
+  for (const key of ["variant", "created", "author"]) checkOptionalText(json, key, fail);
+  if (!isObject(json.rootfs) || !Array.isArray(json.rootfs.diff_ids ?? [])) throw fail("rootfs.diff_ids is missing");
+  const diffIds = (json.rootfs.diff_ids ?? []) as readonly unknown[];
+  diffIds.forEach((digest, i) => {
+    if (typeof digest !== "string" || !isDigest(digest)) throw fail(`rootfs.diff_ids[${i}] is no sha256 digest`);
+  });
+  // Go writes empty lists as null.
+  if (json.history !== undefined && json.history !== null && !(Array.isArray(json.history) && json.history.every(isObject))) {
+    throw fail("history is no list of objects");
+  }
+  if (json.config !== undefined && json.config !== null) checkContainerConfig(json.config, fail);
+  const { history, config, ...rest } = json;
+  return {
+    ...rest,
+    ...(isObject(config) && { config: withoutNulls(config) }),
+    ...(Array.isArray(history) && { history }),
+    rootfs: { type: "layers", diff_ids: diffIds },
+  } as unknown as ImageConfig;
+}
+
+const lists = ["Env", "Cmd", "Entrypoint", "Shell", "OnBuild"];
+const texts = ["User", "WorkingDir", "StopSignal"];
+const maps = ["ExposedPorts", "Volumes", "Labels", "Healthcheck"];
+
+function checkContainerConfig(config: unknown, fail: Fail): void {
+  if (!isObject(config)) throw fail("config is no object");
+  for (const key of lists) {
+    const value = config[key];
+    if (value === undefined || value === null) continue;
+    if (!Array.isArray(value) || !value.every((item) => typeof item === "string")) throw fail(`config.${key} is no list of strings`);
+  }
+  for (const key of texts) checkOptionalText(config, key, fail);
+  for (const key of maps) {
+    const value = config[key];
+    if (value !== undefined && value !== null && !isObject(value)) throw fail(`config.${key} is no object`);
+  }
+  for (const [key, value] of Object.entries(config.Labels ?? {})) {
+    if (typeof value !== "string") throw fail(`config.Labels: "${key}" is no string`);
+  }
+}
+
+/** Null and absent mean the same in a Go program's JSON; here absent is the one form. Cmd and Entrypoint included. */
+function withoutNulls(config: Json): Json {
+  return Object.fromEntries(Object.entries(config).filter(([, value]) => value !== null));
+}
+
+function checkDescriptor(value: unknown, name: string, fail: Fail): asserts value is Descriptor {
+  if (!isObject(value)) throw fail(`${name} is no descriptor`);
+  if (typeof value.digest !== "string" || !isDigest(value.digest)) {
+    throw fail(`${name}.digest ${JSON.stringify(value.digest)} is not sha256:<64 hex digits>`);
+  }
+  if (!Number.isSafeInteger(value.size) || (value.size as number) < 0) throw fail(`${name}.size ${JSON.stringify(value.size)} is no size`);
+  if (typeof value.mediaType !== "string") throw fail(`${name}.mediaType is missing`);
+  const { platform, annotations } = value;
+  if (platform !== undefined) {
+    if (!isObject(platform) || typeof platform.os !== "string" || typeof platform.architecture !== "string") throw fail(`${name}.platform is incomplete`);
+    checkOptionalText(platform, "variant", fail);
+  }
+  if (annotations !== undefined && !(isObject(annotations) && Object.values(annotations).every((text) => typeof text === "string"))) {
+    throw fail(`${name}.annotations is no object of strings`);
+  }
+}
+
+export function isIndexType(mediaType: string): boolean {
+  return mediaType === mediaTypes.index || mediaType === mediaTypes.dockerManifestList;
+}
+
+export function isManifestType(mediaType: string): boolean {
+  return mediaType === mediaTypes.manifest || mediaType === mediaTypes.dockerManifest;
+}
+
+/** Whether a manifest's config is an image's: other artifacts (charts, signatures) share the manifest format. */
+export function isConfigType(mediaType: string): boolean {
+  return mediaType === mediaTypes.config || mediaType === mediaTypes.dockerConfig;
+}
+
+type Fail = (why: string) => TsbuildError;
+
+function failing(kind: DocumentKind, where: string): Fail {
+  return (why) => new TsbuildError("INVALID_DOCUMENT", `reading the ${kind} ${where}: ${why}`);
+}
+
+function checkOptionalText(json: Json, key: string, fail: Fail): void {
+  const value = json[key];
+  if (value !== undefined && value !== null && typeof value !== "string") throw fail(`${key} is no string`);
+}
+
+function isObject(value: unknown): value is Json {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
+}
+
+function parseObject(bytes: Uint8Array, fail: Fail): Json {
+  let value: unknown;
+  try {
+    value = JSON.parse(new TextDecoder("utf-8", { fatal: true }).decode(bytes));
+  } catch (error) {
+    throw fail(error instanceof SyntaxError ? "it is not JSON" : "it is not UTF-8");
+  }
+  if (!isObject(value)) throw fail("it is no JSON object");
+  return value;
+}

@@ -1,0 +1,34 @@
+import { join } from "node:path";
+
+/** The content format this program writes; content of another format lives in another `v` folder. */
+export const formatFolder = "v1";
+
+/** Where everything in a store is. Pure: nothing here touches the disk. */
+export const storePaths = {
+  ociLayout: (root: string) => join(root, "oci-layout"),
+  index: (root: string) => join(root, "index.json"),
+  blobs: (root: string) => join(root, "blobs", "sha256"),
+  format: (root: string) => join(root, formatFolder),
+  /** Written last when a store is made, so its presence means that all else is there. */
+  version: (root: string) => join(root, formatFolder, "version"),
+  /** Shared while something is pinned or named; exclusive while garbage is collected. */
+  lock: (root: string) => join(root, formatFolder, "lock"),
+  /** Exclusive while index.json is changed; the last lock to be taken. */
+  indexLock: (root: string) => join(root, formatFolder, "index.lock"),
+  layers: (root: string) => join(root, formatFolder, "layers"),
+  steps: (root: string) => join(root, formatFolder, "steps"),
+  leases: (root: string) => join(root, formatFolder, "leases"),
+  tmp: (root: string) => join(root, formatFolder, "tmp"),
+  trash: (root: string) => join(root, formatFolder, "trash"),
+} as const;
+
+/**
+ * `$TSBUILD_ROOT`, else /var/lib/tsbuild for root, else `$XDG_DATA_HOME`/tsbuild (default ~/.local/share/tsbuild).
+ * Undefined where the environment names no home directory. An XDG path that is not absolute is ignored (XDG base directory spec).
+ */
+export function defaultStoreRoot(env: Readonly<Record<string, string | undefined>>, uid: number): string | undefined {
+  if (env.TSBUILD_ROOT) return env.TSBUILD_ROOT;
+  if (uid === 0) return "/var/lib/tsbuild";
+  if (env.XDG_DATA_HOME?.startsWith("/")) return join(env.XDG_DATA_HOME, "tsbuild");
+  return env.HOME ? join(env.HOME, ".local", "share", "tsbuild") : undefined;
+}

@@ -1,0 +1,74 @@
+import { resolve } from "node:path";
+import { type BlobStore, directoryBlobs } from "./blobs.ts";
+import type { Digest } from "./digest.ts";
+import { type ImageStore, imageStore } from "./images.ts";
+import { type LayerStore, layerStore } from "./layers.ts";
+import { type Lease, openLease, removeStale } from "./lease.ts";
+import { openRoot } from "./open-root.ts";
+import { storePaths } from "./store-paths.ts";
+
+export { defaultStoreRoot } from "./store-paths.ts";
+
+/**
+ * Images, layers and blobs of one directory, which is an OCI image layout at any time. Any number of processes may use it at once. What
+ * becomes visible is whole: every file appears by rename, blobs are flushed before anything names them.
+ */
+export interface Store extends AsyncDisposable {
+  /** Absolute. */
+  readonly root: string;
+  readonly blobs: BlobStore;
+  readonly layers: LayerStore;
+  readonly images: ImageStore;
+  /** From here until close() these stay, if they are there: look whether they are *after* pinning. See Lease. */
+  pin(...digests: readonly Digest[]): Promise<void>;
+  /** A lease of the caller's own. */
+  lease(): Promise<Lease>;
+  /** A new empty directory on the store's file system; it goes when the store is closed, at the latest. */
+  temp(kind: string): Promise<string>;
+  /** A path on the store's file system where nothing is; what is made there goes when the store is closed, at the latest. */
+  tempFile(kind: string): Promise<string>;
+  /** Removes this process's temp directories. Idempotent. */
+  close(): Promise<void>;
+}
+
+/**
+ * Opens the store in a directory, which becomes one when it is missing or empty. Opening an existing one costs one small read.
+ * Throws STORE_TOO_NEW, NOT_A_STORE, STORE_DAMAGED, STORE_INACCESSIBLE.
+ */
+export async function openStore(directory: string): Promise<Store> {
+  const root = resolve(directory);
+  await openRoot(root);
+
+  // Made when the first temp file is: a build that finds everything cached needs none.
+  let own: Promise<{ lease: Lease; cleaning: Promise<void> }> | undefined;
+  const ownLease = async (): Promise<Lease> => {
+    own ??= openLease(root).then((lease) => {
+      const cleaning = removeStale(root);
+      // Met in close().
+      cleaning.catch(() => undefined);
+      return { lease, cleaning };
+    });
+    return (await own).lease;
+  };
+  const tempFile = async (kind: string) => (await ownLease()).tempFile(kind);
+  const close = async () => {
+    if (own === undefined) return;
+    const { lease, cleaning } = await own;
+    await lease.close();
+    await cleaning;
+  };
+
+  const blobs = directoryBlobs(storePaths.blobs(root), () => tempFile("blob"));
+  return {
+    root,
+    blobs,
+    layers: layerStore(root, blobs, () => tempFile("layer")),
+    images: imageStore(root, blobs, () => tempFile("image")),
+    pin: async (...digests) => (await ownLease()).pin(...digests),
+    lease: () => openLease(root),
+    temp: async (kind) => (await ownLease()).temp(kind),
+    tempFile,
+    close,
+    [Symbol.asyncDispose]: close,
+  };
+}

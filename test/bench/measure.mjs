@@ -1,0 +1,78 @@
+import { spawnSync } from "node:child_process";
+
+/**
+ * Runs the contenders of a row in turn, `rounds` times after one round that does not count, so that whatever else the machine does hits all
+ * of them alike. `prepare` of a contender makes what one run needs (a fresh store) and is not timed; nothing is deleted.
+ * Returns { name, note, contenders: [{ name, kind, medianMs, minMs, maxMs, peakBytes }] }; a contender that fails has `error`.
+ */
+export function measure({ name, note, contenders }, rounds) {
+  const timings = new Map(contenders.map((contender) => [contender, []]));
+  const errors = new Map();
+  for (let round = -1; round < rounds; round++) {
+    for (const contender of contenders) {
+      if (errors.has(contender)) continue;
+      const result = timeOnce(contender);
+      if (result.error !== undefined) errors.set(contender, result.error);
+      else if (round >= 0) timings.get(contender).push(result.ms);
+    }
+  }
+  return {
+    name,
+    note,
+    contenders: contenders.map((contender) => {
+      const { name, kind } = contender;
+      if (errors.has(contender)) return { name, kind, error: errors.get(contender) };
+      const sorted = timings.get(contender).sort((a, b) => a - b);
+      return {
+        name,
+        kind,
+        medianMs: median(sorted),
+        minMs: sorted[0],
+        maxMs: sorted.at(-1),
+        peakBytes: kind === "ours" ? peakBytes(contender) : undefined,
+      };
+    }),
+  };
+}
+
+function commandOf(contender) {
+  const { argv, env = {}, cwd } = { ...contender, ...contender.prepare?.() };
+  return {
+    argv,
+    options: { cwd, env: { ...process.env, ...env }, stdio: ["ignore", "ignore", "pipe"], encoding: "utf8", maxBuffer: 1 << 26 },
+  };
+}
+
+function timeOnce(contender) {
+  let command;
+  try {
+    command = commandOf(contender);
+  } catch (error) {
+    return { error: `preparing: ${error.message}` };
+  }
+  const { argv, options } = command;
+  const startNs = process.hrtime.bigint();
+  const result = spawnSync(argv[0], argv.slice(1), options);
+  const ms = Number(process.hrtime.bigint() - startNs) / 1e6;
+  if (result.error) return { error: result.error.message };
+  if (result.status !== 0)
+    return {
+      error: `${argv.join(" ")}: ${result.signal ?? `exit code ${result.status}`}: ${result.stderr.trim().split("\n").slice(-3).join(" | ")}`,
+    };
+  return { ms };
+}
+
+const PEAK =
+  "import resource,subprocess,sys\nsubprocess.check_call(sys.argv[1:],stdout=subprocess.DEVNULL,stderr=subprocess.DEVNULL)\nprint(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss*1024)";
+
+/** Peak resident memory of the largest process of one more run; undefined where python3, which reads it, is not there. */
+function peakBytes(contender) {
+  const { argv, options } = commandOf(contender);
+  const result = spawnSync("python3", ["-c", PEAK, ...argv], { ...options, stdio: ["ignore", "pipe", "ignore"] });
+  return result.status === 0 ? Number(result.stdout) : undefined;
+}
+
+function median(sorted) {
+  const middle = Math.floor(sorted.length / 2);
+  return sorted.length % 2 === 1 ? sorted[middle] : (sorted[middle - 1] + sorted[middle]) / 2;
+}

@@ -1,0 +1,85 @@
+import { spawnSync } from "node:child_process";
+import { mkdirSync } from "node:fs";
+import { join } from "node:path";
+
+/**
+ * The other builders of this machine, each with the busybox base in a store of its own: { name, version, build(context, name, { cold }), run }.
+ * build and run return argument vectors. A daemon's client counts only when its daemon answers.
+ */
+export function availablePeers(place, busybox) {
+  return [buildah(place, busybox), podman(place, busybox), docker(busybox)].filter((peer) => peer !== undefined);
+}
+
+function ok(argv) {
+  return spawnSync(argv[0], argv.slice(1), { stdio: "ignore" }).status === 0;
+}
+
+function versionOf(argv) {
+  const result = spawnSync(argv[0], argv.slice(1), { encoding: "utf8" });
+  return result.status === 0 ? /\d+(\.\d+)+/.exec(result.stdout)?.[0] : undefined;
+}
+
+function storage(place, name) {
+  const directory = join(place, `peer-${name}`);
+  mkdirSync(directory, { recursive: true });
+  return ["--root", join(directory, "root"), "--runroot", join(directory, "run"), "--storage-driver", "overlay"];
+}
+
+function buildah(place, busybox) {
+  const version = versionOf(["buildah", "--version"]);
+  if (version === undefined) return undefined;
+  const own = ["buildah", ...storage(place, "buildah")];
+  const script =
+    'set -e; c=$("$@" from scratch); "$@" add -q "$c" "$0" /; "$@" config --env PATH=/bin "$c"; "$@" commit -q "$c" localhost/busybox; "$@" rm "$c"';
+  if (!ok(["sh", "-c", script, busybox, ...own])) return undefined;
+  return {
+    name: "buildah",
+    version,
+    build: (context, name, { cold }) => [
+      ...own,
+      "build",
+      "--pull-never",
+      "--network",
+      "none",
+      ...(cold ? ["--no-cache"] : []),
+      "--layers",
+      "-q",
+      "-t",
+      name,
+      context,
+    ],
+  };
+}
+
+function podman(place, busybox) {
+  const version = versionOf(["podman", "--version"]);
+  if (version === undefined) return undefined;
+  const own = ["podman", ...storage(place, "podman")];
+  if (!ok([...own, "import", "-q", busybox, "localhost/busybox"])) return undefined;
+  return {
+    name: "podman",
+    version,
+    run: (...command) => [...own, "run", "--rm", "--network", "none", "--cgroups", "disabled", "localhost/busybox", ...command],
+  };
+}
+
+function docker(busybox) {
+  const version = versionOf(["docker", "version", "--format", "{{.Server.Version}}"]);
+  if (version === undefined || !ok(["docker", "import", busybox, "busybox"])) return undefined;
+  return {
+    name: "docker",
+    version,
+    build: (context, name, { cold }) => [
+      "docker",
+      "build",
+      "--network",
+      "none",
+      ...(cold ? ["--no-cache"] : []),
+      "-q",
+      "-t",
+      name,
+      context,
+    ],
+    run: (...command) => ["docker", "run", "--rm", "--network", "none", "busybox", ...command],
+  };
+}

@@ -1,0 +1,148 @@
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { commands, dispatch } from "../../../builder/cli/dispatch.ts";
+import manifest from "../../../package.json" with { type: "json" };
+import { fakeIo } from "./fake-io.ts";
+
+let root: string;
+beforeAll(() => {
+  root = mkdtempSync(join(tmpdir(), "tsbuild-dispatch-"));
+});
+afterAll(() => rmSync(root, { recursive: true, force: true }));
+
+async function tsbuild(
+  argv: readonly string[],
+  options: Parameters<typeof fakeIo>[0] = {},
+): Promise<{ code: number; stdout: string; stderr: string }> {
+  const io = fakeIo(options);
+  const code = await dispatch(argv, io);
+  return { code, stdout: io.printed.stdout, stderr: io.printed.stderr.replaceAll(root, "ROOT") };
+}
+
+describe("the command line", () => {
+  it.each([["version"], ["--version"]])("answers %s with the package's version", async (word) => {
+    expect(await tsbuild([word])).toEqual({ code: 0, stdout: `tsbuild ${manifest.version}\n`, stderr: "" });
+  });
+
+  it.each([["--help"], ["-h"], ["help"]])("answers %s with all commands", async (word) => {
+    const { code, stdout, stderr } = await tsbuild([word]);
+    expect({ code, stderr }).toEqual({ code: 0, stderr: "" });
+    for (const [name, { summary }] of Object.entries(commands))
+      expect(stdout).toMatch(new RegExp(`^  ${name} +${summary.replace(/[()]/g, "\\$&")}$`, "m"));
+  });
+
+  it("without a word is wrong usage", async () => {
+    const { code, stdout, stderr } = await tsbuild([]);
+    expect({ code, stdout, usage: stderr.split("\n")[0] }).toEqual({ code: 2, stdout: "", usage: "usage: tsbuild [COMMAND] [options] …" });
+  });
+
+  it("has two ways to a command's help", async () => {
+    const help = await tsbuild(["tag", "--help"]);
+    expect(help.stdout.split("\n")[0]).toBe("usage: tsbuild tag [options] IMAGE NAME");
+    expect(await tsbuild(["help", "tag"])).toEqual(help);
+  });
+
+  it.each<[name: string, argv: string[], code: number, stderr: string]>([
+    [
+      "a build without context",
+      ["-t", "app"],
+      2,
+      "error: reading the command line: build needs PATH | -, got nothing [WRONG_OPERANDS]\n  hint: tsbuild build --help\n",
+    ],
+    [
+      "a build with two contexts",
+      ["a", "b"],
+      2,
+      "error: reading the command line: build takes no more than PATH | -, got a b [WRONG_OPERANDS]\n  hint: tsbuild build --help\n",
+    ],
+    [
+      "a misspelt command",
+      ["imags"],
+      2,
+      "error: reading the context imags: there is no such directory [CONTEXT_NOT_FOUND]\n  because: ENOENT: no such file or directory, stat 'imags'\n  hint: did you mean the command images?\n",
+    ],
+    [
+      "a context from git",
+      ["https://github.com/x/y.git"],
+      2,
+      "error: reading the context https://github.com/x/y.git: contexts from git and http are not supported [UNSUPPORTED_CONTEXT]\n  hint: fetch it first and give the directory\n",
+    ],
+    [
+      "a flag of docker that is not there",
+      ["--push", "."],
+      2,
+      "error: reading the command line: --push is not supported: images cannot be pulled from or pushed to registries [UNSUPPORTED_FLAG]\n",
+    ],
+    [
+      "a pull that needs a registry",
+      ["--pull", "."],
+      2,
+      'error: reading --pull: "always" is not supported: images cannot be pulled from registries [UNSUPPORTED_FLAG]\n  hint: import the base image: tsbuild import ROOTFS.tar NAME\n',
+    ],
+    [
+      "a name of Object.prototype",
+      ["constructor"],
+      2,
+      "error: reading the context constructor: there is no such directory [CONTEXT_NOT_FOUND]\n  because: ENOENT: no such file or directory, stat 'constructor'\n",
+    ],
+    [
+      "a run without image",
+      ["run"],
+      125,
+      "error: reading the command line: run needs IMAGE [COMMAND…], got nothing [WRONG_OPERANDS]\n  hint: tsbuild run --help\n",
+    ],
+    [
+      "a run in the background",
+      ["run", "-d", "app"],
+      125,
+      "error: reading the command line: -d is not supported: a container runs in the foreground and ends with the command [UNSUPPORTED_FLAG]\n",
+    ],
+    [
+      "a terminal for a run that has none",
+      ["run", "-it", "app"],
+      125,
+      "error: reading the command line: -t was given with -i, and standard input is not a terminal [NOT_A_TERMINAL]\n  hint: leave out -t\n",
+    ],
+    [
+      "too many operands",
+      ["version", "x"],
+      2,
+      "error: reading the command line: version takes no more than flags, got x [WRONG_OPERANDS]\n  hint: tsbuild version --help\n",
+    ],
+  ])("refuses %s", async (_name, argv, code, stderr) => {
+    expect(await tsbuild(argv)).toEqual({ code, stdout: "", stderr });
+  });
+
+  it("refuses a file as context, and an archive on standard input", async () => {
+    writeFileSync(join(root, "file"), "");
+    expect(await tsbuild([join(root, "file")])).toMatchObject({
+      code: 2,
+      stderr: "error: reading the context ROOT/file: it is not a directory [CONTEXT_NOT_FOUND]\n",
+    });
+    const tar = Buffer.alloc(1024);
+    tar.write("ustar", 257);
+    const stderr =
+      "error: reading standard input: it is an archive, and contexts from archives are not supported [UNSUPPORTED_CONTEXT]\n  hint: unpack it and give the directory\n";
+    expect(await tsbuild(["-"], { stdin: tar })).toMatchObject({ code: 2, stderr });
+    expect(await tsbuild(["-"], { stdin: Uint8Array.of(0x1f, 0x8b, 8) })).toMatchObject({ code: 2, stderr });
+  });
+
+  it("says which accepted flags have no effect", async () => {
+    const { code, stderr } = await tsbuild(["--rm", "--compress", join(root, "nowhere")]);
+    expect(code).toBe(2);
+    expect(stderr.split("\n").slice(0, 2)).toEqual([
+      "note: --rm: nothing is left of intermediate containers in any case",
+      "note: --compress: there is no daemon to send the context to",
+    ]);
+  });
+
+  it("says where a store belongs when there is no home", async () => {
+    expect(await tsbuild(["images"])).toEqual({
+      code: 2,
+      stdout: "",
+      stderr: "error: finding the store: $HOME is not set [NO_STORE]\n  hint: give its directory: --store DIR or $TSBUILD_ROOT\n",
+    });
+  });
+});

@@ -1,0 +1,107 @@
+import { resolve } from "node:path";
+import { describe, expect, it } from "vitest";
+import {
+  readCpuset,
+  readEpoch,
+  readHost,
+  readInteger,
+  readPairs,
+  readPlatform,
+  readPort,
+  readPositive,
+  readSize,
+  readVolume,
+} from "../../../builder/cli/values.ts";
+import { thrown } from "./thrown.ts";
+
+type Reader = (flag: string, text: string) => unknown;
+
+describe("values", () => {
+  it.each<[Reader, string, unknown]>([
+    [readSize, "0", 0],
+    [readSize, "512", 512],
+    [readSize, "512b", 512],
+    [readSize, "1k", 1024],
+    [readSize, "64KiB", 65536],
+    [readSize, "512m", 536870912],
+    [readSize, "1.5g", 1610612736],
+    [readSize, "2GB", 2147483648],
+    [readSize, "1t", 1099511627776],
+    [readPositive, "1.5", 1.5],
+    [readPositive, "0.01", 0.01],
+    [readCpuset, "0-2,4", "0-2,4"],
+    [readHost, "db:10.0.0.7", "db:10.0.0.7"],
+    [readHost, "db=10.0.0.7", "db:10.0.0.7"],
+    [readHost, "db:::1", "db:::1"],
+    [readHost, "db=[::1]", "db:::1"],
+    [readPort, "8080:80", { hostPort: 8080, containerPort: 80, protocol: "tcp" }],
+    [readPort, "127.0.0.1:8080:80/udp", { hostAddress: "127.0.0.1", hostPort: 8080, containerPort: 80, protocol: "udp" }],
+    [readPort, "[::1]:8080:80", { hostAddress: "::1", hostPort: 8080, containerPort: 80, protocol: "tcp" }],
+    [readVolume, "/a:/b", { source: "/a", target: "/b", readOnly: false }],
+    [readVolume, "/a:/b:ro", { source: "/a", target: "/b", readOnly: true }],
+    [readVolume, "./a:/b:rw", { source: resolve("a"), target: "/b", readOnly: false }],
+    [readEpoch, "0", 0],
+    [readEpoch, "1700000000", 1700000000],
+    [readPlatform, "linux/amd64", "linux/amd64"],
+    [readPlatform, "linux/arm/v7", "linux/arm/v7"],
+  ])("%o reads %s", (reader, text, expected) => {
+    expect(reader("--x", text)).toEqual(expected);
+  });
+
+  it.each<[Reader, string, string]>([
+    [readSize, "", 'reading --x: "" is not a size'],
+    [readSize, "-1", 'reading --x: "-1" is not a size'],
+    [readSize, "12q", 'reading --x: "12q" is not a size'],
+    [readSize, "1e3", 'reading --x: "1e3" is not a size'],
+    [readPositive, "0", 'reading --x: "0" is not a number above 0'],
+    [readPositive, "two", 'reading --x: "two" is not a number above 0'],
+    [readCpuset, "0-", 'reading --x: "0-" is not a list of processors'],
+    [readCpuset, "0\n1", 'reading --x: "0\n1" is not a list of processors'],
+    [readHost, "db", 'reading --x: "db" is not NAME:ADDRESS'],
+    [readHost, "db:host", 'reading --x: "db:host" is not NAME:ADDRESS'],
+    [readHost, "a b:10.0.0.1", 'reading --x: "a b:10.0.0.1" is not NAME:ADDRESS'],
+    [readHost, "db:10.0.0.1\n6.6.6.6 bank", 'reading --x: "db:10.0.0.1\n6.6.6.6 bank" is not NAME:ADDRESS'],
+    [readHost, "db:host-gateway", "reading --x: the address host-gateway is not supported"],
+    [readPort, "80", 'reading --x: "80" is not HOST:CONTAINER'],
+    [readPort, "0:80", 'reading --x: "0:80" has a port that is not between 1 and 65535: 0'],
+    [readPort, "80:65536", 'reading --x: "80:65536" has a port that is not between 1 and 65535: 65536'],
+    [readPort, "host:80:80", 'reading --x: "host:80:80" has no IP address in front: "host"'],
+    [readVolume, "/a", 'reading --x: "/a" is not HOST:CONTAINER[:ro]'],
+    [readVolume, "/a:b", 'reading --x: "/a:b" has no absolute path in the container'],
+    [readVolume, "/a:/b:z", 'reading --x: "/a:/b:z" has the mode "z", which is neither ro nor rw'],
+    [readVolume, "data:/b", 'reading --x: "data" is a volume\'s name, and there are no named volumes'],
+    [readEpoch, "-1", 'reading --x: "-1" is not a whole number from 0 on'],
+    [readEpoch, "1.5", 'reading --x: "1.5" is not a whole number from 0 on'],
+    [readEpoch, "git", "reading --x: taking the time from git is not supported"],
+    [readPlatform, "linux", 'reading --x: "linux" is not OS/ARCHITECTURE'],
+    [
+      readPlatform,
+      "linux/amd64,linux/arm64",
+      'reading --x: "linux/amd64,linux/arm64" names several platforms, and an image is built for one',
+    ],
+  ])("%o refuses %s", (reader, text, message) => {
+    expect(thrown(() => reader("--x", text)).message).toBe(message);
+  });
+
+  it("whole numbers have a least value", () => {
+    expect(readInteger("--x", "7", 1)).toBe(7);
+    expect(readInteger("--x", "-1", -1)).toBe(-1);
+    expect(thrown(() => readInteger("--x", "0", 1)).message).toBe('reading --x: "0" is not a whole number from 1 on');
+    expect(thrown(() => readInteger("--x", "9999999999999999", 1)).message).toBe(
+      'reading --x: "9999999999999999" is not a whole number from 1 on',
+    );
+  });
+
+  it("pairs: the last one wins, a name alone is looked up, an unknown name is left out", () => {
+    const env: Record<string, string> = { HOME: "/root", EMPTY: "" };
+    expect(readPairs("--x", ["a=1", "b=x=y", "a=2", "HOME", "EMPTY", "NONE", "c="], (key) => env[key])).toEqual({
+      a: "2",
+      b: "x=y",
+      HOME: "/root",
+      EMPTY: "",
+      c: "",
+    });
+    expect(thrown(() => readPairs("--x", ["=1"], () => "")).message).toBe('reading --x: "=1" has no name before =');
+    expect(Object.entries(readPairs("--x", ["__proto__=1"], () => ""))).toEqual([["__proto__", "1"]]);
+  });
+});

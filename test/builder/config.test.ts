@@ -1,0 +1,161 @@
+import { execFileSync } from "node:child_process";
+import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { ConfigError, loadSettings, type Settings } from "../../builder/config.ts";
+
+let root: string;
+let context: string;
+
+beforeEach(() => {
+  root = mkdtempSync(join(tmpdir(), "tsbuild-config-"));
+  context = join(root, "context");
+  for (const folder of ["system", "xdg/tsbuild", "context"]) mkdirSync(join(root, folder), { recursive: true });
+});
+afterEach(() => rmSync(root, { recursive: true, force: true }));
+
+const files = { system: "system/tsbuild.toml", user: "xdg/tsbuild/tsbuild.toml", project: "context/tsbuild.toml" } as const;
+
+function write(origin: keyof typeof files, text: string): string {
+  const file = join(root, files[origin]);
+  writeFileSync(file, text);
+  return file;
+}
+
+function load(): Promise<Settings> {
+  return loadSettings({ env: { XDG_CONFIG_HOME: join(root, "xdg") }, context, systemDirectory: join(root, "system") });
+}
+
+async function failure(): Promise<{ code: string; message: string; hint: string | undefined; line: number | undefined }> {
+  const error = await load().catch((caught: unknown) => caught);
+  if (!(error instanceof ConfigError)) throw new Error(`not a ConfigError: ${String(error)}`);
+  return { code: error.code, message: error.message.replaceAll(root, "ROOT"), hint: error.hint, line: error.line };
+}
+
+describe("settings", () => {
+  it("are empty and frozen without files", async () => {
+    const settings = await load();
+    expect(settings).toEqual({});
+    expect(Object.isFrozen(settings)).toBe(true);
+  });
+
+  it("hold every key", async () => {
+    write("user", '[sandbox]\nhost_ca = true\nnetwork = "host"\n[build]\njobs = 3\nprogress = "plain"\n[store]\nroot = "/srv/store"\n');
+    expect(await load()).toEqual({ hostCa: true, network: "host", jobs: 3, progress: "plain", storeRoot: "/srv/store" });
+  });
+
+  it("of the project win over the user's, and those over the system's, key by key", async () => {
+    write("system", '[build]\njobs = 1\nprogress = "plain"\n[store]\nroot = "/system"\n');
+    write("user", '[build]\njobs = 2\n[sandbox]\nnetwork = "host"\n');
+    write("project", 'sandbox.network = "none"\n');
+    expect(await load()).toEqual({ jobs: 2, progress: "plain", storeRoot: "/system", network: "none" });
+  });
+
+  it("are looked for in ~/.config without XDG_CONFIG_HOME", async () => {
+    mkdirSync(join(root, ".config/tsbuild"), { recursive: true });
+    writeFileSync(join(root, ".config/tsbuild/tsbuild.toml"), "build.jobs = 5");
+    expect(await loadSettings({ env: { HOME: root, XDG_CONFIG_HOME: "" }, systemDirectory: root })).toEqual({ jobs: 5 });
+  });
+
+  it.each<[name: string, text: string, code: string, message: string, hint: string | undefined]>([
+    [
+      "a misspelt key",
+      "[build]\n# comment\nprogres = 1\n",
+      "CONFIG_UNKNOWN_KEY",
+      ':3: there is no setting "build.progres"',
+      "did you mean build.progress?",
+    ],
+    [
+      "a key in no table",
+      "jobs = 1\n",
+      "CONFIG_UNKNOWN_KEY",
+      ':1: there is no setting "jobs"',
+      "settings: sandbox.host_ca, sandbox.network, build.jobs, build.progress, store.root",
+    ],
+    [
+      "an unknown table",
+      "[build]\njobs = 1\n\n[cache]\nsize = 1\n",
+      "CONFIG_UNKNOWN_KEY",
+      ':4: there is no setting "cache"',
+      undefined,
+    ],
+    ["an unknown empty table", "[caches]\n", "CONFIG_UNKNOWN_KEY", ':1: there is no setting "caches"', undefined],
+    ["a name of Object.prototype", "[__proto__]\njobs = 1\n", "CONFIG_UNKNOWN_KEY", ':1: there is no setting "__proto__"', undefined],
+    ["a table for a number", "[build.jobs]\nmax = 1\n", "CONFIG_INVALID_VALUE", ":1: build.jobs must be a whole number from 1 to 1024", undefined],
+    ["a number for a table", "x = 1\nbuild = 1\n", "CONFIG_UNKNOWN_KEY", ':1: there is no setting "x"', undefined],
+    ["a text for a table", 'build = "abc"\n', "CONFIG_UNKNOWN_KEY", ':1: there is no setting "build"', undefined],
+    ["a name without end", `${"a.".repeat(20_000)}a = 1\n`, "CONFIG_UNKNOWN_KEY", ':1: there is no setting "a"', undefined],
+    ["a name in quotes", '"build"."jobs" = 0\n', "CONFIG_INVALID_VALUE", ":1: build.jobs must be a whole number from 1 to 1024", undefined],
+    ["a text for a truth", '[sandbox]\nhost_ca = "yes"\n', "CONFIG_INVALID_VALUE", ":2: sandbox.host_ca must be true or false", undefined],
+    [
+      "an unknown network",
+      '[sandbox]\nnetwork = "bridge"\n',
+      "CONFIG_INVALID_VALUE",
+      ':2: sandbox.network must be "default", "none" or "host"',
+      undefined,
+    ],
+    ["no jobs", "[build]\njobs = 0\n", "CONFIG_INVALID_VALUE", ":2: build.jobs must be a whole number from 1 to 1024", undefined],
+    ["half a job", "[build]\njobs = 1.5\n", "CONFIG_INVALID_VALUE", ":2: build.jobs must be a whole number from 1 to 1024", undefined],
+    ["a relative store", '[store]\nroot = "store"\n', "CONFIG_INVALID_VALUE", ":2: store.root must be an absolute path", undefined],
+    ["a list", "[build]\njobs = [1]\n", "CONFIG_INVALID_VALUE", ":2: build.jobs must be a whole number from 1 to 1024", undefined],
+    ["a line that is no TOML", "[build]\njobs = \n", "CONFIG_SYNTAX", ":2: not valid TOML: Unexpected character, expecting string, number, datetime, boolean, inline array or inline table", undefined],
+    ["a key given twice", "[build]\njobs = 1\njobs = 2\n", "CONFIG_SYNTAX", ":3: not valid TOML: Can't redefine existing key", undefined],
+  ])("refuse %s", async (_name, text, code, message, hint) => {
+    write("user", text);
+    const error = await failure();
+    expect({ code: error.code, message: error.message }).toEqual({ code, message: `ROOT/xdg/tsbuild/tsbuild.toml${message}` });
+    if (hint !== undefined) expect(error.hint).toBe(hint);
+  });
+});
+
+describe("a hostile context", () => {
+  it.each<[attack: string, text: string, message: string]>([
+    ["opens the host's certificates", "[sandbox]\nhost_ca = true\n", ":2: a context's own file may not set sandbox.host_ca to true"],
+    ["opens the host's network", '[sandbox]\nnetwork = "host"\n', ':2: a context\'s own file may not set sandbox.network to "host"'],
+    [
+      "opens the default network again",
+      '[sandbox]\nnetwork = "default"\n',
+      ':2: a context\'s own file may not set sandbox.network to "default"',
+    ],
+    ["moves the store", '[store]\nroot = "/etc"\n', ':2: a context\'s own file may not set store.root to "/etc"'],
+  ])("cannot do harm when it %s", async (_attack, text, message) => {
+    write("user", '[sandbox]\nnetwork = "none"\n');
+    write("project", text);
+    expect(await failure()).toMatchObject({ code: "CONFIG_NOT_ALLOWED", message: `ROOT/context/tsbuild.toml${message}`, line: 2 });
+  });
+
+  it("can only tighten", async () => {
+    write("project", '[sandbox]\nhost_ca = false\nnetwork = "none"\n[build]\njobs = 2\nprogress = "plain"\n');
+    expect(await load()).toEqual({ hostCa: false, network: "none", jobs: 2, progress: "plain" });
+  });
+
+  it("cannot have another file of the host quoted through a link", async () => {
+    writeFileSync(join(root, "secret"), "password = hunter2");
+    symlinkSync(join(root, "secret"), join(context, "tsbuild.toml"));
+    expect(await failure()).toMatchObject({ code: "CONFIG_UNREADABLE", message: "ROOT/context/tsbuild.toml: is a symbolic link" });
+  });
+
+  it("cannot have its own lines printed by a syntax error", async () => {
+    write("project", "x = \x1b[2Jsecret\n");
+    const { code, message } = await failure();
+    expect(code).toBe("CONFIG_SYNTAX");
+    expect(message).not.toContain("secret");
+    expect(message).not.toContain("\x1b");
+  });
+
+  it("cannot make the build wait for a FIFO", async () => {
+    execFileSync("mkfifo", [join(context, "tsbuild.toml")]);
+    expect(await failure()).toMatchObject({ code: "CONFIG_UNREADABLE", message: "ROOT/context/tsbuild.toml: is not a regular file" });
+  });
+
+  it("cannot make the build read a huge file", async () => {
+    write("project", "#".repeat(70_000));
+    expect(await failure()).toMatchObject({ code: "CONFIG_UNREADABLE", message: "ROOT/context/tsbuild.toml: is larger than 65536 bytes" });
+  });
+
+  it("cannot hide a directory in the file's place", async () => {
+    mkdirSync(join(context, "tsbuild.toml"));
+    expect((await failure()).code).toBe("CONFIG_UNREADABLE");
+  });
+});

@@ -1,0 +1,25 @@
+import { expect, it } from "vitest";
+import { quietRenderer } from "../../../builder/progress/quiet.ts";
+import { rawJsonRenderer } from "../../../builder/progress/rawjson.ts";
+import { end, image, output, plan, play, start } from "./script.ts";
+
+it("raw JSON is one event a line", () => {
+  const lines = play(
+    ({ write }) => rawJsonRenderer(write),
+    [plan("a"), start(1, 5), output(1, "x\ny"), output(1, Uint8Array.of(0xff)), end(1, "done", 9)],
+  );
+  expect(
+    lines.join(""),
+  ).toBe(`{"type":"plan","steps":[{"id":1,"title":"a","range":{"start":{"line":3,"column":1},"end":{"line":3,"column":10}}}]}
+{"type":"step-start","step":1,"atMs":5}
+{"type":"step-output","step":1,"stream":"stdout","text":"x\\ny"}
+{"type":"step-output","step":1,"stream":"stdout","base64":"/w=="}
+{"type":"step-end","step":1,"outcome":"done","atMs":9}
+`);
+});
+
+it("quiet prints the image id and nothing else", () => {
+  expect(play(({ write }) => quietRenderer(write), [plan("a"), start(1), output(1, "x\n"), 60_000, end(1, "done"), image])).toEqual([
+    `sha256:${"1a".repeat(32)}\n`,
+  ]);
+});

@@ -1,0 +1,68 @@
+import { beforeAll, describe, expect, it } from "vitest";
+import { importBusybox } from "../support/bases.ts";
+import { mustTsbuild, tsbuild } from "../support/cli.ts";
+import { contextDirectory } from "../support/context.ts";
+import { readLayoutImage } from "../support/layout.ts";
+import { needs } from "../support/needs.ts";
+import { ranSteps } from "../support/progress.ts";
+import { createUser } from "../support/users.ts";
+
+const ROWS = [
+  { name: "with a range of sub-ids", uid: 4801, subIds: true },
+  { name: "without a range of sub-ids", uid: 4802, subIds: false },
+] as const;
+
+describe.skipIf(needs("root", "privateMounts", "userNamespaces", "subIds").skip).each(ROWS)("an ordinary user $name", ({ uid, subIds }) => {
+  let user: ReturnType<typeof createUser>;
+  let store: string;
+
+  beforeAll(async () => {
+    user = createUser({ uid, subIds });
+    store = `${user.home}/.local/share/tsbuild`;
+    await importBusybox({ user });
+  });
+
+  it("builds and runs the busybox sample", async () => {
+    const context = `${user.checkout}/fixtures/busybox-app`;
+    const built = await tsbuild(["--progress", "plain", "-t", "app", context], { user });
+    expect(built.code, built.stderr).toBe(0);
+    const ran = await tsbuild(["run", "--rm", "app", "start", "hello"], { user });
+    // A single id is all there is without a range: the container cannot become 1000.
+    if (subIds) expect([ran.code, ran.stdout], ran.stderr).toEqual([0, "Hello from busybox (1000:1000): hello\n"]);
+    else expect(ran.stderr).toMatch(/sub-id|subuid/);
+    const again = await tsbuild(["--progress", "plain", "-t", "app", context], { user });
+    expect(ranSteps(again.stderr).filter((title) => !title.startsWith("FROM"))).toEqual([]);
+  });
+
+  it("keeps the store in the home directory, closed to others and all its own", async () => {
+    expect(readLayoutImage(store, "busybox").manifest.layers).toHaveLength(1);
+  });
+
+  it("builds what needs no other ids, and is root inside", async () => {
+    const context = contextDirectory({ Dockerfile: "FROM busybox\nRUN id -u > /who && rm /etc/shadow && mkdir -p /a/b\n" });
+    const built = await tsbuild(["--progress", "plain", "-t", "own", context], { user });
+    expect(built.code, built.stderr).toBe(0);
+    expect(await mustTsbuild(["run", "--rm", "own", "sh", "-c", "cat /who; ls -d /a/b; test -e /etc/shadow || echo gone"], { user })).toBe(
+      "0\n/a/b\ngone\n",
+    );
+  });
+
+  it("removes its images without help", async () => {
+    expect((await tsbuild(["rmi", "own"], { user })).code).toBe(0);
+  });
+});
+
+describe.skipIf(needs("root", "privateMounts").skip)("a build without RUN", () => {
+  it("needs no namespace: it works where an ordinary user may make none", async () => {
+    const user = createUser({ uid: 4803, subIds: false });
+    const context = contextDirectory({ Dockerfile: "FROM scratch\nCOPY --chown=12:34 file /\n", file: "x\n" });
+    // A limit of zero forbids user namespaces below the one that the shell makes.
+    const script = 'echo 0 > /proc/sys/user/max_user_namespaces; exec "$@"';
+    const result = await tsbuild(["--progress", "plain", "-t", "plain", context], {
+      user,
+      prefix: ["unshare", "--user", "--map-user", "4803", "--map-group", "4803", "--keep-caps", "sh", "-c", script, "sh"],
+    });
+    expect(result.code, result.stderr).toBe(0);
+    expect(readLayoutImage(`${user.home}/.local/share/tsbuild`, "plain").manifest.layers).toHaveLength(1);
+  });
+});

@@ -1,0 +1,93 @@
+import { beforeAll, describe, expect, it } from "vitest";
+import { importBusybox } from "../support/bases.ts";
+import { temporaryStore, tsbuild } from "../support/cli.ts";
+import { contextDirectory } from "../support/context.ts";
+import { needs } from "../support/needs.ts";
+import { temporaryDirectory } from "../support/temporary.ts";
+
+const store = temporaryStore();
+
+function run(...args: string[]) {
+  return tsbuild(["run", "--rm", ...args], { store });
+}
+
+beforeAll(() => importBusybox({ store }));
+
+describe.skipIf(needs("sandbox").skip)("run", () => {
+  it.each<[name: string, args: string[], code: number]>([
+    ["success", ["busybox", "true"], 0],
+    ["the command's own code", ["busybox", "sh", "-c", "exit 7"], 7],
+    ["128 + n for signal n", ["busybox", "sh", "-c", "kill -9 $$"], 137],
+    ["127 for a command that is not there", ["busybox", "no-such-command"], 127],
+    ["126 for a command that cannot be executed", ["busybox", "/etc/passwd"], 126],
+    ["125 for an image that is not there", ["no-such-image"], 125],
+    ["125 for an unknown flag", ["--no-such-flag", "busybox"], 125],
+  ])("ends with %s", async (_name, args, code) => {
+    const result = await run(...args);
+    expect(result.code, result.stderr).toBe(code);
+  });
+
+  it("passes output, input and words through", async () => {
+    expect(await run("busybox", "echo", "two words", "*")).toEqual({ code: 0, stdout: "two words *\n", stderr: "" });
+    const piped = await tsbuild(["run", "--rm", "-i", "busybox", "cat"], { store, stdin: "through\n" });
+    expect([piped.code, piped.stdout]).toEqual([0, "through\n"]);
+    expect((await run("busybox", "sh", "-c", "echo out; echo err >&2")).stderr).toContain("err\n");
+  });
+
+  it("sets variables, directory, user and entrypoint", async () => {
+    const result = await run(
+      "-e",
+      "A=b",
+      "-w",
+      "/tmp",
+      "-u",
+      "5:6",
+      "--entrypoint",
+      "/bin/sh",
+      "busybox",
+      "-c",
+      'echo "$A $PWD $(id -u):$(id -g)"',
+    );
+    expect(result.stdout).toBe("b /tmp 5:6\n");
+  });
+
+  it("shows the container its own processes and root only, and leaves nothing of what it wrote", async () => {
+    const seen = await run("busybox", "sh", "-c", "echo $$ > /left; ls /; ls /proc | grep -c '^[0-9]*$'");
+    expect(seen.stdout).toMatch(/^bin\ndev\netc\nhome\nleft\nproc\nroot\nsys\ntmp\nusr\nvar\n[1-4]\n$/);
+    expect((await run("busybox", "ls", "/left")).code).not.toBe(0);
+  });
+
+  it("reaches a directory of the host only where a volume says so, and writes only where it may", async () => {
+    const directory = temporaryDirectory();
+    expect((await run("-v", `${directory}:/out`, "busybox", "touch", "/out/made")).code).toBe(0);
+    expect((await run("-v", `${directory}:/out:ro`, "busybox", "touch", "/out/refused")).code).not.toBe(0);
+    expect((await run("-v", `${directory}:/out:ro`, "busybox", "ls", "/out")).stdout).toBe("made\n");
+  });
+
+  it("has loopback only with --network none", async () => {
+    const result = await run(
+      "--network",
+      "none",
+      "busybox",
+      "sh",
+      "-c",
+      "ls /sys/class/net 2>/dev/null || cut -d: -f1 /proc/net/dev | tail -n +3",
+    );
+    expect(result.stdout.trim()).toBe("lo");
+  });
+
+  it("runs what the image says", async () => {
+    const context = contextDirectory({
+      Dockerfile: 'FROM busybox\nWORKDIR /srv\nENV WHO=me\nUSER 9\nENTRYPOINT ["echo"]\nCMD ["default"]\n',
+    });
+    expect((await tsbuild(["-t", "says", "--progress", "plain", context], { store })).code).toBe(0);
+    expect((await run("says")).stdout).toBe("default\n");
+    expect((await run("says", "other")).stdout).toBe("other\n");
+    expect((await run("--entrypoint", "sh", "says", "-c", "echo $PWD $WHO $(id -u)")).stdout).toBe("/srv me 9\n");
+  });
+
+  it.skipIf(needs("cgroups", "root").skip)("kills what needs more memory than it may have", async () => {
+    const result = await run("-m", "16m", "busybox", "sh", "-c", "dd if=/dev/zero of=/dev/shm/x bs=1M count=60");
+    expect(result.code).toBe(137);
+  });
+});

@@ -1,0 +1,253 @@
+import { execFileSync } from "node:child_process";
+import { existsSync, mkdirSync, readFileSync, symlinkSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { buildSync } from "esbuild";
+import { describe, expect, it } from "vitest";
+import { bytesOf, textOf } from "../../../runtime-addon/index.ts";
+import type { SourceEntry } from "../../../store/layer/entry.ts";
+import { writeLayer } from "../../../store/layer/tar-write.ts";
+import { temporaryDirectory } from "../../support/temporary.ts";
+import { attributes, directoryEntry, fileEntry, hardlinkEntry, opaque, symlinkEntry, whiteout } from "./samples.ts";
+
+const temp = temporaryDirectory("tar-write");
+const options = { sync: false, ignoreMtime: () => false };
+let count = 0;
+const newFile = (): string => join(temp, `layer-${count++}.tar`);
+
+async function write(entries: readonly SourceEntry[]): Promise<Buffer> {
+  const file = newFile();
+  await writeLayer(entries, file, options);
+  return readFileSync(file);
+}
+
+const everyKind: SourceEntry[] = [
+  directoryEntry(""),
+  directoryEntry("a", { mode: 0o1777, uid: 1, gid: 2 }),
+  fileEntry("a/file", "content", { mode: 0o4755 }),
+  fileEntry("a-file", "x".repeat(600)),
+  hardlinkEntry("b/link", "a/file"),
+  symlinkEntry("s", "/a/file"),
+  { kind: "char", path: bytesOf("dev/null"), ...attributes, major: 1, minor: 3 },
+  { kind: "block", path: bytesOf("dev/disk"), ...attributes, major: 259, minor: 65_537 },
+  { kind: "fifo", path: bytesOf("pipe"), ...attributes },
+  whiteout("gone"),
+  whiteout("a/gone"),
+  opaque("a"),
+  fileEntry("negative", "", { mtime: -2, mtimeNsec: 500_000_000 }),
+  fileEntry("fraction", "", { mtime: 1, mtimeNsec: 120 }),
+  fileEntry("far", "", { mtime: 8_589_934_592 }),
+  fileEntry("ids", "", { uid: 2_097_152, gid: 4_294_967_294 }),
+  fileEntry("ä", "", { xattrs: { "user.b": bytesOf("2"), "user.a": bytesOf("\n=") } }),
+  fileEntry("n".repeat(101)),
+  fileEntry(`${"p".repeat(155)}/${"n".repeat(100)}`),
+  symlinkEntry("long-target", "t".repeat(101)),
+];
+
+describe("the canonical form", () => {
+  it("never changes within a version", async () => {
+    const tree = await writeLayer(everyKind, newFile(), options);
+    expect({ diffId: tree.diffId, contentId: tree.contentId, size: tree.size }).toEqual({
+      diffId: "sha256:633f7a70bfc67d62bab622cc70a2b112372b110026474b67d03ee9fb1705b058",
+      contentId: "sha256:ceb17d99f8abc6b575c73d4d230db95fc6ede447bbaebd89147aab4c1af22474",
+      size: 19_968,
+    });
+  });
+
+  it("of no entries is the two zero blocks", async () => {
+    const file = newFile();
+    const tree = await writeLayer([], file, options);
+    expect(tree.diffId).toBe("sha256:5f70bf18a086007016e948b04aed3b82103a36bea41755b6cddfaf10ace3c6ef");
+    expect(readFileSync(file)).toEqual(Buffer.alloc(1024));
+    expect(tree.entries).toEqual([]);
+  });
+
+  it("does not depend on the order of the input", async () => {
+    const expected = await write(everyKind);
+    expect(await write([...everyKind].reverse())).toEqual(expected);
+    expect(await write([...everyKind].sort((a, b) => (a.kind < b.kind ? -1 : 1)))).toEqual(expected);
+  });
+
+  it("does not depend on time zone, locale or umask", () => {
+    const script = `
+      import { writeLayer } from ${JSON.stringify(join(import.meta.dirname, "../../../store/layer/tar-write.ts"))};
+      const attributes = { mode: 0o644, uid: 0, gid: 0, mtime: 1_700_000_000, mtimeNsec: 5 };
+      const names = ["i", "I", "\\u0131", "\\u00c3\\u00a4", "z", "Z", "_", "a/b", "a-b"];
+      const entries = names.map((path) => ({ kind: "file", path, ...attributes, size: 1, content: { at: "bytes", bytes: Buffer.from("x") } }));
+      const tree = await writeLayer(entries, process.argv[2], { sync: false, ignoreMtime: () => false });
+      console.log(tree.diffId, tree.contentId, tree.entries.map((entry) => entry.path).join(" "));
+    `.replace(/\\u0131/, "\\u00c4\\u00b1");
+    const bundle = join(temp, "bundle/main.mjs");
+    const root = join(import.meta.dirname, "../../..");
+    mkdirSync(join(temp, "bundle"));
+    // Where the addon is looked for.
+    symlinkSync(join(root, "runtime-addon/build"), join(temp, "bundle/build"));
+    buildSync({ stdin: { contents: script, resolveDir: root }, outfile: bundle, bundle: true, format: "esm", platform: "node" });
+    const outputs = [
+      ["UTC", "C", "022"],
+      ["Asia/Kathmandu", "tr_TR.UTF-8", "000"],
+      ["America/St_Johns", "de_DE.UTF-8", "077"],
+    ].map(([TZ, LC_ALL, umask]) => {
+      const command = `umask ${umask}; exec "$0" "$1" "$2"`;
+      return execFileSync("sh", ["-c", command, process.execPath, bundle, newFile()], { env: { ...process.env, TZ, LC_ALL } }).toString("latin1");
+    });
+    expect(outputs[0]).toContain(" I Z _ a-b a/b i z ");
+    expect(outputs).toEqual([outputs[0], outputs[0], outputs[0]]);
+  });
+});
+
+describe("the order of the tar", () => {
+  const namesOf = (tar: Buffer): string[] => {
+    const names: string[] = [];
+    for (let at = 0; at < tar.length - 1024; ) {
+      const text = (offset: number, length: number): string => tar.toString("latin1", at + offset, at + offset + length).replace(/\0.*$/s, "");
+      names.push(text(0, 100));
+      at += 512 + Math.ceil(Number.parseInt(text(124, 11), 8) / 512) * 512;
+    }
+    return names;
+  };
+
+  it("is that of the bytes of the paths, removals before their siblings, the opaque marker first", async () => {
+    const entries = [
+      whiteout("a/b"),
+      whiteout("+"),
+      whiteout("z/lost"),
+      opaque("a"),
+      directoryEntry("a"),
+      fileEntry("a/!"),
+      fileEntry("a-b"),
+      fileEntry("b"),
+      directoryEntry("a/c"),
+      fileEntry("a/c/d"),
+      fileEntry("zz"),
+    ];
+    expect(namesOf(await write(entries))).toEqual([
+      ".wh.+",
+      "a/",
+      "a/.wh..wh..opq",
+      "a/.wh.b",
+      "a-b",
+      "a/!",
+      "a/c/",
+      "a/c/d",
+      "b",
+      "z/.wh.lost",
+      "zz",
+    ]);
+  });
+
+  it("puts the root first, as ./", async () => {
+    expect(namesOf(await write([fileEntry("!"), directoryEntry(""), whiteout("x"), opaque("")]))).toEqual(["./", ".wh..wh..opq", ".wh.x", "!"]);
+  });
+});
+
+describe("hard links", () => {
+  it("swap roles with a target that sorts behind them, and share its attributes", async () => {
+    const file = fileEntry("m", "shared", { mode: 0o755, uid: 5, xattrs: { "user.x": bytesOf("1") } });
+    const tree = await writeLayer([hardlinkEntry("z", "m"), file, hardlinkEntry("a", "m", { mode: 0 })], newFile(), options);
+    expect(tree.entries.map(({ path, kind }) => `${kind} ${textOf(path)}`)).toEqual(["file a", "hardlink m", "hardlink z"]);
+    expect(tree.entries[1]).toEqual({ kind: "hardlink", path: "m", target: "a", ...attributes, mode: 0o755, uid: 5, xattrs: { "user.x": "1" } });
+  });
+});
+
+describe("what a layer cannot hold is refused", () => {
+  it.each([
+    ["a name that spells a removal", [fileEntry("dir/.wh.x")], "RESERVED_NAME", 'writing a layer: "dir/.wh.x" cannot be stored: names beginning with ".wh." mean removals'],
+    ["a directory that spells a removal", [fileEntry(".wh.d/x")], "RESERVED_NAME", 'writing a layer: ".wh.d/x" cannot be stored: names beginning with ".wh." mean removals'],
+    ["a removed name that spells a removal", [whiteout("a/.wh.x")], "RESERVED_NAME", 'writing a layer: "a/.wh.x" cannot be stored: names beginning with ".wh." mean removals'],
+    ["a path upwards", [fileEntry("a/../b")], "UNSAFE_PATH", 'writing a layer: "a/../b" is not a normalised relative path'],
+    ["an absolute path", [fileEntry("/etc/passwd")], "UNSAFE_PATH", 'writing a layer: "/etc/passwd" is not a normalised relative path'],
+    ["a path with an empty segment", [fileEntry("a//b")], "UNSAFE_PATH", 'writing a layer: "a//b" is not a normalised relative path'],
+    ["a path that ends in a slash", [directoryEntry("a/")], "UNSAFE_PATH", 'writing a layer: "a/" is not a normalised relative path'],
+    ["a NUL", [fileEntry("a\0b")], "UNSAFE_PATH", 'writing a layer: "a\\u0000b" is not a normalised relative path'],
+    ["a path given twice", [fileEntry("a"), fileEntry("a")], "INVALID_LAYER", 'writing a layer: "a": is given twice'],
+    ["a path that is removed and there", [fileEntry("a"), whiteout("a")], "INVALID_LAYER", 'writing a layer: "a": is given twice'],
+    ["a file below a file", [fileEntry("a"), fileEntry("a-"), fileEntry("a/b/c")], "INVALID_LAYER", 'writing a layer: "a/b/c": "a" is no directory'],
+    ["a file below a symlink", [symlinkEntry("a", "/etc"), fileEntry("a/passwd")], "INVALID_LAYER", 'writing a layer: "a/passwd": "a" is no directory'],
+    ["a removal below a removal", [whiteout("a"), whiteout("a/b")], "INVALID_LAYER", 'writing a layer: "a/b": "a" is no directory'],
+    ["a hard link to nothing", [hardlinkEntry("a", "b")], "INVALID_LAYER", 'writing a layer: "a": the hard link\'s target "b" is not a file of this layer'],
+    ["a hard link to a symlink", [symlinkEntry("b", "c"), hardlinkEntry("a", "b")], "INVALID_LAYER", 'writing a layer: "a": the hard link\'s target "b" is not a file of this layer'],
+    ["a root that is a file", [fileEntry("")], "INVALID_LAYER", 'writing a layer: "": the root cannot be a file'],
+  ] as const)("%s", async (_name, entries, code, message) => {
+    const file = newFile();
+    await expect(writeLayer(entries, file, options)).rejects.toMatchObject({ code, message });
+    expect(existsSync(file)).toBe(false);
+  });
+});
+
+describe("contents", () => {
+  it("come from files, tars and memory, with the same digests and bytes", async () => {
+    const content = "z".repeat(1000);
+    writeFileSync(join(temp, "source"), content);
+    writeFileSync(join(temp, "source.tar"), `${"-".repeat(77)}${content}---`);
+    const base = { kind: "file", ...attributes, size: 1000 } as const;
+    const from = (reference: Extract<SourceEntry, { kind: "file" }>["content"]): SourceEntry[] => [
+      fileEntry("0"),
+      { ...base, path: bytesOf("f"), content: reference },
+      fileEntry("g", "after"),
+    ];
+    const expected = await writeLayer(from({ at: "bytes", bytes: Buffer.from(content) }), newFile(), options);
+    expect(await writeLayer(from({ at: "path", root: temp, path: bytesOf("source") }), newFile(), options)).toEqual(expected);
+    expect(await writeLayer(from({ at: "tar", tar: join(temp, "source.tar"), offset: 77 }), newFile(), options)).toEqual(expected);
+    expect(expected.entries[1]).toMatchObject({
+      digest: "sha256:950f88b09cf1d5e2cdbc5660c77dce3962265c548797950095629a0ea2daea46",
+      offset: 1024,
+    });
+  });
+
+  it("whose length is not the entry's end the layer, and no file is left", async () => {
+    writeFileSync(join(temp, "changing"), "12345");
+    const file = newFile();
+    const entry: SourceEntry = { kind: "file", path: bytesOf("f"), ...attributes, size: 4, content: { at: "path", root: temp, path: bytesOf("changing") } };
+    await expect(writeLayer([entry], file, options)).rejects.toMatchObject({ code: "FILE_CHANGED" });
+    expect(existsSync(file)).toBe(false);
+  });
+
+  it("in memory of another length than the entry's are refused", async () => {
+    const file = newFile();
+    const entry = { ...fileEntry("f", "12345"), size: 4 } as SourceEntry;
+    await expect(writeLayer([entry], file, options)).rejects.toMatchObject({
+      code: "INVALID_LAYER",
+      message: 'writing a layer: "f": 5 bytes given, 4 announced',
+    });
+    expect(existsSync(file)).toBe(false);
+  });
+
+  it("of many files and batches are each told by the right digest", async () => {
+    const entries = Array.from({ length: 10_000 }, (_, i) => fileEntry(`d${i % 100}/f${i}`, String(i)));
+    writeFileSync(join(temp, "hundred"), "h".repeat(100));
+    for (let i = 0; i < 10_000; i += 3) {
+      const entry = entries[i];
+      if (entry?.kind === "file") entries[i] = { ...entry, size: 100, content: { at: "path", root: temp, path: bytesOf("hundred") } };
+    }
+    const file = newFile();
+    const tree = await writeLayer(entries, file, options);
+    const tar = readFileSync(file);
+    const { createHash } = await import("node:crypto");
+    for (const entry of tree.entries) {
+      if (entry.kind !== "file") throw new Error(`unexpected ${entry.kind}`);
+      const bytes = tar.subarray(entry.offset, entry.offset + entry.size);
+      expect(`sha256:${createHash("sha256").update(bytes).digest("hex")}`).toBe(entry.digest);
+    }
+    expect(tree.entries.length).toBe(10_000);
+  });
+
+  it("do not replace a file that exists", async () => {
+    const file = newFile();
+    writeFileSync(file, "precious");
+    await expect(writeLayer([], file, options)).rejects.toMatchObject({ code: "EEXIST" });
+    expect(readFileSync(file, "utf8")).toBe("precious");
+  });
+});
+
+describe("extended attributes", () => {
+  const capability = (hex: string) => ({ "security.capability": bytesOf("") && (Buffer.from(hex, "hex").toString("latin1") as ReturnType<typeof bytesOf>) });
+
+  it("lose overlay's marks, and of file capabilities the user namespace", async () => {
+    const version3 = capability("010000030004000000000000000000000000000040420f00");
+    const version2 = capability("0100000200040000000000000000000000000000");
+    const marks = { "user.overlay.opaque": bytesOf("y"), "trusted.overlay.redirect": bytesOf("/x") };
+    const tree = await writeLayer([fileEntry("a", "", { xattrs: { ...version3, ...marks } }), fileEntry("b", "", { xattrs: marks })], newFile(), options);
+    expect(tree.entries[0]).toMatchObject({ xattrs: version2 });
+    expect(tree.entries[1]).not.toHaveProperty("xattrs");
+  });
+});

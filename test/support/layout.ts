@@ -1,0 +1,35 @@
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+
+/** What these tests read of an image, as plain data; the specification's own field names. */
+export interface LayoutImage {
+  /** Digest of the config. */
+  readonly imageId: string;
+  readonly manifest: {
+    readonly mediaType: string;
+    readonly layers: readonly { readonly digest: string; readonly mediaType: string; readonly size: number }[];
+  };
+  readonly config: {
+    readonly architecture: string;
+    readonly os: string;
+    readonly created?: string;
+    readonly config: Readonly<Record<string, unknown>>;
+    readonly rootfs: { readonly diff_ids: readonly string[] };
+    readonly history: readonly { readonly created_by?: string; readonly empty_layer?: boolean; readonly created?: string }[];
+  };
+}
+
+/** Reads an image of an OCI image layout by the specification alone, without any of our store's code. */
+export function readLayoutImage(layout: string, name: string): LayoutImage {
+  const index = JSON.parse(readFileSync(join(layout, "index.json"), "utf8"));
+  const entry = index.manifests.find(
+    (one: { annotations?: Record<string, string> }) => one.annotations?.["org.opencontainers.image.ref.name"] === name,
+  );
+  if (entry === undefined) throw new Error(`${layout} lists no image ${name}`);
+  const manifest = JSON.parse(readFileSync(blobPath(layout, entry.digest), "utf8"));
+  return { imageId: manifest.config.digest, manifest, config: JSON.parse(readFileSync(blobPath(layout, manifest.config.digest), "utf8")) };
+}
+
+export function blobPath(layout: string, digest: string): string {
+  return join(layout, "blobs", ...digest.split(":"));
+}

@@ -1,0 +1,131 @@
+import { execFileSync, spawnSync } from "node:child_process";
+import { accessSync, constants, readFileSync } from "node:fs";
+import { delimiter, join } from "node:path";
+
+/** One thing that a test needs and that a machine may lack. */
+export interface Requirement {
+  /** What is missing when the probe fails, and what gives it. */
+  readonly reason: string;
+  /** Present when CI machines cannot offer it, with why; a skip for another reason fails there. */
+  readonly missingInCi?: string;
+  readonly holds: () => boolean;
+}
+
+function isRoot(): boolean {
+  return process.getuid?.() === 0;
+}
+
+function succeeds(command: string, args: readonly string[]): boolean {
+  return spawnSync(command, args, { stdio: "ignore" }).status === 0;
+}
+
+function onPath(name: string): boolean {
+  const directories = [...(process.env.PATH ?? "").split(delimiter), "/usr/sbin", "/sbin"];
+  return directories.some((directory) => {
+    try {
+      accessSync(join(directory, name), constants.X_OK);
+      return true;
+    } catch {
+      return false;
+    }
+  });
+}
+
+function tool(command: string, debianPackage: string): Requirement {
+  return {
+    reason: `${command} is not installed (package ${debianPackage})`,
+    holds: () => onPath(command),
+  };
+}
+
+function privateMountsWork(): boolean {
+  return isRoot() && succeeds("unshare", ["--mount", "mount", "-t", "tmpfs", "none", "/mnt"]);
+}
+
+function userNamespacesWork(): boolean {
+  return succeeds("unshare", ["--user", "--map-root-user", "true"]);
+}
+
+function cgroupsAreWritable(): boolean {
+  // Each line of /proc/self/cgroup is hierarchy:controllers:path; one writable directory of a controller is enough.
+  const mounts = readFileSync("/proc/self/mountinfo", "utf8")
+    .split("\n")
+    .filter((line) => / - cgroup2? /.test(line));
+  return mounts.some((line) => {
+    try {
+      accessSync(line.split(" ")[4] ?? "", constants.W_OK);
+      return true;
+    } catch {
+      return false;
+    }
+  });
+}
+
+/** Every requirement a test may name, and how it is found out. The only reasons for which a test may be skipped. */
+export const REQUIREMENTS = {
+  root: { reason: "not root", holds: isRoot },
+  privateMounts: {
+    reason: "a private mount namespace cannot be made (CAP_SYS_ADMIN is missing)",
+    holds: privateMountsWork,
+  },
+  loopMounts: {
+    reason: "no loop device can be mounted",
+    missingInCi: "containers of CI services have no loop devices",
+    holds: loopMountWorks,
+  },
+  sandbox: {
+    reason: "neither mounts as root nor user namespaces are allowed here",
+    holds: () => privateMountsWork() || userNamespacesWork(),
+  },
+  userNamespaces: {
+    reason: "user namespaces are not allowed here",
+    holds: userNamespacesWork,
+  },
+  subIds: {
+    reason: "newuidmap is not installed, or not setuid root (package uidmap)",
+    holds: () => onPath("newuidmap") && onPath("newgidmap"),
+  },
+  cgroups: {
+    reason: "no cgroup directory is writable",
+    missingInCi: "containers of CI services mount /sys/fs/cgroup read-only",
+    holds: cgroupsAreWritable,
+  },
+  packageArchive: {
+    reason: "apt's repositories do not answer",
+    holds: () => onPath("apt-get") && archiveAnswers(),
+  },
+  acl: tool("setfacl", "acl"),
+  attr: tool("getfattr", "attr"),
+  bsdtar: tool("bsdtar", "libarchive-tools"),
+  debootstrap: tool("debootstrap", "debootstrap"),
+  mkfs: tool("mkfs.ext4", "e2fsprogs"),
+  python: tool("python3", "python3"),
+  setcap: tool("setcap", "libcap2-bin"),
+  skopeo: tool("skopeo", "skopeo"),
+  umoci: tool("umoci", "umoci"),
+  xz: tool("xz", "xz-utils"),
+  bzip2: tool("bzip2", "bzip2"),
+  zstd: tool("zstd", "zstd"),
+} satisfies Record<string, Requirement>;
+
+export type RequirementName = keyof typeof REQUIREMENTS;
+
+function loopMountWorks(): boolean {
+  if (!isRoot() || !onPath("mkfs.ext4")) return false;
+  const script = 'set -e; f=$(mktemp); trap "rm -f $f" EXIT; truncate -s 8M "$f"; mkfs.ext4 -q "$f"; mount -o loop "$f" /mnt; umount /mnt';
+  return succeeds("unshare", ["--mount", "sh", "-c", script]);
+}
+
+function archiveAnswers(): boolean {
+  const targets = execFileSync("apt-get", ["indextargets", "--format", "$(REPO_URI)dists/$(RELEASE)/InRelease", "Created-By: Packages"], {
+    encoding: "utf8",
+  });
+  const url = targets.split("\n")[0];
+  if (url === undefined || url === "") return false;
+  return (
+    spawnSync("/usr/lib/apt/apt-helper", ["-q", "-o", "Acquire::Retries=1", "download-file", url, "/dev/null"], {
+      stdio: "ignore",
+      timeout: 20_000,
+    }).status === 0
+  );
+}
