@@ -8,7 +8,7 @@ import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 import { formatTable } from "../test/bench/format.mjs";
 import { measure } from "../test/bench/measure.mjs";
-import { availablePeers } from "../test/bench/peers.mjs";
+import { availablePeers, removePeerLeftovers } from "../test/bench/peers.mjs";
 import { workloads } from "../test/bench/workloads.mjs";
 import { baseTar } from "./bases.mjs";
 import { output, run } from "./command.mjs";
@@ -84,10 +84,14 @@ async function measureAll(place, placeName) {
   const peerNames = peers.map((peer) => `${peer.name} ${peer.version}`).join(", ");
   console.log(`peers: ${peerNames === "" ? "none installed (buildah, podman, docker)" : peerNames}\n`);
   const results = [];
-  for (const row of rows) {
-    const result = measure(row, options.rounds === undefined ? row.rounds : Number(options.rounds));
-    results.push(result);
-    console.log(formatTable(result));
+  try {
+    for (const row of rows) {
+      const result = measure(row, options.rounds === undefined ? row.rounds : Number(options.rounds));
+      results.push(result);
+      console.log(formatTable(result));
+    }
+  } finally {
+    removePeerLeftovers();
   }
   console.log(`load afterwards ${loadavg()[0]?.toFixed(2)}`);
   if (options.json !== undefined) writeFileSync(options.json, `${JSON.stringify(results, undefined, 2)}\n`);

@@ -1,5 +1,5 @@
 // Bundles the program and the libraries into dist/, one file each. Entries whose source does not exist are left out.
-import { chmodSync, existsSync, mkdirSync, readdirSync, renameSync, rmSync } from "node:fs";
+import { chmodSync, existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync } from "node:fs";
 import { builtinModules } from "node:module";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -47,6 +47,37 @@ const noSideEffects = {
   },
 };
 
+/**
+ * runtime-addon/index.ts only passes names on. In one lazily evaluated file whoever imports one name from it would evaluate all that it
+ * passes on; so each import goes straight to the file that has the name.
+ */
+const directImports = {
+  name: "direct-imports",
+  setup({ onLoad }) {
+    const index = join(root, "runtime-addon/index.ts");
+    const fileOf = new Map();
+    for (const [, names, file] of readFileSync(index, "utf8").matchAll(/^export (?:type )?\{([^}]*)\} from "\.\/([^"]+)";$/gm)) {
+      for (const name of names.split(",")) fileOf.set(name.trim().replace(/^type /, ""), file);
+    }
+    onLoad({ filter: /\.ts$/ }, ({ path }) => {
+      if (path === index || path.includes("node_modules")) return undefined;
+      const direct = readFileSync(path, "utf8").replace(
+        /^import (type )?\{([^}]*)\} from "((?:\.\.?\/)+runtime-addon\/)index\.ts";/gm,
+        (whole, type = "", names, folder) => {
+          const wanted = names
+            .split(",")
+            .map((name) => name.trim())
+            .filter((name) => name !== "");
+          if (wanted.some((name) => !fileOf.has(name.replace(/^type /, "")))) return whole;
+          // On one line, so that errors keep their line numbers as far as the import was on one.
+          return wanted.map((name) => `import ${type}{ ${name} } from "${folder}${fileOf.get(name.replace(/^type /, ""))}";`).join(" ");
+        },
+      );
+      return { contents: direct, loader: "ts" };
+    });
+  },
+};
+
 mkdirSync(dist, { recursive: true });
 const staging = join(dist, `.new-${process.pid}`);
 try {
@@ -71,7 +102,7 @@ try {
       // Native and optional: found in node_modules where it could be compiled.
       external: ["zlib-sync"],
       banner: name === "tsbuild" ? { js: "#!/usr/bin/env node" } : {},
-      plugins: [lazyBuiltins, noSideEffects],
+      plugins: [lazyBuiltins, noSideEffects, directImports],
       logLevel: "warning",
     });
   }

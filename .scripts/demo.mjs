@@ -10,8 +10,9 @@ const CHECKOUT = fileURLToPath(new URL("..", import.meta.url));
 const CLI = fileURLToPath(new URL("../dist/tsbuild.js", import.meta.url));
 
 const SAMPLES = {
-  debian: { context: "fixtures/node-app", build: ["--host-ca"], path: "/", expected: "Hello from an image made by tsbuild" },
-  busybox: { context: "fixtures/busybox-app", build: [], path: "/", expected: "Hello from busybox" },
+  debian: { context: "fixtures/node-app", build: ["--host-ca"], run: [], path: "/", expected: "Hello from an image made by tsbuild" },
+  // Root inside is the user who runs this; the sample's own user exists only where there is a range of sub-ids.
+  busybox: { context: "fixtures/busybox-app", build: [], run: ["-u", "0"], path: "/", expected: "Hello from busybox" },
 };
 
 async function main() {
@@ -23,14 +24,14 @@ async function main() {
     const why = isRoot ? `without ${missing.join(" ")}` : "as an ordinary user";
     console.log(`${why}: the busybox sample instead of the Debian one (for that: sudo npm run demo)`);
   }
-  const { context, build, path, expected } = SAMPLES[base];
+  const { context, build, run, path, expected } = SAMPLES[base];
   await importBase(base, defaultStore());
   console.log(`\n$ tsbuild -t app ${[...build, context].join(" ")}`);
   await finished(tsbuild(["-t", "app", ...build, context]));
 
   const port = await freePort();
   // The container shares the host's network, so the server inside is told which port is free.
-  const args = ["run", "--rm", "-e", `PORT=${port}`, "-p", `${port}:${port}`, "app"];
+  const args = ["run", "--rm", ...run, "-e", `PORT=${port}`, "-p", `${port}:${port}`, "app"];
   console.log(`\n$ tsbuild ${args.join(" ")}`);
   const container = tsbuild(args);
   const ended = finished(container, ["SIGTERM"]);

@@ -33,19 +33,34 @@ export function assembleConfig(plan: BuildPlan, results: ReadonlyMap<number, Sta
 }
 
 /** A stage's history: its base's, then a row for each instruction. */
-function stageHistory(plan: BuildPlan, stage: StageWork, results: ReadonlyMap<number, StageResult>, epoch: number | undefined): readonly HistoryEntry[] {
+function stageHistory(
+  plan: BuildPlan,
+  stage: StageWork,
+  results: ReadonlyMap<number, StageResult>,
+  epoch: number | undefined,
+): readonly HistoryEntry[] {
   const base = stage.base.kind === "stage" ? parentHistory(plan, stage.base.stage, results, epoch) : baseHistory(stage);
   const times = results.get(stage.index)?.created ?? [];
   let created = epoch === undefined ? base.at(-1)?.created : epochTime(epoch);
   let step = 0;
   const own = stage.history.map(({ createdBy, layer }): HistoryEntry => {
     if (layer) created = times[step++];
-    return { ...(created === undefined ? {} : { created }), created_by: createdBy, comment: historyComment, ...(layer ? {} : { empty_layer: true }) };
+    return {
+      ...(created === undefined ? {} : { created }),
+      created_by: createdBy,
+      comment: historyComment,
+      ...(layer ? {} : { empty_layer: true }),
+    };
   });
   return [...base, ...own];
 }
 
-function parentHistory(plan: BuildPlan, index: number, results: ReadonlyMap<number, StageResult>, epoch: number | undefined): readonly HistoryEntry[] {
+function parentHistory(
+  plan: BuildPlan,
+  index: number,
+  results: ReadonlyMap<number, StageResult>,
+  epoch: number | undefined,
+): readonly HistoryEntry[] {
   const parent = plan.stages.find((stage) => stage.index === index);
   if (parent === undefined) throw new RangeError(`stage ${index} was not planned`);
   return stageHistory(plan, parent, results, epoch);
@@ -64,7 +79,8 @@ function withLabels(config: ContainerConfig, labels: Readonly<Record<string, str
 
 function latest(history: readonly HistoryEntry[]): string | undefined {
   let newest: string | undefined;
-  for (const { created } of history) if (created !== undefined && (newest === undefined || Date.parse(created) > Date.parse(newest))) newest = created;
+  for (const { created } of history)
+    if (created !== undefined && (newest === undefined || Date.parse(created) > Date.parse(newest))) newest = created;
   return newest;
 }
 

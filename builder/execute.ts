@@ -1,8 +1,8 @@
 import pLimit from "p-limit";
+import { SandboxError } from "../runtime-addon/index.ts";
 import type { Rootfs } from "../store/layer/rootfs.ts";
 import { type LayerRef, openRootfs } from "../store/open-rootfs.ts";
 import type { Store } from "../store/store.ts";
-import { SandboxError } from "../runtime-addon/index.ts";
 import type { StepCache } from "./cache/records.ts";
 import { located } from "./dockerfile/errors.ts";
 import type { BuildPlan, StageWork } from "./plan/build-plan.ts";
@@ -74,7 +74,11 @@ export async function execute(execution: Execution): Promise<ReadonlyMap<number,
         useCache: execution.useCache(work),
         signal,
         rootfs,
-        busy: (job) => limit(() => (signal.throwIfAborted(), job())),
+        busy: (job) =>
+          limit(() => {
+            signal.throwIfAborted();
+            return job();
+          }),
         now: execution.now,
       };
       // Waiting for another stage is not this step's time.
@@ -92,12 +96,18 @@ export async function execute(execution: Execution): Promise<ReadonlyMap<number,
     const { operation } = step;
     switch (operation.op) {
       case "run":
-        return runStep(operation, files, context, execution.run, { info, instruction: step.instruction, source: plan.dockerfile, onEvent: execution.onEvent });
+        return runStep(operation, files, context, execution.run, {
+          info,
+          instruction: step.instruction,
+          source: plan.dockerfile,
+          onEvent: execution.onEvent,
+        });
       case "workdir":
         return workdirStep(operation, files, context);
       case "copy": {
         const { origin } = operation;
-        if (origin.from === "context") return copyStep(operation, files, async () => (await execution.context()).inputs(operation), context);
+        if (origin.from === "context")
+          return copyStep(operation, files, async () => (await execution.context()).inputs(operation), context);
         const source = origin.from === "stage" ? (await resultOf(origin.stage)).files : imageFiles(plan.image(origin.image).layers);
         const describe = origin.from === "stage" ? `stage ${plan.stageLabel(origin.stage)}` : `image "${origin.image}"`;
         const inputs = rootfsInputs(operation, { chain: source.chain, describe, rootfs: () => rootfs(source.layers) }, execution.cache);
@@ -122,7 +132,12 @@ export async function execute(execution: Execution): Promise<ReadonlyMap<number,
   const done = await Promise.all([...results].map(async ([index, result]) => [index, await result] as const));
   return new Map(done);
 
-  async function observed(info: StepInfo, step: PlannedStep, { onEvent, now }: Execution, work: () => Promise<StepOutcome>): Promise<StepOutcome> {
+  async function observed(
+    info: StepInfo,
+    step: PlannedStep,
+    { onEvent, now }: Execution,
+    work: () => Promise<StepOutcome>,
+  ): Promise<StepOutcome> {
     onEvent({ type: "step-start", step: info.id, atMs: now() });
     try {
       const outcome = await work();

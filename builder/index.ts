@@ -13,7 +13,7 @@ import type { Dockerfile } from "./dockerfile/instruction.ts";
 import { parseDockerfile } from "./dockerfile/parse.ts";
 import { execute } from "./execute.ts";
 import type { BuildOptions, BuildResult } from "./options.ts";
-import { type BuildPlan, outlineBuild, type PlannedImage, planBuild, type PlanOptions, type StageWork } from "./plan/build-plan.ts";
+import { type BuildPlan, outlineBuild, type PlannedImage, type PlanOptions, planBuild, type StageWork } from "./plan/build-plan.ts";
 import { parsePlatform } from "./plan/platform.ts";
 import type { ImageUse } from "./plan/stages.ts";
 import { type DockerfileText, readDockerfile } from "./read-dockerfile.ts";
@@ -43,14 +43,22 @@ export async function build(options: BuildOptions): Promise<BuildResult> {
     const resolved = await resolveImages(store, images, dockerfile, planOptions, options);
     const plan = planBuild(dockerfile, outline, sources, resolved, planOptions);
     warnUnusedArgs(plan, dockerfile, options);
-    options.onEvent({ type: "plan", steps: plan.stages.flatMap(({ fromInfo, infos }) => [fromInfo, ...infos]).sort((a, b) => a.id - b.id) });
+    options.onEvent({
+      type: "plan",
+      steps: plan.stages.flatMap(({ fromInfo, infos }) => [fromInfo, ...infos]).sort((a, b) => a.id - b.id),
+    });
     return await buildPlan(plan, store, openContext(store, root, started), options);
   } finally {
     await store.close();
   }
 }
 
-async function buildPlan(plan: BuildPlan, store: Store, context: () => Promise<ContextReader>, options: BuildOptions): Promise<BuildResult> {
+async function buildPlan(
+  plan: BuildPlan,
+  store: Store,
+  context: () => Promise<ContextReader>,
+  options: BuildOptions,
+): Promise<BuildResult> {
   const epoch = options.sourceDateEpoch;
   const host = openHost(store, options.onEvent);
   try {
@@ -107,7 +115,8 @@ async function contextRoot(context: string): Promise<string> {
     if (error.code !== "ENOENT" && error.code !== "ENOTDIR") throw error;
     throw new TsbuildError("CONTEXT_NOT_FOUND", `opening the build context ${context}: no such directory`, { cause: error });
   });
-  if (!(await stat(root)).isDirectory()) throw new TsbuildError("CONTEXT_NOT_DIRECTORY", `opening the build context ${context}: it is not a directory`);
+  if (!(await stat(root)).isDirectory())
+    throw new TsbuildError("CONTEXT_NOT_DIRECTORY", `opening the build context ${context}: it is not a directory`);
   return root;
 }
 
@@ -115,7 +124,12 @@ async function contextRoot(context: string): Promise<string> {
 function openContext(store: Store, root: string, { ignore }: DockerfileText): () => Promise<ContextReader> {
   let reader: Promise<ContextReader> | undefined;
   return () => {
-    reader ??= (async () => contextReader(store, directoryContext(root, ignore === undefined ? undefined : parseIgnoreFile(ignore.text, ignore.file)), Date.now))();
+    reader ??= (async () =>
+      contextReader(
+        store,
+        directoryContext(root, ignore === undefined ? undefined : parseIgnoreFile(ignore.text, ignore.file)),
+        Date.now,
+      ))();
     return reader;
   };
 }

@@ -13,7 +13,10 @@ export interface DockerfileText {
 const defaultNames = ["Dockerfile", "dockerfile", "Containerfile"] as const;
 
 /** Reads it from a path, from given text, or under one of the default names in the context. Throws DOCKERFILE_NOT_FOUND. */
-export async function readDockerfile(context: string, given: { readonly path: string } | { readonly text: string } | undefined): Promise<DockerfileText> {
+export async function readDockerfile(
+  context: string,
+  given: { readonly path: string } | { readonly text: string } | undefined,
+): Promise<DockerfileText> {
   if (given !== undefined && "text" in given) return { file: "Dockerfile", text: given.text, ...(await rootIgnore(context)) };
   const candidates = given === undefined ? defaultNames.map((name) => join(context, name)) : [given.path];
   for (const path of candidates) {
@@ -24,7 +27,10 @@ export async function readDockerfile(context: string, given: { readonly path: st
     return { file: given === undefined ? basename(path) : path, text, ...ignore };
   }
   throw new TsbuildError("DOCKERFILE_NOT_FOUND", `looking for the Dockerfile: ${candidates.join(", ")} not found`, {
-    hint: given === undefined ? "name it with -f, or give the directory that has it" : "-f is relative to the current directory, not to the context",
+    hint:
+      given === undefined
+        ? "name it with -f, or give the directory that has it"
+        : "-f is relative to the current directory, not to the context",
   });
 }
 
@@ -39,6 +45,10 @@ async function readText(path: string): Promise<string | undefined> {
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException;
     if (code === "ENOENT" || code === "ENOTDIR") return undefined;
-    throw new TsbuildError("DOCKERFILE_UNREADABLE", `reading ${path}: ${code === "EISDIR" ? "it is a directory" : (error as Error).message}`, { cause: error });
+    throw new TsbuildError(
+      "DOCKERFILE_UNREADABLE",
+      `reading ${path}: ${code === "EISDIR" ? "it is a directory" : (error as Error).message}`,
+      { cause: error },
+    );
   }
 }

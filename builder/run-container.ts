@@ -53,7 +53,6 @@ export async function runContainer(options: RunOptions): Promise<number> {
           signal: new AbortController().signal,
           ...(options.signal === undefined ? {} : { kill: options.signal }),
           now: Date.now,
-          onNote: () => {},
           ...(options.onStarted === undefined ? {} : { onStarted: options.onStarted }),
         },
         async ({ result }) => exitCodeOf(result.status),
@@ -82,12 +81,22 @@ function commandOf(options: RunOptions, config: ContainerConfig): readonly [stri
 
 function environmentOf(options: RunOptions, config: ContainerConfig): Readonly<Record<string, string>> {
   const fromImage = Object.fromEntries((config.Env ?? []).map(splitVariable));
-  return { PATH: defaultPath, HOSTNAME: options.hostname ?? defaultHostname, ...(options.tty ? { TERM: "xterm" } : {}), ...fromImage, ...options.env };
+  return {
+    PATH: defaultPath,
+    HOSTNAME: options.hostname ?? defaultHostname,
+    ...(options.tty ? { TERM: "xterm" } : {}),
+    ...fromImage,
+    ...options.env,
+  };
 }
 
 async function isFile(path: string): Promise<boolean> {
   const found = await stat(path).catch((cause: NodeJS.ErrnoException) => {
-    throw new TsbuildError("VOLUME_NOT_FOUND", `mounting ${path}: ${cause.code === "ENOENT" ? "no such file or directory" : cause.message}`, { cause });
+    throw new TsbuildError(
+      "VOLUME_NOT_FOUND",
+      `mounting ${path}: ${cause.code === "ENOENT" ? "no such file or directory" : cause.message}`,
+      { cause },
+    );
   });
   return !found.isDirectory();
 }

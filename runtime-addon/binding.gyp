@@ -11,6 +11,8 @@
       "target_name": "addon",
       "sources": ["<!@(ls src/addon/*.cc)"],
       "include_dirs": ["<!(node -p \"require('node-addon-api').include_dir\")"],
+      # A thread that waits for a lock may outlive the worker thread whose end would otherwise unload its code.
+      "ldflags": ["-Wl,-z,nodelete"],
       "defines": ["NAPI_VERSION=8", "NODE_ADDON_API_DISABLE_DEPRECATED", "NAPI_DISABLE_CPP_EXCEPTIONS"]
     },
     {

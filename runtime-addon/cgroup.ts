@@ -1,16 +1,177 @@
-/** What everything in a group has used together. */
-export interface CgroupUsage {
-  readonly cpuMs: number;
-  readonly peakMemoryBytes: number;
-  readonly readBytes?: number;
-  readonly writtenBytes?: number;
-  /** The kernel killed a process of the group for lack of memory. */
-  readonly oomKilled: boolean;
-}
+import { randomBytes } from "node:crypto";
+import { constants } from "node:fs";
+import { access, mkdir, readFile, rmdir, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { setTimeout as delay } from "node:timers/promises";
+import { type LimitFile, limitFilesV1, limitFilesV2, type ResourceLimits } from "./cgroup-files.ts";
+import { type CgroupMount, cgroupMounts, ownGroups } from "./cgroup-mounts.ts";
+import { type CgroupUsage, usageV1, usageV2 } from "./cgroup-usage.ts";
+import { isSystemError } from "./errors.ts";
+import { SandboxError } from "./sandbox-error.ts";
 
 /** Control groups of one sandbox. */
 export interface Cgroup {
-  /** Moves a process into the groups. */
-  add(pid: number): void;
-  usage(): CgroupUsage;
+  /** Moves a process into the groups; what it starts afterwards is born there. */
+  add(pid: number): Promise<void>;
+  /** As far as the groups' controllers measure it. */
+  usage(): Partial<CgroupUsage>;
+  /** Removes the groups. Their processes must be dead. */
+  close(): Promise<void>;
+}
+
+/**
+ * Makes control groups with these limits, below this process's own. Without limits there is no group: entering one costs tens of
+ * milliseconds, and the kernel measures the children of a process anyway.
+ * Throws SandboxError LIMIT_UNAVAILABLE, naming limit and reason, where one cannot be set.
+ */
+export async function openCgroup(limits: ResourceLimits): Promise<{ readonly group?: Cgroup }> {
+  const machine: Machine = { mounts: cgroupMounts(), own: ownGroups() };
+  // A machine may have both versions: a controller is where v1 has it, else in v2.
+  const v1 = (controller: string) => machine.mounts.find((mount) => mount.version === 1 && mount.controllers.includes(controller));
+  const onV1 = limitFilesV1(limits).filter(({ controller }) => v1(controller) !== undefined);
+  const onV2 = limitFilesV2(limits).filter(({ controller }) => v1(controller) === undefined);
+  const name = `tsbuild-${randomBytes(6).toString("hex")}`;
+  const groups: Group[] = [];
+  try {
+    for (const file of onV1) {
+      const mount = v1(file.controller);
+      const parent = mount === undefined ? "" : groupDirectory(mount, machine.own.get(file.controller) ?? "/");
+      const directory = join(parent, name);
+      const known = groups.find((group) => group.directory === directory);
+      if (known === undefined) groups.push(await makeGroup(parent, name, 1, file));
+      await writeLimit(directory, file);
+    }
+    const [first] = onV2;
+    if (first !== undefined) {
+      const parent = await delegatedParent(machine, [...new Set(onV2.map(({ controller }) => controller))], first.limit);
+      const group = await makeGroup(parent, name, 2, first);
+      groups.push(group);
+      for (const file of onV2) await writeLimit(group.directory, file);
+    }
+  } catch (error) {
+    await removeAll(groups);
+    throw error;
+  }
+  return groups.length === 0 ? {} : { group: cgroupOf(groups) };
+}
+
+interface Machine {
+  readonly mounts: readonly CgroupMount[];
+  /** This process's own groups. */
+  readonly own: ReadonlyMap<string, string>;
+}
+
+interface Group {
+  readonly directory: string;
+  readonly version: 1 | 2;
+}
+
+function cgroupOf(groups: readonly Group[]): Cgroup {
+  return {
+    async add(pid) {
+      for (const { directory } of groups) await writeFile(join(directory, "cgroup.procs"), String(pid));
+    },
+    usage: () => Object.assign({}, ...groups.map(({ directory, version }) => (version === 1 ? usageV1(directory) : usageV2(directory)))),
+    close: () => removeAll(groups),
+  };
+}
+
+async function makeGroup(parent: string, name: string, version: 1 | 2, { controller, limit }: LimitFile): Promise<Group> {
+  const directory = join(parent, name);
+  await mkdir(directory).catch((cause) => {
+    throw unavailable(limit, `making the group ${directory}`, cause);
+  });
+  const group = { directory, version };
+  try {
+    if (version === 1 && controller === "cpuset") await inheritCpuset(parent, directory);
+    return group;
+  } catch (cause) {
+    await removeAll([group]);
+    throw unavailable(limit, `filling the group ${directory}`, cause);
+  }
+}
+
+/** A new v1 cpuset is empty, and takes no process before it has processors and memory nodes. */
+async function inheritCpuset(parent: string, directory: string): Promise<void> {
+  for (const file of ["cpuset.cpus", "cpuset.mems"]) await writeFile(join(directory, file), await readFile(join(parent, file), "utf8"));
+}
+
+/**
+ * The v2 group below which one group can have all these controllers. A group with processes cannot hand controllers down (cgroups(7),
+ * "no internal processes"), but the one above it can, where it is ours too.
+ */
+async function delegatedParent(machine: Machine, controllers: readonly string[], limit: string): Promise<string> {
+  const mount = machine.mounts.find(({ version }) => version === 2);
+  if (mount === undefined) throw unavailable(limit, `no hierarchy with the controllers ${controllers.join(", ")} is mounted`);
+  const own = groupDirectory(mount, machine.own.get("") ?? "/");
+  const candidates = new Set([
+    own,
+    own === mount.mountPoint ? own : join(own, ".."),
+    ...(process.getuid?.() === 0 ? [mount.mountPoint] : []),
+  ]);
+  const refusals: string[] = [];
+  for (const parent of candidates) {
+    const refusal = await handDown(parent, controllers);
+    if (refusal === undefined) return parent;
+    refusals.push(refusal);
+  }
+  throw unavailable(limit, refusals.join("; "));
+}
+
+/** Why groups below `parent` cannot have the controllers; undefined where they can. */
+async function handDown(parent: string, controllers: readonly string[]): Promise<string | undefined> {
+  try {
+    await access(parent, constants.W_OK);
+    const available = (await readFile(join(parent, "cgroup.controllers"), "utf8")).trim().split(" ");
+    const missing = controllers.filter((controller) => !available.includes(controller));
+    if (missing.length > 0) return `${parent} lacks the controllers ${missing.join(", ")}`;
+    const enabled = (await readFile(join(parent, "cgroup.subtree_control"), "utf8")).trim().split(" ");
+    const added = controllers.filter((controller) => !enabled.includes(controller));
+    if (added.length > 0) await writeFile(join(parent, "cgroup.subtree_control"), added.map((controller) => `+${controller}`).join(" "));
+    return undefined;
+  } catch (error) {
+    if (isSystemError(error)) return `${parent}: ${error.code}`;
+    throw error;
+  }
+}
+
+/** The directory of a group, given by its path within the hierarchy, of which a part may be mounted. */
+function groupDirectory({ mountPoint, root }: CgroupMount, group: string): string {
+  return join(mountPoint, root !== "/" && group.startsWith(root) ? group.slice(root.length) : group);
+}
+
+async function writeLimit(directory: string, { limit, file, value, implied }: LimitFile): Promise<void> {
+  try {
+    // "r+": in these file systems a file that is not there must not be asked to be made.
+    await writeFile(join(directory, file), value, { flag: "r+" });
+  } catch (cause) {
+    if (implied === true && isSystemError(cause, "ENOENT")) return;
+    throw unavailable(limit, `writing ${value} to ${file}`, cause);
+  }
+}
+
+function unavailable(limit: string, what: string, cause?: unknown): SandboxError {
+  const reason = isSystemError(cause) ? `: ${cause.code}` : "";
+  return new SandboxError("LIMIT_UNAVAILABLE", `setting the limit ${limit}: ${what}${reason}`, {
+    ...(cause !== undefined && { cause }),
+    hint: "build without this limit, as root, or in a session whose control groups are delegated (systemd-run --user --scope -p Delegate=yes)",
+  });
+}
+
+const REMOVE_ATTEMPTS = 50;
+
+async function removeAll(groups: readonly Group[]): Promise<void> {
+  for (const { directory } of groups) {
+    for (let attempt = 1; ; attempt++) {
+      try {
+        await rmdir(directory);
+        break;
+      } catch (error) {
+        if (isSystemError(error, "ENOENT")) break;
+        // The kernel lets go of dead processes a moment after they were waited for.
+        if (!isSystemError(error, "EBUSY") || attempt === REMOVE_ATTEMPTS) throw error;
+        await delay(10);
+      }
+    }
+  }
 }

@@ -16,7 +16,7 @@ export async function removePaths(root: string, paths: readonly ByteString[]): P
 /** What a file shall have; what is absent stays as it is. */
 export interface AttributeChange {
   readonly path: ByteString;
-  /** 0–0o7777; EOPNOTSUPP on symlinks. */
+  /** 0–0o7777; ENOTSUP on symlinks. */
   readonly mode?: number;
   /** Changing an owner clears setuid and capabilities (chown(2)). */
   readonly uid?: number;

@@ -1,6 +1,9 @@
 export { helperPath } from "./binding.ts";
 export { type ByteString, bufferOf, bytesFrom, bytesOf, textOf } from "./bytes.ts";
 export { DEFAULT_CAPABILITIES } from "./capabilities.ts";
+export { type Cgroup, openCgroup } from "./cgroup.ts";
+export type { ResourceLimits } from "./cgroup-files.ts";
+export type { CgroupUsage } from "./cgroup-usage.ts";
 export { type ErrorDetails, isSystemError, type SystemError, TsbuildError } from "./errors.ts";
 export { type ExtractEntry, type ExtractOptions, extract } from "./extract.ts";
 export { FileChangedError } from "./file-changed.ts";
@@ -9,6 +12,8 @@ export { hashFiles } from "./hash-files.ts";
 export { type IdMap, type IdRange, planIdMap, readIdMap } from "./id-map.ts";
 export { type LockOptions, lockFile, unlockFile } from "./locks.ts";
 export { serveNamespaceWorker, type WorkerMethods } from "./namespace-worker.ts";
+export { type Probe, probeOverlay } from "./overlay-probe.ts";
+export { probeHost } from "./probe.ts";
 export {
   type CommandStatus,
   exitCodeOf,

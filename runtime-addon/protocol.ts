@@ -21,8 +21,17 @@ export type StatusLine =
   | { readonly created: string }
   | { readonly skipped: ReportedFailure }
   | { readonly error: ReportedFailure }
-  | { readonly exit: number; readonly cpuUs: number; readonly maxRssKb: number }
-  | { readonly signal: number; readonly cpuUs: number; readonly maxRssKb: number };
+  | ({ readonly exit: number } & ReportedUsage)
+  | ({ readonly signal: number } & ReportedUsage);
+
+/** Of all processes together; maxRssKb is that of the largest. */
+export interface ReportedUsage {
+  readonly cpuUs: number;
+  readonly maxRssKb: number;
+  /** In blocks of 512 bytes. */
+  readonly blocksRead: number;
+  readonly blocksWritten: number;
+}
 
 /** Collects status lines from the chunks of fd 4. */
 export function statusReader(onLine: (line: StatusLine) => void): (chunk: Buffer) => void {

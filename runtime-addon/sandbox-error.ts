@@ -1,4 +1,4 @@
-import { getSystemErrorName } from "node:util";
+import { constants } from "node:os";
 import { type ErrorDetails, TsbuildError } from "./errors.ts";
 
 /** Where a sandbox failed: the operation of its plan, and the system call. */
@@ -28,20 +28,21 @@ export interface ReportedFailure {
   readonly path: string;
 }
 
-/** The error for a reported failure: the code by operation and errno, with the hint that fits. */
-export function sandboxError(reported: ReportedFailure): SandboxError {
+/** The error for a reported failure: the code by operation and errno, with the hint that fits; `tail` is put after the message. */
+export function sandboxError(reported: ReportedFailure, tail = ""): SandboxError {
   const failure: SandboxFailure = { ...reported, errno: errnoName(reported.errno) };
   const { code, what, hint } = explain(failure);
-  return new SandboxError(code, `${what}: ${failure.errno}, ${failure.syscall}`, hint === undefined ? { failure } : { failure, hint });
+  return new SandboxError(
+    code,
+    `${what}: ${failure.errno}, ${failure.syscall}${tail}`,
+    hint === undefined ? { failure } : { failure, hint },
+  );
 }
 
+/** By Node's table of the machine's numbers, which knows more of them than util.getSystemErrorName. */
 function errnoName(errno: number): string {
-  try {
-    return getSystemErrorName(-errno);
-  } catch {
-    // libuv has no name for some numbers.
-    return `errno ${errno}`;
-  }
+  const [name] = Object.entries(constants.errno).find(([, number]) => number === errno) ?? [];
+  return name ?? `errno ${errno}`;
 }
 
 interface Explanation {

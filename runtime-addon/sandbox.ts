@@ -2,8 +2,8 @@ import { type ChildProcess, spawn } from "node:child_process";
 import { constants } from "node:os";
 import type { Readable, Writable } from "node:stream";
 import { helperPath } from "./binding.ts";
-import type { CgroupUsage } from "./cgroup.ts";
-import { KILL_ALL, type StatusLine, statusReader } from "./protocol.ts";
+import type { CgroupUsage } from "./cgroup-usage.ts";
+import { KILL_ALL, type ReportedUsage, type StatusLine, statusReader } from "./protocol.ts";
 import { type ReportedFailure, SandboxError, sandboxError } from "./sandbox-error.ts";
 import { sandboxFacts } from "./sandbox-facts.ts";
 import { planSandbox } from "./sandbox-plan.ts";
@@ -23,15 +23,15 @@ export interface SandboxOptions {
   /** 2000 where absent. */
   readonly graceMs?: number;
   /** Called once the sandbox's first process exists. */
-  readonly onStart?: (sandbox: RunningSandbox) => void;
+  readonly onStarted?: (sandbox: RunningSandbox) => void;
   /** Path of tsb-init, where it is not the one built here. */
   readonly initPath?: string;
 }
 
 export interface RunningSandbox {
-  /** The first process of the sandbox, as seen from here. */
+  /** The sandbox's first process, as seen from here. */
   readonly pid: number;
-  /** Sends a signal to the command. */
+  /** Sends a signal to the command; one that comes too late is lost. */
   kill(signal: NodeJS.Signals): void;
 }
 
@@ -40,7 +40,7 @@ export type CommandStatus = { readonly code: number } | { readonly signal: numbe
 
 export interface SandboxResult {
   readonly status: CommandStatus;
-  /** Of all processes together where the spec has a cgroup; else CPU time of all, and the memory of the largest one. */
+  /** CPU time and I/O of all processes together; peak memory of all where a memory group counted it, else of the largest. */
   readonly usage: CgroupUsage;
   /** Mount points that the root file system lacked, as paths in it: they are in the upper directory now. Parents come first. */
   readonly created: readonly string[];
@@ -71,25 +71,29 @@ export async function runSandbox(spec: SandboxSpec, io: SandboxIo, options: Sand
     env: {},
     cwd: "/",
   });
+  // Undefined where not even the pipes could be made: the error event follows.
+  const [, stdout, stderr, channel, status] = (child.stdio as typeof child.stdio | undefined) ?? [];
   const report = new Report();
-  // stdio of "pipe" beyond 2 is a socket: readable and writable.
-  const status = child.stdio[4] as Readable & Writable;
-  status.on(
+  // What Node calls a pipe is a socket: the status can be written to as well.
+  const control = status as (Readable & Writable) | undefined;
+  const write = (byte: number) => void control?.write(Buffer.of(byte));
+  control?.on(
     "data",
-    statusReader((line) => report.take(line, options, status)),
+    statusReader((line) => report.take(line, options, write)),
   );
-  // A helper that dies early breaks the pipes; its end and its status say what happened.
-  status.on("error", () => {});
-  const closed = closing(child);
-  const flowing = io.output === "inherit" ? [] : [deliver(child.stdout, "stdout", io.output), deliver(child.stderr, "stderr", io.output)];
-  const stop = stopOnAbort(status, options);
-  try {
-    sendPlan(child, plan, spec, status);
-    const results = await Promise.allSettled([closed, ...flowing]);
-    for (const result of results) if (result.status === "rejected") throw result.reason;
-  } finally {
-    stop();
+  // A helper that dies early breaks its channels; its end and its status say what happened.
+  control?.on("error", () => {});
+  channel?.on("error", () => {});
+  const stop = stopOnAbort(write, options);
+  const work = [closing(child), sendPlan(child, channel as Writable, plan, spec)];
+  if (io.output !== "inherit") {
+    for (const [stream, name] of [[stdout, "stdout"] as const, [stderr, "stderr"] as const]) {
+      work.push(deliver(stream as Readable | undefined, name, io.output, () => write(KILL_ALL)));
+    }
   }
+  const results = await Promise.allSettled(work);
+  stop();
+  for (const result of results) if (result.status === "rejected") throw result.reason;
   options.kill?.throwIfAborted();
   options.signal?.throwIfAborted();
   return report.result(spec);
@@ -102,35 +106,32 @@ class Report {
   #error: ReportedFailure | undefined;
   #end: { readonly status: CommandStatus; readonly usage: CgroupUsage } | undefined;
 
-  take(line: StatusLine, options: SandboxOptions, status: Writable): void {
-    if ("pid" in line) options.onStart?.({ pid: line.pid, kill: (signal) => void status.write(Buffer.of(constants.signals[signal])) });
+  take(line: StatusLine, options: SandboxOptions, write: (byte: number) => void): void {
+    if ("pid" in line) options.onStarted?.({ pid: line.pid, kill: (signal) => write(constants.signals[signal]) });
     else if ("created" in line) this.#created.push(line.created);
     else if ("skipped" in line) this.#skipped.push(sandboxError(line.skipped));
     // The first failure is the cause of those after it.
     else if ("error" in line) this.#error ??= line.error;
     else {
-      const usage = { cpuMs: line.cpuUs / 1000, peakMemoryBytes: line.maxRssKb * 1024, oomKilled: false };
-      this.#end = { status: "exit" in line ? { code: line.exit } : { signal: line.signal }, usage };
+      this.#end = { status: "exit" in line ? { code: line.exit } : { signal: line.signal }, usage: usageOf(line) };
     }
   }
 
   result(spec: SandboxSpec): SandboxResult {
     if (this.#error !== undefined) throw sandboxError(this.#error);
     if (this.#end === undefined) throw new SandboxError("SANDBOX_LOST", `running ${spec.process.args[0]}: tsb-init ended without a result`);
-    const usage = spec.cgroup?.usage() ?? this.#end.usage;
+    const usage = { ...this.#end.usage, ...spec.cgroup?.usage() };
     return { status: this.#end.status, usage, created: this.#created, skipped: this.#skipped };
   }
 }
 
 /** The groups are entered before the plan is sent, so that nothing of the sandbox ever runs outside them. */
-function sendPlan(child: ChildProcess, plan: Buffer, spec: SandboxSpec, status: Writable): void {
-  const channel = child.stdio[3] as Writable;
-  channel.on("error", () => {});
-  if (child.pid === undefined) return;
+async function sendPlan(child: ChildProcess, channel: Writable | undefined, plan: Buffer, spec: SandboxSpec): Promise<void> {
+  if (child.pid === undefined || channel === undefined) return;
   try {
-    spec.cgroup?.add(child.pid);
+    await spec.cgroup?.add(child.pid);
   } catch (error) {
-    status.write(Buffer.of(KILL_ALL));
+    // Without a plan the helper ends.
     channel.destroy();
     throw error;
   }
@@ -146,17 +147,25 @@ function closing(child: ChildProcess): Promise<void> {
   });
 }
 
-async function deliver(source: Readable | null, name: "stdout" | "stderr", output: Exclude<SandboxIo["output"], "inherit">): Promise<void> {
-  if (source === null) return;
-  for await (const chunk of source) await output(chunk as Uint8Array, name);
+type Output = Exclude<SandboxIo["output"], "inherit">;
+
+/** A reader that fails must not leave the command running. */
+async function deliver(source: Readable | undefined, name: "stdout" | "stderr", output: Output, killAll: () => void): Promise<void> {
+  if (source === undefined) return;
+  try {
+    for await (const chunk of source) await output(chunk as Uint8Array, name);
+  } catch (error) {
+    killAll();
+    throw error;
+  }
 }
 
 /** Returns what ends the watch. */
-function stopOnAbort(status: Writable, { signal, kill, graceMs = 2000 }: SandboxOptions): () => void {
+function stopOnAbort(write: (byte: number) => void, { signal, kill, graceMs = 2000 }: SandboxOptions): () => void {
   let timer: NodeJS.Timeout | undefined;
-  const killAll = () => void status.write(Buffer.of(KILL_ALL));
+  const killAll = () => write(KILL_ALL);
   const terminate = () => {
-    status.write(Buffer.of(constants.signals.SIGTERM));
+    write(constants.signals.SIGTERM);
     timer = setTimeout(killAll, graceMs);
   };
   signal?.addEventListener("abort", terminate, { once: true });
@@ -165,5 +174,15 @@ function stopOnAbort(status: Writable, { signal, kill, graceMs = 2000 }: Sandbox
     clearTimeout(timer);
     signal?.removeEventListener("abort", terminate);
     kill?.removeEventListener("abort", killAll);
+  };
+}
+
+function usageOf(line: ReportedUsage): CgroupUsage {
+  return {
+    cpuMs: line.cpuUs / 1000,
+    peakMemoryBytes: line.maxRssKb * 1024,
+    readBytes: line.blocksRead * 512,
+    writtenBytes: line.blocksWritten * 512,
+    oomKilled: false,
   };
 }

@@ -35,7 +35,7 @@ export function openTarSink(path: string): TarSink {
   return {
     write: (pieces) => writePieces(sink, pieces),
     async finish({ sync }) {
-      const { digest, size } = await sink.finish(sync);
+      const { digest, size } = await rethrowChanges(sink.finish(sync));
       return { digest: digest.toString("hex"), size };
     },
     abort: async () => sink.abort(),

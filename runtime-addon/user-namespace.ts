@@ -5,7 +5,7 @@ import type { IdMap, IdRange } from "./id-map.ts";
 import type { WorkerMethods } from "./namespace-worker.ts";
 import { encodeSpec, statusReader } from "./protocol.ts";
 import { type ReportedFailure, SandboxError, sandboxError } from "./sandbox-error.ts";
-import { reviveError, type WorkerMessage } from "./worker-protocol.ts";
+import { WorkerConnection } from "./worker-connection.ts";
 
 export interface NamespaceWorkerOptions {
   readonly map: IdMap;
@@ -19,7 +19,7 @@ export interface NamespaceWorkerOptions {
 }
 
 /** A process that is root of a user namespace, and does what its script offers there. */
-export interface NamespaceWorker<Methods extends WorkerMethods> {
+export interface NamespaceWorker<Methods extends WorkerMethods = WorkerMethods> {
   /** For SandboxSpec.userNamespace. */
   readonly pid: number;
   /** Rejects with the method's own error (its code, hint and system call kept), or WORKER_LOST when the worker dies first. */
@@ -35,116 +35,71 @@ export interface NamespaceWorker<Methods extends WorkerMethods> {
  * Starts a script inside a new user namespace. The worker dies with this process, however that ends, and with the thread that calls
  * this. Throws SandboxError NAMESPACE_REFUSED or ID_MAP_REFUSED where the namespace cannot be made, WORKER_LOST where the script fails.
  */
-export async function openNamespaceWorker<Methods extends WorkerMethods>(
+export async function openNamespaceWorker<Methods extends WorkerMethods = WorkerMethods>(
   options: NamespaceWorkerOptions,
 ): Promise<NamespaceWorker<Methods>> {
-  const child = spawn(options.initPath ?? helperPath(), [], {
-    stdio: ["ignore", "ignore", "pipe", "pipe", "pipe", "ipc"],
-    env: { ...options.env },
-    serialization: "advanced",
-  });
-  const worker = new Connection(child);
-  const plan = encodeSpec(mapSettings(options.map), [process.execPath, options.script, ...(options.args ?? [])]);
-  const channel = child.stdio[3] as Writable;
-  // A helper that dies early breaks the pipe; its status and its end say why.
-  channel.on("error", () => {});
-  channel.end(plan);
+  const { map, script, args = [], env = {} } = options;
+  const { child, ended } = start(options.initPath ?? helperPath(), map, [process.execPath, script, ...args], { env, ipc: true });
+  const worker = new WorkerConnection(child, ended);
   await worker.ready;
   return worker as NamespaceWorker<Methods>;
 }
 
-const CLOSE_TIMEOUT_MS = 2000;
-const STDERR_TAIL_CHARS = 4000;
-
-interface Waiter {
-  resolve(result: unknown): void;
-  reject(error: Error): void;
+/** Makes a user namespace with this map and gives it up at once. Throws as openNamespaceWorker does. */
+export async function tryUserNamespace(map: IdMap): Promise<void> {
+  const { child, ended } = start(helperPath(), map, [helperPath(), "--version"], { env: {}, ipc: false });
+  const end = await ended;
+  if (child.exitCode !== 0) throw end;
 }
 
-class Connection {
-  readonly ready: Promise<void>;
-  readonly #child: ChildProcess;
-  readonly #ended: Promise<void>;
-  readonly #waiting = new Map<number, Waiter>();
-  #next = 1;
-  #lost: Error | undefined;
-  #failure: ReportedFailure | undefined;
-  #stderr = "";
+const STDERR_TAIL_CHARS = 4000;
 
-  constructor(child: ChildProcess) {
-    this.#child = child;
-    const status = child.stdio[4] as Readable;
-    status.on(
-      "data",
-      statusReader((line) => {
-        if ("error" in line) this.#failure ??= line.error;
-      }),
+interface Started {
+  readonly child: ChildProcess;
+  /** Resolves at the process's end with how that reads as an error. */
+  readonly ended: Promise<SandboxError>;
+}
+
+function start(
+  init: string,
+  map: IdMap,
+  command: readonly string[],
+  options: { env: Readonly<Record<string, string>>; ipc: boolean },
+): Started {
+  const child = spawn(init, [], {
+    stdio: ["ignore", "ignore", "pipe", "pipe", "pipe", options.ipc ? "ipc" : "ignore"],
+    env: { ...options.env },
+    serialization: "advanced",
+  });
+  let failure: ReportedFailure | undefined;
+  let said = "";
+  // Undefined where not even the pipes could be made: the error event says so.
+  const [, , stderr, channel, status] = (child.stdio as typeof child.stdio | undefined) ?? [];
+  (stderr as Readable | undefined)?.setEncoding("utf8").on("data", (text: string) => {
+    said = (said + text).slice(-STDERR_TAIL_CHARS);
+  });
+  const onLine = statusReader((line) => {
+    if ("error" in line) failure ??= line.error;
+  });
+  // A helper that dies early breaks its channels; its status and its end say why.
+  status?.on("data", onLine).on("error", () => {});
+  (channel as Writable | undefined)?.on("error", () => {}).end(encodeSpec(mapSettings(map), command));
+  const ended = new Promise<SandboxError>((resolve) => {
+    child.once("error", (cause) => resolve(endOf(child, failure, said, cause)));
+    // "close" does not come when this side has disconnected the channel of messages: the ends of the process and of what it said make it.
+    const closed = [stderr, status].map(
+      (stream) => new Promise<void>((done) => (stream?.closed === false ? stream.once("close", done) : done())),
     );
-    status.on("error", () => {});
-    child.stderr?.setEncoding("utf8").on("data", (text: string) => {
-      this.#stderr = (this.#stderr + text).slice(-STDERR_TAIL_CHARS);
-    });
-    // Request 0 is the worker's own word that it listens.
-    this.ready = new Promise((resolve, reject) => this.#waiting.set(0, { resolve: () => resolve(), reject }));
-    this.#ended = new Promise((resolve) => {
-      const end = (cause?: Error) => {
-        this.#lose(cause);
-        resolve();
-      };
-      child.once("error", end);
-      child.once("close", () => end());
-    });
-    child.on("message", (message) => this.#receive(message as WorkerMessage));
-  }
+    child.once("exit", () => void Promise.all(closed).then(() => resolve(endOf(child, failure, said))));
+  });
+  return { child, ended };
+}
 
-  get pid(): number {
-    if (this.#child.pid === undefined) throw new SandboxError("WORKER_LOST", "namespace worker: it never started");
-    return this.#child.pid;
-  }
-
-  request(method: string, params: unknown): Promise<unknown> {
-    return new Promise((resolve, reject) => {
-      if (this.#lost !== undefined) return reject(this.#lost);
-      const id = this.#next++;
-      this.#waiting.set(id, { resolve, reject });
-      this.#child.send({ id, method, params }, (error) => {
-        if (error !== null && this.#waiting.delete(id)) reject(error);
-      });
-    });
-  }
-
-  async close(): Promise<void> {
-    if (this.#child.connected) this.#child.disconnect();
-    // A method that blocks does not notice that the channel is closed.
-    const timer = setTimeout(() => this.#child.kill("SIGKILL"), CLOSE_TIMEOUT_MS);
-    await this.#ended;
-    clearTimeout(timer);
-  }
-
-  #receive(message: WorkerMessage): void {
-    const id = "id" in message ? message.id : 0;
-    const waiter = this.#waiting.get(id);
-    this.#waiting.delete(id);
-    if ("error" in message) waiter?.reject(reviveError(message.error));
-    else waiter?.resolve("result" in message ? message.result : undefined);
-  }
-
-  #lose(cause: Error | undefined): void {
-    const said = this.#stderr.trim();
-    const reported = this.#failure === undefined ? undefined : sandboxError(this.#failure);
-    const how = cause?.message ?? this.#child.signalCode ?? `exit code ${this.#child.exitCode}`;
-    this.#lost = new SandboxError(
-      reported?.code ?? "WORKER_LOST",
-      `${reported?.message ?? `namespace worker: ended with ${how}`}${said === "" ? "" : `\n${said}`}`,
-      {
-        ...(reported?.hint !== undefined && { hint: reported.hint }),
-        ...(reported?.failure !== undefined && { failure: reported.failure }),
-        ...(cause !== undefined && { cause }),
-      },
-    );
-    for (const { reject } of this.#waiting.values()) reject(this.#lost);
-    this.#waiting.clear();
-  }
+function endOf(child: ChildProcess, failure: ReportedFailure | undefined, said: string, cause?: Error): SandboxError {
+  const tail = said.trim() === "" ? "" : `\n${said.trim()}`;
+  if (failure !== undefined) return sandboxError(failure, tail);
+  const how = cause?.message ?? child.signalCode ?? `exit code ${child.exitCode}`;
+  return new SandboxError("WORKER_LOST", `namespace worker: ended with ${how}${tail}`, cause === undefined ? {} : { cause });
 }
 
 function mapSettings(map: IdMap): string[] {

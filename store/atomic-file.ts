@@ -1,4 +1,4 @@
-import { closeSync, fdatasync, openSync, renameSync, rmSync, writeSync } from "node:fs";
+import { closeSync, fchmodSync, fdatasync, openSync, renameSync, rmSync, writeSync } from "node:fs";
 import { promisify } from "node:util";
 
 const dataSync = promisify(fdatasync);
@@ -27,6 +27,8 @@ export async function writeTempFile(temp: string, bytes: Uint8Array, options: Wr
   const fd = openSync(temp, "wx", 0o644);
   try {
     try {
+      // Readable whatever the caller's umask: other tools read the layout too.
+      fchmodSync(fd, 0o644);
       for (let offset = 0; offset < bytes.length; ) offset += writeSync(fd, bytes, offset);
       if (options.sync) await dataSync(fd);
     } finally {

@@ -105,7 +105,10 @@ export function directoryBlobs(directory: string, tempFile: () => Promise<string
     },
     async readBytes(target, limitBytes) {
       if (target.size > limitBytes) {
-        throw new TsbuildError("TOO_LARGE", `reading blob ${target.digest}: ${target.size} bytes are more than the ${limitBytes} allowed here`);
+        throw new TsbuildError(
+          "TOO_LARGE",
+          `reading blob ${target.digest}: ${target.size} bytes are more than the ${limitBytes} allowed here`,
+        );
       }
       let bytes: Buffer;
       try {

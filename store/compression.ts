@@ -46,7 +46,10 @@ export interface PlainOptions extends Abortable {
  * The plain bytes of a file that may be compressed, as its first bytes say. Throws INVALID_COMPRESSION for broken data, TOO_LARGE at the
  * limits, TOOL_MISSING for xz and bzip2 where the system has no such tool. Leaving early ends everything behind it.
  */
-export async function* plainBytes(source: AsyncIterable<Uint8Array>, options: PlainOptions = {}): AsyncGenerator<Uint8Array, void, undefined> {
+export async function* plainBytes(
+  source: AsyncIterable<Uint8Array>,
+  options: PlainOptions = {},
+): AsyncGenerator<Uint8Array, void, undefined> {
   const iterator = source[Symbol.asyncIterator]();
   try {
     const head: Uint8Array[] = [];
@@ -101,7 +104,11 @@ function tooLarge(why: string): TsbuildError {
   return new TsbuildError("TOO_LARGE", `decompressing: ${why}`);
 }
 
-function decompress(chunks: AsyncIterable<Uint8Array>, kind: Exclude<Compression, "none">, options: PlainOptions): AsyncIterable<Uint8Array> {
+function decompress(
+  chunks: AsyncIterable<Uint8Array>,
+  kind: Exclude<Compression, "none">,
+  options: PlainOptions,
+): AsyncIterable<Uint8Array> {
   switch (kind) {
     case "gzip":
       return options.compressedBytes !== undefined && options.compressedBytes <= smallGzipBytes
@@ -116,7 +123,11 @@ function decompress(chunks: AsyncIterable<Uint8Array>, kind: Exclude<Compression
   }
 }
 
-async function* throughNeededTool(chunks: AsyncIterable<Uint8Array>, name: "xz" | "bzip2", packageName: string): AsyncGenerator<Uint8Array, void, undefined> {
+async function* throughNeededTool(
+  chunks: AsyncIterable<Uint8Array>,
+  name: "xz" | "bzip2",
+  packageName: string,
+): AsyncGenerator<Uint8Array, void, undefined> {
   const tool = await startTool(name, ["-dc"]);
   if (tool === undefined) {
     throw new TsbuildError("TOOL_MISSING", `decompressing: ${name} data needs the program ${name}, which is not installed`, {

@@ -19,7 +19,12 @@ export function inflateSmallGzip(bytes: Buffer): Buffer {
     stream.push(bytes, inflate.Z_SYNC_FLUSH);
     const { result } = stream;
     // It stops at the end of the first member in silence: the length in the file's last four bytes tells whether that was all.
-    if (stream.err === inflate.Z_STREAM_END && Buffer.isBuffer(result) && bytes.length > trailerBytes && bytes.readUInt32LE(bytes.length - 4) === result.length) {
+    if (
+      stream.err === inflate.Z_STREAM_END &&
+      Buffer.isBuffer(result) &&
+      bytes.length > trailerBytes &&
+      bytes.readUInt32LE(bytes.length - 4) === result.length
+    ) {
       return result;
     }
   }
@@ -28,7 +33,10 @@ export function inflateSmallGzip(bytes: Buffer): Buffer {
 
 /** The part of zlib-sync that is used; it reports errors in `err`, never by throwing. */
 interface ZlibSync {
-  readonly Inflate: new (options: { windowBits: number; chunkSize: number }) => {
+  readonly Inflate: new (options: {
+    windowBits: number;
+    chunkSize: number;
+  }) => {
     push(bytes: Buffer, flush: number): void;
     readonly err: number;
     readonly result: Buffer | string | null;

@@ -48,7 +48,9 @@ export function findByHex(images: readonly Identified[], hex: string): Descripto
     if (hexOf(entry.digest).startsWith(hex) || (imageId !== undefined && hexOf(imageId).startsWith(hex))) found.set(entry.digest, image);
   }
   if (found.size > 1 && hex.length < 64) {
-    const candidates = [...found.values()].map(({ entry, imageId }) => `${imageId ?? entry.digest} (${shownName(entry) ?? "no name"})`).sort();
+    const candidates = [...found.values()]
+      .map(({ entry, imageId }) => `${imageId ?? entry.digest} (${shownName(entry) ?? "no name"})`)
+      .sort();
     throw new TsbuildError("AMBIGUOUS_IMAGE", `looking for image "${hex}": ${found.size} images begin so: ${candidates.join(", ")}`, {
       hint: "give more digits, or a name",
     });

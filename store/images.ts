@@ -7,7 +7,16 @@ import { nameManifest, parseNewName, referenceOf, shownName, withoutName } from 
 import { readStoreIndex, updateStoreIndex } from "./layout.ts";
 import { withLock } from "./lock.ts";
 import { type Descriptor, type HistoryEntry, type ImageConfig, type Manifest, mediaTypes, type Platform } from "./oci.ts";
-import { isConfigType, isIndexType, isManifestType, maxConfigBytes, maxManifestBytes, parseConfig, parseIndex, parseManifest } from "./oci-parse.ts";
+import {
+  isConfigType,
+  isIndexType,
+  isManifestType,
+  maxConfigBytes,
+  maxManifestBytes,
+  parseConfig,
+  parseIndex,
+  parseManifest,
+} from "./oci-parse.ts";
 import { bestForPlatform, machinePlatform, platformText } from "./platform.ts";
 import { fullName } from "./reference.ts";
 import { storePaths } from "./store-paths.ts";
@@ -118,7 +127,10 @@ export function imageStore(root: string, blobs: BlobStore, tempFile: () => Promi
     const rawManifest = await blobs.readBytes(descriptor, maxManifestBytes);
     const manifest = parseManifest(rawManifest, descriptor.digest);
     if (!isConfigType(manifest.config.mediaType)) {
-      throw new TsbuildError("NOT_AN_IMAGE", `opening ${names[0] ?? descriptor.digest}: it is an artifact of type ${manifest.config.mediaType}, no image`);
+      throw new TsbuildError(
+        "NOT_AN_IMAGE",
+        `opening ${names[0] ?? descriptor.digest}: it is an artifact of type ${manifest.config.mediaType}, no image`,
+      );
     }
     const rawConfig = await blobs.readBytes(manifest.config, maxConfigBytes);
     return { ...imageOf(descriptor, rawManifest, rawConfig), names, listed: withoutName(entry) };
@@ -165,7 +177,15 @@ export function imageStore(root: string, blobs: BlobStore, tempFile: () => Promi
     } catch (error) {
       if (!(error instanceof TsbuildError)) throw error;
       if (error.code === "NOT_AN_IMAGE") return undefined;
-      return { names, imageId: undefined, manifestDigest: entry.digest, created: undefined, platform: undefined, sizeBytes: 0, damage: error.message };
+      return {
+        names,
+        imageId: undefined,
+        manifestDigest: entry.digest,
+        created: undefined,
+        platform: undefined,
+        sizeBytes: 0,
+        damage: error.message,
+      };
     }
   };
 
@@ -178,7 +198,8 @@ export function imageStore(root: string, blobs: BlobStore, tempFile: () => Promi
     // Shared, so that no collector runs between the look at the blobs and the entry that keeps them.
     await withLock(storePaths.lock(root), "shared", async () => {
       for (const layer of image.manifest.layers) {
-        if (!(await blobs.has(layer))) throw new NotFoundError(`storing image ${image.imageId}: its layer ${layer.digest} is not in the store ${root}`);
+        if (!(await blobs.has(layer)))
+          throw new NotFoundError(`storing image ${image.imageId}: its layer ${layer.digest} is not in the store ${root}`);
       }
       await Promise.all([blobs.putBytes(image.manifest.config.mediaType, rawConfig), blobs.putBytes(manifestType, rawManifest)]);
       await update((entries) => nameManifest(entries, listed, references));
@@ -200,7 +221,9 @@ export function imageStore(root: string, blobs: BlobStore, tempFile: () => Promi
       if (image !== undefined) return image;
       throw new NotFoundError(
         `looking for image "${text}": no image ${queryText(query)} in the store ${root}; registries are not asked (this version has no client for them)`,
-        { hint: `tsbuild images lists what is there; tsbuild import ROOTFS.tar ${query.by === "name" ? queryName(query) : "NAME"} makes one` },
+        {
+          hint: `tsbuild images lists what is there; tsbuild import ROOTFS.tar ${query.by === "name" ? queryName(query) : "NAME"} makes one`,
+        },
       );
     },
     async put({ config, layers, names, annotations }) {

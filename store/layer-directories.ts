@@ -40,7 +40,8 @@ interface Ok {
 }
 
 export function layerDirectories(root: string, tempFile: () => Promise<string>): LayerDirectories {
-  const wrapper = (diffId: Digest, owners: OwnerMode) => join(storePaths.layers(root), hexOf(diffId), owners === "exact" ? "dir" : "dir-flat");
+  const wrapper = (diffId: Digest, owners: OwnerMode) =>
+    join(storePaths.layers(root), hexOf(diffId), owners === "exact" ? "dir" : "dir-flat");
   const directory = (diffId: Digest, owners: OwnerMode) => join(wrapper(diffId, owners), "fs");
   const ok = (diffId: Digest, owners: OwnerMode) => readOk(join(wrapper(diffId, owners), "ok"));
   const hasDirectory = (diffId: Digest, owners: OwnerMode) => {

@@ -5,7 +5,7 @@ import { writeFileAtomically, writeTempFile } from "./atomic-file.ts";
 import type { BlobStore, Bytes } from "./blobs.ts";
 import { type PlainLimits, plainBytes } from "./compression.ts";
 import { type Digest, hexOf } from "./digest.ts";
-import { IntegrityError, NotFoundError } from "./errors.ts";
+import { IntegrityError, NotFoundError, TsbuildError } from "./errors.ts";
 import type { Abortable } from "./file-bytes.ts";
 import { readLayer } from "./layer/tar-read.ts";
 import { decodeTree, encodeTree, type Tree } from "./layer/tree.ts";
@@ -49,8 +49,8 @@ export interface LayerStore extends LayerDirectories {
    */
   ensure(diffId: Digest, blob: Descriptor, options?: EnsureOptions): Promise<LayerInfo>;
   /**
-   * The first half of `ensure` for a tar (as in the blob, so possibly compressed) that is not in the store yet: reads and checks all of it. Nothing is
-   * visible until the result is published, which needs the blob to be there.
+   * The first half of `ensure` for a blob's bytes, checked against its digest, that need not be in the store yet: reads and checks the tar in them.
+   * Nothing is visible until the result is published, which needs the blob to be there.
    */
   stage(diffId: Digest, blob: Descriptor, tar: Bytes, options?: EnsureOptions): Promise<StagedLayer>;
   /** Path of the plain tar: the blob itself, or an inflated copy made once and checked. Throws NotFoundError, IntegrityError. */
@@ -59,6 +59,8 @@ export interface LayerStore extends LayerDirectories {
 
 /** A checked layer, which waits for its blob. */
 export interface StagedLayer {
+  readonly diffId: Digest;
+  readonly blob: Descriptor;
   publish(): Promise<LayerInfo>;
 }
 
@@ -116,11 +118,17 @@ export function layerStore(root: string, blobs: BlobStore, tempFile: () => Promi
   };
 
   const stage = async (diffId: Digest, blob: Descriptor, tar: Bytes, { limits, signal }: EnsureOptions): Promise<StagedLayer> => {
+    const stored = readStored(diffId);
+    if (stored !== undefined && knows(stored, blob) && (await blobs.has(blob))) {
+      return { diffId, blob, publish: async () => ({ diffId, contentId: stored.contentId, blob }) };
+    }
     const { tree } = await readLayer(plainBytes(tar, { compressedBytes: blob.size, limits, signal }));
     if (tree.diffId !== diffId) throw new IntegrityError(`reading layer ${blob.digest}: its plain tar`, diffId, tree.diffId);
     const file = await writeTree(tree);
     const { contentId } = tree;
     return {
+      diffId,
+      blob,
       async publish() {
         await publish(file, { diffId, contentId }, blob);
         return { diffId, contentId: readStored(diffId)?.contentId ?? contentId, blob };
@@ -130,16 +138,22 @@ export function layerStore(root: string, blobs: BlobStore, tempFile: () => Promi
   const index = (diffId: Digest, blob: Descriptor, options: EnsureOptions): Promise<LayerInfo> =>
     once(`${diffId} ${blob.digest}`, async () => (await stage(diffId, blob, blobs.open(blob, options), options)).publish());
 
-  const tree = async (diffId: Digest): Promise<Tree> => {
-    const path = join(folder(diffId), "tree");
-    let found = await need(diffId);
-    let bytes = readIfThere(path);
-    if (bytes?.length !== found.treeSize) {
-      await index(diffId, found.blob, {});
-      found = await need(diffId);
-      bytes = readFileSync(path);
+  const readTree = ({ diffId, contentId, treeSize }: { diffId: Digest; contentId: Digest; treeSize: number }): Tree | undefined => {
+    const bytes = readIfThere(join(folder(diffId), "tree"));
+    if (bytes?.length !== treeSize) return undefined;
+    try {
+      return { ...decodeTree(bytes), contentId };
+    } catch (error) {
+      if (error instanceof TsbuildError) return undefined;
+      throw error;
     }
-    return { ...decodeTree(bytes), contentId: found.contentId };
+  };
+  const tree = async (diffId: Digest): Promise<Tree> => {
+    const found = await need(diffId);
+    const known = readTree(found);
+    if (known !== undefined) return known;
+    await index(diffId, found.blob, {});
+    return readTree(await need(diffId)) ?? fail(new NotFoundError(`reading layer ${diffId}: its tree is gone from the store ${root}`));
   };
 
   return {
@@ -156,21 +170,18 @@ export function layerStore(root: string, blobs: BlobStore, tempFile: () => Promi
       const { diffId, contentId } = tree;
       const blob = "blob" in tar ? tar.blob : { mediaType: mediaTypes.layer, digest: diffId, size: tree.size };
       if ("tempTar" in tar) await blobs.adopt(tar.tempTar, blob);
-      else if (!(await blobs.has(blob))) throw new NotFoundError(`adding layer ${diffId}: its blob ${blob.digest} is not in the store ${root}`);
+      else if (!(await blobs.has(blob)))
+        throw new NotFoundError(`adding layer ${diffId}: its blob ${blob.digest} is not in the store ${root}`);
       if (!knows(readStored(diffId), blob)) await publish(await writeTree(tree), tree, blob);
       return { diffId, contentId, blob };
     },
     stage: (diffId, blob, tar, options = {}) => stage(diffId, blob, tar, options),
-    async ensure(diffId, blob, options = {}) {
-      const stored = readStored(diffId);
-      if (stored !== undefined && knows(stored, blob) && (await blobs.has(blob))) return { diffId, contentId: stored.contentId, blob };
-      return index(diffId, blob, options);
-    },
+    ensure: (diffId, blob, options = {}) => index(diffId, blob, options),
     async plainTar(diffId) {
-      const plainBlob = blobs.path(diffId);
       const { blob } = await need(diffId);
+      if (blob.digest === diffId) return blobs.path(diffId);
       const { size } = await tree(diffId);
-      if (blob.digest === diffId || fileSize(plainBlob) === size) return plainBlob;
+      if (fileSize(blobs.path(diffId)) === size) return blobs.path(diffId);
       return once(`inflate ${diffId}`, async () => {
         const path = join(folder(diffId), "plain");
         // Flushed before it has its name, so that its length is enough to believe it.
@@ -183,6 +194,10 @@ export function layerStore(root: string, blobs: BlobStore, tempFile: () => Promi
       });
     },
   };
+}
+
+function fail(error: Error): never {
+  throw error;
 }
 
 function knows(stored: StoredLayerInfo | undefined, blob: Descriptor): boolean {

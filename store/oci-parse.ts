@@ -99,7 +99,8 @@ function checkDescriptor(value: unknown, name: string, fail: Fail): asserts valu
   if (typeof value.mediaType !== "string") throw fail(`${name}.mediaType is missing`);
   const { platform, annotations } = value;
   if (platform !== undefined) {
-    if (!isObject(platform) || typeof platform.os !== "string" || typeof platform.architecture !== "string") throw fail(`${name}.platform is incomplete`);
+    if (!isObject(platform) || typeof platform.os !== "string" || typeof platform.architecture !== "string")
+      throw fail(`${name}.platform is incomplete`);
     checkOptionalText(platform, "variant", fail);
   }
   if (annotations !== undefined && !(isObject(annotations) && Object.values(annotations).every((text) => typeof text === "string"))) {

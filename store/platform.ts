@@ -44,7 +44,10 @@ function variantNumber({ architecture, variant }: Platform): number | undefined 
 }
 
 /** The best of them for a platform; of equal ones the first, as registries and other tools choose. */
-export function bestForPlatform<T extends { readonly platform?: Platform | undefined }>(offers: readonly T[], wanted: Platform): T | undefined {
+export function bestForPlatform<T extends { readonly platform?: Platform | undefined }>(
+  offers: readonly T[],
+  wanted: Platform,
+): T | undefined {
   let best: T | undefined;
   let bestMatch = 0;
   for (const offer of offers) {

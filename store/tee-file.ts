@@ -13,7 +13,11 @@ export interface TeeOptions extends Abortable {
  * The same chunks, written to a new file at `path` on the way. When the iteration has ended by itself, the file is whole and
  * closed; when it was left early or failed, there is none. Reading, consuming and writing overlap by one chunk.
  */
-export async function* teeToFile(source: AsyncIterable<Uint8Array>, path: string, options: TeeOptions): AsyncGenerator<Uint8Array, void, undefined> {
+export async function* teeToFile(
+  source: AsyncIterable<Uint8Array>,
+  path: string,
+  options: TeeOptions,
+): AsyncGenerator<Uint8Array, void, undefined> {
   let file: FileHandle;
   try {
     file = await open(path, "wx", 0o644);
@@ -50,7 +54,11 @@ async function writeAll(file: FileHandle, chunk: Uint8Array, position: number): 
 }
 
 /** Writes all of it to a new file, hashed and counted in the same pass; no file is left on failure. */
-export async function writeStream(source: AsyncIterable<Uint8Array>, path: string, options: TeeOptions): Promise<{ digest: Digest; size: number }> {
+export async function writeStream(
+  source: AsyncIterable<Uint8Array>,
+  path: string,
+  options: TeeOptions,
+): Promise<{ digest: Digest; size: number }> {
   const hash = createHash("sha256");
   let size = 0;
   for await (const chunk of teeToFile(source, path, options)) {

@@ -22,14 +22,21 @@ export async function startTool(name: string, args: readonly string[]): Promise<
 }
 
 /** Chunks sent through a started program. A failing one throws INVALID_COMPRESSION with what it said; leaving early kills it. */
-export async function* throughTool(chunks: AsyncIterable<Uint8Array>, tool: Tool, kind: string): AsyncGenerator<Uint8Array, void, undefined> {
+export async function* throughTool(
+  chunks: AsyncIterable<Uint8Array>,
+  tool: Tool,
+  kind: string,
+): AsyncGenerator<Uint8Array, void, undefined> {
   const ended = once(tool, "close") as Promise<[number | null, NodeJS.Signals | null]>;
   let said = "";
   tool.stderr.setEncoding("utf8").on("data", (text: string) => {
     if (said.length < shownErrorBytes) said += text;
   });
   let sourceError: unknown;
-  const feeding = pipeline(watched(chunks, (error) => (sourceError = error)), tool.stdin).catch(() => undefined);
+  const feeding = pipeline(
+    watched(chunks, (error) => (sourceError = error)),
+    tool.stdin,
+  ).catch(() => undefined);
   let left = true;
   try {
     for await (const chunk of tool.stdout) yield chunk as Buffer;

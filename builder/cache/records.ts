@@ -1,6 +1,6 @@
 import { type Digest, digestOf, hexOf } from "../../store/digest.ts";
 import type { LayerInfo } from "../../store/layers.ts";
-import { readRecord, writeRecord, type RecordArea } from "../../store/records.ts";
+import { type RecordArea, readRecord, writeRecord } from "../../store/records.ts";
 import type { Store } from "../../store/store.ts";
 import { type KeyTree, keyDigest, keyVersion, operationDigest } from "../plan/key.ts";
 import type { Merkle } from "./merkle.ts";

@@ -61,12 +61,13 @@ async function checkDirectory(context: string): Promise<void> {
     if ((await stat(context)).isDirectory()) return;
   } catch (cause) {
     if (!isSystemError(cause)) throw cause;
-    const command = nearest(context, commandNames);
+    const isMissing = cause.code === "ENOENT";
+    const command = isMissing ? nearest(context, commandNames) : undefined;
     throw new UsageError(
       "CONTEXT_NOT_FOUND",
-      `reading the context ${context}: ${cause.code === "ENOENT" ? "there is no such directory" : cause.message}`,
+      `reading the context ${context}: ${isMissing ? "there is no such directory" : cause.message}`,
       {
-        cause,
+        ...(isMissing ? {} : { cause }),
         ...(command === undefined ? {} : { hint: `did you mean the command ${command}?` }),
       },
     );

@@ -1,3 +1,5 @@
+import type { Writable } from "node:stream";
+
 /** Where a command prints to. */
 export interface Output {
   write(text: string): void;
@@ -11,6 +13,8 @@ export interface CliIo {
   readonly stdin: AsyncIterable<Uint8Array> & { readonly isTTY?: boolean };
   /** Results. */
   readonly stdout: Output;
+  /** The same for much data. */
+  readonly stdoutStream: () => Writable;
   /** Progress, notes and errors. */
   readonly stderr: Output;
   readonly env: Readonly<Record<string, string | undefined>>;

@@ -30,7 +30,12 @@ export function command<const Flags extends FlagTable>(
       }
       const count = args.operands.length;
       if (count < operandCount.min || count > operandCount.max) {
-        const problem = count < operandCount.min ? `needs ${spec.operands}` : `takes no more than ${spec.operands || "flags"}`;
+        const problem =
+          count < operandCount.min
+            ? `needs ${spec.operands}`
+            : spec.operands === ""
+              ? "takes no operands"
+              : `takes no more than ${spec.operands}`;
         throw new UsageError(
           "WRONG_OPERANDS",
           `reading the command line: ${spec.name} ${problem}, got ${count === 0 ? "nothing" : args.operands.join(" ")}`,

@@ -10,11 +10,15 @@ interface Entry {
 export const commands: Readonly<Record<string, Entry>> = {
   build: { summary: "Build an image from a Dockerfile (the default)", load: async () => (await import("./build.ts")).build },
   run: { summary: "Run a command in a container of an image", load: async () => (await import("./run.ts")).run },
+  import: { summary: "Make an image from a tar of a root file system", load: async () => (await import("./import.ts")).importImage },
   images: { summary: "List images", load: async () => (await import("./images.ts")).images },
   inspect: { summary: "Show all about an image as JSON", load: async () => (await import("./inspect.ts")).inspect },
   history: { summary: "Show the steps that made an image", load: async () => (await import("./history.ts")).history },
   tag: { summary: "Give an image another name", load: async () => (await import("./tag.ts")).tag },
   rmi: { summary: "Remove names of images", load: async () => (await import("./rmi.ts")).rmi },
+  save: { summary: "Write images as an OCI archive or directory", load: async () => (await import("./save.ts")).save },
+  load: { summary: "Take images from an archive or directory", load: async () => (await import("./load.ts")).load },
+  info: { summary: "Show what this machine allows", load: async () => (await import("./info.ts")).info },
   version: { summary: "Show the version", load: async () => (await import("./version.ts")).versionCommand },
 };
 

@@ -118,6 +118,9 @@ export const foreignBuildFlags: ForeignTable = {
 
 const noNetworks = "there are no networks to choose from but host and none";
 const noVolumes = "containers can be given files and directories of the host only (-v HOST:CONTAINER)";
+const noDevices = "containers cannot be given devices";
+const noDiskLimits = "reading and writing of disks is not limited";
+const noHealthChecks = "health checks are not run";
 const fixedSecurity = "capabilities and security profile of a container are fixed";
 
 /** Flags of docker run and podman run that `tsbuild run` does not have. */
@@ -128,7 +131,8 @@ export const foreignRunFlags: ForeignTable = {
     value: true,
     missing: "standard output and error are always attached",
   },
-  "blkio-weight": { value: true, missing: "block devices are not limited" },
+  "blkio-weight": { value: true, missing: noDiskLimits },
+  "blkio-weight-device": { value: true, missing: noDiskLimits },
   "cap-add": { value: true, missing: fixedSecurity },
   "cap-drop": { value: true, missing: fixedSecurity },
   "cgroup-parent": {
@@ -141,6 +145,8 @@ export const foreignRunFlags: ForeignTable = {
     missing: "a container always has a cgroup namespace of its own",
   },
   cidfile: { value: true, missing: "containers have no ids" },
+  "cpu-rt-period": { value: true, missing: "real-time scheduling is not limited" },
+  "cpu-rt-runtime": { value: true, missing: "real-time scheduling is not limited" },
   "cpuset-mems": { value: true, missing: "memory nodes cannot be chosen" },
   detach: {
     short: "d",
@@ -150,15 +156,26 @@ export const foreignRunFlags: ForeignTable = {
     value: true,
     missing: "a container runs in the foreground and ends with the command",
   },
-  device: { value: true, missing: "containers cannot be given devices" },
+  device: { value: true, missing: noDevices },
+  "device-cgroup-rule": { value: true, missing: noDevices },
+  "device-read-bps": { value: true, missing: noDiskLimits },
+  "device-read-iops": { value: true, missing: noDiskLimits },
+  "device-write-bps": { value: true, missing: noDiskLimits },
+  "device-write-iops": { value: true, missing: noDiskLimits },
+  "disable-content-trust": { note: "content trust is not used" },
   dns: { value: true, missing: "name servers are the host's" },
   "dns-option": { value: true, missing: "name servers are the host's" },
   "dns-search": { value: true, missing: "name servers are the host's" },
   domainname: { value: true, missing: "only --hostname can be set" },
   expose: { value: true, note: "it documents a port and opens none" },
-  gpus: { value: true, missing: "containers cannot be given devices" },
+  gpus: { value: true, missing: noDevices },
   "group-add": { value: true, missing: "groups are those of --user" },
-  "health-cmd": { value: true, missing: "health checks are not run" },
+  "health-cmd": { value: true, missing: noHealthChecks },
+  "health-interval": { value: true, missing: noHealthChecks },
+  "health-retries": { value: true, missing: noHealthChecks },
+  "health-start-interval": { value: true, missing: noHealthChecks },
+  "health-start-period": { value: true, missing: noHealthChecks },
+  "health-timeout": { value: true, missing: noHealthChecks },
   init: { note: "a container always has an init process" },
   ip: { value: true, missing: noNetworks },
   ip6: { value: true, missing: noNetworks },
@@ -172,9 +189,11 @@ export const foreignRunFlags: ForeignTable = {
     off: "default",
     missing: "how containers are isolated is found out by trying",
   },
+  "kernel-memory": { value: true, missing: "kernel memory counts as memory (--memory)" },
   label: { short: "l", value: true, missing: "containers have no labels" },
   "label-file": { value: true, missing: "containers have no labels" },
   link: { value: true, missing: noNetworks },
+  "link-local-ip": { value: true, missing: noNetworks },
   "log-driver": {
     value: true,
     missing: "output goes to standard output and error",
@@ -188,6 +207,7 @@ export const foreignRunFlags: ForeignTable = {
     value: true,
     missing: "only hard limits of memory can be set",
   },
+  "memory-swappiness": { value: true, missing: "only hard limits of memory can be set" },
   mount: { value: true, missing: noVolumes },
   name: {
     value: true,

@@ -25,6 +25,7 @@ const io: CliIo = {
   get stdout() {
     return process.stdout;
   },
+  stdoutStream: () => process.stdout,
   get stderr() {
     return process.stderr;
   },

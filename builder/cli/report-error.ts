@@ -1,4 +1,4 @@
-import { TsbuildError } from "../../runtime-addon/index.ts";
+import { SandboxError, TsbuildError } from "../../runtime-addon/index.ts";
 import { ConfigError } from "../config.ts";
 import { formatDiagnostic } from "../dockerfile/diagnostic.ts";
 import { DockerfileError, DockerfileErrors, formatDockerfileError } from "../dockerfile/errors.ts";
@@ -8,17 +8,8 @@ import { describeStatus, StepError } from "../step-error.ts";
 import type { CliIo } from "./cli-io.ts";
 import { UsageError } from "./usage-error.ts";
 
-/** Errors that mean: this machine or container does not let us make a sandbox. */
-const sandboxCodes: ReadonlySet<string> = new Set([
-  "CGROUP_REFUSED",
-  "ID_MAP_REFUSED",
-  "ID_NOT_MAPPED",
-  "NAMESPACE_REFUSED",
-  "OVERLAY_REFUSED",
-  "PROC_REFUSED",
-  "SANDBOX_FAILED",
-  "SANDBOX_PROTOCOL",
-]);
+/** Sandbox errors that are about the command or the image, not about this machine. */
+const commandCodes: ReadonlySet<string> = new Set(["COMMAND_NOT_EXECUTABLE", "COMMAND_NOT_FOUND", "INVALID_SPEC", "WORKING_DIRECTORY"]);
 
 /** Prints an error to standard error and returns the exit code: 1, 2 usage, 3 no sandbox here, 130 cancelled. */
 export function reportError(error: unknown, io: Pick<CliIo, "stderr" | "env" | "signal">): number {
@@ -68,7 +59,7 @@ export function formatStepError(error: StepError): string {
 
 function exitCodeOf(error: TsbuildError): number {
   if (error instanceof UsageError || error instanceof ConfigError) return 2;
-  return sandboxCodes.has(error.code) ? 3 : 1;
+  return error instanceof SandboxError && !commandCodes.has(error.code) ? 3 : 1;
 }
 
 /** After an abort whatever comes is its consequence, but for what the user has to know. */

@@ -1,7 +1,7 @@
 import { TsbuildError } from "../../runtime-addon/index.ts";
-import type { Image, ImageStore } from "../../store/images.ts";
-import { familiarName, parseReference } from "../../store/reference.ts";
+import type { ImageStore } from "../../store/images.ts";
 import { command } from "./command.ts";
+import { nameMeant } from "./image-name.ts";
 import { withStore } from "./open-store.ts";
 import { reportError } from "./report-error.ts";
 import { storeFlags } from "./store-flag.ts";
@@ -49,11 +49,4 @@ async function removeImage(images: ImageStore, text: string, force: boolean): Pr
   }
   await images.remove(image);
   return [...image.names.map((removed) => `untagged ${removed}`), `removed ${image.imageId}`];
-}
-
-/** The image's name that the text is; undefined when it was found by an id. */
-function nameMeant({ names }: Image, text: string): string | undefined {
-  if (/^sha256:|^[0-9a-f]{64}$|@/.test(text)) return undefined;
-  const name = familiarName(parseReference(text));
-  return names.includes(name) ? name : undefined;
 }

@@ -50,7 +50,8 @@ export function directoryContext(root: string, rules: IgnoreRules | undefined): 
       const below = joinPath(at, next as ByteString);
       const found = await one(below);
       if (found?.type === "symlink" && found.target !== undefined) {
-        if (++links > maxLinks) throw new TsbuildError("SYMLINK_LOOP", `following ${textOf(path)} in the build context: too many levels of symbolic links`);
+        if (++links > maxLinks)
+          throw new TsbuildError("SYMLINK_LOOP", `following ${textOf(path)} in the build context: too many levels of symbolic links`);
         if (found.target.startsWith("/")) at = "" as ByteString;
         rest = [...components(found.target), ...rest];
         entry = await one(at);
@@ -92,7 +93,12 @@ export function directoryContext(root: string, rules: IgnoreRules | undefined): 
       return { fingerprint: digestOf(packed), entries: () => decodeScan(packed) };
     }
     const entries = await scanIncluded(root, top.path, rules);
-    return { fingerprint: digestOf(entries.map(({ path, identity, xattrs }) => `${path}\0${identity}${xattrs === undefined ? "" : JSON.stringify(xattrs)}`).join("\0")), entries: () => entries };
+    return {
+      fingerprint: digestOf(
+        entries.map(({ path, identity, xattrs }) => `${path}\0${identity}${xattrs === undefined ? "" : JSON.stringify(xattrs)}`).join("\0"),
+      ),
+      entries: () => entries,
+    };
   }
 
   async function match(pattern: string): Promise<readonly ByteString[]> {

@@ -40,6 +40,7 @@ export function parseChmod(text: string): ModeChange {
     );
   }
   const all = clauses.flat();
+  // X looks at the mode as it was before all clauses (POSIX chmod).
   return {
     apply: (mode, isDirectory) =>
       all.reduce((now, clause) => applyClause(clause, now, isDirectory || (mode & 0o111) !== 0), mode & octalLimit),

@@ -29,7 +29,8 @@ function excerpt(text: string, { start, end }: SourceRange): string[] {
   const all = text.split("\n", end.line).map((line) => line.replace(/\r+$/, ""));
   // An exclusive end at the start of a line does not show that line.
   const lastLine = end.line > start.line && end.column === 1 ? end.line - 1 : end.line;
-  const last = Math.min(lastLine, start.line + maxLines - 1);
+  const isShort = lastLine - start.line <= maxLines;
+  const last = isShort ? lastLine : start.line + maxLines - 1;
   const width = String(last).length;
   const rows: string[] = [];
   for (let line = start.line; line <= last; line++) {

@@ -32,5 +32,5 @@ export function parseDuration(text: string): number | undefined {
     at = part.lastIndex;
   }
   if (rest === "" || totalNs >= maxNs) return undefined;
-  return sign === "-" ? -totalNs : totalNs;
+  return sign === "-" ? 0 - totalNs : totalNs;
 }

@@ -31,8 +31,9 @@ export class DockerfileError extends TsbuildError {
 export class DockerfileErrors extends TsbuildError {
   constructor(readonly errors: readonly DockerfileError[]) {
     const [first] = errors;
-    const messages = errors.map((error) => error.message).join("; ");
-    super("DOCKERFILE_SYNTAX", `reading ${first?.file ?? "the Dockerfile"}: ${messages}`, { cause: first });
+    const messages = errors.slice(0, 3).map((error) => error.message);
+    if (errors.length > messages.length) messages.push(`and ${errors.length - messages.length} more`);
+    super("DOCKERFILE_SYNTAX", `reading ${first?.file ?? "the Dockerfile"}: ${messages.join("; ")}`, { cause: first });
   }
 }
 
@@ -57,10 +58,17 @@ export function located(error: unknown, source: Source, range: SourceRange): unk
   });
 }
 
-/** The printed form, without a line end: file, position, message and code, then the source lines with the range underlined, then the hint. */
+const maxPrinted = 50;
+
+/**
+ * The printed form, without a line end: file, position, message and code, then the source lines with the range underlined, then
+ * the hint. Of very many errors the first 50 and how many there are.
+ */
 export function formatDockerfileError(error: DockerfileError | DockerfileErrors): string {
   const errors = error instanceof DockerfileErrors ? error.errors : [error];
-  return errors.map((one) => formatDiagnostic({ severity: "error", ...pick(one) })).join("\n\n");
+  const printed = errors.slice(0, maxPrinted).map((one) => formatDiagnostic({ severity: "error", ...pick(one) }));
+  if (errors.length > maxPrinted) printed.push(`… and ${errors.length - maxPrinted} more errors`);
+  return printed.join("\n\n");
 }
 
 function pick({ file, text, range, message, code, hint }: DockerfileError) {

@@ -10,7 +10,7 @@ interface Piece {
   readonly column: number;
 }
 
-/** One instruction: its lines joined, comments and blank lines inside dropped, blanks at both ends trimmed. */
+/** One instruction: its lines joined, comments and blank lines inside dropped, blanks at its end trimmed. */
 export interface LogicalLine {
   readonly text: string;
   readonly pieces: readonly Piece[];

@@ -36,13 +36,19 @@ export function nearestKeyword(word: string): string | undefined {
   return nearest(word, keywords);
 }
 
+function keywordHint(keyword: string): string {
+  const near = nearestKeyword(keyword);
+  if (near !== undefined) return `did you mean "${near}"?`;
+  const glued = keywords.find((known) => keyword.startsWith(`${known}[`));
+  return glued === undefined ? `the instructions are ${keywords.join(", ")}` : `put a blank behind ${glued}`;
+}
+
 /** Reads the instruction that begins at an offset of a logical line. Throws a Fault. */
 export function parseInstruction(line: LogicalLine, escapeChar: string, from = 0): Parsed {
   const { keyword, from: start, to, next } = keywordOf(line.text, from);
   if (!keywords.includes(keyword)) {
-    const near = nearestKeyword(keyword);
     throw new Fault("UNKNOWN_INSTRUCTION", `unknown instruction ${quoted(line.text.slice(start, to))}`, start, to, {
-      hint: near === undefined ? `the instructions are ${keywords.join(", ")}` : `did you mean "${near}"?`,
+      hint: keywordHint(keyword),
     });
   }
   const { flags, rest: at } = leadingFlags(line.text, next);
@@ -114,6 +120,11 @@ function parseFrom(written: Written): Parsed<From> {
   const platform = flags.text("platform");
   const base = { keyword: "FROM", image: image.text, ...(platform === undefined ? {} : { platform }) } as const;
   if (as === undefined) return base;
+  if (as.text.toUpperCase() === "AS" && stage === undefined) {
+    throw new Fault("MISSING_ARGUMENT", "FROM … AS needs a name for the stage", as.from, as.to, {
+      hint: `write FROM ${image.text} AS NAME`,
+    });
+  }
   if (as.text.toUpperCase() !== "AS" || stage === undefined || extra !== undefined) {
     const [odd] = as.text.toUpperCase() === "AS" ? [extra ?? as] : [as];
     throw new Fault(
@@ -154,7 +165,12 @@ function oneOf(flags: Flags, name: string, allowed: readonly string[]): string |
   const value = flags.text(name);
   if (value === undefined || allowed.includes(value)) return value;
   const { from, to } = flags.token(name);
-  throw new Fault("INVALID_FLAG", `RUN --${name} is ${quoted(value)}: expected ${allowed.join(", ")}`, from, to);
+  throw new Fault(
+    "INVALID_FLAG",
+    `RUN --${name} is ${quoted(value)}: expected ${allowed.slice(0, -1).join(", ")} or ${allowed.at(-1)}`,
+    from,
+    to,
+  );
 }
 
 function parseOnBuild(written: Written): Parsed<OnBuild> {

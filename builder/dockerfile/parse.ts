@@ -41,7 +41,8 @@ export function parseDockerfile(text: string, file: string): Dockerfile {
       const error = new TsbuildError("INSTRUCTION_BEFORE_FROM", `${keyword} stands before the first FROM`, {
         hint: "only ARG may stand there: begin with FROM IMAGE, or FROM scratch",
       });
-      report(error, rangeAt(line, 0, keyword.length));
+      const name = keywordOf(line.text, 0);
+      report(error, rangeAt(line, name.from, name.to));
     }
   }
   if (stages.length === 0 && errors.length === 0) report(noStages(globals), globals.at(-1)?.range ?? startOfFile);
@@ -83,7 +84,7 @@ function parseLine(
   report: (fault: Fault, line: LogicalLine) => void,
 ): Instruction | undefined {
   try {
-    const base = { range: line.range, source: text.slice(line.from, line.to), text: line.text };
+    const base = { range: line.range, source: text.slice(line.from, line.to), text: line.text.trimStart() };
     return { ...parseInstruction(line, escapeChar), ...base } as Instruction; // a spread over a union loses the union
   } catch (error) {
     if (!(error instanceof Fault)) throw error;

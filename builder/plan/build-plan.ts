@@ -1,7 +1,7 @@
-import { machinePlatform } from "../../store/platform.ts";
+import { TsbuildError } from "../../store/errors.ts";
 import type { HistoryEntry, ImageConfig, Platform } from "../../store/oci.ts";
 import type { LayerRef } from "../../store/open-rootfs.ts";
-import { TsbuildError } from "../../store/errors.ts";
+import { machinePlatform } from "../../store/platform.ts";
 import { withRange } from "../dockerfile/errors.ts";
 import type { Dockerfile, Instruction } from "../dockerfile/instruction.ts";
 import type { NetworkMode } from "../options.ts";
@@ -54,9 +54,16 @@ export interface PlanOptions {
 }
 
 /** First half: which stages are needed, and which images. Needs nothing but the text. Pure. */
-export function outlineBuild(dockerfile: Dockerfile, options: PlanOptions): { outline: StagePlan; sources: ArgSources; images: readonly ImageUse[] } {
+export function outlineBuild(
+  dockerfile: Dockerfile,
+  options: PlanOptions,
+): { outline: StagePlan; sources: ArgSources; images: readonly ImageUse[] } {
   const targetName = options.target ?? dockerfile.stages.at(-1)?.from.stage ?? "default";
-  const fixed = { escape: dockerfile.escape, buildArgs: options.buildArgs, platformArgs: platformArgs(options.platform, machinePlatform(), targetName) };
+  const fixed = {
+    escape: dockerfile.escape,
+    buildArgs: options.buildArgs,
+    platformArgs: platformArgs(options.platform, machinePlatform(), targetName),
+  };
   const globals = globalArgs(dockerfile.globals, fixed, dockerfile);
   const sources: ArgSources = { ...fixed, globals: new Map([...globals.variables].filter(([name]) => globals.args.includes(name))) };
   const outline = planStages(dockerfile, globals, sources, options.target);
@@ -92,7 +99,7 @@ export function planBuild(
     const info = (position: number, instruction: Instruction): StepInfo => ({
       id: nextId++,
       ...(single ? {} : { stage: label }),
-      title: `[${single ? "" : `${label} `}${position}/${steps.length + 1}] ${oneLine(instruction.source)}`,
+      title: `[${single ? "" : `${label} `}${position}/${steps.length + 1}] ${shorten(instruction.text)}`,
       range: instruction.range,
     });
     const fromInfo = info(1, planned.stage.from);
@@ -138,7 +145,10 @@ function baseOf(
   const { config } = image(base.image);
   if ((config.config?.OnBuild ?? []).length > 0) {
     withRange(dockerfile, stage.from.range, () => {
-      throw new TsbuildError("UNSUPPORTED_FEATURE", `planning the build: the base image "${base.image}" has ONBUILD triggers, which this version does not run`);
+      throw new TsbuildError(
+        "UNSUPPORTED_FEATURE",
+        `planning the build: the base image "${base.image}" has ONBUILD triggers, which this version does not run`,
+      );
     });
   }
   return imageBase(config);
@@ -146,7 +156,6 @@ function baseOf(
 
 const titleLimit = 160;
 
-function oneLine(source: string): string {
-  const text = source.replace(/[\\`]\r?\n/g, " ").replace(/\s+/g, " ").trim();
+function shorten(text: string): string {
   return text.length <= titleLimit ? text : `${text.slice(0, titleLimit - 1)}…`;
 }

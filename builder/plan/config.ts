@@ -11,11 +11,19 @@ export type ConfigInstruction = Exclude<Instruction, { readonly keyword: "FROM" 
 
 /** The words of a shell-form or exec-form command under the shell in force. */
 export function commandArgs(command: Command, config: ContainerConfig): readonly string[] {
-  return command.form === "exec" ? command.args : [...(config.Shell ?? ["/bin/sh", "-c"]), command.script];
+  return command.form === "exec" ? command.args : shellArgs(command.script, config);
+}
+
+export function shellArgs(script: string, config: ContainerConfig): readonly string[] {
+  return [...(config.Shell ?? ["/bin/sh", "-c"]), script];
 }
 
 /** Applies one instruction. Pure; `createdBy` is its history text, absent where BuildKit writes none. */
-export function applyConfig(instruction: ConfigInstruction, state: StageState, sources: ArgSources): { state: StageState; createdBy?: string } {
+export function applyConfig(
+  instruction: ConfigInstruction,
+  state: StageState,
+  sources: ArgSources,
+): { state: StageState; createdBy?: string } {
   const word = (text: string) => expand(text, state.scope, sources);
   const config = (change: Partial<ContainerConfig>): StageState => ({ ...state, config: { ...state.config, ...change } });
   switch (instruction.keyword) {
@@ -26,10 +34,8 @@ export function applyConfig(instruction: ConfigInstruction, state: StageState, s
     case "ENV": {
       // All pairs see the values from before the instruction.
       const pairs = instruction.pairs.map(({ key, value }) => [word(key), word(value)] as const);
-      const next = pairs.reduce<StageState>(
-        (all, [name, value]) => ({ ...all, config: setEnv(all.config, name, value), scope: setVariable(all.scope, name, value) }),
-        state,
-      );
+      let next = state;
+      for (const [name, value] of pairs) next = { ...next, config: setEnv(next.config, name, value), scope: setVariable(next.scope, name, value) };
       return { state: next, createdBy: `ENV ${pairs.map(([name, value]) => `${name}=${value}`).join(" ")}` };
     }
     case "LABEL": {

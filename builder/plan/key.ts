@@ -30,7 +30,11 @@ export interface KeyContext {
   readonly epoch?: number;
 }
 
-export function runKey(operation: RunOperation, context: KeyContext, sandbox: { owners: OwnerMode; hosts: readonly string[]; hostname: string }): KeyTree {
+export function runKey(
+  operation: RunOperation,
+  context: KeyContext,
+  sandbox: { owners: OwnerMode; hosts: readonly string[]; hostname: string },
+): KeyTree {
   return {
     ...common("run", context),
     args: operation.args,

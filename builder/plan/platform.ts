@@ -6,7 +6,9 @@ import { platformText } from "../../store/platform.ts";
 export function parsePlatform(text: string): Platform {
   const [os, architecture, variant, ...rest] = text.split("/");
   if (!os || !architecture || rest.length > 0 || variant === "") {
-    throw new TsbuildError("INVALID_PLATFORM", `reading the platform "${text}": expected OS/ARCHITECTURE[/VARIANT]`, { hint: "for example linux/amd64" });
+    throw new TsbuildError("INVALID_PLATFORM", `reading the platform "${text}": expected OS/ARCHITECTURE[/VARIANT]`, {
+      hint: "for example linux/amd64",
+    });
   }
   return variant === undefined ? { os, architecture } : { os, architecture, variant };
 }

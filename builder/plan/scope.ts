@@ -45,7 +45,8 @@ export function declareArgs(instruction: Arg, scope: Scope, sources: ArgSources)
   let next = scope;
   for (const { name: word, value: fallback } of instruction.args) {
     const name = expand(word, next, sources);
-    const value = ownValue(sources.buildArgs, name) ?? (fallback === undefined ? inherited(name, sources) : expand(fallback, next, sources));
+    const value =
+      ownValue(sources.buildArgs, name) ?? (fallback === undefined ? inherited(name, sources) : expand(fallback, next, sources));
     if (value !== undefined) next = setVariable(next, name, value);
     next = { ...next, args: [...next.args.filter((other) => other !== name), name] };
     texts.push(value === undefined ? name : `${name}=${value}`);

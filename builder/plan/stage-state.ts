@@ -34,7 +34,12 @@ export function scratchBase(): BaseState {
 export function imageBase(image: ImageConfig): BaseState {
   const { OnBuild: _, ...config } = image.config ?? {};
   const variables = new Map((config.Env ?? []).map(splitVariable));
-  const state: StageState = { config, scope: { variables, args: [] }, cmdIsOwn: false, ...(image.author === undefined ? {} : { author: image.author }) };
+  const state: StageState = {
+    config,
+    scope: { variables, args: [] },
+    cmdIsOwn: false,
+    ...(image.author === undefined ? {} : { author: image.author }),
+  };
   return { state: withDefaultPath(state), history: image.history ?? [] };
 }
 

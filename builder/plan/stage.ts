@@ -1,11 +1,13 @@
 import { posix } from "node:path";
 import { TsbuildError } from "../../store/errors.ts";
+import { parseChmod } from "../dockerfile/chmod.ts";
 import { withRange } from "../dockerfile/errors.ts";
+import { shellScript } from "../dockerfile/heredoc.ts";
 import type { Copy, Dockerfile, Instruction, Run, Workdir } from "../dockerfile/instruction.ts";
-import { parseChmod } from "../dockerfile/values.ts";
+
 import { expandDocument } from "../dockerfile/words.ts";
 import type { NetworkMode } from "../options.ts";
-import { applyConfig, commandArgs } from "./config.ts";
+import { applyConfig, commandArgs, shellArgs } from "./config.ts";
 import { runHistory } from "./history.ts";
 import type { CopyOperation, CopyOrigin, Operation, RunDocument, RunOperation } from "./operation.ts";
 import { type ArgSources, expand } from "./scope.ts";
@@ -88,7 +90,8 @@ function planRun(instruction: Run, state: StageState, options: WorkOptions): Run
   const { args, documents } = runCommand(instruction, state);
   const [first, ...rest] = args;
   if (first === undefined) throw new TsbuildError("EMPTY_COMMAND", "reading RUN: there is no command to run");
-  const network = instruction.network === undefined ? options.network : networkMode(expand(instruction.network, state.scope, options.sources));
+  const network =
+    instruction.network === undefined ? options.network : networkMode(expand(instruction.network, state.scope, options.sources));
   return {
     op: "run",
     args: [first, ...rest],
@@ -100,20 +103,13 @@ function planRun(instruction: Run, state: StageState, options: WorkOptions): Run
   };
 }
 
-/** RUN with nothing but a heredoc runs its body; beside other words the shell itself reads the documents. */
-function runCommand(instruction: Run, state: StageState): { args: readonly string[]; documents: readonly RunDocument[] } {
-  const { command } = instruction;
-  if (command.form === "exec" || command.heredocs.length === 0) return { args: commandArgs(command, state.config), documents: [] };
-  const [first] = command.heredocs;
-  if (first !== undefined && command.heredocs.length === 1 && /^<<-?\s*(["']?)[^"'\s]+\1$/.test(command.script.trim())) {
-    if (first.content.startsWith("#!")) {
-      const path = `/dev/pipes/${first.name}`;
-      return { args: [path], documents: [{ path, content: first.content }] };
-    }
-    return { args: commandArgs({ form: "shell", script: first.content, heredocs: [] }, state.config), documents: [] };
-  }
-  const bodies = command.heredocs.map(({ content, name }) => `${content}${name}\n`).join("");
-  return { args: commandArgs({ form: "shell", script: `${command.script}\n${bodies}`, heredocs: [] }, state.config), documents: [] };
+/** A heredoc body that is a program of its own is put where no layer reaches, and run from there. */
+function runCommand({ command }: Run, { config }: StageState): { args: readonly string[]; documents: readonly RunDocument[] } {
+  if (command.form === "exec") return { args: commandArgs(command, config), documents: [] };
+  const shell = shellScript(command);
+  if (shell.kind === "script") return { args: shellArgs(shell.script, config), documents: [] };
+  const path = `/dev/pipes/${shell.name}`;
+  return { args: [path], documents: [{ path, content: shell.content }] };
 }
 
 function networkMode(text: string): NetworkMode {
@@ -129,7 +125,13 @@ function planCopy(
   sources: ArgSources,
 ): { operation: CopyOperation; createdBy: string } {
   const { flags, keyword } = instruction;
-  for (const [name, value] of Object.entries({ link: flags.link, parents: flags.parents, exclude: flags.exclude?.length, checksum: flags.checksum, "keep-git-dir": flags.keepGitDir })) {
+  for (const [name, value] of Object.entries({
+    link: flags.link,
+    parents: flags.parents,
+    exclude: flags.exclude?.length,
+    checksum: flags.checksum,
+    "keep-git-dir": flags.keepGitDir,
+  })) {
     if (value) throw unsupported(`${keyword} --${name}`);
   }
   const word = (text: string) => expand(text, state.scope, sources);
@@ -188,7 +190,10 @@ function copyTarget(target: string, state: StageState): string {
 
 function refuseRemote(keyword: string, path: string): void {
   if (/^(https?|git|ssh):\/\//.test(path) || /^[\w.-]+@[\w.-]+:/.test(path)) {
-    if (keyword === "COPY") throw new TsbuildError("INVALID_SOURCE", `reading COPY ${path}: COPY reads files only`, { hint: "use ADD for URLs and git repositories" });
+    if (keyword === "COPY")
+      throw new TsbuildError("INVALID_SOURCE", `reading COPY ${path}: COPY reads files only`, {
+        hint: "use ADD for URLs and git repositories",
+      });
     throw unsupported(`ADD of a URL or git repository (${path})`);
   }
 }

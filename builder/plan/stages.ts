@@ -69,7 +69,14 @@ export function planStages(dockerfile: Dockerfile, globals: Scope, sources: ArgS
   return { stages, target: last };
 }
 
-function planStage(dockerfile: Dockerfile, stage: Stage, index: number, globals: Scope, sources: ArgSources, copiedImages: readonly ImageUse[]): PlannedStage {
+function planStage(
+  dockerfile: Dockerfile,
+  stage: Stage,
+  index: number,
+  globals: Scope,
+  sources: ArgSources,
+  copiedImages: readonly ImageUse[],
+): PlannedStage {
   return withRange(dockerfile, stage.from.range, () => {
     const image = expand(stage.from.image, globals, sources);
     if (image === "") {
@@ -79,7 +86,8 @@ function planStage(dockerfile: Dockerfile, stage: Stage, index: number, globals:
     }
     const platform = stage.from.platform === undefined ? "" : expand(stage.from.platform, globals, sources);
     const earlier = findStage(dockerfile, image, index, false);
-    const base: Base = earlier !== undefined ? { kind: "stage", stage: earlier } : image === "scratch" ? { kind: "scratch" } : { kind: "image", image };
+    const base: Base =
+      earlier !== undefined ? { kind: "stage", stage: earlier } : image === "scratch" ? { kind: "scratch" } : { kind: "image", image };
     return {
       index,
       base,
@@ -124,6 +132,11 @@ function targetStage(dockerfile: Dockerfile, target: string): number {
   const names = dockerfile.stages.flatMap((stage) => (stage.from.stage === undefined ? [] : [stage.from.stage]));
   const near = nearest(target, names);
   throw new TsbuildError("UNKNOWN_TARGET", `looking for the target stage "${target}": ${dockerfile.file} has no stage of that name`, {
-    hint: near !== undefined ? `did you mean "${near}"?` : names.length > 0 ? `its stages are: ${names.join(", ")}` : "it has no named stages: add AS <name> to a FROM",
+    hint:
+      near !== undefined
+        ? `did you mean "${near}"?`
+        : names.length > 0
+          ? `its stages are: ${names.join(", ")}`
+          : "it has no named stages: add AS <name> to a FROM",
   });
 }

@@ -17,7 +17,7 @@ function describeUsage(usage: StepUsage): string[] {
   const said: string[] = [];
   if (usage.cpuMs !== undefined) said.push(`${formatDuration(usage.cpuMs)} cpu`);
   if (usage.peakMemoryBytes !== undefined) said.push(`${formatBytes(usage.peakMemoryBytes)} memory`);
-  const moved = (usage.readBytes ?? 0) + (usage.writtenBytes ?? 0);
-  if (moved > 0) said.push(`${formatBytes(usage.readBytes ?? 0)} read`, `${formatBytes(usage.writtenBytes ?? 0)} written`);
+  if (usage.readBytes) said.push(`${formatBytes(usage.readBytes)} read`);
+  if (usage.writtenBytes) said.push(`${formatBytes(usage.writtenBytes)} written`);
   return said;
 }

@@ -1,14 +1,13 @@
-import { readFile } from "node:fs/promises";
+import { readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { openCgroup, runSandbox, type SandboxResult, type SandboxSpec } from "../../runtime-addon/index.ts";
-import { writeFile } from "node:fs/promises";
 import type { LayerRef } from "../../store/open-rootfs.ts";
 import type { Store } from "../../store/store.ts";
 import type { ResourceLimits } from "../options.ts";
 import type { StepUsage } from "../progress/event.ts";
 import type { Identity } from "../steps/passwd.ts";
-import { findHostCa } from "./host-ca.ts";
 import type { Host, OpenHost } from "./host.ts";
+import { findHostCa } from "./host-ca.ts";
 import { type HostEntry, hostsFile, resolvFile } from "./network-files.ts";
 import { makeSkeleton } from "./skeleton.ts";
 
@@ -51,8 +50,6 @@ export interface ContainerOptions {
   /** Aborting kills everything at once. */
   readonly kill?: AbortSignal;
   readonly now: () => number;
-  /** Said where usage cannot be measured because no control group is writable. */
-  readonly onNote: (message: string) => void;
   readonly onStarted?: (deliver: (signal: NodeJS.Signals) => void) => void;
 }
 
@@ -84,8 +81,7 @@ export async function withContainer<T>(
     await writeFile(files.resolv, resolvFile(await hostResolvConf(), spec.network), { mode: 0o644 });
     await writeFile(files.hosts, hostsFile(spec.hostname, spec.hosts), { mode: 0o644 });
     const ca = spec.hostCa ? await findHostCa() : undefined;
-    const cgroup = await openCgroup(spec.limits);
-    if (cgroup.group === undefined && cgroup.reason !== undefined) options.onNote(cgroup.reason);
+    const { group } = await openCgroup(spec.limits);
     try {
       const sandbox: SandboxSpec = {
         root: { lowers: [...topmostOnly(lowers), skeleton], upper: join(directory, "upper"), work: join(directory, "work") },
@@ -109,19 +105,19 @@ export async function withContainer<T>(
           groups: spec.identity.groups,
           ...(spec.tty ? { tty: true } : {}),
         },
-        ...(cgroup.group === undefined ? {} : { cgroup: cgroup.group }),
+        ...(group === undefined ? {} : { cgroup: group }),
       };
       const startedAtMs = options.now();
       const result = await runSandbox(sandbox, io, {
         signal: options.signal,
         ...(options.kill === undefined ? {} : { kill: options.kill }),
-        onStart: (sandbox) => options.onStarted?.((signal) => sandbox.kill(signal)),
+        onStarted: (sandbox) => options.onStarted?.((signal) => sandbox.kill(signal)),
       });
       const endedAtMs = options.now();
       const usage = { wallMs: endedAtMs - startedAtMs, ...result.usage };
       return await after({ host: opened, directory, result, usage, startedAtMs, endedAtMs });
     } finally {
-      await cgroup.group?.close();
+      await group?.close();
     }
   } finally {
     await work.remove({ path: directory });

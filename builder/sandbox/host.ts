@@ -12,8 +12,6 @@ export interface Host {
   expectedOwners(): OwnerMode;
   /** Climbs the ladder once. Throws SandboxError when no rung holds. */
   open(): Promise<OpenHost>;
-  /** Says something about this machine, once however often it comes up. */
-  note(message: string): void;
   close(): Promise<void>;
 }
 
@@ -26,18 +24,11 @@ export interface OpenHost {
 }
 
 export function openHost(store: Store, onEvent: EventSink): Host {
-  const said = new Set<string>();
   let worker: NamespaceWorker<DirectoryMethods> | undefined;
   let opened: Promise<OpenHost> | undefined;
 
-  const note = (message: string): void => {
-    if (said.has(message)) return;
-    said.add(message);
-    onEvent({ type: "note", message });
-  };
-
   async function climb(): Promise<OpenHost> {
-    const direct = await probeOverlay(store.root);
+    const direct = await probeOverlay(await store.temp("probe"));
     if (direct.ok) return { work: localDirectoryWork(store), owners: "exact" };
     const map = readIdMap();
     try {
@@ -49,8 +40,11 @@ export function openHost(store: Store, onEvent: EventSink): Host {
         hint: error.hint ?? "see tsbuild info",
       });
     }
-    const rung = map.kind === "ranges" ? "with this user's sub-id range" : `with one id only (${map.reason}): every file of a RUN layer belongs to root`;
-    note(`sandbox: overlay in a user namespace, ${rung}`);
+    const rung =
+      map.kind === "ranges"
+        ? "with this user's sub-id range"
+        : `with one id only (${map.reason}): every file of a RUN layer belongs to root`;
+    onEvent({ type: "note", message: `sandbox: overlay in a user namespace, ${rung}` });
     return { work: remoteDirectoryWork(worker), owners: map.kind === "ranges" ? "exact" : "flat", userNamespace: { pid: worker.pid } };
   }
 
@@ -60,7 +54,6 @@ export function openHost(store: Store, onEvent: EventSink): Host {
       opened ??= climb();
       return opened;
     },
-    note,
     async close() {
       // A climb under way ends first, so that no worker is left behind.
       await opened?.catch(() => undefined);

@@ -16,7 +16,9 @@ export function parseAddHost(text: string): HostEntry {
   const match = /^([^:=\s]+)[:=](\S+)$/.exec(text);
   const [, name, address] = match ?? [];
   if (name === undefined || address === undefined) {
-    throw new TsbuildError("INVALID_HOST", `reading --add-host ${text}: expected NAME:ADDRESS`, { hint: "for example db.local:10.0.0.5 or host.docker.internal:host-gateway" });
+    throw new TsbuildError("INVALID_HOST", `reading --add-host ${text}: expected NAME:ADDRESS`, {
+      hint: "for example db.local:10.0.0.5 or host.docker.internal:host-gateway",
+    });
   }
   return { name, address: address === "host-gateway" ? gatewayAddress : address.replace(/^\[(.*)\]$/, "$1") };
 }

@@ -15,12 +15,19 @@ export async function publishPorts(ports: readonly PortMapping[]): Promise<{ clo
     for (const port of ports) {
       if (port.hostPort === port.containerPort && port.hostAddress === undefined) continue;
       if (port.protocol !== "tcp") {
-        throw new TsbuildError("UNSUPPORTED_PORT", `publishing ${port.hostPort}:${port.containerPort}/${port.protocol}: only tcp ports can be mapped to another number`);
+        throw new TsbuildError(
+          "UNSUPPORTED_PORT",
+          `publishing ${port.hostPort}:${port.containerPort}/${port.protocol}: only tcp ports can be mapped to another number`,
+        );
       }
       if (port.hostPort === port.containerPort) {
-        throw new TsbuildError("UNSUPPORTED_PORT", `publishing ${port.hostAddress}:${port.hostPort}: the container shares the host's network and listens on its own address`, {
-          hint: "leave out the address, or choose another port of the host",
-        });
+        throw new TsbuildError(
+          "UNSUPPORTED_PORT",
+          `publishing ${port.hostAddress}:${port.hostPort}: the container shares the host's network and listens on its own address`,
+          {
+            hint: "leave out the address, or choose another port of the host",
+          },
+        );
       }
       servers.push(await relay(port));
     }
@@ -47,7 +54,13 @@ function relay({ hostAddress, hostPort, containerPort }: PortMapping): Promise<S
     });
     server.once("error", (cause: NodeJS.ErrnoException) => {
       const taken = cause.code === "EADDRINUSE";
-      reject(new TsbuildError(taken ? "PORT_IN_USE" : "PORT_UNAVAILABLE", `publishing port ${hostPort}: ${taken ? "another program listens on it" : cause.message}`, { cause }));
+      reject(
+        new TsbuildError(
+          taken ? "PORT_IN_USE" : "PORT_UNAVAILABLE",
+          `publishing port ${hostPort}: ${taken ? "another program listens on it" : cause.message}`,
+          { cause },
+        ),
+      );
     });
     server.listen({ port: hostPort, ...(hostAddress === undefined ? {} : { host: hostAddress }) }, () => {
       // Connections may keep going while the container runs, but never keep this process alive.

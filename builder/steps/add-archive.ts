@@ -80,7 +80,8 @@ function readerOf({ content, ...node }: SourceNode): Bytes | undefined {
       return () => readFile(path);
     }
     case "tar":
-      return () => (node.size === 0 ? empty() : createReadStream(content.tar, { start: content.offset, end: content.offset + node.size - 1 }));
+      return () =>
+        node.size === 0 ? empty() : createReadStream(content.tar, { start: content.offset, end: content.offset + node.size - 1 });
     case "bytes":
       return async function* () {
         yield content.bytes;
@@ -102,7 +103,13 @@ async function* empty(): AsyncGenerator<Uint8Array> {}
 /** A header whose checksum is right (POSIX.1-2017, pax, "ustar Interchange Format"). */
 function isTarHeader(block: Buffer): boolean {
   if (block.length < blockBytes) return false;
-  const stored = Number.parseInt(block.toString("latin1", 148, 156).replace(/[\0 ]+/g, " ").trim(), 8);
+  const stored = Number.parseInt(
+    block
+      .toString("latin1", 148, 156)
+      .replace(/[\0 ]+/g, " ")
+      .trim(),
+    8,
+  );
   let sum = 0;
   for (let i = 0; i < blockBytes; i++) sum += i >= 148 && i < 156 ? 0x20 : (block[i] ?? 0);
   return sum === stored && sum !== 8 * 0x20;
@@ -114,9 +121,13 @@ async function unpack(source: CopySource, read: Bytes, tar: string, signal: Abor
   const nodes: SourceNode[] = [];
   for (const entry of tree.entries) {
     if (entry.kind === "whiteout" || entry.kind === "opaque") {
-      throw new TsbuildError("RESERVED_NAME", `unpacking ${textOf(source.name)}: "${textOf(entry.path)}" has the name of a layer's whiteout`, {
-        hint: "names that begin with .wh. cannot be in an image",
-      });
+      throw new TsbuildError(
+        "RESERVED_NAME",
+        `unpacking ${textOf(source.name)}: "${textOf(entry.path)}" has the name of a layer's whiteout`,
+        {
+          hint: "names that begin with .wh. cannot be in an image",
+        },
+      );
     }
     nodes.push(entry.kind === "file" ? { ...entry, content: { at: "tar", tar, offset: entry.offset } } : entry);
   }

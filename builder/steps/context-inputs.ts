@@ -32,7 +32,9 @@ export function contextReader(store: Store, context: DirectoryContext, now: () =
     return stats;
   };
   const readKnown = () => {
-    known ??= readRecord(store, "contexts", rootsName).then((bytes) => (bytes === undefined ? {} : (JSON.parse(bytes.toString("utf8")) as KnownRoots)));
+    known ??= readRecord(store, "contexts", rootsName).then((bytes) =>
+      bytes === undefined ? {} : (JSON.parse(bytes.toString("utf8")) as KnownRoots),
+    );
     return known;
   };
 

@@ -3,7 +3,7 @@ import { TsbuildError } from "../../store/errors.ts";
 import type { DirectoryEntry, NodeEntry, SourceEntry } from "../../store/layer/entry.ts";
 import { joinPath } from "../../store/layer/entry-path.ts";
 import type { Rootfs } from "../../store/layer/rootfs.ts";
-import type { ModeChange } from "../dockerfile/values.ts";
+import type { ModeChange } from "../dockerfile/chmod.ts";
 import type { CopySource, SourceNode } from "./copy-source.ts";
 
 export interface Owner {
@@ -74,7 +74,8 @@ export function placeSources(sources: readonly PlacedSource[], parent: Rootfs, p
     }
     if (newest === undefined || isNewer(node, newest)) newest = node;
     const isLink = node.kind === "symlink";
-    const mode = placement.chmod === undefined || isLink || unpacked ? node.mode : placement.chmod.apply(node.mode, node.kind === "directory");
+    const mode =
+      placement.chmod === undefined || isLink || unpacked ? node.mode : placement.chmod.apply(node.mode, node.kind === "directory");
     const entry = { ...node, path, mode, uid: owner?.uid ?? node.uid, gid: owner?.gid ?? node.gid };
     made.delete(path);
     placed.set(path, node);

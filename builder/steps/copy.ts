@@ -1,9 +1,9 @@
 import { type ByteString, bytesOf } from "../../runtime-addon/index.ts";
 import type { Digest } from "../../store/digest.ts";
 import { TsbuildError } from "../../store/errors.ts";
-import type { Tree } from "../../store/layer/tree.ts";
 import { writerVersion } from "../../store/layer/tar-format.ts";
-import { parseChmod } from "../dockerfile/values.ts";
+import type { Tree } from "../../store/layer/tree.ts";
+import { parseChmod } from "../dockerfile/chmod.ts";
 import { copyKey } from "../plan/key.ts";
 import type { CopyOperation } from "../plan/operation.ts";
 import { unpackArchives } from "./add-archive.ts";

@@ -16,7 +16,10 @@ export async function entriesLayer(
   try {
     const tar = join(scratch, "layer.tar");
     // The contentId of a COPY leaves all times out: they are not part of what is copied.
-    const tree = await writeLayer(epoch === undefined ? entries : entries.map((entry) => clamp(entry, epoch)), tar, { sync: true, ignoreMtime: () => true });
+    const tree = await writeLayer(epoch === undefined ? entries : entries.map((entry) => clamp(entry, epoch)), tar, {
+      sync: true,
+      ignoreMtime: () => true,
+    });
     return { info: await store.layers.add(tree, { tempTar: tar }), tree };
   } finally {
     await removeTree(scratch);

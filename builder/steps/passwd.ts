@@ -39,7 +39,8 @@ export async function resolveUser(rootfs: Rootfs, text: string): Promise<Identit
   if (group !== undefined) return { uid, gid: groupId(await readGroup(rootfs), group, text), groups: [], home: row?.home ?? "/" };
   const name = row?.name;
   const isName = !/^\d+$/.test(user);
-  const groups = isName && name !== undefined ? (await readGroup(rootfs)).filter(({ members }) => members.includes(name)).map(({ gid }) => gid) : [];
+  const groups =
+    isName && name !== undefined ? (await readGroup(rootfs)).filter(({ members }) => members.includes(name)).map(({ gid }) => gid) : [];
   return { uid, gid: row?.gid ?? 0, groups, home: row?.home ?? "/" };
 }
 
@@ -91,7 +92,9 @@ function id(text: string, whole: string): number {
 
 async function readPasswd(rootfs: Rootfs): Promise<readonly PasswdRow[]> {
   const rows = await readRows(rootfs, "etc/passwd");
-  return rows.map(([name = "", , uid, gid, , home]) => ({ name, uid: Number(uid), gid: Number(gid), home: home || "/" })).filter(hasNumbers);
+  return rows
+    .map(([name = "", , uid, gid, , home]) => ({ name, uid: Number(uid), gid: Number(gid), home: home || "/" }))
+    .filter(hasNumbers);
 }
 
 async function readGroup(rootfs: Rootfs): Promise<readonly GroupRow[]> {

@@ -29,7 +29,8 @@ export function findInRootfs(rootfs: Rootfs, source: string, origin: string): re
   }
   const path = bytesOf(source);
   const found = listed(baseName(path), path);
-  if (found === undefined) throw new TsbuildError("COPY_SOURCE_NOT_FOUND", `looking for "/${source}" in ${origin}: no such file or directory`);
+  if (found === undefined)
+    throw new TsbuildError("COPY_SOURCE_NOT_FOUND", `looking for "/${source}" in ${origin}: no such file or directory`);
   return [found];
 }
 
@@ -44,7 +45,10 @@ export async function toCopySource(rootfs: Rootfs, source: RootfsSource): Promis
 }
 
 /** The same without contents, and the digest of each file, which the layers' trees know. */
-export function toHashable(rootfs: Rootfs, source: RootfsSource): { readonly source: CopySource; readonly digests: ReadonlyMap<SourceNode, Digest> } {
+export function toHashable(
+  rootfs: Rootfs,
+  source: RootfsSource,
+): { readonly source: CopySource; readonly digests: ReadonlyMap<SourceNode, Digest> } {
   const digests = new Map<SourceNode, Digest>();
   const nodes = source.entries.map((entry) => {
     const node = belowTop(entry, source.top);
@@ -71,7 +75,12 @@ function match(rootfs: Rootfs, pattern: string): readonly ByteString[] {
     const matches = hasWildcard(part) ? compilePattern(part) : undefined;
     matched = matched.flatMap((directory) => {
       const literal = matches === undefined ? rootfs.lookup(joinPath(directory, part)) : undefined;
-      const found = matches === undefined ? (literal === undefined ? [] : [literal]) : rootfs.list(directory).filter(({ path }) => matches(baseName(path)));
+      const found =
+        matches === undefined
+          ? literal === undefined
+            ? []
+            : [literal]
+          : rootfs.list(directory).filter(({ path }) => matches(baseName(path)));
       return found.filter((entry) => isLast || entry.kind === "directory").map((entry) => entry.path);
     });
   }

@@ -38,7 +38,13 @@ export interface RunPlace {
 const tailLines = 20;
 
 /** RUN: takes the recorded layer, or runs the command in a sandbox and makes a layer of what it changed. Throws StepError when it fails. */
-export async function runStep(operation: RunOperation, files: Files, context: StepContext, settings: RunSettings, place: RunPlace): Promise<StepOutcome> {
+export async function runStep(
+  operation: RunOperation,
+  files: Files,
+  context: StepContext,
+  settings: RunSettings,
+  place: RunPlace,
+): Promise<StepOutcome> {
   const keyFor = (owners: "exact" | "flat"): KeyTree =>
     runKey(operation, keyContext(files, context, writerVersion), {
       owners,
@@ -82,7 +88,7 @@ async function runAndCommit(
     documents: operation.documents,
     tty: false,
   } as const;
-  const options = { signal: context.signal, now: context.now, onNote: settings.host.note };
+  const options = { signal: context.signal, now: context.now };
   return withContainer(context.store, settings.host, spec, { stdin: "null", output }, options, async (finished) => {
     refuseFailure(finished, place, tail.lines());
     return commit(finished, files, context, keyFor(finished.host.owners));
@@ -95,8 +101,16 @@ function refuseFailure({ result, usage }: FinishedContainer, place: RunPlace, ta
   const { status } = result;
   if ("code" in status && status.code === 0) return;
   const step = failedStep(place);
-  const hint = result.usage.oomKilled === true ? { hint: `the step ran out of memory (peak ${usage.peakMemoryBytes ?? "unknown"} bytes): raise --memory` } : {};
-  throw new StepError(step, "code" in status ? { kind: "exit", code: status.code } : { kind: "signal", signal: signalName(status.signal) }, tail, hint);
+  const hint =
+    result.usage.oomKilled === true
+      ? { hint: `the step ran out of memory (peak ${usage.peakMemoryBytes ?? "unknown"} bytes): raise --memory` }
+      : {};
+  throw new StepError(
+    step,
+    "code" in status ? { kind: "exit", code: status.code } : { kind: "signal", signal: signalName(status.signal) },
+    tail,
+    hint,
+  );
 }
 
 /** A command that could not be started fails as a shell would say it. */

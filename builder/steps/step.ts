@@ -1,7 +1,7 @@
 import type { Digest } from "../../store/digest.ts";
-import type { Platform } from "../../store/oci.ts";
 import type { Rootfs } from "../../store/layer/rootfs.ts";
 import type { LayerInfo } from "../../store/layers.ts";
+import type { Platform } from "../../store/oci.ts";
 import type { LayerRef } from "../../store/open-rootfs.ts";
 import type { Store } from "../../store/store.ts";
 import type { StepCache } from "../cache/records.ts";

@@ -10,7 +10,7 @@ import {
   renameNoReplace,
 } from "../../runtime-addon/index.ts";
 import { TsbuildError } from "../errors.ts";
-import { compareEntries } from "./canonical.ts";
+import { sortEntries } from "./canonical.ts";
 import type { Attributes, DirectoryEntry, HardlinkEntry, TreeEntry } from "./entry.ts";
 import { parentPath, quotePath } from "./entry-path.ts";
 import type { Rootfs } from "./rootfs.ts";
@@ -72,7 +72,7 @@ function withDirectories(entries: readonly TreeEntry[], lower: Rootfs | undefine
   };
   imply("" as ByteString);
   for (const entry of entries) imply(entry.kind === "opaque" ? entry.path : parentPath(entry.path));
-  return implied.length === 0 ? [...entries] : [...entries, ...implied].sort(compareEntries);
+  return implied.length === 0 ? [...entries] : sortEntries([...entries, ...implied]);
 }
 
 type Device = Extract<TreeEntry, { kind: "char" | "block" }>;

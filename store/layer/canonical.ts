@@ -4,10 +4,20 @@ import type { LayerEntry, SourceEntry } from "./entry.ts";
 import { checkEntryPath, parentPath, quotePath } from "./entry-path.ts";
 import { layerXattrs } from "./xattrs.ts";
 
-/** Orders entries by the bytes of their paths; an opaque marker stands directly behind its directory. */
-export function compareEntries(a: LayerEntry, b: LayerEntry): number {
-  if (a.path !== b.path) return a.path < b.path ? -1 : 1;
-  return Number(a.kind === "opaque") - Number(b.kind === "opaque");
+/**
+ * Sorts like a walk: inside a directory by the bytes of the names, what is below a directory directly behind it ("a", "a/b", "a-b"), an opaque
+ * marker between the two. (By the bytes of whole paths "a-b" would come in between, and GNU tar would give "a" its time before
+ * "a/b" is made.)
+ */
+export function sortEntries<Entry extends LayerEntry>(entries: readonly Entry[]): Entry[] {
+  const keyed = entries.map((entry) => ({ key: walkKey(entry.path), rank: Number(entry.kind === "opaque"), entry }));
+  keyed.sort((a, b) => (a.key === b.key ? a.rank - b.rank : a.key < b.key ? -1 : 1));
+  return keyed.map(({ entry }) => entry);
+}
+
+/** Orders paths like a walk when compared as strings. */
+function walkKey(path: ByteString): string {
+  return path.replaceAll("/", "\0");
 }
 
 /**
@@ -16,7 +26,7 @@ export function compareEntries(a: LayerEntry, b: LayerEntry): number {
  * link to what is not a file of this layer; UNSAFE_PATH and RESERVED_NAME as checkEntryPath.
  */
 export function canonicalEntries(entries: readonly SourceEntry[]): SourceEntry[] {
-  const sorted = linksBehindFiles(entries).map(normalised).sort(compareEntries);
+  const sorted = sortEntries(linksBehindFiles(entries).map(normalised));
   // Paths of the layer that can hold nothing.
   const leaves = new Set<ByteString>();
   let last: SourceEntry | undefined;
@@ -68,7 +78,7 @@ function linksBehindFiles(entries: readonly SourceEntry[]): SourceEntry[] {
       continue;
     }
     groups.delete(entry.path);
-    const [first = entry.path, ...others] = [entry.path, ...names].sort();
+    const [first = entry.path, ...others] = inWalkOrder([entry.path, ...names]);
     result.push({ ...entry, path: first });
     const { content: _content, size: _size, ...attributes } = entry;
     for (const path of others) result.push({ ...attributes, kind: "hardlink", path, target: first });
@@ -78,22 +88,27 @@ function linksBehindFiles(entries: readonly SourceEntry[]): SourceEntry[] {
   return result;
 }
 
+/** The first is the name under which a file with several is the file. */
+export function inWalkOrder(paths: readonly ByteString[]): ByteString[] {
+  return paths
+    .map(walkKey)
+    .sort()
+    .map((key) => key.replaceAll("\0", "/") as ByteString);
+}
+
 /** The order in which sorted entries stand in a tar: removals before their siblings (OCI image spec, layer.md "Whiteouts"). */
 export function tarOrder<Entry extends LayerEntry>(sorted: readonly Entry[]): Entry[] {
-  const removals: { readonly directory: ByteString; readonly entry: Entry }[] = [];
-  const nodes: Entry[] = [];
-  for (const entry of sorted) {
-    if (entry.kind === "opaque") removals.push({ directory: entry.path, entry });
-    else if (entry.kind === "whiteout") removals.push({ directory: parentPath(entry.path), entry });
-    else nodes.push(entry);
-  }
-  if (removals.length === 0) return nodes;
-  const rank = ({ entry }: (typeof removals)[number]): string => (entry.kind === "opaque" ? "" : `/${entry.path}`);
-  removals.sort((a, b) => (a.directory !== b.directory ? (a.directory < b.directory ? -1 : 1) : rank(a) < rank(b) ? -1 : 1));
+  const nodes = sorted.filter((entry) => entry.kind !== "opaque" && entry.kind !== "whiteout");
+  if (nodes.length === sorted.length) return nodes;
+  // By directory, and inside one the opaque marker first: "" sorts before every name.
+  const removals = sorted
+    .filter((entry) => entry.kind === "opaque" || entry.kind === "whiteout")
+    .map((entry) => ({ directory: walkKey(entry.kind === "opaque" ? entry.path : parentPath(entry.path)), name: entry.kind === "opaque" ? "" : entry.path, entry }))
+    .sort((a, b) => (a.directory === b.directory ? (a.name < b.name ? -1 : 1) : a.directory < b.directory ? -1 : 1));
   const result: Entry[] = [];
   let next = 0;
   for (const { directory, entry } of removals) {
-    for (let node = nodes[next]; node !== undefined && node.path <= directory; node = nodes[++next]) result.push(node);
+    for (let node = nodes[next]; node !== undefined && walkKey(node.path) <= directory; node = nodes[++next]) result.push(node);
     result.push(entry);
   }
   return result.concat(nodes.slice(next));

@@ -1,6 +1,6 @@
 import { type ByteString, decodeScan, hashFiles, type ScanEntry, scan, statMany } from "../../runtime-addon/index.ts";
 import { digestFromBytes } from "../digest.ts";
-import { compareEntries } from "./canonical.ts";
+import { inWalkOrder, sortEntries } from "./canonical.ts";
 import type { Attributes, NodeEntry, SourceEntry } from "./entry.ts";
 import { parentPath, rootPath } from "./entry-path.ts";
 import type { Rootfs, RootfsEntry } from "./rootfs.ts";
@@ -78,8 +78,7 @@ export async function diffUpper(upper: string, parent: Rootfs, options: DiffUppe
     result.entries.push(entryOf(change, kind, { ...ownerOf(change, options.owners), ...mtime }, upper, fileOf.get(path)));
   }
   addRoot(result, decodeScan(rootBytes)[0], parent, options, upper);
-  result.entries.sort(compareEntries);
-  return result;
+  return { ...result, entries: sortEntries(result.entries) };
 }
 
 function readChanges(scanned: readonly ScanEntry[], parent: Rootfs): Change[] {
@@ -105,7 +104,7 @@ function linkGroups(changes: readonly Change[]): ReadonlyMap<ByteString, ByteStr
   }
   const fileOf = new Map<ByteString, ByteString>();
   for (const group of names.values()) {
-    const [first] = group.sort();
+    const [first] = inWalkOrder(group);
     if (group.length > 1 && first !== undefined) for (const path of group) fileOf.set(path, first);
   }
   return fileOf;

@@ -1,7 +1,7 @@
 import type { ByteString } from "../../runtime-addon/index.ts";
 import type { Digest } from "../digest.ts";
 import { TsbuildError } from "../errors.ts";
-import { compareEntries } from "./canonical.ts";
+import { inWalkOrder, sortEntries } from "./canonical.ts";
 import type { Attributes, TreeEntry } from "./entry.ts";
 import { baseName, joinPath, normaliseArchivePath, parentPath, quotePath, rootPath } from "./entry-path.ts";
 
@@ -33,8 +33,10 @@ export interface LayerCollector {
 
 /** What the kernel follows in one path (path_resolution(7)). */
 const maxSymlinks = 40;
-/** Keeps what one entry can cost small. */
+/** Keeps small what one entry can cost, in segments, */
 const maxSteps = 4096;
+/** and what symlinks can cost in all, in bytes of names. */
+const maxLinkWork = 500_000_000;
 
 /** Stands for whatever can hold no entries and leads nowhere. */
 const leaf = { kind: "file" } as const;
@@ -45,28 +47,31 @@ export function layerCollector(): LayerCollector {
   const cutAt = new Map<ByteString, number>();
   const whiteouts = new Set<ByteString>();
   const opaques = new Set<ByteString>();
-  /** Directories known to lead through no symlink. */
-  const plain = new Set<ByteString>([rootPath]);
+  /** Where the entries of directories stand; holds as long as nothing on the way is replaced. */
+  const resolved = new Map<ByteString, ByteString>([[rootPath, rootPath]]);
+  const onTheWay = new Set<ByteString>();
+  let linkWork = 0;
   let order = 0;
 
   const put = (path: ByteString, what: Node["what"], where: string): void => {
     const directory = "entry" in what && what.entry.kind === "directory";
     if (path === "" && !directory) throw new TsbuildError("INVALID_TAR", `${where}: the root is not a directory`);
     nodes.set(path, { order: order++, what });
-    if (directory) return;
-    cutAt.set(path, order);
-    if (plain.has(path)) resetPlain();
-  };
-  const resetPlain = (): void => {
-    plain.clear();
-    plain.add(rootPath);
+    if (!directory) cutAt.set(path, order);
+    if (onTheWay.size > 0 && onTheWay.has(path) && !(directory && !cutAt.has(path))) {
+      resolved.clear();
+      resolved.set(rootPath, rootPath);
+      onTheWay.clear();
+    }
   };
 
   /** Where entries of this directory stand. */
   const resolveDirectory = (directory: ByteString, where: string): ByteString => {
-    if (plain.has(directory)) return directory;
+    const known = resolved.get(directory);
+    if (known !== undefined) return known;
     let links = 0;
     let steps = 0;
+    let work = 0;
     let rest = directory.split("/").reverse();
     // The directories from the root to where we are, each with the newest cut at or above it.
     const reached = [{ path: rootPath, cut: 0 }];
@@ -79,6 +84,8 @@ export function layerCollector(): LayerCollector {
       }
       if (++steps > maxSteps) throw new TsbuildError("SYMLINK_LOOP", `${where}: ${quotePath(directory)} leads through too many directories`);
       const path = joinPath(here.path, segment as ByteString);
+      work += path.length;
+      onTheWay.add(path);
       const node = nodes.get(path);
       const entry = node === undefined || node.order < here.cut ? undefined : "entry" in node.what ? node.what.entry : leaf;
       if (entry === undefined || entry.kind === "directory") {
@@ -92,9 +99,11 @@ export function layerCollector(): LayerCollector {
       if (entry.target.startsWith("/")) reached.length = 1;
       rest = rest.concat(entry.target.split("/").reverse());
     }
-    if (links > 0) return reached.at(-1)?.path ?? rootPath;
-    plain.add(directory);
-    return directory;
+    if (links > 0) linkWork += work;
+    if (linkWork > maxLinkWork) throw new TsbuildError("SYMLINK_LOOP", `${where}: the archive's names lead through too many symlinks`);
+    const found = links === 0 ? directory : (reached.at(-1)?.path ?? rootPath);
+    resolved.set(directory, found);
+    return found;
   };
   const resolve = (path: ByteString, where: string): ByteString => {
     if (path === "") return path;
@@ -141,7 +150,7 @@ function settle(
   whiteouts: ReadonlySet<ByteString>,
   opaques: ReadonlySet<ByteString>,
 ): TreeEntry[] {
-  const paths = [...nodes.keys()].sort();
+  const paths = inWalkOrder([...nodes.keys()]);
   const result: TreeEntry[] = [];
   const firstNames = new Map<Inode, ByteString>();
   /** Of each directory, given or implied: the newest cut at or above it. */
@@ -165,7 +174,7 @@ function settle(
     result.push(entry);
   }
   addRemovals(result, { directories, leaves, whiteouts, opaques });
-  return result.sort(compareEntries);
+  return sortEntries(result);
 }
 
 function entryOf(path: ByteString, what: Node["what"], firstNames: Map<Inode, ByteString>): TreeEntry {

@@ -6,13 +6,13 @@ import type { Xattrs } from "./xattrs.ts";
  * Version of the canonical form that this file and tar-write.ts define. Same entries, same version: same bytes, on any machine.
  *
  * Form 1
- * - Order. Entries by the bytes of their path ("a", "a-b", "a/b"), so parents come first; the name of a hard-linked file that sorts first is
- *   the file, the others are links to it. Removals come before their siblings: directly behind the place of the directory that they are in,
- *   the opaque marker first, then whiteouts by name.
- * - Names. Relative, without "./"; a directory's ends in "/"; the root is "./". A name of up to 100 bytes stands in `name`; a longer one is
- *   split at the last slash that leaves at most 155 bytes for `prefix`, if the rest fits `name`. Where that fails, and where a byte is not ASCII,
- *   a PAX `path` record holds the bytes as they are, and `name` the first 100 of them with every non-ASCII byte as "_". Link targets
- *   likewise, with `linkpath` and without a prefix.
+ * - Order. Like a walk: parents first, inside a directory by the bytes of the names, what is below a directory directly behind it ("a", "a/b",
+ *   "a-b"). Of the names of a hard-linked file the first is the file, the others are links to it. Removals come before their siblings: the
+ *   opaque marker first, then whiteouts by name.
+ * - Names. Their bytes as they are; relative, without "./"; a directory's ends in "/"; the root is "./". A name of up to 100 bytes stands in
+ *   `name`; a longer one is split at the last slash that leaves at most 155 bytes for `prefix`, if the rest fits `name`. Where that fails, a PAX
+ *   `path` record holds it, and `name` its first 100 bytes. Link targets likewise, with `linkpath` and without a prefix. (Names that are
+ *   not ASCII have no record of their own: every reader takes the bytes of a ustar field, but a PAX record some convert, and fail.)
  * - Numbers. Octal, zero-padded, ended by NUL (the checksum by NUL and space). What does not fit is a PAX record (`uid`, `gid`, `size`,
  *   `mtime`), and the field is 0. Mode is the permission bits only. Size is 0 for all but files. Device numbers are 0 for all but devices.
  * - Times. Whole seconds in the field. A PAX `mtime` ("-1.5", at most nine decimals, no trailing zeros) where nanoseconds are not 0 or the field
@@ -119,8 +119,6 @@ export function padded(sizeBytes: number): number {
   return Math.ceil(sizeBytes / blockBytes) * blockBytes;
 }
 
-const ascii = /^[\x01-\x7f]*$/;
-
 /** Where `name` is cut: the prefix is everything before this index, 0 is no prefix, -1 that it does not fit. */
 function splitAt(name: string): number {
   if (name.length <= nameBytes) return 0;
@@ -137,9 +135,9 @@ function paxRecords(header: CanonicalHeader): string {
     for (const key of Object.keys(xattrs).sort()) records += encodePaxRecord(xattrKeyPrefix + key, xattrs[key] ?? "");
   }
   if (gid > maxId) records += encodePaxRecord("gid", String(gid));
-  if (linkName !== undefined && (linkName.length > nameBytes || !ascii.test(linkName))) records += encodePaxRecord("linkpath", linkName);
+  if (linkName !== undefined && linkName.length > nameBytes) records += encodePaxRecord("linkpath", linkName);
   if (mtimeNsec !== 0 || mtime < 0 || mtime > maxLong) records += encodePaxRecord("mtime", paxTime(mtime, mtimeNsec));
-  if (splitAt(name) < 0 || !ascii.test(name)) records += encodePaxRecord("path", name);
+  if (splitAt(name) < 0) records += encodePaxRecord("path", name);
   if (size > maxLong) records += encodePaxRecord("size", String(size));
   if (uid > maxId) records += encodePaxRecord("uid", String(uid));
   return records;
@@ -190,21 +188,19 @@ const field = {
 
 // `block` holds zeros from `at` on.
 function writeBlock(block: Buffer, at: number, header: CanonicalHeader, type: TypeFlag | "x"): void {
-  const split = ascii.test(header.name) ? splitAt(header.name) : -1;
-  if (split === 0) block.write(header.name, at + field.name, "latin1");
-  else if (split > 0) {
+  const split = splitAt(header.name);
+  if (split <= 0) block.write(header.name.slice(0, nameBytes), at + field.name, "latin1");
+  else {
     block.write(header.name.slice(split + 1), at + field.name, "latin1");
     block.write(header.name.slice(0, split), at + field.prefix, "latin1");
-  } else block.write(stub(header.name), at + field.name, "latin1");
+  }
   writeOctal(block, at + field.mode, 7, header.mode & 0o7777);
   writeOctal(block, at + field.uid, 7, header.uid > maxId ? 0 : header.uid);
   writeOctal(block, at + field.gid, 7, header.gid > maxId ? 0 : header.gid);
   writeOctal(block, at + field.size, 11, header.size > maxLong ? 0 : header.size);
   writeOctal(block, at + field.mtime, 11, header.mtime < 0 || header.mtime > maxLong ? 0 : header.mtime);
   block[at + field.type] = type.charCodeAt(0);
-  if (header.linkName !== undefined) {
-    block.write(stub(header.linkName), at + field.linkName, "latin1");
-  }
+  if (header.linkName !== undefined) block.write(header.linkName.slice(0, nameBytes), at + field.linkName, "latin1");
   block.write("ustar\x0000", at + field.magic, "latin1");
   writeOctal(block, at + field.major, 7, header.major);
   writeOctal(block, at + field.minor, 7, header.minor);
@@ -212,11 +208,6 @@ function writeBlock(block: Buffer, at: number, header: CanonicalHeader, type: Ty
   for (let i = at; i < at + blockBytes; i++) sum += block[i] ?? 0;
   writeOctal(block, at + field.checksum, 6, sum);
   block[at + field.checksum + 7] = 0x20;
-}
-
-function stub(name: string): string {
-  const cut = name.slice(0, nameBytes);
-  return ascii.test(cut) ? cut : cut.replace(/[^\x01-\x7f]/g, "_");
 }
 
 function writeOctal(block: Buffer, at: number, digits: number, value: number): void {

@@ -1,7 +1,7 @@
 import { type ByteString, openTarSink, type TarPiece, type TarSink } from "../../runtime-addon/index.ts";
 import { type Digest, digestFromBytes, digestOf, parseDigest } from "../digest.ts";
 import { TsbuildError } from "../errors.ts";
-import { canonicalEntries, compareEntries, tarOrder } from "./canonical.ts";
+import { canonicalEntries, sortEntries, tarOrder } from "./canonical.ts";
 import { contentIdOf } from "./content-id.ts";
 import type { ContentRef, IndexedFile, NodeEntry, SourceEntry, TreeEntry } from "./entry.ts";
 import { baseName, joinPath, opaqueMarker, parentPath, quotePath, whiteoutPrefix } from "./entry-path.ts";
@@ -24,9 +24,8 @@ export async function writeLayer(entries: readonly SourceEntry[], file: string, 
   const ordered = tarOrder(canonicalEntries(entries));
   const sink = openTarSink(file);
   try {
-    const written = await writeEntries(ordered, sink);
+    const written = sortEntries(await writeEntries(ordered, sink));
     const { digest, size } = await sink.finish({ sync: options.sync });
-    written.sort(compareEntries);
     return { diffId: parseDigest(`sha256:${digest}`), contentId: contentIdOf(written, options), size, entries: written };
   } catch (error) {
     await sink.abort();

@@ -11,7 +11,7 @@ export interface Tree {
   readonly contentId: Digest;
   /** Bytes of the plain tar. */
   readonly size: number;
-  /** Sorted by path bytes, so parents first; an "opaque" directly behind its directory. */
+  /** In the order of a walk, so parents first (sortEntries); an "opaque" directly behind its directory. */
   readonly entries: readonly TreeEntry[];
 }
 

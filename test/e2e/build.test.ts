@@ -73,6 +73,7 @@ CMD one two
       },
       Entrypoint: ["/bin/echo", "$HOME"],
       Cmd: ["/bin/sh", "-ec", "one two"],
+      ArgsEscaped: true,
     });
     expect([image.config.os, image.config.rootfs.diff_ids.length]).toEqual(["linux", image.manifest.layers.length]);
     const filled = image.config.history.filter((entry) => entry.empty_layer !== true);
@@ -85,6 +86,7 @@ CMD one two
     expect(readLayoutImage(store, "reset").config.config).toEqual({
       Env: ["PATH=/usr/sbin:/usr/bin:/sbin:/bin"],
       Entrypoint: ["/bin/true"],
+      ArgsEscaped: true,
     });
   });
 
@@ -141,10 +143,10 @@ COPY run.sh link /d/
     ]);
   });
 
-  it("WORKDIR makes its directory as root's, whoever the user is", async () => {
+  it("WORKDIR makes its directories, as BuildKit does, as the user's own", async () => {
     const context = contextDirectory({ Dockerfile: "FROM busybox\nUSER 1000\nWORKDIR /work/deep\n" });
     await mustBuild(context, "-t", "workdir");
-    expect(await layerListing("workdir", 1)).toEqual(["drwxr-xr-x 0/0 work/", "drwxr-xr-x 0/0 work/deep/"]);
+    expect(await layerListing("workdir", 1)).toEqual(["drwxr-xr-x 1000/0 work/", "drwxr-xr-x 1000/0 work/deep/"]);
   });
 
   it("ADD unpacks a local archive", async () => {

@@ -6,7 +6,8 @@ import { describe, expect, it } from "vitest";
 import { bytesOf, FileChangedError, hashFiles, TsbuildError } from "../../runtime-addon/index.ts";
 import { temporaryDirectory } from "../support/temporary.ts";
 
-const hexOf = (digests: Buffer) => Array.from({ length: digests.length / 32 }, (_, i) => digests.subarray(i * 32, i * 32 + 32).toString("hex"));
+const hexOf = (digests: Buffer) =>
+  Array.from({ length: digests.length / 32 }, (_, i) => digests.subarray(i * 32, i * 32 + 32).toString("hex"));
 
 describe("hashFiles", () => {
   it("hashes as sha256sum(1) does, in the given order, whatever the number of files", async () => {

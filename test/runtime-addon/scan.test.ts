@@ -189,7 +189,7 @@ describe("scan", () => {
   });
 
   it.each([
-    ["a symlink as directory", "link", "ENOTDIR"],
+    ["a symlink as directory", "link", "ELOOP"],
     ["a symlink on the way", "link/inner", "ELOOP"],
     ["..", "..", "EINVAL"],
     [".. inside", "real/../..", "EINVAL"],
@@ -236,7 +236,7 @@ describe("scan", () => {
       await new Promise((resolve) => swapper.once("close", resolve));
     }
     expect(outcomes).toContain("listed");
-    expect([...outcomes].filter((outcome) => !["listed", "ELOOP", "ENOTDIR"].includes(outcome))).toEqual([]);
+    expect([...outcomes].filter((outcome) => !["listed", "ELOOP"].includes(outcome))).toEqual([]);
   });
 });
 

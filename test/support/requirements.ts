@@ -1,5 +1,6 @@
 import { execFileSync, spawnSync } from "node:child_process";
-import { accessSync, constants, readFileSync } from "node:fs";
+import { accessSync, constants, mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
 import { delimiter, join } from "node:path";
 
 /** One thing that a test needs and that a machine may lack. */
@@ -122,10 +123,11 @@ function archiveAnswers(): boolean {
   });
   const url = targets.split("\n")[0];
   if (url === undefined || url === "") return false;
-  return (
-    spawnSync("/usr/lib/apt/apt-helper", ["-q", "-o", "Acquire::Retries=1", "download-file", url, "/dev/null"], {
-      stdio: "ignore",
-      timeout: 20_000,
-    }).status === 0
-  );
+  const directory = mkdtempSync(join(tmpdir(), "tsbuild-archive-"));
+  try {
+    const args = ["-q", "-o", "Acquire::Retries=1", "download-file", url, join(directory, "InRelease")];
+    return spawnSync("/usr/lib/apt/apt-helper", args, { stdio: "ignore", timeout: 20_000 }).status === 0;
+  } finally {
+    rmSync(directory, { recursive: true, force: true });
+  }
 }

@@ -17,10 +17,14 @@ export function temporaryDirectory(name = "test"): string {
 
 const made = new Set<string>();
 
-afterAll(() => {
+function removeAll(): void {
   for (const directory of made) removeDirectory(directory);
   made.clear();
-});
+}
+
+afterAll(removeAll);
+// Hooks do not run in a file whose tests are all skipped.
+process.once("exit", removeAll);
 
 /** Removes a tree, also one with files of mapped owners that an ordinary user made in a user namespace. */
 export function removeDirectory(directory: string): void {

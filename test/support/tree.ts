@@ -1,8 +1,8 @@
 import { execFileSync } from "node:child_process";
 import { chmodSync, chownSync, linkSync, lstatSync, mkdirSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { setAttributes } from "../../runtime-addon/index.ts";
 import { type ByteString, bytesOf } from "../../runtime-addon/bytes.ts";
+import { setAttributes } from "../../runtime-addon/index.ts";
 
 interface Owned {
   readonly mode?: number;
@@ -103,7 +103,8 @@ function finishEntry(path: string, entry: Wanted): void {
  */
 export function listing(root: string, options: { readonly times?: boolean; readonly owners?: boolean } = {}): string[] {
   const { times = true, owners = true } = options;
-  const run = (command: string): string => execFileSync("bash", ["-c", command], { cwd: root, env: { ...process.env, LC_ALL: "C" }, maxBuffer: 1 << 30 }).toString("latin1");
+  const run = (command: string): string =>
+    execFileSync("bash", ["-c", command], { cwd: root, env: { ...process.env, LC_ALL: "C" }, maxBuffer: 1 << 30 }).toString("latin1");
   const extra = new Map<string, string>();
   const add = (path: string, text: string): void => void extra.set(path, `${extra.get(path) ?? ""} ${text}`);
   for (const record of run("find . -type f -print0 | xargs -0 -r sha256sum -z").split("\0")) {
@@ -115,7 +116,9 @@ export function listing(root: string, options: { readonly times?: boolean; reado
   }
   for (const group of run("getfattr -R -P -h -d -m - -e hex . 2>/dev/null").split("\n\n")) {
     const [head, ...attributes] = group.split("\n").filter((line) => line !== "");
-    const path = head?.slice("# file: ".length).replace(/\\([0-7]{3})/g, (_, octal: string) => String.fromCharCode(Number.parseInt(octal, 8)));
+    const path = head
+      ?.slice("# file: ".length)
+      .replace(/\\([0-7]{3})/g, (_, octal: string) => String.fromCharCode(Number.parseInt(octal, 8)));
     if (path !== undefined) add(path, attributes.sort().join(" "));
   }
   const inodes = new Map<string, string>();

@@ -10,8 +10,9 @@ namespace {
 
 constexpr int kMaxRaces = 64;
 
-int openat2(int directory, const char* path, int flags) {
+int open_in_kernel(int directory, const char* path, int flags) {
   open_how how{};
+  // No O_NOFOLLOW: with it, a symlink as last segment would be ENOTDIR for a directory and not ELOOP.
   how.flags = static_cast<unsigned>(flags);
   how.resolve = RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS;
   for (int races = 0;; races++) {
@@ -24,10 +25,19 @@ int openat2(int directory, const char* path, int flags) {
 /** False below kernel 5.6, and where a seccomp filter older than the call refuses it. */
 bool has_openat2() {
   static const bool works = [] {
-    Fd fd(openat2(AT_FDCWD, ".", O_PATH | O_CLOEXEC));
+    Fd fd(open_in_kernel(AT_FDCWD, ".", O_PATH | O_CLOEXEC));
     return fd.valid();
   }();
   return works;
+}
+
+/** openat(2) of one segment; a symlink is ELOOP, whatever the flags. */
+int open_segment(int directory, const char* name, int flags) {
+  int fd = retry([&] { return ::openat(directory, name, flags | O_NOFOLLOW | O_CLOEXEC); });
+  if (fd >= 0 || errno != ENOTDIR) return fd;
+  char target;
+  errno = readlinkat(directory, name, &target, sizeof target) >= 0 ? ELOOP : ENOTDIR;
+  return -1;
 }
 
 /** The same as openat2, one segment at a time. */
@@ -38,9 +48,9 @@ int open_by_segments(int directory, std::string_view path, int flags) {
     size_t slash = path.find('/');
     std::string segment(path.substr(0, slash));
     if (slash == std::string_view::npos) {
-      return retry([&] { return ::openat(base, segment.c_str(), flags); });
+      return open_segment(base, segment.c_str(), flags);
     }
-    current.reset(retry([&] { return ::openat(base, segment.c_str(), O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC); }));
+    current.reset(open_segment(base, segment.c_str(), O_PATH | O_DIRECTORY));
     if (!current.valid()) return -1;
     path.remove_prefix(slash + 1);
   }
@@ -74,9 +84,9 @@ int Below::open(std::string_view path, int flags) const {
     errno = EINVAL;
     return -1;
   }
-  flags |= O_CLOEXEC | O_NOFOLLOW;
+  flags |= O_CLOEXEC;
   std::string terminated = path.empty() ? "." : std::string(path);
-  if (has_openat2()) return openat2(root_.get(), terminated.c_str(), flags);
+  if (has_openat2()) return open_in_kernel(root_.get(), terminated.c_str(), flags);
   return open_by_segments(root_.get(), terminated, flags);
 }
 

@@ -26,9 +26,9 @@ class Remover {
 
   Outcome remove() {
     if (unlinkat(AT_FDCWD, path_.c_str(), 0) == 0 || errno == ENOENT) return {};
-    // EISDIR as Linux, EPERM as POSIX says for a directory; EACCES may be one that cannot be searched.
+    // A directory is EISDIR on Linux, EPERM in POSIX, and EACCES where its parent is not ours: then we empty it at least.
     int why = errno;
-    if (why != EISDIR && why != EPERM) return failed(why, "unlink");
+    if (why != EISDIR && why != EPERM && why != EACCES) return failed(why, "unlink");
     Fd top = open_directory(AT_FDCWD, path_.c_str());
     if (!top.valid()) return errno == ENOTDIR || errno == ELOOP ? failed(why, "unlink") : failed(errno, "open");
     levels_.emplace_back(std::move(top), path_);

@@ -8,6 +8,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
+
 #include "capabilities.h"
 #include "signals.h"
 #include "syscalls.h"

@@ -2,21 +2,20 @@
 
 #include <sys/stat.h>
 
-#include <sstream>
+#include <algorithm>
 
 #include "mount-new.h"
 #include "spec.h"
 #include "syscalls.h"
+#include "words.h"
 
 namespace {
 
 constexpr unsigned kInert = MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC;
 
-bool has_word(const std::string& words, const std::string& word) {
-  std::istringstream stream(words);
-  for (std::string each; stream >> each;)
-    if (each == word) return true;
-  return false;
+bool has_word(const std::string& text, const std::string& word) {
+  const std::vector<std::string> all = words(text, ' ');
+  return std::find(all.begin(), all.end(), word) != all.end();
 }
 
 // Makes an unattached copy of a mount with more attributes; `recursive`: with everything mounted below.
@@ -30,10 +29,10 @@ Result copy_tree(int at, const char* path, unsigned flags, uint64_t attributes, 
   return sys::mount_setattr(tree.get(), depth, wanted) < 0 ? failed("mount_setattr", path) : success();
 }
 
-Result is_directory(const Fd& fd, const std::string& path, bool& directory) {
+Result kind_of(const Fd& fd, const std::string& path, Kind& kind) {
   struct stat status;
   if (fstat(fd.get(), &status) < 0) return failed("fstat", path);
-  directory = S_ISDIR(status.st_mode);
+  kind = S_ISDIR(status.st_mode) ? Kind::directory : Kind::file;
   return success();
 }
 
@@ -49,9 +48,9 @@ Result bind(Root& root, const std::string& source, const std::string& target, co
   Fd tree;
   const uint64_t attributes = MOUNT_ATTR_NODEV | (has_word(flags, "read-only") ? MOUNT_ATTR_RDONLY : 0);
   if (Result r = copy_tree(AT_FDCWD, source.c_str(), 0, attributes, has_word(flags, "recursive"), tree); !r.ok()) return r;
-  bool directory;
-  if (Result r = is_directory(tree, source, directory); !r.ok()) return r;
-  return attach(root, tree, target, directory ? Kind::directory : Kind::file);
+  Kind kind = Kind::file;
+  if (Result r = kind_of(tree, source, kind); !r.ok()) return r;
+  return attach(root, tree, target, kind);
 }
 
 Result mount_tmpfs(Root& root, const std::string& target, const std::string& size, const std::string& mode) {
@@ -89,12 +88,10 @@ Result mount_cgroup2(Root& root, const std::string& target) {
 
 Result mount_cgroup1(Root& root, const std::string& target, const std::string& hierarchies) {
   if (Result r = mount_tmpfs(root, target, "64k", "0755"); !r.ok()) return r;
-  std::istringstream stream(hierarchies);
-  for (std::string each; stream >> each;) {
-    const size_t equals = each.find('=');
+  for (const std::string& each : words(hierarchies, ' ')) {
+    const size_t equals = std::min(each.find('='), each.size() - 1);
     MountOptions options;
-    std::istringstream names(each.substr(equals + 1));
-    for (std::string name; std::getline(names, name, ',');) options.push_back({name, ""});
+    for (const std::string& name : words(each.substr(equals + 1), ',')) options.push_back({name, ""});
     Fd mount;
     const Result made = new_mount("cgroup", options, kInert | MOUNT_ATTR_RDONLY, mount);
     if (!made.ok()) root.status.skipped("--cgroup1", made);
@@ -126,11 +123,12 @@ Result write_file(Root& root, const std::string& target, const std::string& mode
 Result mask(Root& root, const std::string& path) {
   Fd place;
   if (const Result r = open_inside(root, path, place); !r.ok()) return r.error == ENOENT ? success() : r;
-  bool directory;
-  if (Result r = is_directory(place, path, directory); !r.ok()) return r;
+  Kind kind = Kind::file;
+  if (Result r = kind_of(place, path, kind); !r.ok()) return r;
   Fd cover;
-  const Result made = directory ? new_mount("tmpfs", {{"size", "4k"}}, kInert | MOUNT_ATTR_RDONLY, cover)
-                                : copy_tree(AT_FDCWD, "/dev/null", 0, MOUNT_ATTR_NOSUID | MOUNT_ATTR_NOEXEC | MOUNT_ATTR_RDONLY, false, cover);
+  const Result made = kind == Kind::directory
+                          ? new_mount("tmpfs", {{"size", "4k"}}, kInert | MOUNT_ATTR_RDONLY, cover)
+                          : copy_tree(AT_FDCWD, "/dev/null", 0, MOUNT_ATTR_NOSUID | MOUNT_ATTR_NOEXEC | MOUNT_ATTR_RDONLY, false, cover);
   if (!made.ok()) return made;
   return sys::move_mount(cover.get(), place.get()) < 0 ? failed("move_mount", path) : success();
 }

@@ -47,7 +47,8 @@ void Status::ended(int wait_status, const rusage& used) const {
   const std::string end = WIFSIGNALED(wait_status) ? "\"signal\":" + std::to_string(WTERMSIG(wait_status))
                                                    : "\"exit\":" + std::to_string(WEXITSTATUS(wait_status));
   line("{" + end + ",\"cpuUs\":" + std::to_string(microseconds(used.ru_utime) + microseconds(used.ru_stime)) +
-       ",\"maxRssKb\":" + std::to_string(used.ru_maxrss) + "}");
+       ",\"maxRssKb\":" + std::to_string(used.ru_maxrss) + ",\"blocksRead\":" + std::to_string(used.ru_inblock) +
+       ",\"blocksWritten\":" + std::to_string(used.ru_oublock) + "}");
 }
 
 void Status::line(const std::string& text) const {

@@ -1,3 +1,4 @@
+import { PassThrough } from "node:stream";
 import type { CliIo } from "../../../builder/cli/cli-io.ts";
 
 /** A process that exists only in the test: what is printed is kept. */
@@ -19,6 +20,7 @@ export function fakeIo(options: { env?: Record<string, string>; stdin?: string |
         printed.stdout += text;
       },
     },
+    stdoutStream: () => new PassThrough(),
     stderr: {
       write(text) {
         printed.stderr += text;

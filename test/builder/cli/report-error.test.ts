@@ -4,7 +4,7 @@ import { UsageError } from "../../../builder/cli/usage-error.ts";
 import { ConfigError } from "../../../builder/config.ts";
 import { DockerfileError, DockerfileErrors } from "../../../builder/dockerfile/errors.ts";
 import { StepError } from "../../../builder/step-error.ts";
-import { TsbuildError } from "../../../runtime-addon/index.ts";
+import { SandboxError, TsbuildError } from "../../../runtime-addon/index.ts";
 import { fakeIo } from "./fake-io.ts";
 
 const source = { file: "Dockerfile", text: "FROM debian\nRUN npm ci && \\\n    npm run build\nFRM x\n" };
@@ -37,9 +37,9 @@ describe("printed errors", () => {
   it.each<[name: string, error: unknown, code: number]>([
     ["a wrong command line", new UsageError("UNKNOWN_FLAG", "x"), 2],
     ["wrong settings", new ConfigError("CONFIG_SYNTAX", "f", 1, "x"), 2],
-    ["no namespaces", new TsbuildError("NAMESPACE_REFUSED", "x"), 3],
-    ["no overlay", new TsbuildError("OVERLAY_REFUSED", "x"), 3],
-    ["a missing command", new TsbuildError("COMMAND_NOT_FOUND", "x"), 1],
+    ["no namespaces", new SandboxError("NAMESPACE_REFUSED", "x"), 3],
+    ["no overlay", new SandboxError("NO_SANDBOX", "x"), 3],
+    ["a missing command", new SandboxError("COMMAND_NOT_FOUND", "x"), 1],
     ["anything else", new Error("x"), 1],
     ["not even an error", "x", 1],
   ])("exit with the right code for %s", (_name, error, code) => {

@@ -131,7 +131,12 @@ describe("random words", () => {
       ...Object.entries(assignments).map(([name, value]) => `${name}='${value}'`),
       ...words.map((word) => `x=${word}; printf '%s\\0' "$x"`),
     ].join("\n");
-    const bash = execFileSync("bash", ["--norc", "--noprofile"], { input: script, env: { LC_ALL: "C.UTF-8" }, encoding: "utf8", maxBuffer: 1 << 24 }).split("\0");
+    const bash = execFileSync("bash", ["--norc", "--noprofile"], {
+      input: script,
+      env: { LC_ALL: "C.UTF-8" },
+      encoding: "utf8",
+      maxBuffer: 1 << 24,
+    }).split("\0");
     const known = new Map(Object.entries(assignments));
     const ours = words.map((word) => expandWord(word, (name) => known.get(name), backslash));
     expect(words.map((word, i) => `${word} => ${ours[i]}`)).toEqual(words.map((word, i) => `${word} => ${bash[i]}`));
@@ -139,7 +144,33 @@ describe("random words", () => {
 
   it(`${cases} texts of anything expand or fail with a known code`, () => {
     const next = random(42);
-    const pieces = ["$", "{", "}", "v", "unset", ":", "-", "+", "?", "#", "%", "/", "*", "\\", "'", '"', " ", "a", "é", "😀", "\n", "`", "@", "${v:-", "${v//"];
+    const pieces = [
+      "$",
+      "{",
+      "}",
+      "v",
+      "unset",
+      ":",
+      "-",
+      "+",
+      "?",
+      "#",
+      "%",
+      "/",
+      "*",
+      "\\",
+      "'",
+      '"',
+      " ",
+      "a",
+      "é",
+      "😀",
+      "\n",
+      "`",
+      "@",
+      "${v:-",
+      "${v//",
+    ];
     const codes = new Set(["BAD_SUBSTITUTION", "UNTERMINATED_QUOTE", "REQUIRED_VARIABLE", "INVALID_PATTERN"]);
     for (let i = 0; i < cases; i++) {
       const word = Array.from({ length: next(20) }, () => pieces[next(pieces.length)]).join("");

@@ -31,7 +31,7 @@ warning: line 3: stage names are compared in lower case
 #2 [2/3] RUN npm ci
 #2 added 57 packages
 #2 npm warn old
-#2 done 3.2 s, 2.9 s cpu, 120 MB memory, 0 B read, 4.10 kB written
+#2 done 3.2 s, 2.9 s cpu, 120 MB memory, 4.10 kB written
 #3 [3/3] COPY . .
 #3 done 0.1 s, same content as before: later steps stay cached
 image sha256:${"1a".repeat(32)}, 45.2 MB: app:latest, app:v1

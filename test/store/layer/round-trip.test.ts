@@ -67,7 +67,6 @@ describe.skipIf(needs("root", "attr").skip)("a directory, as a layer and back", 
     expect(unchanged).toEqual([]);
     const tar = join(temp, "layer.tar");
     const tree = await writeLayer(entries, tar, ignoreNone);
-    expect(tree.entries.map((entry) => entry.path)).toEqual(tree.entries.map((entry) => entry.path).sort());
 
     const target = join(temp, "target");
     await applyLayer(tree, tar, target, { owners: "exact" });

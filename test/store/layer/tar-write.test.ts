@@ -47,8 +47,8 @@ describe("the canonical form", () => {
   it("never changes within a version", async () => {
     const tree = await writeLayer(everyKind, newFile(), options);
     expect({ diffId: tree.diffId, contentId: tree.contentId, size: tree.size }).toEqual({
-      diffId: "sha256:633f7a70bfc67d62bab622cc70a2b112372b110026474b67d03ee9fb1705b058",
-      contentId: "sha256:ceb17d99f8abc6b575c73d4d230db95fc6ede447bbaebd89147aab4c1af22474",
+      diffId: "sha256:0730cff180edd53019a5a5d4565e2c8a40c953a4a8c92ee9160d71cb6a5ceaa2",
+      contentId: "sha256:09e8f8220cbf727b9bc260921912149f223f88db0d90be99154e13e7334e4479",
       size: 19_968,
     });
   });
@@ -71,11 +71,11 @@ describe("the canonical form", () => {
     const script = `
       import { writeLayer } from ${JSON.stringify(join(import.meta.dirname, "../../../store/layer/tar-write.ts"))};
       const attributes = { mode: 0o644, uid: 0, gid: 0, mtime: 1_700_000_000, mtimeNsec: 5 };
-      const names = ["i", "I", "\\u0131", "\\u00c3\\u00a4", "z", "Z", "_", "a/b", "a-b"];
+      const names = ["i", "I", "\\u00c3\\u00a4", "z", "Z", "_", "a/b", "a-b"];
       const entries = names.map((path) => ({ kind: "file", path, ...attributes, size: 1, content: { at: "bytes", bytes: Buffer.from("x") } }));
       const tree = await writeLayer(entries, process.argv[2], { sync: false, ignoreMtime: () => false });
       console.log(tree.diffId, tree.contentId, tree.entries.map((entry) => entry.path).join(" "));
-    `.replace(/\\u0131/, "\\u00c4\\u00b1");
+    `;
     const bundle = join(temp, "bundle/main.mjs");
     const root = join(import.meta.dirname, "../../..");
     mkdirSync(join(temp, "bundle"));
@@ -90,7 +90,7 @@ describe("the canonical form", () => {
       const command = `umask ${umask}; exec "$0" "$1" "$2"`;
       return execFileSync("sh", ["-c", command, process.execPath, bundle, newFile()], { env: { ...process.env, TZ, LC_ALL } }).toString("latin1");
     });
-    expect(outputs[0]).toContain(" I Z _ a-b a/b i z ");
+    expect(outputs[0]).toContain(" I Z _ a/b a-b i z ");
     expect(outputs).toEqual([outputs[0], outputs[0], outputs[0]]);
   });
 });
@@ -106,7 +106,7 @@ describe("the order of the tar", () => {
     return names;
   };
 
-  it("is that of the bytes of the paths, removals before their siblings, the opaque marker first", async () => {
+  it("is that of a walk, removals before their siblings, the opaque marker first", async () => {
     const entries = [
       whiteout("a/b"),
       whiteout("+"),
@@ -125,10 +125,10 @@ describe("the order of the tar", () => {
       "a/",
       "a/.wh..wh..opq",
       "a/.wh.b",
-      "a-b",
       "a/!",
       "a/c/",
       "a/c/d",
+      "a-b",
       "b",
       "z/.wh.lost",
       "zz",

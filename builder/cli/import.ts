@@ -1,0 +1,66 @@
+import { TsbuildError } from "../../runtime-addon/index.ts";
+import { importRootfs } from "../../store/archive/import.ts";
+import { configOfChanges } from "../image-changes.ts";
+import { parsePlatform } from "../plan/platform.ts";
+import { command } from "./command.ts";
+import { withStore } from "./open-store.ts";
+import { storeFlags } from "./store-flag.ts";
+import { UsageError } from "./usage-error.ts";
+import { readEpoch, readPlatform } from "./values.ts";
+
+export const importImage = command(
+  {
+    name: "import",
+    operands: "FILE|- [NAME]",
+    summary:
+      "Make an image of one layer from the tar of a root file system; - is standard input. It may be compressed by gzip, zstd, xz or bzip2. Without $SOURCE_DATE_EPOCH the image has no time of creation, so that the same tar always gives the same image.",
+    flags: {
+      change: {
+        short: "c",
+        value: "INSTRUCTION",
+        many: true,
+        help: "Dockerfile instruction for the image's configuration: 'CMD [\"sh\"]', 'ENV A=1'",
+      },
+      message: { short: "m", value: "TEXT", help: "Comment in the image's history" },
+      platform: { value: "OS/ARCH", help: "Platform of the files (this machine's)" },
+      ...storeFlags,
+    },
+    examples: ["tsbuild import rootfs.tar.gz debian", "tsbuild import -c ENV=A=1 - base < rootfs.tar"],
+  },
+  { min: 1, max: 2 },
+  async ({ flags, operands: [file = "", name] }, io) => {
+    if (file === "-" && io.stdin.isTTY) {
+      throw new UsageError("NOT_A_FILE", "reading standard input: it is a terminal, not a tar", {
+        hint: "tsbuild import - NAME < ROOTFS.tar",
+      });
+    }
+    if (/^https?:\/\//.test(file)) {
+      throw new UsageError("UNSUPPORTED_SOURCE", `importing ${file}: URLs are not supported`, {
+        hint: `curl -L ${file} | tsbuild import - ${name ?? "NAME"}`,
+      });
+    }
+    const config = configOfChanges(flags.change ?? [], "--change");
+    const platform = flags.platform === undefined ? undefined : parsePlatform(readPlatform("--platform", flags.platform));
+    const epoch = io.env.SOURCE_DATE_EPOCH ? readEpoch("$SOURCE_DATE_EPOCH", io.env.SOURCE_DATE_EPOCH) : undefined;
+    return withStore(flags, io, async (store) => {
+      const source = file === "-" ? { stream: io.stdin } : { file };
+      const image = await importRootfs(store, source, {
+        names: name === undefined ? [] : [name],
+        config,
+        ...(platform === undefined ? {} : { platform }),
+        ...(epoch === undefined ? {} : { created: timeOf(epoch) }),
+        ...(flags.message === undefined ? {} : { comment: flags.message }),
+        signal: io.signal,
+      });
+      io.stdout.write(`${image.imageId}\n`);
+      return 0;
+    });
+  },
+);
+
+function timeOf(epochSeconds: number): string {
+  const time = new Date(epochSeconds * 1000);
+  if (Number.isNaN(time.getTime()))
+    throw new TsbuildError("INVALID_VALUE", `reading $SOURCE_DATE_EPOCH: ${epochSeconds} is too late for a date`);
+  return time.toISOString();
+}

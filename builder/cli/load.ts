@@ -1,0 +1,47 @@
+import { statSync } from "node:fs";
+import { TsbuildError } from "../../runtime-addon/index.ts";
+import { type LoadSource, loadImages } from "../../store/archive/load.ts";
+import type { CliIo } from "./cli-io.ts";
+import { command } from "./command.ts";
+import { withStore } from "./open-store.ts";
+import { storeFlags } from "./store-flag.ts";
+import { UsageError } from "./usage-error.ts";
+
+export const load = command(
+  {
+    name: "load",
+    operands: "[FILE|DIR|-]",
+    summary:
+      "Take all images of an OCI archive (plain or compressed) or an OCI image layout directory into the store, with their names. Without FILE the archive comes from standard input.",
+    flags: {
+      input: { short: "i", value: "FILE|DIR", help: "The same as the operand" },
+      quiet: { short: "q", help: "Print image ids only" },
+      ...storeFlags,
+    },
+    foreign: { platform: { value: true, missing: "of images for several platforms this machine's is taken" } },
+    examples: ["tsbuild load app.tar", "tsbuild load layout/", "zcat app.tar.gz | tsbuild load"],
+  },
+  { min: 0, max: 1 },
+  ({ flags, operands: [operand] }, io) => {
+    if (operand !== undefined && flags.input !== undefined)
+      throw new UsageError("WRONG_OPERANDS", `reading the command line: load takes --input ${flags.input} or ${operand}, not both`);
+    const source = sourceOf(operand ?? flags.input ?? "-", io);
+    return withStore(flags, io, async (store) => {
+      for (const { names, imageId } of await loadImages(store, source, { signal: io.signal })) {
+        io.stdout.write(flags.quiet ? `${imageId}\n` : `loaded ${[...names, imageId].join(" ")}\n`);
+      }
+      return 0;
+    });
+  },
+);
+
+function sourceOf(path: string, io: CliIo): LoadSource {
+  if (path === "-") {
+    if (io.stdin.isTTY)
+      throw new UsageError("NOT_A_FILE", "reading standard input: it is a terminal, not an archive", { hint: "tsbuild load FILE" });
+    return { stream: io.stdin };
+  }
+  const found = statSync(path, { throwIfNoEntry: false });
+  if (found === undefined) throw new TsbuildError("NOT_FOUND", `loading ${path}: there is no such file or directory`);
+  return found.isDirectory() ? { directory: path } : { file: path };
+}

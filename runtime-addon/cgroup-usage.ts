@@ -1,0 +1,62 @@
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+
+/** What a sandbox has used. */
+export interface CgroupUsage {
+  readonly cpuMs: number;
+  readonly peakMemoryBytes: number;
+  readonly readBytes: number;
+  readonly writtenBytes: number;
+  /** The kernel killed a process of the group for lack of memory. */
+  readonly oomKilled: boolean;
+}
+
+/** What the files of one v1 group tell, as far as its controllers have them. */
+export function usageV1(directory: string): Partial<CgroupUsage> {
+  const peak = numberIn(directory, "memory.max_usage_in_bytes");
+  const oom = counters(directory, "memory.oom_control").get("oom_kill");
+  const cpuNs = numberIn(directory, "cpuacct.usage");
+  return {
+    ...(peak !== undefined && { peakMemoryBytes: peak }),
+    ...(oom !== undefined && { oomKilled: oom > 0 }),
+    ...(cpuNs !== undefined && { cpuMs: cpuNs / 1e6 }),
+  };
+}
+
+/** The same of a v2 group. memory.peak needs Linux 5.19. */
+export function usageV2(directory: string): Partial<CgroupUsage> {
+  const peak = numberIn(directory, "memory.peak");
+  const oom = counters(directory, "memory.events").get("oom_kill");
+  const cpuUs = counters(directory, "cpu.stat").get("usage_usec");
+  const io = textIn(directory, "io.stat");
+  return {
+    ...(peak !== undefined && { peakMemoryBytes: peak }),
+    ...(oom !== undefined && { oomKilled: oom > 0 }),
+    ...(cpuUs !== undefined && { cpuMs: cpuUs / 1000 }),
+    ...(io !== undefined && { readBytes: sumOf(io, "rbytes"), writtenBytes: sumOf(io, "wbytes") }),
+  };
+}
+
+function numberIn(directory: string, file: string): number | undefined {
+  const text = textIn(directory, file);
+  return text === undefined ? undefined : Number(text);
+}
+
+/** Lines of "name number". */
+function counters(directory: string, file: string): Map<string, number> {
+  const lines = (textIn(directory, file) ?? "").trim().split("\n");
+  return new Map(lines.map((line) => [line.split(" ")[0] ?? "", Number(line.split(" ")[1])]));
+}
+
+function sumOf(text: string, key: string): number {
+  return [...text.matchAll(new RegExp(`\\b${key}=(\\d+)`, "g"))].reduce((sum, [, number]) => sum + Number(number), 0);
+}
+
+function textIn(directory: string, file: string): string | undefined {
+  try {
+    return readFileSync(join(directory, file), "utf8");
+  } catch {
+    // This kernel or this group has no such file: the figure is not known.
+    return undefined;
+  }
+}

@@ -1,0 +1,140 @@
+import { lstatSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+import { isSystemError } from "../../runtime-addon/index.ts";
+import type { BlobSource, Bytes } from "../blobs.ts";
+import { type PlainLimits, plainBytes } from "../compression.ts";
+import { type Digest, hexOf, isDigest } from "../digest.ts";
+import { IntegrityError, NotFoundError, TsbuildError } from "../errors.ts";
+import { type Abortable, collect, fileBytes } from "../file-bytes.ts";
+import { writeStream } from "../tee-file.ts";
+import { verified } from "../verified.ts";
+import { maxOciFileBytes, ociFiles } from "./oci-files.ts";
+import { readOuterTar } from "./outer-tar-read.ts";
+
+/** What an archive or a directory offers. Blobs that were staged lie, checked, in files of ours that may be moved away. */
+export interface ArchiveContent {
+  readonly layout: Buffer;
+  readonly index: Buffer;
+  readonly blobs: BlobSource;
+  /** A blob as a file of ours, checked; staged now where it was not. Throws NotFoundError, IntegrityError. */
+  stage(blob: { readonly digest: Digest; readonly size: number }): Promise<string>;
+}
+
+export interface ContentOptions extends Abortable {
+  readonly limits?: PlainLimits | undefined;
+}
+
+/**
+ * Reads a whole OCI archive, itself plain or compressed, in one pass, in any order of its files: each blob is hashed while it is written to
+ * `directory`, which is ours and empty.
+ */
+export async function stageArchive(chunks: Bytes, directory: string, options: ContentOptions): Promise<ArchiveContent> {
+  const sizes = new Map<Digest, number>();
+  const small = new Map<string, Buffer>();
+  await readOuterTar(plainBytes(chunks, options), async ({ name, sizeBytes, content }) => {
+    const digest = blobDigest(name);
+    if (digest !== undefined) {
+      if (sizes.has(digest)) throw twice(name);
+      await writeStream(verified(content, { digest, size: sizeBytes }, `reading ${name}`), join(directory, hexOf(digest)), {
+        sync: false,
+        ...options,
+      });
+      sizes.set(digest, sizeBytes);
+    } else if (name === ociFiles.layout || name === ociFiles.index || name === ociFiles.dockerManifest) {
+      if (small.has(name)) throw twice(name);
+      small.set(name, await collect(content, maxOciFileBytes, () => tooLong(name)));
+    }
+  });
+  const index = small.get(ociFiles.index);
+  const layout = small.get(ociFiles.layout);
+  if (index === undefined || layout === undefined) throw notAnArchive(small.has(ociFiles.dockerManifest));
+  const stage = async (blob: { digest: Digest; size: number }) => {
+    const size = sizes.get(blob.digest);
+    if (size === undefined) throw new NotFoundError(`reading an image archive: blob ${blob.digest} is not in it`);
+    if (size !== blob.size) throw new IntegrityError(`reading blob ${blob.digest}`, `${blob.size} bytes`, `${size}`);
+    return join(directory, hexOf(blob.digest));
+  };
+  return { layout, index, stage, blobs: sourceOf(stage) };
+}
+
+/** An OCI image layout in a directory of anyone's: blobs are copied to `directory` when they are asked for, and checked on the way. */
+export function directoryContent(layoutDirectory: string, directory: string, options: ContentOptions): ArchiveContent {
+  const staged = new Map<Digest, number>();
+  const stage = async (blob: { digest: Digest; size: number }) => {
+    const file = join(directory, hexOf(blob.digest));
+    if (staged.get(blob.digest) === blob.size) return file;
+    const path = join(layoutDirectory, ociFiles.blob(blob.digest));
+    checkRegular(path, () => new NotFoundError(`reading the image layout ${layoutDirectory}: blob ${blob.digest} is not in it`));
+    await writeStream(verified(fileBytes(path, options), blob, `reading ${path}`), file, { sync: false, ...options });
+    staged.set(blob.digest, blob.size);
+    return file;
+  };
+  return {
+    layout: readSmall(join(layoutDirectory, ociFiles.layout)),
+    index: readSmall(join(layoutDirectory, ociFiles.index)),
+    stage,
+    blobs: sourceOf(stage),
+  };
+}
+
+function sourceOf(stage: ArchiveContent["stage"]): BlobSource {
+  return {
+    async has(target) {
+      try {
+        await stage(target);
+        return true;
+      } catch (error) {
+        if (error instanceof TsbuildError) return false;
+        throw error;
+      }
+    },
+    async *open(target, options) {
+      yield* verified(fileBytes(await stage(target), options), target);
+    },
+  };
+}
+
+function blobDigest(name: string): Digest | undefined {
+  const match = /^blobs\/([^/]+)\/([^/]+)$/.exec(name);
+  if (match === null) return undefined;
+  const digest = `${match[1]}:${match[2]}`;
+  if (isDigest(digest)) return digest;
+  throw new TsbuildError("UNSUPPORTED_DIGEST", `reading an image archive: blob "${digest}" is not named by a sha256 digest`);
+}
+
+function readSmall(path: string): Buffer {
+  checkRegular(path, () => new NotFoundError(`reading ${path}: it is missing, so this is no OCI image layout`));
+  const bytes = readFileSync(path);
+  if (bytes.length > maxOciFileBytes) throw tooLong(path);
+  return bytes;
+}
+
+/** A FIFO or a device in its place would hang the reader; a link could lead anywhere. */
+function checkRegular(path: string, missing: () => Error): void {
+  let isFile: boolean;
+  try {
+    isFile = lstatSync(path).isFile();
+  } catch (error) {
+    throw isSystemError(error, "ENOENT", "ENOTDIR") ? missing() : error;
+  }
+  if (!isFile) throw new TsbuildError("UNSAFE_PATH", `reading ${path}: it is no regular file`);
+}
+
+function twice(name: string): TsbuildError {
+  return new TsbuildError("INVALID_ARCHIVE", `reading an image archive: ${name} is in it twice`);
+}
+
+function tooLong(name: string): TsbuildError {
+  return new TsbuildError("TOO_LARGE", `reading ${name}: it is longer than ${maxOciFileBytes} bytes`);
+}
+
+function notAnArchive(isDocker: boolean): TsbuildError {
+  if (isDocker) {
+    return new TsbuildError("UNSUPPORTED_ARCHIVE", "reading an image archive: it is in Docker's own older format, without index.json", {
+      hint: "convert it: skopeo copy docker-archive:FILE oci-archive:NEWFILE:NAME",
+    });
+  }
+  return new TsbuildError("UNSUPPORTED_ARCHIVE", "reading an image archive: it is no OCI archive (index.json or oci-layout is missing)", {
+    hint: "for the tar of a root file system: tsbuild import FILE NAME",
+  });
+}

@@ -1,0 +1,58 @@
+import { basename } from "node:path";
+import { type PlainLimits, plainBytes } from "../compression.ts";
+import { TsbuildError } from "../errors.ts";
+import { type Abortable, fileBytes } from "../file-bytes.ts";
+import type { Image } from "../images.ts";
+import { readLayer } from "../layer/tar-read.ts";
+import type { ContainerConfig, Platform } from "../oci.ts";
+import { machinePlatform } from "../platform.ts";
+import type { Store } from "../store.ts";
+import { teeToFile } from "../tee-file.ts";
+
+export interface ImportOptions extends Abortable {
+  /** None leaves the image untagged. */
+  readonly names: readonly string[];
+  /** What the image's containers start with; absent: nothing. */
+  readonly config?: ContainerConfig;
+  /** RFC 3339; absent: the image does not say, so that the same tar gives the same image. */
+  readonly created?: string;
+  /** Absent: this machine's. */
+  readonly platform?: Platform;
+  /** History's comment; absent: "imported from NAME", with the file's name without its directory, "-" for a stream. */
+  readonly comment?: string;
+  readonly limits?: PlainLimits;
+}
+
+/**
+ * Makes an image of one layer from the tar of a root file system, plain or compressed (gzip, zstd, xz, bzip2: told by content). The layer is
+ * the plain tar byte for byte. Throws what readLayer and plainBytes throw, and then leaves nothing behind.
+ */
+export async function importRootfs(
+  store: Store,
+  source: { readonly file: string } | { readonly stream: AsyncIterable<Uint8Array> },
+  options: ImportOptions,
+): Promise<Image> {
+  const { names, config, created, platform = machinePlatform(), signal, limits } = options;
+  const from = "file" in source ? basename(source.file) : "-";
+  const bytes = "file" in source ? fileBytes(source.file, { signal }) : source.stream;
+  const temp = await store.tempFile("import");
+  const { tree } = await readLayer(teeToFile(plainBytes(bytes, { signal, limits }), temp, { sync: true, signal }));
+  if (tree.size === 0) throw new TsbuildError("INVALID_TAR", `importing ${from}: it is empty`);
+  await using lease = await store.lease();
+  await lease.pin(tree.diffId);
+  const { diffId, blob } = await store.layers.add(tree, { tempTar: temp });
+  const { os, architecture, variant } = platform;
+  return store.images.put({
+    config: {
+      os,
+      architecture,
+      ...(variant !== undefined && { variant }),
+      ...(created !== undefined && { created }),
+      ...(config !== undefined && { config }),
+      rootfs: { type: "layers", diff_ids: [diffId] },
+      history: [{ ...(created !== undefined && { created }), comment: options.comment ?? `imported from ${from}` }],
+    },
+    layers: [blob],
+    names,
+  });
+}

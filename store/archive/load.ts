@@ -1,0 +1,128 @@
+import { open } from "node:fs/promises";
+import { removeTree, syncFileSystem } from "../../runtime-addon/index.ts";
+import { syncFile } from "../atomic-file.ts";
+import type { PlainLimits } from "../compression.ts";
+import type { Digest } from "../digest.ts";
+import { TsbuildError } from "../errors.ts";
+import { type Abortable, collect, fileBytes } from "../file-bytes.ts";
+import type { Image, RawImage } from "../images.ts";
+import type { StagedLayer } from "../layers.ts";
+import { checkOciLayout } from "../layout.ts";
+import type { Descriptor } from "../oci.ts";
+import { isConfigType, maxConfigBytes, maxManifestBytes, parseConfig, parseIndex, parseManifest } from "../oci-parse.ts";
+import { machinePlatform } from "../platform.ts";
+import type { Store } from "../store.ts";
+import { type ArchiveContent, directoryContent, stageArchive } from "./archive-content.ts";
+import { type ChosenImage, chooseImages } from "./choose.ts";
+
+export type LoadSource = { readonly file: string } | { readonly directory: string } | { readonly stream: AsyncIterable<Uint8Array> };
+
+export interface LoadOptions extends Abortable {
+  readonly limits?: PlainLimits;
+}
+
+/** Above this many blobs, one syncfs costs less than a flush of each. */
+const manyBlobs = 16;
+
+/**
+ * Loads all images of an OCI archive (a tar, itself plain or compressed) or an OCI image layout, for this machine's platform where there is a
+ * choice, under the names they have there. Every blob is checked by digest and size, every layer's plain tar by diffId, before anything is
+ * visible: a refused archive leaves nothing. Bytes of manifests and configs stay as they are.
+ */
+export async function loadImages(store: Store, source: LoadSource, options: LoadOptions = {}): Promise<readonly Image[]> {
+  const directory = await store.temp("load");
+  try {
+    const content = await contentOf(source, directory, options);
+    checkOciLayout(content.layout, "the archive's oci-layout");
+    const readIndex = async (descriptor: Descriptor) =>
+      parseIndex(await readSmall(content, descriptor, maxManifestBytes), descriptor.digest);
+    const chosen = await chooseImages(parseIndex(content.index, "index.json"), readIndex, machinePlatform());
+    const checked: RawImage[] = [];
+    const staged = new Map<Digest, StagedLayer>();
+    for (const image of chosen) checked.push(await check(store, content, image, staged, options));
+    return await publish(store, content, checked, staged);
+  } finally {
+    await removeTree(directory);
+  }
+}
+
+function contentOf(source: LoadSource, directory: string, options: LoadOptions): Promise<ArchiveContent> | ArchiveContent {
+  if ("directory" in source) return directoryContent(source.directory, directory, options);
+  return stageArchive("file" in source ? fileBytes(source.file, options) : source.stream, directory, options);
+}
+
+async function check(
+  store: Store,
+  content: ArchiveContent,
+  { manifest: descriptor, names }: ChosenImage,
+  staged: Map<Digest, StagedLayer>,
+  options: LoadOptions,
+): Promise<RawImage> {
+  const rawManifest = await readSmall(content, descriptor, maxManifestBytes);
+  const manifest = parseManifest(rawManifest, descriptor.digest);
+  if (!isConfigType(manifest.config.mediaType)) {
+    throw new TsbuildError(
+      "NOT_AN_IMAGE",
+      `loading ${names[0] ?? descriptor.digest}: it is an artifact of type ${manifest.config.mediaType}, no image`,
+    );
+  }
+  const rawConfig = await readSmall(content, manifest.config, maxConfigBytes);
+  const diffIds = parseConfig(rawConfig, manifest.config.digest).rootfs.diff_ids;
+  if (diffIds.length !== manifest.layers.length) {
+    throw new TsbuildError(
+      "INVALID_DOCUMENT",
+      `loading ${descriptor.digest}: its manifest has ${manifest.layers.length} layers, its config ${diffIds.length}`,
+    );
+  }
+  for (const [i, blob] of manifest.layers.entries()) {
+    const diffId = diffIds[i] as Digest;
+    const known = staged.get(blob.digest);
+    if (known === undefined) {
+      const tar = fileBytes(await content.stage(blob), options);
+      staged.set(blob.digest, await store.layers.stage(diffId, blob, tar, options));
+    } else if (known.diffId !== diffId) {
+      throw new TsbuildError(
+        "INVALID_DOCUMENT",
+        `loading ${descriptor.digest}: layer ${blob.digest} is ${known.diffId}, its config says ${diffId}`,
+      );
+    }
+  }
+  return { manifestType: descriptor.mediaType, rawManifest, rawConfig, names };
+}
+
+async function readSmall(content: ArchiveContent, descriptor: Descriptor, limitBytes: number): Promise<Buffer> {
+  const tooLong = () =>
+    new TsbuildError("TOO_LARGE", `reading ${descriptor.digest}: ${descriptor.size} bytes are more than the ${limitBytes} allowed here`);
+  if (descriptor.size > limitBytes) throw tooLong();
+  return collect(content.blobs.open(descriptor), limitBytes, tooLong);
+}
+
+/** Blobs, then trees, then the names: each step stands on what is flushed already. */
+async function publish(
+  store: Store,
+  content: ArchiveContent,
+  checked: readonly RawImage[],
+  staged: ReadonlyMap<Digest, StagedLayer>,
+): Promise<readonly Image[]> {
+  await using lease = await store.lease();
+  await lease.pin(...[...staged.values()].flatMap(({ diffId, blob }) => [diffId, blob.digest]));
+  const files = await Promise.all([...staged.values()].map(async ({ blob }) => ({ blob, file: await content.stage(blob) })));
+  const missing = [];
+  for (const entry of files) if (!(await store.blobs.has(entry.blob))) missing.push(entry);
+  if (missing.length > manyBlobs) await syncStore(store);
+  else for (const { file } of missing) await syncFile(file);
+  for (const { blob, file } of missing) await store.blobs.adopt(file, blob);
+  for (const layer of staged.values()) await layer.publish();
+  const images: Image[] = [];
+  for (const image of checked) images.push(await store.images.putRaw(image));
+  return images;
+}
+
+async function syncStore(store: Store): Promise<void> {
+  const handle = await open(store.root, "r");
+  try {
+    await syncFileSystem(handle.fd);
+  } finally {
+    await handle.close();
+  }
+}

@@ -1,0 +1,143 @@
+import { randomBytes } from "node:crypto";
+import { createWriteStream, mkdirSync, readdirSync, renameSync, rmSync } from "node:fs";
+import { basename, dirname, join, resolve } from "node:path";
+import type { Writable } from "node:stream";
+import { pipeline } from "node:stream/promises";
+import { isSystemError, removeTree } from "../../runtime-addon/index.ts";
+import { syncFile } from "../atomic-file.ts";
+import { canonicalJson } from "../canonical-json.ts";
+import type { Digest } from "../digest.ts";
+import { TsbuildError } from "../errors.ts";
+import type { Abortable } from "../file-bytes.ts";
+import { nameManifest, parseNewName } from "../image-names.ts";
+import type { Image } from "../images.ts";
+import { emptyIndex, ociLayoutFile } from "../layout.ts";
+import type { Descriptor } from "../oci.ts";
+import { familiarName, type Reference } from "../reference.ts";
+import type { Store } from "../store.ts";
+import { writeStream } from "../tee-file.ts";
+import { ociFiles } from "./oci-files.ts";
+import { type OuterFile, outerTar } from "./outer-tar-write.ts";
+
+export interface SavedImage {
+  readonly image: Image;
+  /** Names it has in the archive; absent: those of the store. */
+  readonly names?: readonly string[];
+}
+
+/**
+ * Where the images go. A file is an OCI archive, replaced in one step when all of it is written; so is a directory, an OCI image layout, which must
+ * be missing or empty; a stream gets the archive's bytes and is ended.
+ */
+export type SaveDestination = { readonly file: string } | { readonly directory: string } | { readonly stream: Writable };
+
+/**
+ * Writes images with all their blobs, each checked on the way: IntegrityError and NotFoundError tell of a damaged store, and nothing is left
+ * at the destination (a stream is destroyed). The same images give the same bytes. The archive also holds what `docker load` reads.
+ */
+export async function saveImages(
+  store: Store,
+  images: readonly SavedImage[],
+  destination: SaveDestination,
+  options: Abortable = {},
+): Promise<void> {
+  await using lease = await store.lease();
+  for (const { image } of images)
+    await lease.pin(image.descriptor.digest, image.imageId, ...image.manifest.layers.map(({ digest }) => digest));
+  const files = filesOf(store, images, options);
+  if ("stream" in destination) await pipeline(outerTar(files), destination.stream, signalOf(options));
+  else if ("file" in destination) await saveFile(resolve(destination.file), files, options);
+  else await saveDirectory(resolve(destination.directory), files, options);
+}
+
+function filesOf(store: Store, images: readonly SavedImage[], options: Abortable): OuterFile[] {
+  const named = images.map(({ image, names }) => ({ image, references: (names ?? image.names).map(parseNewName) }));
+  let manifests: readonly Descriptor[] = [];
+  for (const { image, references } of named) {
+    const { os, architecture, variant } = image.config;
+    const platform = { os, architecture, ...(variant !== undefined && { variant }) };
+    manifests = nameManifest(manifests, { ...image.descriptor, platform }, references);
+  }
+  const docker = named.map(({ image, references }) => ({
+    Config: ociFiles.blob(image.imageId),
+    RepoTags: references.map(taggedName),
+    Layers: image.layers.map(({ blob }) => ociFiles.blob(blob.digest)),
+  }));
+  const blobs = new Map<Digest, Descriptor>();
+  for (const { image } of named) {
+    for (const blob of [image.descriptor, image.manifest.config, ...image.manifest.layers]) blobs.set(blob.digest, blob);
+  }
+  return [
+    smallFile(ociFiles.layout, ociLayoutFile),
+    smallFile(ociFiles.index, canonicalJson({ ...emptyIndex, manifests })),
+    smallFile(ociFiles.dockerManifest, canonicalJson(docker)),
+    ...[...blobs.values()].map((blob) => ({
+      name: ociFiles.blob(blob.digest),
+      sizeBytes: blob.size,
+      content: store.blobs.open(blob, options),
+    })),
+  ];
+}
+
+function smallFile(name: string, bytes: Buffer): OuterFile {
+  return { name, sizeBytes: bytes.length, content: [bytes] };
+}
+
+/** Docker's form: short, but always with its tag. */
+function taggedName(reference: Reference): string {
+  const name = familiarName(reference);
+  return reference.tag === "latest" ? `${name}:latest` : name;
+}
+
+async function saveFile(file: string, files: readonly OuterFile[], options: Abortable): Promise<void> {
+  const temp = siblingOf(file);
+  try {
+    await pipeline(outerTar(files), createWriteStream(temp, { flags: "wx", mode: 0o644 }), signalOf(options));
+    await syncFile(temp);
+    renameSync(temp, file);
+  } catch (error) {
+    rmSync(temp, { force: true });
+    throw error;
+  }
+}
+
+async function saveDirectory(directory: string, files: readonly OuterFile[], options: Abortable): Promise<void> {
+  if (!isMissingOrEmpty(directory)) {
+    throw new TsbuildError("DESTINATION_EXISTS", `saving to ${directory}: the directory is not empty`, { hint: "name a new one" });
+  }
+  const temp = siblingOf(directory);
+  try {
+    mkdirSync(join(temp, "blobs", "sha256"), { recursive: true });
+    for (const { name, content } of files) {
+      // What is for `docker load` alone has no place in an image layout.
+      if (name !== ociFiles.dockerManifest) await writeStream(toAsync(content), join(temp, name), { sync: true, ...options });
+    }
+    // Onto an empty directory, rename(2) puts this one in its place.
+    renameSync(temp, directory);
+  } catch (error) {
+    await removeTree(temp);
+    throw error;
+  }
+}
+
+function isMissingOrEmpty(directory: string): boolean {
+  try {
+    return readdirSync(directory).length === 0;
+  } catch (error) {
+    if (isSystemError(error, "ENOENT")) return true;
+    throw error;
+  }
+}
+
+async function* toAsync(content: OuterFile["content"]): AsyncGenerator<Uint8Array, void, undefined> {
+  yield* content;
+}
+
+/** A temp name on the same file system. */
+function siblingOf(path: string): string {
+  return join(dirname(path), `.${basename(path)}.${randomBytes(6).toString("hex")}`);
+}
+
+function signalOf({ signal }: Abortable): { signal?: AbortSignal } {
+  return signal === undefined ? {} : { signal };
+}

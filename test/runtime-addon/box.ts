@@ -1,0 +1,62 @@
+import { execFileSync } from "node:child_process";
+import { mkdirSync } from "node:fs";
+import { join } from "node:path";
+import { runSandbox, type SandboxOptions, type SandboxProcess, type SandboxResult, type SandboxSpec } from "../../runtime-addon/index.ts";
+import { busyboxTar } from "../support/bases.ts";
+import { temporaryDirectory } from "../support/temporary.ts";
+
+/** What a test changes of the usual sandbox: root, busybox, host network, an overlay with a fresh upper directory. */
+export type BoxChanges = Omit<Partial<SandboxSpec>, "process"> & { readonly process?: Partial<SandboxProcess> };
+
+export interface BoxRun extends SandboxResult {
+  readonly stdout: string;
+  readonly stderr: string;
+  /** The upper directory, as the command left it. */
+  readonly upper: string;
+}
+
+let root: string | undefined;
+
+/** A root file system of busybox, unpacked once a test file, with the mount points that every image lacks. */
+export function busyboxRoot(): string {
+  if (root === undefined) {
+    root = temporaryDirectory("busybox");
+    execFileSync("tar", ["-xf", busyboxTar(), "-C", root]);
+    for (const path of ["dev", "proc", "sys", "tmp", "etc"]) mkdirSync(join(root, path), { recursive: true });
+  }
+  return root;
+}
+
+/** The spec of a shell script in a busybox sandbox, and its upper directory. */
+export function boxSpec(script: string, changes: BoxChanges = {}): SandboxSpec & { readonly upper: string } {
+  const scratch = temporaryDirectory("box");
+  const upper = join(scratch, "upper");
+  const work = join(scratch, "work");
+  mkdirSync(upper);
+  mkdirSync(work);
+  const { process, ...rest } = changes;
+  return {
+    upper,
+    root: { lowers: [busyboxRoot()], upper, work },
+    network: "host",
+    hostname: "box",
+    mounts: [],
+    files: [],
+    ...rest,
+    process: { args: ["sh", "-c", script], env: { PATH: "/bin:/sbin:/usr/bin:/usr/sbin" }, cwd: "/", uid: 0, gid: 0, groups: [], ...process },
+  };
+}
+
+/** Runs a shell script in a busybox sandbox and collects what it writes. */
+export async function box(script: string, changes: BoxChanges = {}, options: SandboxOptions = {}): Promise<BoxRun> {
+  const spec = boxSpec(script, changes);
+  const output = { stdout: [] as Uint8Array[], stderr: [] as Uint8Array[] };
+  const result = await runSandbox(spec, { stdin: "null", output: (chunk, stream) => void output[stream].push(chunk) }, options);
+  const text = (chunks: readonly Uint8Array[]) => Buffer.concat(chunks).toString("utf8");
+  return { ...result, stdout: text(output.stdout), stderr: text(output.stderr), upper: spec.upper };
+}
+
+/** The lines that a script wrote. */
+export function lines(run: { readonly stdout: string }): string[] {
+  return run.stdout.split("\n").filter((line) => line !== "");
+}
