@@ -1,7 +1,7 @@
 // Builds runtime-addon/build/Release/{addon.node,tsb-init}; does nothing when they are newer than their sources.
 // Arguments name the targets, addon or tsb-init; without any it is both.
 import { spawnSync } from "node:child_process";
-import { existsSync, readdirSync, statSync } from "node:fs";
+import { existsSync, readdirSync, statSync, utimesSync, writeFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -18,15 +18,29 @@ for (const name of wanted) {
 }
 const stale = wanted.filter(isStale);
 if (stale.length > 0) {
-  nodeGyp("configure", ...headerOptions());
+  if (!nodeGyp("configure", ...headerOptions())) process.exit(1);
   // One by one: a target that does not compile must not keep the other from being there.
-  for (const name of stale) nodeGyp("build", "--jobs=max", name);
+  const failed = stale.filter((name) => !build(name));
+  if (failed.length > 0) fail(`building the addon: ${failed.join(" and ")} could not be built`);
+}
+
+function build(name) {
+  const begun = new Date();
+  if (!nodeGyp("build", "--jobs=max", name)) return false;
+  writeFileSync(stampOf(name), "");
+  utimesSync(stampOf(name), begun, begun);
+  return true;
+}
+
+/** Says when a target was last built: make leaves an output alone, and its time, when nothing in it would change. */
+function stampOf(name) {
+  return join(folder, "build", `${name}.built`);
 }
 
 function isStale(name) {
   const { output, sources } = targets[name];
-  if (!existsSync(join(folder, output))) return true;
-  const builtMs = statSync(join(folder, output)).mtimeMs;
+  if (!existsSync(join(folder, output)) || !existsSync(stampOf(name))) return true;
+  const builtMs = statSync(stampOf(name)).mtimeMs;
   // The folder itself changes when a file is removed from it.
   const inputs = ["binding.gyp", sources, ...readdirSync(join(folder, sources)).map((file) => join(sources, file))];
   return inputs.some((input) => statSync(join(folder, input)).mtimeMs > builtMs);
@@ -38,15 +52,15 @@ function headerOptions() {
   return existsSync(join(prefix, "include/node/node_api.h")) ? [`--nodedir=${prefix}`] : [];
 }
 
-/** Runs node-gyp in the folder, one process at a time: two builds at once would write the same files. */
+/** Runs node-gyp in the folder, one process at a time: two builds at once would write the same files. False when it fails; it says why itself. */
 function nodeGyp(...args) {
   const script = createRequire(import.meta.url).resolve("node-gyp/bin/node-gyp.js");
   const command = [process.execPath, script, ...args, "--loglevel=error"];
   const options = { cwd: folder, stdio: ["ignore", "inherit", "inherit"] };
-  let { status, signal, error } = spawnSync("flock", ["binding.gyp", ...command], options);
-  if (error?.code === "ENOENT") ({ status, signal, error } = spawnSync(command[0], command.slice(1), options));
+  let { status, error } = spawnSync("flock", ["binding.gyp", ...command], options);
+  if (error?.code === "ENOENT") ({ status, error } = spawnSync(command[0], command.slice(1), options));
   if (error !== undefined) throw error;
-  if (status !== 0) fail(`building the addon: node-gyp ${args[0]} ended with ${signal ?? `exit code ${status}`}`);
+  return status === 0;
 }
 
 function fail(message) {

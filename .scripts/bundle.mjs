@@ -1,4 +1,4 @@
-// Bundles the program and the libraries into dist/, one file each. Entries whose source does not exist are left out.
+// Bundles the program (two files) and the libraries (one each) into dist/. Entries whose source does not exist are left out.
 import { chmodSync, existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync } from "node:fs";
 import { builtinModules } from "node:module";
 import { dirname, join } from "node:path";
@@ -9,7 +9,9 @@ const root = dirname(dirname(fileURLToPath(import.meta.url)));
 const dist = join(root, "dist");
 
 const entries = {
+  // Small, so that it starts at once; all commands but `version` are in the second file.
   tsbuild: "builder/cli/main.ts",
+  commands: "builder/cli/commands.ts",
   worker: "store/directory-worker.ts",
   index: "builder/index.ts",
   store: "store/store.ts",
@@ -78,6 +80,14 @@ const directImports = {
   },
 };
 
+/** Makes main.ts load the commands from the file beside it. */
+const commandsApart = {
+  name: "commands-apart",
+  setup({ onResolve }) {
+    onResolve({ filter: /^\.\/commands\.ts$/ }, () => ({ path: "./commands.js", external: true }));
+  },
+};
+
 mkdirSync(dist, { recursive: true });
 const staging = join(dist, `.new-${process.pid}`);
 try {
@@ -102,7 +112,7 @@ try {
       // Native and optional: found in node_modules where it could be compiled.
       external: ["zlib-sync"],
       banner: name === "tsbuild" ? { js: "#!/usr/bin/env node" } : {},
-      plugins: [lazyBuiltins, noSideEffects, directImports],
+      plugins: [...(name === "tsbuild" ? [commandsApart] : []), lazyBuiltins, noSideEffects, directImports],
       logLevel: "warning",
     });
   }

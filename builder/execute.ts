@@ -1,5 +1,4 @@
 import pLimit from "p-limit";
-import { SandboxError } from "../runtime-addon/index.ts";
 import type { Rootfs } from "../store/layer/rootfs.ts";
 import { type LayerRef, openRootfs } from "../store/open-rootfs.ts";
 import type { Store } from "../store/store.ts";
@@ -152,7 +151,7 @@ export async function execute(execution: Execution): Promise<ReadonlyMap<number,
       return outcome;
     } catch (error) {
       onEvent({ type: "step-end", step: info.id, outcome: signal.aborted ? "cancelled" : "failed", atMs: now() });
-      if (error instanceof StepError || error instanceof SandboxError) throw error;
+      if (error instanceof StepError) throw error;
       throw located(error, plan.dockerfile, step.instruction.range);
     }
   }

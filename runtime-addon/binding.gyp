@@ -3,8 +3,7 @@
     "cflags": ["-Wall", "-Wextra", "-Werror", "-fstack-protector-strong"],
     "cflags_cc": ["-std=c++17", "-fno-exceptions"],
     "cflags_cc!": ["-std=gnu++17", "-std=gnu++20", "-fexceptions"],
-    "cflags!": ["-Wno-unused-parameter"],
-    "configurations": { "Release": { "cflags": ["-O2"] } }
+    "cflags!": ["-Wno-unused-parameter"]
   },
   "targets": [
     {

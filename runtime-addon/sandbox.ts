@@ -70,6 +70,8 @@ export async function runSandbox(spec: SandboxSpec, io: SandboxIo, options: Sand
     stdio: [io.stdin === "null" ? "ignore" : "inherit", output, output, "pipe", "pipe"],
     env: {},
     cwd: "/",
+    // The sandbox sees this name, and is not to learn the host's paths.
+    argv0: "tsb-init",
   });
   // Undefined where not even the pipes could be made: the error event follows.
   const [, stdout, stderr, channel, status] = (child.stdio as typeof child.stdio | undefined) ?? [];

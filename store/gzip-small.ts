@@ -5,7 +5,7 @@ import { gunzipSync } from "node:zlib";
 export const smallGzipBytes = 16 * 1024;
 
 const gzipWindowBits = 31;
-const trailerBytes = 8;
+const chunkBytes = 64 * 1024;
 
 /**
  * Inflates a whole gzip file of at most `smallGzipBytes` in one call, without the thread pool's round trips, which cost more than the work
@@ -13,22 +13,23 @@ const trailerBytes = 8;
  * member. Throws node:zlib's errors.
  */
 export function inflateSmallGzip(bytes: Buffer): Buffer {
-  const inflate = zlibSync();
-  if (inflate !== null) {
-    const stream = new inflate.Inflate({ windowBits: gzipWindowBits, chunkSize: 64 * 1024 });
-    stream.push(bytes, inflate.Z_SYNC_FLUSH);
-    const { result } = stream;
-    // It stops at the end of the first member in silence: the length in the file's last four bytes tells whether that was all.
-    if (
-      stream.err === inflate.Z_STREAM_END &&
-      Buffer.isBuffer(result) &&
-      bytes.length > trailerBytes &&
-      bytes.readUInt32LE(bytes.length - 4) === result.length
-    ) {
-      return result;
-    }
-  }
-  return gunzipSync(bytes);
+  return inflateOneMember(bytes) ?? gunzipSync(bytes);
+}
+
+/**
+ * By zlib-sync, which stops at the end of the first member in silence: a file is one member exactly when that end needs its last byte.
+ * Undefined for all others, for broken data, and without zlib-sync.
+ */
+function inflateOneMember(bytes: Buffer): Buffer | undefined {
+  const library = zlibSync();
+  if (library === null || bytes.length === 0) return undefined;
+  const stream = new library.Inflate({ windowBits: gzipWindowBits, chunkSize: chunkBytes });
+  stream.push(bytes.subarray(0, -1), library.Z_SYNC_FLUSH);
+  const head = stream.result;
+  if (stream.err !== library.Z_OK || !Buffer.isBuffer(head)) return undefined;
+  stream.push(bytes.subarray(-1), library.Z_SYNC_FLUSH);
+  const tail = stream.result;
+  return stream.err === library.Z_STREAM_END && Buffer.isBuffer(tail) ? Buffer.concat([head, tail]) : undefined;
 }
 
 /** The part of zlib-sync that is used; it reports errors in `err`, never by throwing. */
@@ -41,6 +42,7 @@ interface ZlibSync {
     readonly err: number;
     readonly result: Buffer | string | null;
   };
+  readonly Z_OK: number;
   readonly Z_SYNC_FLUSH: number;
   readonly Z_STREAM_END: number;
 }

@@ -14,7 +14,7 @@ import { encodeLayerInfo, readLayerInfo, type StoredLayerInfo } from "./layer-in
 import { type Descriptor, mediaTypes } from "./oci.ts";
 import { storePaths } from "./store-paths.ts";
 import { writeStream } from "./tee-file.ts";
-import { verified } from "./verified.ts";
+import { blameDamage, verified } from "./verified.ts";
 
 /** A layer by its two ids, and its bytes. */
 export interface LayerInfo {
@@ -117,11 +117,7 @@ export function layerStore(root: string, blobs: BlobStore, tempFile: () => Promi
     return file;
   };
 
-  const stage = async (diffId: Digest, blob: Descriptor, tar: Bytes, { limits, signal }: EnsureOptions): Promise<StagedLayer> => {
-    const stored = readStored(diffId);
-    if (stored !== undefined && knows(stored, blob) && (await blobs.has(blob))) {
-      return { diffId, blob, publish: async () => ({ diffId, contentId: stored.contentId, blob }) };
-    }
+  const readTar = async (diffId: Digest, blob: Descriptor, tar: Bytes, { limits, signal }: EnsureOptions): Promise<StagedLayer> => {
     const { tree } = await readLayer(plainBytes(tar, { compressedBytes: blob.size, limits, signal }));
     if (tree.diffId !== diffId) throw new IntegrityError(`reading layer ${blob.digest}: its plain tar`, diffId, tree.diffId);
     const file = await writeTree(tree);
@@ -136,7 +132,15 @@ export function layerStore(root: string, blobs: BlobStore, tempFile: () => Promi
     };
   };
   const index = (diffId: Digest, blob: Descriptor, options: EnsureOptions): Promise<LayerInfo> =>
-    once(`${diffId} ${blob.digest}`, async () => (await stage(diffId, blob, blobs.open(blob, options), options)).publish());
+    once(`${diffId} ${blob.digest}`, async () => {
+      const open = () => blobs.open(blob, options);
+      return (await blameDamage(open, () => readTar(diffId, blob, open(), options))).publish();
+    });
+  const known = async (diffId: Digest, blob: Descriptor): Promise<LayerInfo | undefined> => {
+    const stored = readStored(diffId);
+    if (stored === undefined || !knows(stored, blob) || !(await blobs.has(blob))) return undefined;
+    return { diffId, contentId: stored.contentId, blob };
+  };
 
   const readTree = ({ diffId, contentId, treeSize }: { diffId: Digest; contentId: Digest; treeSize: number }): Tree | undefined => {
     const bytes = readIfThere(join(folder(diffId), "tree"));
@@ -150,8 +154,8 @@ export function layerStore(root: string, blobs: BlobStore, tempFile: () => Promi
   };
   const tree = async (diffId: Digest): Promise<Tree> => {
     const found = await need(diffId);
-    const known = readTree(found);
-    if (known !== undefined) return known;
+    const whole = readTree(found);
+    if (whole !== undefined) return whole;
     await index(diffId, found.blob, {});
     return readTree(await need(diffId)) ?? fail(new NotFoundError(`reading layer ${diffId}: its tree is gone from the store ${root}`));
   };
@@ -175,8 +179,13 @@ export function layerStore(root: string, blobs: BlobStore, tempFile: () => Promi
       if (!knows(readStored(diffId), blob)) await publish(await writeTree(tree), tree, blob);
       return { diffId, contentId, blob };
     },
-    stage: (diffId, blob, tar, options = {}) => stage(diffId, blob, tar, options),
-    ensure: (diffId, blob, options = {}) => index(diffId, blob, options),
+    async stage(diffId, blob, tar, options = {}) {
+      const info = await known(diffId, blob);
+      return info === undefined ? readTar(diffId, blob, tar, options) : { diffId, blob, publish: async () => info };
+    },
+    async ensure(diffId, blob, options = {}) {
+      return (await known(diffId, blob)) ?? index(diffId, blob, options);
+    },
     async plainTar(diffId) {
       const { blob } = await need(diffId);
       if (blob.digest === diffId) return blobs.path(diffId);

@@ -1,6 +1,6 @@
 import { createHash } from "node:crypto";
 import { type Digest, digestFromBytes } from "./digest.ts";
-import { IntegrityError } from "./errors.ts";
+import { IntegrityError, TsbuildError } from "./errors.ts";
 
 /** What bytes must come to. */
 export interface Expected {
@@ -35,4 +35,17 @@ export function checkBytes(bytes: Uint8Array, expected: Expected, what = `readin
   if (bytes.length !== expected.size) throw new IntegrityError(what, `${expected.size} bytes`, `${bytes.length}`);
   const digest = digestFromBytes(createHash("sha256").update(bytes).digest());
   if (digest !== expected.digest) throw new IntegrityError(what, expected.digest, digest);
+}
+
+/**
+ * Runs work that reads from `open()`, which is verified. What breaks over damaged bytes breaks before their end, where the damage shows: then the
+ * bytes are read once more, and if they are not what they should be, that is the error.
+ */
+export async function blameDamage<T>(open: () => AsyncIterable<Uint8Array>, work: () => Promise<T>): Promise<T> {
+  try {
+    return await work();
+  } catch (error) {
+    if (error instanceof TsbuildError && !(error instanceof IntegrityError)) for await (const _ of open());
+    throw error;
+  }
 }

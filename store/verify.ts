@@ -10,6 +10,7 @@ import { readStoreIndex } from "./layout.ts";
 import type { Descriptor } from "./oci.ts";
 import { isConfigType, isIndexType, maxConfigBytes, maxManifestBytes, parseConfig, parseIndex, parseManifest } from "./oci-parse.ts";
 import type { Store } from "./store.ts";
+import { blameDamage } from "./verified.ts";
 
 /** One thing that is not as it is said to be. */
 export interface Mismatch {
@@ -77,7 +78,8 @@ async function verifyManifest(store: Store, descriptor: Descriptor, image: strin
 }
 
 async function verifyLayer(store: Store, name: string, blob: Descriptor, diffId: Digest | undefined, report: Reporter): Promise<void> {
-  const { tree } = await readLayer(plainBytes(store.blobs.open(blob), { compressedBytes: blob.size }));
+  const open = () => store.blobs.open(blob);
+  const { tree } = await blameDamage(open, () => readLayer(plainBytes(open(), { compressedBytes: blob.size })));
   if (diffId !== undefined && tree.diffId !== diffId)
     report.add(`${name}: the config's diffId is ${diffId}, its plain tar's is ${tree.diffId}`);
   // A layer that another tool put there has no tree yet.

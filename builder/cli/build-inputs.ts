@@ -5,6 +5,7 @@ import { isSystemError } from "../../runtime-addon/index.ts";
 import { nearest } from "../dockerfile/suggest.ts";
 import type { BuildOptions } from "../options.ts";
 import type { CliIo } from "./cli-io.ts";
+import { summaries } from "./command-names.ts";
 import { UsageError } from "./usage-error.ts";
 
 /** What a build reads, and what has to be removed afterwards. */
@@ -17,22 +18,6 @@ export interface BuildInputs extends AsyncDisposable {
 /** A Dockerfile is text that people write; what is larger is something else. */
 const largestDockerfile = 16 * 1024 * 1024;
 const remoteContext = /^(https?:\/\/|git:\/\/|ssh:\/\/|git@|github\.com\/)/;
-/** What a context that does not exist may have been meant to be. */
-export const commandNames = [
-  "build",
-  "run",
-  "import",
-  "images",
-  "inspect",
-  "history",
-  "tag",
-  "rmi",
-  "save",
-  "load",
-  "info",
-  "version",
-  "help",
-];
 
 /** Finds the context and the Dockerfile that the command line names. Throws UsageError where they cannot be used. */
 export async function readInputs(context: string, file: string | undefined, io: CliIo): Promise<BuildInputs> {
@@ -62,7 +47,7 @@ async function checkDirectory(context: string): Promise<void> {
   } catch (cause) {
     if (!isSystemError(cause)) throw cause;
     const isMissing = cause.code === "ENOENT";
-    const command = isMissing ? nearest(context, commandNames) : undefined;
+    const command = isMissing ? nearest(context, [...Object.keys(summaries), "help"]) : undefined;
     throw new UsageError(
       "CONTEXT_NOT_FOUND",
       `reading the context ${context}: ${isMissing ? "there is no such directory" : cause.message}`,

@@ -4,6 +4,7 @@ import { dispatch } from "./dispatch.ts";
 const cancel = new AbortController();
 let deliver: ((signal: NodeJS.Signals) => void) | undefined;
 let interrupts = 0;
+let readsStdin = false;
 
 function onSignal(signal: NodeJS.Signals): void {
   if (deliver !== undefined) {
@@ -13,6 +14,8 @@ function onSignal(signal: NodeJS.Signals): void {
   // The first one lets the command clean up; whoever asks again means it.
   if (++interrupts > 1) process.exit(130);
   cancel.abort();
+  // Whoever waits for input hears of it as a failed read.
+  if (readsStdin) process.stdin.destroy(cancel.signal.reason);
 }
 process.on("SIGINT", onSignal);
 process.on("SIGTERM", onSignal);
@@ -20,6 +23,7 @@ process.on("SIGHUP", onSignal);
 
 const io: CliIo = {
   get stdin() {
+    readsStdin = true;
     return process.stdin;
   },
   get stdout() {

@@ -59,7 +59,8 @@ export function formatStepError(error: StepError): string {
 
 function exitCodeOf(error: TsbuildError): number {
   if (error instanceof UsageError || error instanceof ConfigError) return 2;
-  return error instanceof SandboxError && !commandCodes.has(error.code) ? 3 : 1;
+  const inner = error instanceof DockerfileError && error.cause instanceof SandboxError ? error.cause : error;
+  return inner instanceof SandboxError && !commandCodes.has(inner.code) ? 3 : 1;
 }
 
 /** After an abort whatever comes is its consequence, but for what the user has to know. */

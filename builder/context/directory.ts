@@ -116,31 +116,44 @@ export function directoryContext(root: string, rules: IgnoreRules | undefined): 
       const isLast = index === parts.length - 1;
       matched = present.filter(({ type }) => isLast || type === "directory").map(({ path }) => path);
     }
-    return matched.filter((path) => !isExcluded(path));
+    return matched;
+  }
+
+  /** What a path means to COPY; undefined where it sees nothing. An excluded directory is seen as far as something in it is re-included. */
+  async function seen(path: ByteString, top: ScanEntry | undefined): Promise<ScannedSource | undefined> {
+    if (top === undefined || top.type === "socket" || (path !== top.path && isExcluded(path))) return undefined;
+    if (!isExcluded(top.path)) return listed(baseName(path), top);
+    if (top.type !== "directory" || !rules?.mayReincludeBelow(top.path)) return undefined;
+    const source = await listed(baseName(path), top);
+    return source.list().nodes.length > 1 ? source : undefined;
   }
 
   return {
     root,
     async find(source) {
       if (hasWildcard(source)) {
-        const paths = await match(source);
         const sources: ScannedSource[] = [];
-        for (const path of paths) {
-          const top = await follow(path);
-          if (top !== undefined && top.type !== "socket") sources.push(await listed(baseName(path), top));
+        for (const path of await match(source)) {
+          const found = await seen(path, await follow(path));
+          if (found !== undefined) sources.push(found);
         }
         return sources;
       }
       const path = bytesOf(source);
       const top = await follow(path);
-      if (top === undefined || isExcluded(path) || (isExcluded(top.path) && !rules?.mayReincludeBelow(top.path))) {
-        throw new TsbuildError(
-          "COPY_SOURCE_NOT_FOUND",
-          `looking for "${source}" in the build context ${root}: ${top === undefined ? "no such file or directory" : "the ignore file excludes it"}`,
-          top === undefined ? {} : { hint: `re-include it with a line "!${source}" in .dockerignore` },
-        );
-      }
-      return [await listed(baseName(path), top)];
+      const found = await seen(path, top);
+      if (found !== undefined) return [found];
+      const isIgnored = top !== undefined && top.type !== "socket";
+      const problem = isIgnored
+        ? "the ignore file excludes it"
+        : top === undefined
+          ? "no such file or directory"
+          : "a socket cannot be copied";
+      throw new TsbuildError(
+        "COPY_SOURCE_NOT_FOUND",
+        `looking for "${source}" in the build context ${root}: ${problem}`,
+        isIgnored ? { hint: `re-include it with a line "!${source}" in .dockerignore` } : {},
+      );
     },
   };
 }
@@ -170,10 +183,15 @@ async function scanIncluded(root: string, top: ByteString, rules: IgnoreRules): 
   return kept.sort((a, b) => (a.path < b.path ? -1 : a.path > b.path ? 1 : 0));
 }
 
-/** Nodes relative to the source, owned by root as everything from a context is. Later names of one inode become hard links. */
+/** Nodes relative to the source, owned by root as everything from a context is. Of one inode the first name is the file, as in a layer. */
 function toNodes(root: string, top: ByteString, entries: readonly ScanEntry[]): readonly SourceNode[] {
   const cut = top === "" ? 0 : top.length + 1;
   const firstNames = new Map<string, ByteString>();
+  for (const { type, nlink, inode, path } of entries) {
+    if (type !== "file" || nlink === 1) continue;
+    const first = firstNames.get(inode);
+    if (first === undefined || path < first) firstNames.set(inode, path);
+  }
   return entries.map((entry) => {
     const path = entry.path.slice(cut) as ByteString;
     const attributes = {
@@ -186,11 +204,8 @@ function toNodes(root: string, top: ByteString, entries: readonly ScanEntry[]): 
       mtimeNsec: entry.mtimeNsec,
       ...portableXattrs(entry),
     };
-    if (entry.type === "file" && entry.nlink > 1) {
-      const first = firstNames.get(entry.inode);
-      if (first !== undefined) return { ...attributes, kind: "hardlink", target: first };
-      firstNames.set(entry.inode, path);
-    }
+    const first = firstNames.get(entry.inode) ?? entry.path;
+    if (first !== entry.path) return { ...attributes, kind: "hardlink", target: first.slice(cut) as ByteString };
     return { ...attributes, ...kindOf(entry, root) } as NodeEntry;
   });
 }

@@ -137,20 +137,19 @@ function baseOf(
   image: (name: string) => PlannedImage,
 ): { state: StageState; history: readonly HistoryEntry[] } {
   if (base.kind === "scratch") return scratchBase();
+  const refuseTriggers = (triggers: readonly string[] = [], what: string): void =>
+    withRange(dockerfile, stage.from.range, () => {
+      if (triggers.length === 0) return;
+      throw new TsbuildError("UNSUPPORTED_FEATURE", `planning the build: ${what} has ONBUILD triggers, which this version does not run`);
+    });
   if (base.kind === "stage") {
     const parent = done.get(base.stage);
     if (parent === undefined) throw new RangeError(`stage ${base.stage} was not planned before`);
+    refuseTriggers(parent.state.config.OnBuild, `the stage "${stage.from.image}"`);
     return { state: stageBase(parent.state), history: [] };
   }
   const { config } = image(base.image);
-  if ((config.config?.OnBuild ?? []).length > 0) {
-    withRange(dockerfile, stage.from.range, () => {
-      throw new TsbuildError(
-        "UNSUPPORTED_FEATURE",
-        `planning the build: the base image "${base.image}" has ONBUILD triggers, which this version does not run`,
-      );
-    });
-  }
+  refuseTriggers(config.config?.OnBuild, `the base image "${base.image}"`);
   return imageBase(config);
 }
 

@@ -35,7 +35,8 @@ export function applyConfig(
       // All pairs see the values from before the instruction.
       const pairs = instruction.pairs.map(({ key, value }) => [word(key), word(value)] as const);
       let next = state;
-      for (const [name, value] of pairs) next = { ...next, config: setEnv(next.config, name, value), scope: setVariable(next.scope, name, value) };
+      for (const [name, value] of pairs)
+        next = { ...next, config: setEnv(next.config, name, value), scope: setVariable(next.scope, name, value) };
       return { state: next, createdBy: `ENV ${pairs.map(([name, value]) => `${name}=${value}`).join(" ")}` };
     }
     case "LABEL": {
@@ -65,8 +66,8 @@ export function applyConfig(
       return { state: config({ StopSignal: signal }), createdBy: `STOPSIGNAL ${signal}` };
     }
     case "MAINTAINER": {
-      const author = word(instruction.value);
-      return { state: { ...state, author }, createdBy: `MAINTAINER ${author}` };
+      // The one instruction with a word that is taken as written.
+      return { state: { ...state, author: instruction.value }, createdBy: `MAINTAINER ${instruction.value}` };
     }
     case "SHELL":
       return { state: config({ Shell: instruction.args }), createdBy: `SHELL [${instruction.args.join(" ")}]` };

@@ -5,19 +5,22 @@ export const historyComment = "buildkit.dockerfile.v0";
 
 /** Go's %q of a string, as BuildKit's histories have it. */
 export function quote(text: string): string {
-  let out = '"';
+  return quotedWith('"', text);
+}
+
+function quotedWith(mark: string, text: string): string {
+  let out = mark;
   for (const char of text) {
     const code = char.codePointAt(0) ?? 0;
-    const short = shortEscapes[char];
+    const short = char === mark ? `\\${mark}` : shortEscapes[char];
     if (short !== undefined) out += short;
     else if (code < 0x20 || code === 0x7f) out += `\\x${code.toString(16).padStart(2, "0")}`;
     else out += char;
   }
-  return `${out}"`;
+  return out + mark;
 }
 
 const shortEscapes: Readonly<Record<string, string>> = {
-  '"': '\\"',
   "\\": "\\\\",
   "\n": "\\n",
   "\r": "\\r",
@@ -38,12 +41,12 @@ export function runHistory(args: readonly string[], buildArgs: readonly (readonl
   return `RUN ${[...prefix, ...args].join(" ")} # buildkit`;
 }
 
-/** Go's %q of a *HealthConfig. */
+/** Go's %q of a *HealthConfig: a number, as the retries, is the character of that code there. */
 export function healthcheckHistory(check: Healthcheck): string {
   const durations = [check.Interval, check.Timeout, check.StartPeriod, check.StartInterval].map((ns) => quote(formatDuration(ns ?? 0)));
   const retries = check.Retries ?? 0;
-  const char = retries < 0x20 ? `\\x${retries.toString(16).padStart(2, "0")}` : String.fromCodePoint(retries);
-  return `HEALTHCHECK &{${quoteList(check.Test ?? [])} ${durations.join(" ")} '${char}'}`;
+  const char = retries <= 0x10ffff ? String.fromCodePoint(retries) : "\ufffd";
+  return `HEALTHCHECK &{${quoteList(check.Test ?? [])} ${durations.join(" ")} ${quotedWith("'", char)}}`;
 }
 
 /** Go's time.Duration.String. `ns` in nanoseconds. */

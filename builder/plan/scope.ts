@@ -8,7 +8,7 @@ import { expandWord, expandWords } from "../dockerfile/words.ts";
  */
 export interface Scope {
   readonly variables: ReadonlyMap<string, string>;
-  /** ARGs declared so far in this stage or the stages it is built from, in order. */
+  /** ARGs declared so far in this stage or the stages it is built from, in the order of their first declarations. */
   readonly args: readonly string[];
 }
 
@@ -48,7 +48,7 @@ export function declareArgs(instruction: Arg, scope: Scope, sources: ArgSources)
     const value =
       ownValue(sources.buildArgs, name) ?? (fallback === undefined ? inherited(name, sources) : expand(fallback, next, sources));
     if (value !== undefined) next = setVariable(next, name, value);
-    next = { ...next, args: [...next.args.filter((other) => other !== name), name] };
+    if (!next.args.includes(name)) next = { ...next, args: [...next.args, name] };
     texts.push(value === undefined ? name : `${name}=${value}`);
   }
   return { scope: next, texts };

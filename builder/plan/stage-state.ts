@@ -27,7 +27,10 @@ export interface BaseState {
 }
 
 export function scratchBase(): BaseState {
-  return { state: withDefaultPath({ config: {}, scope: { variables: new Map(), args: [] }, cmdIsOwn: false }), history: [] };
+  return {
+    state: withDefaultPath({ config: { WorkingDir: "/" }, scope: { variables: new Map(), args: [] }, cmdIsOwn: false }),
+    history: [],
+  };
 }
 
 /** A stage on an image sees the image's ENV; its ONBUILD triggers are not inherited. */

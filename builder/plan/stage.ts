@@ -4,7 +4,7 @@ import { parseChmod } from "../dockerfile/chmod.ts";
 import { withRange } from "../dockerfile/errors.ts";
 import { shellScript } from "../dockerfile/heredoc.ts";
 import type { Copy, Dockerfile, Instruction, Run, Workdir } from "../dockerfile/instruction.ts";
-
+import { parseChown } from "../dockerfile/values.ts";
 import { expandDocument } from "../dockerfile/words.ts";
 import type { NetworkMode } from "../options.ts";
 import { applyConfig, commandArgs, shellArgs } from "./config.ts";
@@ -80,8 +80,7 @@ function workdirPath(instruction: Workdir, state: StageState, sources: ArgSource
 
 /** Joins a path to the working directory, cleaned, without a trailing slash. */
 function absolute(path: string, state: StageState): string {
-  const joined = posix.resolve("/", state.config.WorkingDir ?? "/", path);
-  return joined;
+  return posix.resolve("/", state.config.WorkingDir ?? "/", path);
 }
 
 function planRun(instruction: Run, state: StageState, options: WorkOptions): RunOperation {
@@ -103,13 +102,13 @@ function planRun(instruction: Run, state: StageState, options: WorkOptions): Run
   };
 }
 
-/** A heredoc body that is a program of its own is put where no layer reaches, and run from there. */
+/** A heredoc body that is a program of its own is put where no layer reaches; the shell starts it there. */
 function runCommand({ command }: Run, { config }: StageState): { args: readonly string[]; documents: readonly RunDocument[] } {
   if (command.form === "exec") return { args: commandArgs(command, config), documents: [] };
   const shell = shellScript(command);
   if (shell.kind === "script") return { args: shellArgs(shell.script, config), documents: [] };
   const path = `/dev/pipes/${shell.name}`;
-  return { args: [path], documents: [{ path, content: shell.content }] };
+  return { args: shellArgs(path, config), documents: [{ path, content: shell.content }] };
 }
 
 function networkMode(text: string): NetworkMode {
@@ -149,6 +148,8 @@ function planCopy(
   const target = word(instruction.target);
   const chown = optional(flags.chown);
   const chmod = optional(flags.chmod);
+  // What is wrong with the words themselves shows before anything runs.
+  if (chown !== undefined) parseChown(chown);
   if (chmod !== undefined) parseChmod(chmod);
   const operation: CopyOperation = {
     op: "copy",

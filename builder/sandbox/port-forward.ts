@@ -1,4 +1,4 @@
-import { connect, createServer, type Server } from "node:net";
+import { connect, createServer, type Socket } from "node:net";
 import { TsbuildError } from "../../store/errors.ts";
 import type { PortMapping } from "../run-options.ts";
 
@@ -7,9 +7,9 @@ import type { PortMapping } from "../run-options.ts";
  * any other is relayed from the host's port to loopback. Throws PORT_IN_USE, UNSUPPORTED_PORT.
  */
 export async function publishPorts(ports: readonly PortMapping[]): Promise<{ close(): Promise<void> }> {
-  const servers: Server[] = [];
+  const relays: Relay[] = [];
   const close = async (): Promise<void> => {
-    await Promise.all(servers.map((server) => new Promise((resolve) => server.close(resolve))));
+    await Promise.all(relays.map((relay) => relay.close()));
   };
   try {
     for (const port of ports) {
@@ -29,7 +29,7 @@ export async function publishPorts(ports: readonly PortMapping[]): Promise<{ clo
           },
         );
       }
-      servers.push(await relay(port));
+      relays.push(await openRelay(port));
     }
     return { close };
   } catch (error) {
@@ -38,18 +38,26 @@ export async function publishPorts(ports: readonly PortMapping[]): Promise<{ clo
   }
 }
 
-function relay({ hostAddress, hostPort, containerPort }: PortMapping): Promise<Server> {
+interface Relay {
+  /** Ends its connections too. */
+  close(): Promise<void>;
+}
+
+function openRelay({ hostAddress, hostPort, containerPort }: PortMapping): Promise<Relay> {
   return new Promise((resolve, reject) => {
-    const server = createServer((client) => {
-      const container = connect(containerPort, "127.0.0.1");
+    const sockets = new Set<Socket>();
+    // Half-open: a side that has said all may still be listening.
+    const server = createServer({ allowHalfOpen: true }, (client) => {
+      const container = connect({ port: containerPort, host: "127.0.0.1", allowHalfOpen: true });
       client.pipe(container).pipe(client);
-      // Either side's end or failure ends the other.
+      // Either side's failure ends the other; an orderly end is passed on by the pipes, once all is written.
       for (const [one, other] of [
         [client, container],
         [container, client],
       ] as const) {
+        sockets.add(one);
         one.on("error", () => other.destroy());
-        one.on("close", () => other.destroy());
+        one.on("close", () => sockets.delete(one));
       }
     });
     server.once("error", (cause: NodeJS.ErrnoException) => {
@@ -65,7 +73,13 @@ function relay({ hostAddress, hostPort, containerPort }: PortMapping): Promise<S
     server.listen({ port: hostPort, ...(hostAddress === undefined ? {} : { host: hostAddress }) }, () => {
       // Connections may keep going while the container runs, but never keep this process alive.
       server.unref();
-      resolve(server);
+      resolve({
+        close: () =>
+          new Promise((closed) => {
+            server.close(() => closed());
+            for (const socket of sockets) socket.destroy();
+          }),
+      });
     });
   });
 }

@@ -1,10 +1,13 @@
+import { createHash } from "node:crypto";
 import { createReadStream, createWriteStream } from "node:fs";
 import { open } from "node:fs/promises";
 import { join } from "node:path";
 import { pipeline } from "node:stream/promises";
-import { removeTree, textOf } from "../../runtime-addon/index.ts";
+import { FileChangedError, removeTree, textOf } from "../../runtime-addon/index.ts";
 import { plainBytes } from "../../store/compression.ts";
+import { type Digest, digestFromBytes } from "../../store/digest.ts";
 import { TsbuildError } from "../../store/errors.ts";
+import type { FileEntry } from "../../store/layer/entry.ts";
 import { rootPath } from "../../store/layer/entry-path.ts";
 import { readLayer } from "../../store/layer/tar-read.ts";
 import type { Store } from "../../store/store.ts";
@@ -14,6 +17,8 @@ import type { CopySource, SourceNode } from "./copy-source.ts";
 /** Sources in which archives have been replaced by what is in them. */
 export interface UnpackedSources {
   readonly sources: readonly PlacedSource[];
+  /** Of the archives as they were read, by the node that each was. */
+  readonly digests: ReadonlyMap<SourceNode, Digest>;
   /** Removes the plain tars that contents refer to. */
   close(): Promise<void>;
 }
@@ -29,6 +34,7 @@ export async function unpackArchives(sources: readonly CopySource[], store: Stor
   const close = async (): Promise<void> => {
     for (const scratch of scratches) await removeTree(scratch);
   };
+  const digests = new Map<SourceNode, Digest>();
   try {
     const all: PlacedSource[] = [];
     for (const source of sources) {
@@ -39,21 +45,26 @@ export async function unpackArchives(sources: readonly CopySource[], store: Stor
       }
       const scratch = await store.temp("add");
       scratches.push(scratch);
-      all.push(await unpack(source, archive, join(scratch, "plain.tar"), signal));
+      const tar = join(scratch, "plain.tar");
+      digests.set(archive.node, await inflate(archive, tar, signal));
+      all.push(await unpack(source, tar));
     }
-    return { sources: all, close };
+    return { sources: all, digests, close };
   } catch (error) {
     await close();
     throw error;
   }
 }
 
-type Bytes = () => AsyncIterable<Uint8Array>;
+interface Archive {
+  readonly node: FileEntry & SourceNode;
+  read(): AsyncIterable<Uint8Array>;
+}
 
-/** How to read the file, if it is an archive. */
-async function openArchive(source: CopySource): Promise<Bytes | undefined> {
+/** How to read the source, if it is an archive. */
+async function openArchive(source: CopySource): Promise<Archive | undefined> {
   const [top] = source.nodes;
-  if (top?.kind !== "file" || source.nodes.length !== 1 || top.size < blockBytes / 16) return undefined;
+  if (top?.kind !== "file" || source.nodes.length !== 1 || top.size === 0) return undefined;
   const read = readerOf(top);
   if (read === undefined) return undefined;
   try {
@@ -64,7 +75,7 @@ async function openArchive(source: CopySource): Promise<Bytes | undefined> {
       length += chunk.length;
       if (length >= blockBytes) break;
     }
-    return isTarHeader(Buffer.concat(head)) ? read : undefined;
+    return isTarHeader(Buffer.concat(head)) ? { node: top, read } : undefined;
   } catch (error) {
     // Broken or not compressed after all: it is copied as the file it is.
     if (error instanceof TsbuildError && error.code === "INVALID_COMPRESSION") return undefined;
@@ -72,7 +83,7 @@ async function openArchive(source: CopySource): Promise<Bytes | undefined> {
   }
 }
 
-function readerOf({ content, ...node }: SourceNode): Bytes | undefined {
+function readerOf({ content, ...node }: SourceNode): Archive["read"] | undefined {
   if (node.kind !== "file" || content === undefined) return undefined;
   switch (content.at) {
     case "path": {
@@ -115,8 +126,36 @@ function isTarHeader(block: Buffer): boolean {
   return sum === stored && sum !== 8 * 0x20;
 }
 
-async function unpack(source: CopySource, read: Bytes, tar: string, signal: AbortSignal): Promise<PlacedSource> {
-  await pipeline(plainBytes(read(), { signal }), createWriteStream(tar, { flags: "wx", mode: 0o600 }), { signal });
+/** Writes the plain tar, and gives the digest of the archive as it was read, which the step's key is made of. */
+async function inflate({ node, read }: Archive, tar: string, signal: AbortSignal): Promise<Digest> {
+  const iterator = read()[Symbol.asyncIterator]();
+  const hash = createHash("sha256");
+  let size = 0;
+  const next = async () => {
+    const result = await iterator.next();
+    if (result.done) return undefined;
+    hash.update(result.value);
+    size += result.value.length;
+    return result.value;
+  };
+  async function* hashed(): AsyncGenerator<Uint8Array> {
+    for (let chunk = await next(); chunk !== undefined; chunk = await next()) yield chunk;
+  }
+  try {
+    await pipeline(plainBytes(hashed(), { signal }), createWriteStream(tar, { flags: "wx", mode: 0o600 }), { signal });
+    // What stands behind the end of the compressed data is part of the file too.
+    while ((await next()) !== undefined);
+  } finally {
+    await iterator.return?.();
+  }
+  if (size !== node.size) {
+    const path = textOf(node.content?.at === "path" ? node.content.path : node.path);
+    throw new FileChangedError(`reading "${path}": it had ${node.size} bytes and now has ${size}`, path, undefined);
+  }
+  return digestFromBytes(hash.digest());
+}
+
+async function unpack(source: CopySource, tar: string): Promise<PlacedSource> {
   const { tree } = await readLayer(createReadStream(tar));
   const nodes: SourceNode[] = [];
   for (const entry of tree.entries) {
@@ -131,12 +170,8 @@ async function unpack(source: CopySource, read: Bytes, tar: string, signal: Abor
     }
     nodes.push(entry.kind === "file" ? { ...entry, content: { at: "tar", tar, offset: entry.offset } } : entry);
   }
-  return { name: source.name, nodes: withTop(nodes), unpacked: true };
+  return { name: source.name, nodes: [unpackedTop, ...nodes.filter(({ path }) => path !== "")], unpacked: true };
 }
 
-/** The archive's own entry for its top directory, else a plain one, first: what it is unpacked into. */
-function withTop(nodes: readonly SourceNode[]): readonly SourceNode[] {
-  const [first] = nodes;
-  if (first?.path === "" && first.kind === "directory") return nodes;
-  return [{ kind: "directory", path: rootPath, mode: 0o755, uid: 0, gid: 0, mtime: 0, mtimeNsec: 0 }, ...nodes];
-}
+/** An archive is unpacked into a directory; what it says of its own top directory does not count. */
+const unpackedTop: SourceNode = { kind: "directory", path: rootPath, mode: 0o755, uid: 0, gid: 0, mtime: 0, mtimeNsec: 0 };

@@ -7,7 +7,7 @@ import { isRacy, type StatCache, statCache } from "../context/stat-cache.ts";
 import type { CopyOperation } from "../plan/operation.ts";
 import type { CopyInputs } from "./copy-inputs.ts";
 import type { SourceNode } from "./copy-source.ts";
-import { sourceMerkles } from "./source-merkles.ts";
+import { irrelevantTo, sourceMerkles } from "./source-merkles.ts";
 
 /** The build context as COPY sees it, with what earlier builds learned of its files. */
 export interface ContextReader {
@@ -43,7 +43,7 @@ export function contextReader(store: Store, context: DirectoryContext, now: () =
       const seenAtMs = now();
       const found: ScannedSource[] = [];
       for (const source of operation.sources) found.push(...(await context.find(source)));
-      const asked = digestOf(JSON.stringify([operation.sources, operation.chmod !== undefined, operation.chown !== undefined]));
+      const asked = digestOf(JSON.stringify([operation.sources, irrelevantTo(operation)]));
       const fingerprint = digestOf(found.map(({ name, fingerprint }) => `${name} ${fingerprint}`).join("\n"));
       const sources = () => found.map((source) => ({ name: source.name, nodes: source.list().nodes }));
 

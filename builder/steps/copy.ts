@@ -1,4 +1,4 @@
-import { type ByteString, bytesOf } from "../../runtime-addon/index.ts";
+import { type ByteString, bytesOf, FileChangedError, isSystemError } from "../../runtime-addon/index.ts";
 import type { Digest } from "../../store/digest.ts";
 import { TsbuildError } from "../../store/errors.ts";
 import { writerVersion } from "../../store/layer/tar-format.ts";
@@ -6,7 +6,7 @@ import type { Tree } from "../../store/layer/tree.ts";
 import { parseChmod } from "../dockerfile/chmod.ts";
 import { copyKey } from "../plan/key.ts";
 import type { CopyOperation } from "../plan/operation.ts";
-import { unpackArchives } from "./add-archive.ts";
+import { type UnpackedSources, unpackArchives } from "./add-archive.ts";
 import type { CopyInputs } from "./copy-inputs.ts";
 import { type Placement, placeSources } from "./copy-place.ts";
 import type { CopySource, SourceNode } from "./copy-source.ts";
@@ -16,6 +16,8 @@ import { createdAt, type Files, keyContext, type StepContext, type StepOutcome }
 
 /** How often a step begins again when its sources change while they are read. */
 const maxAttempts = 3;
+/** What a file that was there a moment ago gives when it is gone or has become something else (openat2(2)). */
+const vanished = ["ENOENT", "ENOTDIR", "ELOOP"] as const;
 
 /**
  * COPY and ADD. The sources' Merkle roots are the key; what a roots cache or the stat cache knows is not read again. Where no step
@@ -32,13 +34,19 @@ export async function copyStep(
     try {
       return await copyOnce(operation, files, await find(), context);
     } catch (error) {
-      if (!(error instanceof Error && (error as NodeJS.ErrnoException).code === "FILE_CHANGED")) throw error;
-      if (attempt === maxAttempts) {
-        throw new TsbuildError("CONTEXT_CHANGING", "copying from the build context: files keep changing while they are read", {
+      if (isSystemError(error, "EACCES")) {
+        throw new TsbuildError("COPY_SOURCE_UNREADABLE", `copying from the build context: ${error.message}`, {
           cause: error,
-          hint: "stop what writes to the context, or exclude those files with .dockerignore",
+          hint: "make it readable for this user, or exclude it with .dockerignore",
         });
       }
+      const isChanged = error instanceof FileChangedError;
+      if (attempt < maxAttempts && (isChanged || isSystemError(error, ...vanished))) continue;
+      if (!isChanged) throw error;
+      throw new TsbuildError("CONTEXT_CHANGING", "copying from the build context: files keep changing while they are read", {
+        cause: error,
+        hint: "stop what writes to the context, or exclude those files with .dockerignore",
+      });
     }
   }
 }
@@ -77,7 +85,7 @@ async function write(operation: CopyOperation, files: Files, inputs: CopyInputs,
   const parent = await context.rootfs(files.layers);
   const sources = await inputs.sources();
   const documents = operation.documents.map(documentSource);
-  const archives = operation.unpack ? await unpackArchives(sources, context.store, context.signal) : { sources, close: async () => {} };
+  const archives = operation.unpack ? await unpackArchives(sources, context.store, context.signal) : asTheyAre(sources);
   try {
     const placement: Placement = {
       target: operation.target,
@@ -88,11 +96,15 @@ async function write(operation: CopyOperation, files: Files, inputs: CopyInputs,
     const { entries, placed } = placeSources([...archives.sources, ...documents], parent, placement);
     const { info, tree } = await entriesLayer(context.store, entries, context.epoch);
     // What was read in this pass is what the key is made of, whatever an earlier scan said.
-    const merkles = await inputs.merkles(writtenDigests(tree, placed));
+    const merkles = await inputs.merkles(new Map([...writtenDigests(tree, placed), ...archives.digests]));
     return { layer: info, merkles };
   } finally {
     await archives.close();
   }
+}
+
+function asTheyAre(sources: readonly CopySource[]): UnpackedSources {
+  return { sources, digests: new Map(), close: async () => {} };
 }
 
 /** Digests of source files as the written layer has them. */

@@ -28,30 +28,26 @@ const fileLimitBytes = 4 << 20;
 const maxId = 0xffff_fffe;
 
 /**
- * Who `USER text` means in this root file system. A bare uid takes its group from passwd, else 0; a name takes all its groups;
- * `user:group` has that group only. Throws UNKNOWN_USER and UNKNOWN_GROUP.
+ * Who `USER text` means in this root file system; "" is root. A number is an id, never a name. Without a group it is the one that passwd
+ * gives, else 0, and the groups that list the user's name are supplementary; with one there are no others. Throws UNKNOWN_USER and UNKNOWN_GROUP.
  */
 export async function resolveUser(rootfs: Rootfs, text: string): Promise<Identity> {
   const [user, group] = split(text);
-  const users = await readPasswd(rootfs);
-  const row = findUser(users, user, text);
-  const uid = row?.uid ?? Number(user);
-  if (group !== undefined) return { uid, gid: groupId(await readGroup(rootfs), group, text), groups: [], home: row?.home ?? "/" };
-  const name = row?.name;
-  const isName = !/^\d+$/.test(user);
+  const row = findUser(await readPasswd(rootfs), user);
+  const uid = row?.uid ?? numberOf(user, text) ?? unknownUser(user);
+  const home = row?.home ?? "/";
+  if (group !== undefined) return { uid, gid: await groupOf(rootfs, group, text), groups: [], home };
   const groups =
-    isName && name !== undefined ? (await readGroup(rootfs)).filter(({ members }) => members.includes(name)).map(({ gid }) => gid) : [];
-  return { uid, gid: row?.gid ?? 0, groups, home: row?.home ?? "/" };
+    row === undefined ? [] : (await readGroup(rootfs)).filter(({ members }) => members.includes(row.name)).map(({ gid }) => gid);
+  return { uid, gid: row?.gid ?? 0, groups, home };
 }
 
 /** Who `--chown=text` means: like resolveUser, but a bare uid is its own group. */
 export async function resolveOwner(rootfs: Rootfs, text: string): Promise<{ uid: number; gid: number }> {
   const [user, group] = split(text);
-  const isNumber = /^\d+$/.test(user);
-  const row = isNumber ? undefined : findUser(await readPasswd(rootfs), user, text);
-  const uid = row?.uid ?? id(user, text);
-  if (group === undefined) return { uid, gid: row?.gid ?? uid };
-  return { uid, gid: /^\d+$/.test(group) ? id(group, text) : groupId(await readGroup(rootfs), group, text) };
+  const given = numberOf(user, text);
+  const row = given === undefined ? (findUser(await readPasswd(rootfs), user) ?? unknownUser(user)) : { uid: given, gid: given };
+  return { uid: row.uid, gid: group === undefined ? row.gid : await groupOf(rootfs, group, text) };
 }
 
 function split(text: string): readonly [user: string, group: string | undefined] {
@@ -61,49 +57,51 @@ function split(text: string): readonly [user: string, group: string | undefined]
   return [user === "" ? "0" : user, group === "" ? undefined : group];
 }
 
-function findUser(users: readonly PasswdRow[], user: string, text: string): PasswdRow | undefined {
-  const byName = users.find(({ name }) => name === user);
-  if (byName !== undefined) return byName;
-  if (/^\d+$/.test(user)) {
-    const uid = id(user, text);
-    return users.find((row) => row.uid === uid);
-  }
+function findUser(users: readonly PasswdRow[], user: string): PasswdRow | undefined {
+  return /^\d+$/.test(user) ? users.find(({ uid }) => uid === Number(user)) : users.find(({ name }) => name === user);
+}
+
+function unknownUser(user: string): never {
   throw new TsbuildError("UNKNOWN_USER", `looking for the user "${user}": the image's /etc/passwd has no such name`, {
-    hint: `add it in a RUN before (useradd, adduser), or use a number`,
+    hint: "add it in a RUN before (useradd, adduser), or use a number",
   });
 }
 
-function groupId(groups: readonly GroupRow[], group: string, text: string): number {
-  const row = groups.find(({ name }) => name === group);
+async function groupOf(rootfs: Rootfs, group: string, text: string): Promise<number> {
+  const given = numberOf(group, text);
+  if (given !== undefined) return given;
+  const row = (await readGroup(rootfs)).find(({ name }) => name === group);
   if (row !== undefined) return row.gid;
-  if (/^\d+$/.test(group)) return id(group, text);
   throw new TsbuildError("UNKNOWN_GROUP", `looking for the group "${group}": the image's /etc/group has no such name`, {
     hint: "add it in a RUN before (groupadd, addgroup), or use a number",
   });
 }
 
-function id(text: string, whole: string): number {
+/** The id that a number is; undefined for a name. */
+function numberOf(text: string, whole: string): number | undefined {
+  if (!/^\d+$/.test(text)) return undefined;
   const value = Number(text);
-  if (!Number.isInteger(value) || value < 0 || value > maxId) {
-    throw new TsbuildError("INVALID_USER", `reading the user "${whole}": ${text} is not an id from 0 to ${maxId}`);
-  }
-  return value;
+  if (value <= maxId) return value;
+  throw new TsbuildError("INVALID_USER", `reading the user "${whole}": ${text} is not an id from 0 to ${maxId}`);
 }
 
 async function readPasswd(rootfs: Rootfs): Promise<readonly PasswdRow[]> {
   const rows = await readRows(rootfs, "etc/passwd");
   return rows
-    .map(([name = "", , uid, gid, , home]) => ({ name, uid: Number(uid), gid: Number(gid), home: home || "/" }))
-    .filter(hasNumbers);
+    .map(([name = "", , uid, gid, , home]) => ({ name, uid: idOf(uid), gid: idOf(gid), home: home || "/" }))
+    .filter(({ uid, gid }) => uid <= maxId && gid <= maxId);
 }
 
 async function readGroup(rootfs: Rootfs): Promise<readonly GroupRow[]> {
   const rows = await readRows(rootfs, "etc/group");
-  return rows.map(([name = "", , gid, members = ""]) => ({ name, gid: Number(gid), members: members.split(",") })).filter(hasNumbers);
+  return rows
+    .map(([name = "", , gid, members = ""]) => ({ name, gid: idOf(gid), members: members.split(",") }))
+    .filter(({ gid }) => gid <= maxId);
 }
 
-function hasNumbers(row: { readonly uid?: number; readonly gid: number }): boolean {
-  return Number.isInteger(row.gid) && (row.uid === undefined || Number.isInteger(row.uid));
+/** NaN for what is no id: an empty field must not become root. */
+function idOf(field = ""): number {
+  return /^\d+$/.test(field) ? Number(field) : Number.NaN;
 }
 
 async function readRows(rootfs: Rootfs, path: string): Promise<readonly (readonly string[])[]> {
@@ -112,6 +110,7 @@ async function readRows(rootfs: Rootfs, path: string): Promise<readonly (readonl
   const text = (await rootfs.read(found, { limit: fileLimitBytes })).toString("utf8");
   return text
     .split("\n")
+    .map((line) => line.trim())
     .filter((line) => line !== "" && !line.startsWith("#"))
     .map((line) => line.split(":"));
 }

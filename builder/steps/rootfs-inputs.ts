@@ -4,7 +4,7 @@ import type { StepCache } from "../cache/records.ts";
 import type { CopyOperation } from "../plan/operation.ts";
 import type { CopyInputs } from "./copy-inputs.ts";
 import { findInRootfs, toCopySource, toHashable } from "./rootfs-source.ts";
-import { sourceMerkles } from "./source-merkles.ts";
+import { irrelevantTo, sourceMerkles } from "./source-merkles.ts";
 
 /** Where COPY --from reads. */
 export interface RootfsOrigin {
@@ -17,7 +17,7 @@ export interface RootfsOrigin {
 
 /** Sources of COPY --from: an image or a stage never changes, so roots once known stay true. */
 export function rootfsInputs(operation: CopyOperation, origin: RootfsOrigin, cache: StepCache): CopyInputs {
-  const asked = digestOf(JSON.stringify([origin.chain, operation.sources, operation.chmod !== undefined, operation.chown !== undefined]));
+  const asked = digestOf(JSON.stringify([origin.chain, operation.sources, irrelevantTo(operation)]));
   const find = async () => {
     const rootfs = await origin.rootfs();
     return { rootfs, found: operation.sources.flatMap((source) => findInRootfs(rootfs, source, origin.describe)) };

@@ -1,6 +1,7 @@
 import { type ByteString, bytesOf } from "../../runtime-addon/index.ts";
 import type { Digest } from "../../store/digest.ts";
 import { TsbuildError } from "../../store/errors.ts";
+import type { FileEntry } from "../../store/layer/entry.ts";
 import { baseName, joinPath, rootPath } from "../../store/layer/entry-path.ts";
 import type { Rootfs, RootfsEntry } from "../../store/layer/rootfs.ts";
 import { compilePattern, hasWildcard } from "../context/pattern.ts";
@@ -36,12 +37,13 @@ export function findInRootfs(rootfs: Rootfs, source: string, origin: string): re
 
 /** The source in COPY's terms: paths below it, and where each file's bytes are. */
 export async function toCopySource(rootfs: Rootfs, source: RootfsSource): Promise<CopySource> {
-  const nodes: SourceNode[] = [];
-  for (const entry of source.entries) {
-    const node = belowTop(entry, source.top);
-    nodes.push(entry.kind === "file" ? { ...node, content: await rootfs.content(entry) } : node);
+  const nodes = nodesOf(rootfs, source);
+  const found: SourceNode[] = [];
+  for (const [i, node] of nodes.entries()) {
+    const entry = source.entries[i];
+    found.push(node.kind === "file" && entry?.kind === "file" ? { ...node, content: await rootfs.content(entry) } : node);
   }
-  return { name: source.name, nodes };
+  return { name: source.name, nodes: found };
 }
 
 /** The same without contents, and the digest of each file, which the layers' trees know. */
@@ -49,19 +51,37 @@ export function toHashable(
   rootfs: Rootfs,
   source: RootfsSource,
 ): { readonly source: CopySource; readonly digests: ReadonlyMap<SourceNode, Digest> } {
+  const nodes = nodesOf(rootfs, source);
   const digests = new Map<SourceNode, Digest>();
-  const nodes = source.entries.map((entry) => {
-    const node = belowTop(entry, source.top);
-    if (entry.kind === "file") digests.set(node, rootfs.digest(entry));
-    return node;
-  });
+  for (const [i, node] of nodes.entries()) {
+    const entry = source.entries[i];
+    if (node.kind === "file" && entry?.kind === "file") digests.set(node, rootfs.digest(entry));
+  }
   return { source: { name: source.name, nodes }, digests };
+}
+
+/** One node an entry; later names of one file become hard links of the first. */
+function nodesOf(rootfs: Rootfs, { entries, top }: RootfsSource): readonly SourceNode[] {
+  const firstNames = new Map<string, { readonly entry: FileEntry; readonly path: ByteString }>();
+  return entries.map((entry) => {
+    const path = belowTop(entry.path, top);
+    if (entry.kind !== "file") return { ...entry, path };
+    // Equal for links of each other, and seldom for anything else: only then the layers are asked.
+    const likeness = `${entry.offset} ${entry.digest}`;
+    const first = firstNames.get(likeness);
+    if (first === undefined) firstNames.set(likeness, { entry, path });
+    else if (rootfs.inode(first.entry) === rootfs.inode(entry)) {
+      const { size: _size, digest: _digest, offset: _offset, ...attributes } = entry;
+      return { ...attributes, kind: "hardlink", path, target: first.path };
+    }
+    return { ...entry, path };
+  });
 }
 
 const emptyRoot: RootfsEntry = { kind: "directory", path: rootPath, mode: 0o755, uid: 0, gid: 0, mtime: 0, mtimeNsec: 0 };
 
-function belowTop(entry: RootfsEntry, top: ByteString): SourceNode {
-  return { ...entry, path: entry.path.slice(entry.path === top ? top.length : top === "" ? 0 : top.length + 1) as ByteString };
+function belowTop(path: ByteString, top: ByteString): ByteString {
+  return path.slice(path === top ? top.length : top === "" ? 0 : top.length + 1) as ByteString;
 }
 
 /** Paths that match a pattern, component by component: `*` does not cross "/", and links to directories are not entered. */

@@ -30,7 +30,7 @@ export interface ApplyLayerOptions {
 /**
  * Unpacks a layer from its plain tar into a directory of its own, as an overlay lower: whiteouts are devices 0:0, opaque directories have
  * user.overlay.opaque, and only extended attributes that mean the same everywhere are set. `target` appears whole, by rename from a sibling; throws
- * EEXIST when it is there already, UNSUPPORTED_HARDLINK for a link to a file that no layer has. Where devices may not be made (user
+ * EEXIST when it is there already, UNSUPPORTED_HARDLINK for a link to a file that no layer has, INVALID_LAYER for a device 0:0. Where devices may not be made (user
  * namespaces, no CAP_MKNOD) they are left out, and returned.
  */
 export async function applyLayer(
@@ -45,6 +45,7 @@ export async function applyLayer(
   try {
     const entries = withDirectories(tree.entries, lower);
     const devices = entries.filter(isDevice);
+    refuseDisguised(devices);
     const omit = devices[0] !== undefined && !(await canMake(devices[0], scratch, tar));
     const borrowed = await applyBorrowed(entries, scratch, lower, options);
     const made = entries.filter((entry) => !(omit && isDevice(entry)) && !borrowed.has(entry.path));
@@ -79,6 +80,12 @@ type Device = Extract<TreeEntry, { kind: "char" | "block" }>;
 
 function isDevice(entry: TreeEntry): entry is Device {
   return entry.kind === "char" || entry.kind === "block";
+}
+
+/** Overlay takes the device for a removal. */
+function refuseDisguised(devices: readonly Device[]): void {
+  const disguised = devices.find(({ kind, major, minor }) => kind === "char" && major === 0 && minor === 0);
+  if (disguised !== undefined) throw new TsbuildError("INVALID_LAYER", `unpacking a layer: ${quotePath(disguised.path)} is the device 0:0`);
 }
 
 async function canMake(device: Device, scratch: string, tar: string): Promise<boolean> {
@@ -123,7 +130,8 @@ async function applyBorrowed(
       );
     }
     const content = await lower.content(file);
-    if (content.at !== "tar") throw new TsbuildError("UNSUPPORTED_HARDLINK", `unpacking a layer: ${quotePath(target)} is in no layer's tar`);
+    if (content.at !== "tar")
+      throw new TsbuildError("UNSUPPORTED_HARDLINK", `unpacking a layer: ${quotePath(target)} is in no layer's tar`);
     const directories = group.flatMap((link) => directoriesAbove(link.path));
     const list: ExtractEntry[] = [
       ...directories,

@@ -32,9 +32,11 @@ export function canonicalEntries(entries: readonly SourceEntry[]): SourceEntry[]
   let last: SourceEntry | undefined;
   let checkedParent: ByteString | undefined;
   for (const entry of sorted) {
-    checkEntryPath(entry.path);
-    if (last !== undefined && entry.path === last.path && !(last.kind === "directory" && entry.kind === "opaque")) refuse(entry.path, "is given twice");
-    if (entry.path === "" && entry.kind !== "directory" && entry.kind !== "opaque") refuse(entry.path, `the root cannot be a ${entry.kind}`);
+    checkEntryPath(entry.path, "writing a layer");
+    if (last !== undefined && entry.path === last.path && !(last.kind === "directory" && entry.kind === "opaque"))
+      refuse(entry.path, "is given twice");
+    if (entry.path === "" && entry.kind !== "directory" && entry.kind !== "opaque")
+      refuse(entry.path, `the root cannot be a ${entry.kind}`);
     if (entry.kind !== "directory" && entry.kind !== "opaque") leaves.add(entry.path);
     last = entry;
   }
@@ -84,7 +86,8 @@ function linksBehindFiles(entries: readonly SourceEntry[]): SourceEntry[] {
     for (const path of others) result.push({ ...attributes, kind: "hardlink", path, target: first });
   }
   const dangling = groups.entries().next().value;
-  if (dangling !== undefined) refuse(dangling[1][0] ?? dangling[0], `the hard link's target ${quotePath(dangling[0])} is not a file of this layer`);
+  if (dangling !== undefined)
+    refuse(dangling[1][0] ?? dangling[0], `the hard link's target ${quotePath(dangling[0])} is not a file of this layer`);
   return result;
 }
 
@@ -103,7 +106,11 @@ export function tarOrder<Entry extends LayerEntry>(sorted: readonly Entry[]): En
   // By directory, and inside one the opaque marker first: "" sorts before every name.
   const removals = sorted
     .filter((entry) => entry.kind === "opaque" || entry.kind === "whiteout")
-    .map((entry) => ({ directory: walkKey(entry.kind === "opaque" ? entry.path : parentPath(entry.path)), name: entry.kind === "opaque" ? "" : entry.path, entry }))
+    .map((entry) => ({
+      directory: walkKey(entry.kind === "opaque" ? entry.path : parentPath(entry.path)),
+      name: entry.kind === "opaque" ? "" : entry.path,
+      entry,
+    }))
     .sort((a, b) => (a.directory === b.directory ? (a.name < b.name ? -1 : 1) : a.directory < b.directory ? -1 : 1));
   const result: Entry[] = [];
   let next = 0;

@@ -73,7 +73,8 @@ export async function diffUpper(upper: string, parent: Rootfs, options: DiffUppe
       continue;
     }
     const mtime = clampedTime(times, options.epoch);
-    if (touched.has(path) || mtime.mtime !== scanned.mtime || mtime.mtimeNsec !== scanned.mtimeNsec) result.clamped.push({ path, ...mtime });
+    if (touched.has(path) || mtime.mtime !== scanned.mtime || mtime.mtimeNsec !== scanned.mtimeNsec)
+      result.clamped.push({ path, ...mtime });
     if (change.opaque && below?.kind === "directory") result.entries.push({ kind: "opaque", path });
     result.entries.push(entryOf(change, kind, { ...ownerOf(change, options.owners), ...mtime }, upper, fileOf.get(path)));
   }

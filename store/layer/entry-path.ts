@@ -38,13 +38,13 @@ const reserved = /(?:^|\/)\.wh\./;
  * Refuses what an entry's path may not be. Throws UNSAFE_PATH (absolute, "." or ".." or an empty segment, NUL, too long to be named) and
  * RESERVED_NAME (a segment that begins with ".wh.", which in a layer means a removal and cannot be a file's name).
  */
-export function checkEntryPath(path: ByteString): void {
+export function checkEntryPath(path: ByteString, where: string): void {
   if (path === "") return;
   if (path.length > maxPathBytes || unsafe.test(path)) {
-    throw new TsbuildError("UNSAFE_PATH", `writing a layer: ${quotePath(path.slice(0, maxPathBytes))} is not a normalised relative path`);
+    throw new TsbuildError("UNSAFE_PATH", `${where}: ${quotePath(path.slice(0, maxPathBytes))} is not a normalised relative path`);
   }
   if (path.includes(whiteoutPrefix) && reserved.test(path)) {
-    throw new TsbuildError("RESERVED_NAME", `writing a layer: ${quotePath(path)} cannot be stored: names beginning with ".wh." mean removals`, {
+    throw new TsbuildError("RESERVED_NAME", `${where}: ${quotePath(path)} cannot be stored: names beginning with ".wh." mean removals`, {
       hint: "rename or remove the file in the step that makes it",
     });
   }

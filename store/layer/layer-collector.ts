@@ -82,7 +82,8 @@ export function layerCollector(): LayerCollector {
         if (reached.length > 1) reached.pop();
         continue;
       }
-      if (++steps > maxSteps) throw new TsbuildError("SYMLINK_LOOP", `${where}: ${quotePath(directory)} leads through too many directories`);
+      if (++steps > maxSteps)
+        throw new TsbuildError("SYMLINK_LOOP", `${where}: ${quotePath(directory)} leads through too many directories`);
       const path = joinPath(here.path, segment as ByteString);
       work += path.length;
       onTheWay.add(path);
@@ -95,7 +96,8 @@ export function layerCollector(): LayerCollector {
       if (entry.kind !== "symlink") {
         throw new TsbuildError("INVALID_TAR", `${where}: an entry lies below ${quotePath(path)}, which is no directory`);
       }
-      if (++links > maxSymlinks) throw new TsbuildError("SYMLINK_LOOP", `${where}: ${quotePath(directory)} leads through too many symlinks`);
+      if (++links > maxSymlinks)
+        throw new TsbuildError("SYMLINK_LOOP", `${where}: ${quotePath(directory)} leads through too many symlinks`);
       if (entry.target.startsWith("/")) reached.length = 1;
       rest = rest.concat(entry.target.split("/").reverse());
     }
@@ -130,7 +132,8 @@ export function layerCollector(): LayerCollector {
       if (node === undefined) return put(at, { outside: to, attributes }, where);
       const { what } = node;
       if (!("entry" in what)) return at === to ? undefined : put(at, what, where);
-      if (what.entry.kind === "directory") throw new TsbuildError("INVALID_TAR", `${where}: ${quotePath(path)} is a hard link to a directory`);
+      if (what.entry.kind === "directory")
+        throw new TsbuildError("INVALID_TAR", `${where}: ${quotePath(path)} is a hard link to a directory`);
       // Links of other kinds become copies: nothing can be written through them.
       put(at, { entry: { ...what.entry, path: at } }, where);
     },

@@ -2,7 +2,17 @@ import { open } from "node:fs/promises";
 import type { ByteString } from "../../runtime-addon/index.ts";
 import type { Digest } from "../digest.ts";
 import { NotFoundError, TsbuildError } from "../errors.ts";
-import type { ContentRef, DeviceEntry, DirectoryEntry, FifoEntry, FileEntry, HardlinkEntry, IndexedFile, SymlinkEntry } from "./entry.ts";
+import type {
+  ContentRef,
+  DeviceEntry,
+  DirectoryEntry,
+  FifoEntry,
+  FileEntry,
+  HardlinkEntry,
+  IndexedFile,
+  NodeEntry,
+  SymlinkEntry,
+} from "./entry.ts";
 import { joinPath, parentPath, quotePath, rootPath } from "./entry-path.ts";
 import type { Tree } from "./tree.ts";
 import { indexOf } from "./tree-index.ts";
@@ -37,6 +47,8 @@ export interface Rootfs {
   content(entry: FileEntry): Promise<ContentRef & { readonly size: number }>;
   /** Of a file's content. Throws NOT_FOUND likewise. */
   digest(entry: FileEntry): Digest;
+  /** Names the file behind an entry: equal, in one root file system, exactly for hard links of each other. Throws NOT_FOUND likewise. */
+  inode(entry: FileEntry): string;
   /** The whole content of a file, symlinks followed. Throws NOT_FOUND, NOT_A_FILE, and TOO_LARGE above `limit` bytes. */
   read(path: ByteString, options: { readonly limit: number }): Promise<Buffer>;
 }
@@ -74,11 +86,16 @@ export function stackRootfs(layers: readonly RootfsLayer[]): Rootfs {
       return { at: "tar", tar: await layer.tar(), offset: file.offset, size: file.size };
     },
     digest: (entry) => ("digest" in entry ? (entry as IndexedFile).digest : place(entry.path).file.digest),
+    inode(entry) {
+      const { file, layer } = place(entry.path);
+      return `${topFirst.indexOf(layer)} ${file.offset}`;
+    },
     async read(path, { limit }) {
       const { path: found, entry } = rootfs.resolve(path, { followLast: true });
       if (entry === undefined) throw new NotFoundError(`reading ${quotePath(path)}: it is not in these layers`);
       if (entry.kind !== "file") throw new TsbuildError("NOT_A_FILE", `reading ${quotePath(path)}: it is a ${entry.kind}`);
-      if (entry.size > limit) throw new TsbuildError("TOO_LARGE", `reading ${quotePath(path)}: its ${entry.size} bytes are more than ${limit}`);
+      if (entry.size > limit)
+        throw new TsbuildError("TOO_LARGE", `reading ${quotePath(path)}: its ${entry.size} bytes are more than ${limit}`);
       const { file, layer } = place(found);
       return readRange(await layer.tar(), file.offset, file.size);
     },
@@ -130,7 +147,10 @@ function stackedTrees(topFirst: readonly Tree[]): StackedTrees {
     const own = tree === undefined ? undefined : indexOf(tree).node(link.target)?.entry;
     const target = own?.kind === "file" ? { entry: own, depth } : lookup(link.target, depth + 1);
     if (target?.entry.kind !== "file") {
-      throw new TsbuildError("UNSUPPORTED_HARDLINK", `reading ${quotePath(path)}: it is a hard link to ${quotePath(link.target)}, which no layer has as a file`);
+      throw new TsbuildError(
+        "UNSUPPORTED_HARDLINK",
+        `reading ${quotePath(path)}: it is a hard link to ${quotePath(link.target)}, which no layer has as a file`,
+      );
     }
     return { entry: { ...target.entry, path }, depth: target.depth };
   };
@@ -158,11 +178,12 @@ function impliedDirectory(path: ByteString): DirectoryEntry {
   return { kind: "directory", path, mode: 0o755, uid: 0, gid: 0, mtime: 0, mtimeNsec: 0 };
 }
 
-function resolvePath(
-  lookup: Rootfs["lookup"],
+/** As Rootfs.resolve, in whatever `lookup` sees. */
+export function resolvePath<Entry extends NodeEntry>(
+  lookup: (path: ByteString) => Entry | undefined,
   path: ByteString,
   followLast: boolean,
-): { readonly path: ByteString; readonly entry?: RootfsEntry } {
+): { readonly path: ByteString; readonly entry?: Entry } {
   let rest = path.split("/").reverse();
   let at = rootPath;
   let entry = lookup(rootPath);
@@ -201,7 +222,8 @@ async function readRange(file: string, offset: number, size: number): Promise<Bu
     let filled = 0;
     while (filled < size) {
       const { bytesRead } = await handle.read(buffer, filled, size - filled, offset + filled);
-      if (bytesRead === 0) throw new TsbuildError("INVALID_TAR", `reading ${quotePath(file)}: it ends at ${offset + filled} of ${offset + size} bytes`);
+      if (bytesRead === 0)
+        throw new TsbuildError("INVALID_TAR", `reading ${quotePath(file)}: it ends at ${offset + filled} of ${offset + size} bytes`);
       filled += bytesRead;
     }
   } finally {

@@ -77,7 +77,7 @@ export function headerEncoder(): HeaderEncoder {
   const reserve = (bytes: number): number => {
     if (end + bytes > slab.length) {
       const pending = slab.subarray(start, end);
-      slab = Buffer.alloc(Math.max(slabBytes, pending.length + bytes));
+      slab = Buffer.alloc(Math.max(slabBytes, 2 * pending.length + bytes));
       slab.set(pending);
       start = 0;
       end = pending.length;
@@ -93,11 +93,13 @@ export function headerEncoder(): HeaderEncoder {
       const records = paxRecords(header);
       if (records !== "") {
         const at = reserve(blockBytes + padded(records.length));
-        writeBlock(slab, at, paxHeader(records.length), "x");
+        paxTemplate.copy(slab, at);
+        writeOctal(slab, at + field.size, 11, records.length);
+        writeChecksum(slab, at);
         slab.write(records, at + blockBytes, "latin1");
       }
       const at = reserve(blockBytes);
-      writeBlock(slab, at, header, header.type);
+      writeBlock(slab, at, header);
     },
     addContent(content) {
       const at = reserve(padded(content.length));
@@ -152,23 +154,6 @@ function paxTime(mtime: number, mtimeNsec: number): string {
   return `${negative ? "-" : ""}${seconds}.${decimals}`;
 }
 
-function paxHeader(size: number): CanonicalHeader {
-  return {
-    name: "PaxHeader" as ByteString,
-    type: "0",
-    mode: 0o644,
-    uid: 0,
-    gid: 0,
-    size,
-    mtime: 0,
-    mtimeNsec: 0,
-    linkName: undefined,
-    major: 0,
-    minor: 0,
-    xattrs: undefined,
-  };
-}
-
 // Offsets of the ustar header (POSIX pax, "ustar Interchange Format").
 const field = {
   name: 0,
@@ -187,7 +172,7 @@ const field = {
 } as const;
 
 // `block` holds zeros from `at` on.
-function writeBlock(block: Buffer, at: number, header: CanonicalHeader, type: TypeFlag | "x"): void {
+function writeBlock(block: Buffer, at: number, header: CanonicalHeader, type: TypeFlag | "x" = header.type): void {
   const split = splitAt(header.name);
   if (split <= 0) block.write(header.name.slice(0, nameBytes), at + field.name, "latin1");
   else {
@@ -204,10 +189,16 @@ function writeBlock(block: Buffer, at: number, header: CanonicalHeader, type: Ty
   block.write("ustar\x0000", at + field.magic, "latin1");
   writeOctal(block, at + field.major, 7, header.major);
   writeOctal(block, at + field.minor, 7, header.minor);
-  let sum = 8 * 0x20;
+  writeChecksum(block, at);
+}
+
+/** The sum of all bytes, the field itself counted as spaces. */
+function writeChecksum(block: Buffer, at: number): void {
+  block.fill(0x20, at + field.checksum, at + field.checksum + 8);
+  let sum = 0;
   for (let i = at; i < at + blockBytes; i++) sum += block[i] ?? 0;
   writeOctal(block, at + field.checksum, 6, sum);
-  block[at + field.checksum + 7] = 0x20;
+  block[at + field.checksum + 6] = 0;
 }
 
 function writeOctal(block: Buffer, at: number, digits: number, value: number): void {
@@ -219,3 +210,24 @@ function writeOctal(block: Buffer, at: number, digits: number, value: number): v
     rest = next;
   }
 }
+
+const paxTemplate = Buffer.alloc(blockBytes);
+writeBlock(
+  paxTemplate,
+  0,
+  {
+    name: "PaxHeader" as ByteString,
+    type: "0",
+    mode: 0o644,
+    uid: 0,
+    gid: 0,
+    size: 0,
+    mtime: 0,
+    mtimeNsec: 0,
+    linkName: undefined,
+    major: 0,
+    minor: 0,
+    xattrs: undefined,
+  },
+  "x",
+);

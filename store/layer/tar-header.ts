@@ -52,7 +52,8 @@ export function decodeHeader(block: Buffer, overrides: Overrides, where: string)
     const text = pax.get(what);
     if (text === undefined || text === "") return field;
     const value = /^[0-9]{1,16}$/.test(text) ? Number(text) : Number.NaN;
-    if (!Number.isSafeInteger(value)) throw new TsbuildError("INVALID_TAR", `${where}: the ${what} ${quotePath(text.slice(0, 40))} is not a number`);
+    if (!Number.isSafeInteger(value))
+      throw new TsbuildError("INVALID_TAR", `${where}: the ${what} ${quotePath(text.slice(0, 40))} is not a number`);
     return value;
   };
 

@@ -64,12 +64,7 @@ function collectingEvents(collector: LayerCollector): Parameters<typeof tarParse
 const aufsPrefix = ".wh..wh.";
 
 /** Takes the entry in; of a file the digest is still wanted, by the function returned. */
-function collect(
-  collector: LayerCollector,
-  header: TarHeader,
-  offset: number,
-  where: string,
-): ((digest: Digest) => void) | undefined {
+function collect(collector: LayerCollector, header: TarHeader, offset: number, where: string): ((digest: Digest) => void) | undefined {
   if (header.type === "V") return undefined;
   const path = normaliseArchivePath(header.name, where);
   if (path.includes(whiteoutPrefix) && /(?:^|\/)\.wh\./.test(path)) {
@@ -121,7 +116,10 @@ function collectRemoval(collector: LayerCollector, path: ByteString, where: stri
   if (directory.startsWith(whiteoutPrefix) || directory.includes(`/${whiteoutPrefix}`)) {
     throw new TsbuildError("RESERVED_NAME", `${where}: ${quotePath(path)} lies below a removal`);
   }
-  if (name === opaqueMarker) return collector.opaque(directory, where);
+  if (name === opaqueMarker) {
+    collector.opaque(directory, where);
+    return;
+  }
   if (name.startsWith(aufsPrefix)) return;
   const removed = name.slice(whiteoutPrefix.length) as ByteString;
   if (removed === "" || removed === "." || removed === "..") {

@@ -110,7 +110,8 @@ function setDigests(written: TreeEntry[], files: readonly number[], digests: Uin
 }
 
 function checkLength(path: ByteString, bytes: Uint8Array, size: number): void {
-  if (bytes.length !== size) throw new TsbuildError("INVALID_LAYER", `writing a layer: ${quotePath(path)}: ${bytes.length} bytes given, ${size} announced`);
+  if (bytes.length !== size)
+    throw new TsbuildError("INVALID_LAYER", `writing a layer: ${quotePath(path)}: ${bytes.length} bytes given, ${size} announced`);
 }
 
 function pieceOf(content: Exclude<ContentRef, { at: "bytes" }>, size: number): TarPiece {

@@ -86,7 +86,12 @@ export function decodeTree(bytes: Uint8Array): Tree {
     throw invalid("it is not JSON", cause);
   }
   if (stored?.version !== formVersion) throw invalid(`its version is ${JSON.stringify(stored?.version)}, not ${formVersion}`);
-  if (typeof stored.diffId !== "string" || typeof stored.contentId !== "string" || !isCount(stored.size) || !Array.isArray(stored.entries)) {
+  if (
+    typeof stored.diffId !== "string" ||
+    typeof stored.contentId !== "string" ||
+    !isCount(stored.size) ||
+    !Array.isArray(stored.entries)
+  ) {
     throw invalid("a field is missing");
   }
   const entries: TreeEntry[] = [];
@@ -97,7 +102,7 @@ export function decodeTree(bytes: Uint8Array): Tree {
 function treeEntry(stored: StoredEntry): TreeEntry {
   const path = stored?.name;
   if (typeof path !== "string") throw invalid("an entry has no name");
-  checkEntryPath(path);
+  checkEntryPath(path, "reading a layer's tree");
   if (stored.type === "whiteout" || stored.type === "opaque") return { kind: stored.type, path };
   const { mode = 0, uid = 0, gid = 0, modtime = 0, modtimeNsec = 0, xattrs } = stored;
   if (!isCount(mode) || !isCount(uid) || !isCount(gid) || !Number.isSafeInteger(modtime) || !isCount(modtimeNsec)) throw badEntry(path);

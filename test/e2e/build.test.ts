@@ -86,7 +86,6 @@ CMD one two
     expect(readLayoutImage(store, "reset").config.config).toEqual({
       Env: ["PATH=/usr/sbin:/usr/bin:/sbin:/bin"],
       Entrypoint: ["/bin/true"],
-      ArgsEscaped: true,
     });
   });
 

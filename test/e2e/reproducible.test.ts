@@ -114,7 +114,10 @@ describe.skipIf(needs("sandbox").skip)("the same inputs with SOURCE_DATE_EPOCH g
   it("which has its layers, and no time but the epoch", () => {
     const config = JSON.parse(first.slice(first.indexOf("\n")));
     expect(config.rootfs.diff_ids.length).toBeGreaterThanOrEqual(4);
-    expect(config.created).toBe("1970-01-01T00:00:00Z");
+    expect(Date.parse(config.created)).toBe(0);
+    expect(config.history.map((entry: { created?: string }) => Date.parse(entry.created ?? "")).filter((time: number) => time > 0)).toEqual(
+      [],
+    );
   });
 
   it.each<[name: string, variant: Variant]>([

@@ -5,7 +5,7 @@ import { contextDirectory } from "../support/context.ts";
 import { readLayoutImage } from "../support/layout.ts";
 import { needs } from "../support/needs.ts";
 import { ranSteps } from "../support/progress.ts";
-import { createUser } from "../support/users.ts";
+import { asUser, createUser } from "../support/users.ts";
 
 const ROWS = [
   { name: "with a range of sub-ids", uid: 4801, subIds: true },
@@ -47,6 +47,13 @@ describe.skipIf(needs("root", "privateMounts", "userNamespaces", "subIds").skip)
     expect(await mustTsbuild(["run", "--rm", "own", "sh", "-c", "cat /who; ls -d /a/b; test -e /etc/shadow || echo gone"], { user })).toBe(
       "0\n/a/b\ngone\n",
     );
+  });
+
+  it("has the demonstration built and served", async () => {
+    const result = await asUser(user, [user.node, `${user.checkout}/.scripts/demo.mjs`]);
+    expect(result.code, result.stdout + result.stderr).toBe(0);
+    expect(result.stdout).toContain("as an ordinary user: the busybox sample instead of the Debian one");
+    expect(result.stdout).toContain("<h1>Hello from busybox</h1>");
   });
 
   it("removes its images without help", async () => {

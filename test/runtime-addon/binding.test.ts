@@ -47,7 +47,7 @@ describe("the addon's loader", () => {
     expect([code, hint]).toEqual(["ADDON_INVALID", "npm run build:addon"]);
   });
 
-  it("works in many worker threads at once, in two copies, and after they have ended", async () => {
+  it("works in many worker threads at once, in two copies, and after they have ended", { timeout: 60_000 }, async () => {
     const base = temporaryDirectory("binding");
     const body = `
       const { parentPort } = await import("node:worker_threads");

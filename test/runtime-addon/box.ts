@@ -43,7 +43,15 @@ export function boxSpec(script: string, changes: BoxChanges = {}): SandboxSpec &
     mounts: [],
     files: [],
     ...rest,
-    process: { args: ["sh", "-c", script], env: { PATH: "/bin:/sbin:/usr/bin:/usr/sbin" }, cwd: "/", uid: 0, gid: 0, groups: [], ...process },
+    process: {
+      args: ["sh", "-c", script],
+      env: { PATH: "/bin:/sbin:/usr/bin:/usr/sbin" },
+      cwd: "/",
+      uid: 0,
+      gid: 0,
+      groups: [],
+      ...process,
+    },
   };
 }
 

@@ -1,8 +1,10 @@
+import { execFileSync } from "node:child_process";
 import { copyFileSync, mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { buildSync } from "esbuild";
 
+// The command, not the library: that one leaves a service process behind.
+const ESBUILD = fileURLToPath(new URL("../../node_modules/.bin/esbuild", import.meta.url));
 const SOURCES = fileURLToPath(new URL("../../runtime-addon/", import.meta.url));
 
 /**
@@ -24,6 +26,6 @@ export function bundleProgram(directory: string, body: string): string {
        .then((outcome) => console.log(JSON.stringify(outcome)));`,
   );
   const outfile = join(directory, "dist/program.mjs");
-  buildSync({ entryPoints: [entry], bundle: true, platform: "node", format: "esm", outfile, logLevel: "error" });
+  execFileSync(ESBUILD, [entry, "--bundle", "--platform=node", "--format=esm", `--outfile=${outfile}`, "--log-level=error"]);
   return outfile;
 }

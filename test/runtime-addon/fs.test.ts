@@ -57,7 +57,7 @@ describe("removeTree", () => {
     expect(readdirSync(join(base, "kept"))).toEqual(["file", "inner"]);
   });
 
-  it("removes directories deeper than any path can name", async () => {
+  it("removes directories deeper than any path can name", { timeout: 60_000 }, async () => {
     const base = temporaryDirectory("remove");
     // Far past PATH_MAX, and past a limit of 1024 open files.
     const script = `const fs = require("node:fs");

@@ -101,7 +101,7 @@ describe("lockFile", () => {
     expect(() => unlockFile(-1)).toThrow("EBADF: bad file descriptor, flock");
   });
 
-  it("survives the end of a worker thread that waits", async () => {
+  it("survives the end of a worker thread that waits", { timeout: 60_000 }, async () => {
     const base = temporaryDirectory("lock");
     const path = join(base, "lock");
     const first = open(path);

@@ -74,7 +74,9 @@ describe.skipIf(needs("root", "privateMounts").skip)("a command in a sandbox", (
   });
 
   it("can open its output again, as another user too", async () => {
-    const run = await box("echo out > /dev/stdout; echo err > /dev/stderr; echo tee | tee /dev/stderr", { process: { uid: 1234, gid: 1234 } });
+    const run = await box("echo out > /dev/stdout; echo err > /dev/stderr; echo tee | tee /dev/stderr", {
+      process: { uid: 1234, gid: 1234 },
+    });
     expect([run.stdout, run.stderr]).toEqual(["out\ntee\n", "err\ntee\n"]);
   });
 

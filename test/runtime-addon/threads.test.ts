@@ -9,7 +9,7 @@ import { bundleProgram } from "./bundled.ts";
 const UID = 54_321;
 
 describe.skipIf(needs("root").skip)("without a thread to be had", () => {
-  it("scans, hashes, packs, extracts and removes all the same", () => {
+  it("scans, hashes, packs, extracts and removes all the same", { timeout: 60_000 }, () => {
     const root = temporaryDirectory("threads");
     const tree = join(root, "tree");
     for (let directory = 0; directory < 40; directory++) {

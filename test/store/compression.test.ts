@@ -99,6 +99,8 @@ describe.skipIf(needs("zstd", "xz", "bzip2").skip)("plainBytes", () => {
 
   it("inflates a small file at once, members and all", async () => {
     const two = Buffer.concat([gzipSync("aaa"), gzipSync("bbb")]);
+    const same = Buffer.concat([gzipSync("aaa"), gzipSync("aaa")]);
+    expect(inflateSmallGzip(same).toString()).toBe("aaaaaa");
     expect(inflateSmallGzip(gzipSync("aaa")).toString()).toBe("aaa");
     expect(inflateSmallGzip(two).toString()).toBe("aaabbb");
     expect(inflateSmallGzip(gzipSync("")).toString()).toBe("");

@@ -60,7 +60,7 @@ describe("a lease", () => {
 describe("what a killed process leaves", () => {
   it("goes at the next process's first temp file; what lives stays", async () => {
     const directory = temporaryDirectory("program");
-    const program = await storeProgram(
+    const program = storeProgram(
       directory,
       `import { openStore } from "store/store.ts";
        const store = await openStore(process.argv[2]);

@@ -4,6 +4,7 @@ import { beforeEach, expect, it } from "vitest";
 import { readRecord, writeRecord } from "../../store/records.ts";
 import { openStore, type Store } from "../../store/store.ts";
 import { temporaryDirectory } from "../support/temporary.ts";
+import { ended, storeProgram } from "./store-process.ts";
 
 let store: Store;
 beforeEach(async () => {
@@ -46,17 +47,29 @@ it.each(["../../../../etc/passwd", "", "ab", `${"ab".repeat(31)}/x`, "AB".repeat
   },
 );
 
-it("reads whole records while another writes them", async () => {
-  const bodies = ["a", "b"].map((char) => Buffer.from(char.repeat(5000)));
-  await writeRecord(store, "steps", key, bodies[0] as Buffer);
-  let reads = 0;
-  const writing = (async () => {
-    for (let i = 0; i < 100; i++) await writeRecord(store, "steps", key, bodies[i % 2] as Buffer);
-  })();
-  for (let done = false; !done; reads++) {
-    const body = await readRecord(store, "steps", key);
-    expect(body?.length).toBe(5000);
-    done = await Promise.race([writing.then(() => true), new Promise<boolean>((resolve) => setImmediate(() => resolve(false)))]);
+it("reads whole records while other processes write them", async () => {
+  const program = storeProgram(
+    temporaryDirectory("program"),
+    `import { openStore } from "store/store.ts";
+     import { writeRecord } from "store/records.ts";
+     const store = await openStore(process.argv[2]);
+     for (let i = 0; i < 300; i++) await writeRecord(store, "steps", process.argv[3], Buffer.from(process.argv[4].repeat(5000)));
+     await store.close();`,
+  );
+  await writeRecord(store, "steps", key, Buffer.from("a".repeat(5000)));
+  let running = 2;
+  const ends = ["b", "c"].map(async (char) => {
+    const end = await ended(program.start(store.root, key, char));
+    running -= 1;
+    return end;
+  });
+  const seen = new Set<string>();
+  while (running > 0) {
+    const body = String(await readRecord(store, "steps", key));
+    expect(body).toMatch(/^(a{5000}|b{5000}|c{5000})$/);
+    seen.add(body[0] ?? "");
+    await new Promise((resolve) => setImmediate(resolve));
   }
-  expect(reads).toBeGreaterThan(1);
+  for (const end of ends) expect(await end).toMatchObject({ code: 0, stderr: "" });
+  expect(seen.size).toBeGreaterThan(1);
 });

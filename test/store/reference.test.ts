@@ -52,7 +52,7 @@ describe("parseReference", () => {
     ["a".repeat(256), `reading the image name "${"a".repeat(256)}": longer than 255 characters`],
     ["a".repeat(64), `reading the image name "${"a".repeat(64)}": 64 hex digits are an image id, not a name`],
     [
-      "app:" + "t".repeat(129),
+      `app:${"t".repeat(129)}`,
       `reading the image name "app:${"t".repeat(129)}": the tag "${"t".repeat(129)}" must be 1–128 of letters, digits, "_", "." and "-", not beginning with "." or "-"`,
     ],
   ])("refuses %j", (text, message, hint) => {

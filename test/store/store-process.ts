@@ -1,9 +1,8 @@
-import { type ChildProcessByStdio, spawn } from "node:child_process";
+import { type ChildProcessByStdio, execFileSync, spawn } from "node:child_process";
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import type { Readable } from "node:stream";
 import { fileURLToPath, pathToFileURL } from "node:url";
-import { build } from "esbuild";
 
 const checkout = fileURLToPath(new URL("../..", import.meta.url));
 
@@ -15,21 +14,22 @@ export interface StoreProgram {
 }
 
 /** `source` is a module; it imports from "store/…" and "runtime-addon/…". The bundle is written to `directory`. */
-export async function storeProgram(directory: string, source: string): Promise<StoreProgram> {
+export function storeProgram(directory: string, source: string): StoreProgram {
   const file = join(directory, "program.mjs");
-  const result = await build({
-    stdin: { contents: source.replace(/from "(store|runtime-addon)\//g, `from "${checkout}$1/`), resolveDir: checkout, loader: "ts" },
-    bundle: true,
-    write: false,
-    format: "esm",
-    platform: "node",
-    target: "node20.17",
-    external: ["zlib-sync"],
-    // The addon is found beside the sources.
-    define: { "import.meta.url": JSON.stringify(pathToFileURL(join(checkout, "runtime-addon/binding.ts")).href) },
-    logLevel: "silent",
-  });
-  writeFileSync(file, result.outputFiles[0]?.contents ?? "");
+  const input = join(directory, "program.ts");
+  writeFileSync(input, source.replace(/from "(store|runtime-addon)\//g, `from "${checkout}$1/`));
+  // As a command: esbuild's library leaves its service running.
+  const args = [input, "--bundle", "--format=esm", "--platform=node", "--target=node20.17", "--external:zlib-sync", `--outfile=${file}`];
+  // The addon is found beside the sources.
+  const addonBase = pathToFileURL(join(checkout, "runtime-addon/binding.ts")).href;
+  execFileSync(
+    join(checkout, "node_modules/.bin/esbuild"),
+    [...args, `--define:import.meta.url=${JSON.stringify(addonBase)}`, "--log-level=error"],
+    {
+      cwd: checkout,
+      env: { ...process.env, NODE_PATH: join(checkout, "node_modules") },
+    },
+  );
   return { start: (...args) => spawn(process.execPath, [file, ...args], { stdio: ["ignore", "pipe", "pipe"] }) };
 }
 

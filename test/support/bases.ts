@@ -27,22 +27,16 @@ function baseTar(name: "busybox" | "debian"): string {
   return file;
 }
 
+/** Puts the busybox base as `busybox` into the store of these options. */
 export async function importBusybox(options: CliOptions): Promise<void> {
-  const { mkdtempSync, cpSync, writeFileSync, chmodSync } = await import("node:fs");
-  const d = mkdtempSync("/tmp/hack-");
-  chmodSync(d, 0o755);
-  cpSync(busyboxTar(), d + "/bb.tar");
-  writeFileSync(d + "/Dockerfile", 'FROM scratch\nADD bb.tar /\nENV PATH=/usr/sbin:/usr/bin:/sbin:/bin\nCMD ["sh"]\n');
-  await mustTsbuild(["-t", "busybox", d], options);
+  await mustTsbuild(
+    ["import", "--change", 'CMD ["sh"]', "--change", "ENV PATH=/usr/sbin:/usr/bin:/sbin:/bin", busyboxTar(), "busybox"],
+    options,
+  );
 }
 
 /** Puts the Debian base as `debian` into the store of these options. */
 export async function importDebian(options: CliOptions): Promise<void> {
   const path = "ENV PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
-  const { mkdtempSync, cpSync, writeFileSync, chmodSync } = await import("node:fs");
-  const d = mkdtempSync("/tmp/hack-");
-  chmodSync(d, 0o755);
-  cpSync(debianTar(), d + "/bb.tar");
-  writeFileSync(d + "/Dockerfile", "FROM scratch\nADD bb.tar /\n" + path + '\nCMD ["bash"]\n');
-  await mustTsbuild(["-t", "debian", d], options);
+  await mustTsbuild(["import", "--change", 'CMD ["bash"]', "--change", path, debianTar(), "debian"], options);
 }

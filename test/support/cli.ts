@@ -1,6 +1,6 @@
 import { fileURLToPath } from "node:url";
 import { type CommandOptions, type CommandResult, command } from "./command.ts";
-import { temporaryDirectory } from "./temporary.ts";
+import { temporaryPath } from "./temporary.ts";
 import { asUser, type TestUser } from "./users.ts";
 
 /** The checkout's root directory. */
@@ -43,7 +43,7 @@ export async function mustTsbuild(args: readonly string[], options: CliOptions =
   return result.stdout;
 }
 
-/** A directory for a store; it is gone when the calling test file is done. */
+/** Where a store can be; what is there is gone when the calling test file is done. */
 export function temporaryStore(): string {
-  return `${temporaryDirectory("store")}/store`;
+  return temporaryPath("store");
 }

@@ -1,4 +1,5 @@
 import { spawnSync } from "node:child_process";
+import { randomUUID } from "node:crypto";
 import { chmodSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -17,14 +18,20 @@ export function temporaryDirectory(name = "test"): string {
 
 const made = new Set<string>();
 
-function removeAll(): void {
-  for (const directory of made) removeDirectory(directory);
-  made.clear();
+/**
+ * A path in the temporary directory at which nothing is; what is made there is gone when the calling test file is done. Unlike a directory it
+ * may be asked for outside of hooks and tests: a file whose tests are all skipped runs no hooks that could remove something.
+ */
+export function temporaryPath(name = "test"): string {
+  const path = join(tmpdir(), `tsbuild-${name}-${randomUUID()}`);
+  made.add(path);
+  return path;
 }
 
-afterAll(removeAll);
-// Hooks do not run in a file whose tests are all skipped.
-process.once("exit", removeAll);
+afterAll(() => {
+  for (const path of made) removeDirectory(path);
+  made.clear();
+});
 
 /** Removes a tree, also one with files of mapped owners that an ordinary user made in a user namespace. */
 export function removeDirectory(directory: string): void {

@@ -65,13 +65,17 @@ function withParents(wanted: Readonly<Record<string, Wanted>>): [string, Wanted]
 function makeEntry(path: string, entry: Wanted, root: string): void {
   switch (entry.kind) {
     case "file":
-      return writeFileSync(path, entry.content);
+      writeFileSync(path, entry.content);
+      return;
     case "directory":
-      return void mkdirSync(path, { recursive: true });
+      mkdirSync(path, { recursive: true });
+      return;
     case "symlink":
-      return symlinkSync(entry.target, path);
+      symlinkSync(entry.target, path);
+      return;
     case "link":
-      return linkSync(join(root, entry.target), path);
+      linkSync(join(root, entry.target), path);
+      return;
     case "char":
     case "block":
       execFileSync("mknod", [path, entry.kind === "char" ? "c" : "b", String(entry.major), String(entry.minor)]);
@@ -99,7 +103,7 @@ function finishEntry(path: string, entry: Wanted): void {
 
 /**
  * What is below a directory as find(1), getfattr(1), stat(1) and sha256sum(1) see it, one line a file, sorted: type, mode, owner, size, time, link
- * target, device numbers, which names are the same file, content and extended attributes. Never asks our own code. The root itself is left out.
+ * target, device numbers (0:0 as "removed"), which names are the same file, content and extended attributes. Never asks our own code. The root itself is left out.
  */
 export function listing(root: string, options: { readonly times?: boolean; readonly owners?: boolean } = {}): string[] {
   const { times = true, owners = true } = options;
@@ -129,6 +133,11 @@ export function listing(root: string, options: { readonly times?: boolean; reado
     const [path = "", type = "", mode, owner, size, time, target, inode = "", links] = record.split("\t");
     const first = inodes.get(inode) ?? path;
     inodes.set(inode, first);
+    // Of overlay's removals nothing but that they are there has a meaning.
+    if (type === "c" && extra.get(path) === " 0:0") {
+      lines.push(`${path} removed`);
+      continue;
+    }
     const fields = [
       path,
       type,

@@ -2,7 +2,8 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { commands, dispatch } from "../../../builder/cli/dispatch.ts";
+import { summaries } from "../../../builder/cli/command-names.ts";
+import { dispatch } from "../../../builder/cli/dispatch.ts";
 import manifest from "../../../package.json" with { type: "json" };
 import { fakeIo } from "./fake-io.ts";
 
@@ -29,7 +30,7 @@ describe("the command line", () => {
   it.each([["--help"], ["-h"], ["help"]])("answers %s with all commands", async (word) => {
     const { code, stdout, stderr } = await tsbuild([word]);
     expect({ code, stderr }).toEqual({ code: 0, stderr: "" });
-    for (const [name, { summary }] of Object.entries(commands))
+    for (const [name, summary] of Object.entries(summaries))
       expect(stdout).toMatch(new RegExp(`^  ${name} +${summary.replace(/[()]/g, "\\$&")}$`, "m"));
   });
 

@@ -1,11 +1,10 @@
 import { describe, expect, it } from "vitest";
-import { commandNames } from "../../../builder/cli/build-inputs.ts";
-import { commands } from "../../../builder/cli/dispatch.ts";
+import { loaders } from "../../../builder/cli/commands.ts";
 import { parseFlags } from "../../../builder/cli/flags.ts";
 import { commandHelp } from "../../../builder/cli/help.ts";
 import { thrown } from "./thrown.ts";
 
-const loaded = await Promise.all(Object.entries(commands).map(async ([name, { load }]) => [name, await load()] as const));
+const loaded = await Promise.all(Object.entries(loaders).map(async ([name, load]) => [name, await load()] as const));
 
 describe.each(loaded)("%s", (name, command) => {
   const { spec } = command;
@@ -58,21 +57,17 @@ describe.each(loaded)("%s", (name, command) => {
   });
 });
 
-it("the names that a missing context may have meant are the commands", () => {
-  expect(commandNames).toEqual([...Object.keys(commands), "help"]);
-});
-
 it("the build flags of docker buildx are all known", async () => {
-  const build = await commands.build?.load();
-  const known = new Set([...Object.keys(build?.spec.flags ?? {}), ...Object.keys(build?.spec.foreign ?? {})]);
+  const build = await loaders.build();
+  const known = new Set([...Object.keys(build.spec.flags ?? {}), ...Object.keys(build.spec.foreign ?? {})]);
   const docker =
     "add-host allow annotation attest build-arg build-context builder cache-from cache-to call cgroup-parent check debug file iidfile label load metadata-file network no-cache no-cache-filter output platform policy progress provenance pull push quiet resource sbom secret shm-size ssh tag target ulimit compress cpu-period cpu-quota cpu-shares cpuset-cpus cpuset-mems force-rm isolation memory memory-swap rm security-opt squash";
   expect(docker.split(" ").filter((flag) => !known.has(flag))).toEqual([]);
 });
 
 it("the run flags of docker are all known", async () => {
-  const run = await commands.run?.load();
-  const known = new Set([...Object.keys(run?.spec.flags ?? {}), ...Object.keys(run?.spec.foreign ?? {})]);
+  const run = await loaders.run();
+  const known = new Set([...Object.keys(run.spec.flags ?? {}), ...Object.keys(run.spec.foreign ?? {})]);
   const docker =
     "add-host annotation attach blkio-weight blkio-weight-device cap-add cap-drop cgroup-parent cgroupns cidfile cpu-period cpu-quota cpu-rt-period cpu-rt-runtime cpu-shares cpus cpuset-cpus cpuset-mems detach detach-keys device device-cgroup-rule device-read-bps device-read-iops device-write-bps device-write-iops disable-content-trust dns dns-option dns-search domainname entrypoint env env-file expose gpus group-add health-cmd health-interval health-retries health-start-interval health-start-period health-timeout hostname init interactive ip ip6 ipc isolation kernel-memory label label-file link link-local-ip log-driver log-opt mac-address memory memory-reservation memory-swap memory-swappiness mount name network network-alias no-healthcheck oom-kill-disable oom-score-adj pid pids-limit platform privileged publish publish-all pull quiet read-only restart rm runtime security-opt shm-size sig-proxy stop-signal stop-timeout storage-opt sysctl tmpfs tty ulimit user userns uts volume volume-driver volumes-from workdir";
   expect(docker.split(" ").filter((flag) => !known.has(flag))).toEqual([]);

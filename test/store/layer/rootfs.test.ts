@@ -44,13 +44,38 @@ describe("lookup", () => {
     ["a file hides a directory's children", [[fileEntry("d/a")], [fileEntry("d")]], "d/a", undefined],
     ["a symlink hides them too, and is not followed", [[fileEntry("d/a"), fileEntry("t/a")], [symlinkEntry("d", "t")]], "d/a", undefined],
     ["a file that became a directory", [[fileEntry("d")], [directoryEntry("d", { mode: 0o700 })]], "d", "directory 700"],
-    ["the upper directory's attributes", [[directoryEntry("d", { mode: 0o700 })], [directoryEntry("d", { mode: 0o711 })]], "d", "directory 711"],
-    ["an implied directory has the lower one's attributes", [[directoryEntry("d", { mode: 0o700 })], [fileEntry("d/x")], [fileEntry("d/y")]], "d", "directory 700"],
+    [
+      "the upper directory's attributes",
+      [[directoryEntry("d", { mode: 0o700 })], [directoryEntry("d", { mode: 0o711 })]],
+      "d",
+      "directory 711",
+    ],
+    [
+      "an implied directory has the lower one's attributes",
+      [[directoryEntry("d", { mode: 0o700 })], [fileEntry("d/x")], [fileEntry("d/y")]],
+      "d",
+      "directory 700",
+    ],
     ["but not those of what it replaced", [[fileEntry("d")], [whiteout("d")], [fileEntry("d/x")]], "d", "directory 755"],
-    ["an implied directory over a hidden one is new", [[directoryEntry("a/d", { mode: 0o700 })], [whiteout("a")], [fileEntry("a/d/x")]], "a/d", "directory 755"],
-    ["an implied directory in a hidden one is new", [[directoryEntry("a/d", { mode: 0o700 })], [directoryEntry("a"), opaque("a"), fileEntry("a/d/x")]], "a/d", "directory 755"],
+    [
+      "an implied directory over a hidden one is new",
+      [[directoryEntry("a/d", { mode: 0o700 })], [whiteout("a")], [fileEntry("a/d/x")]],
+      "a/d",
+      "directory 755",
+    ],
+    [
+      "an implied directory in a hidden one is new",
+      [[directoryEntry("a/d", { mode: 0o700 })], [directoryEntry("a"), opaque("a"), fileEntry("a/d/x")]],
+      "a/d",
+      "directory 755",
+    ],
     ["a hard link is the file", [[fileEntry("a", "123"), hardlinkEntry("b", "a")]], "b", "file 3"],
-    ["a hard link keeps its file when the target is removed above", [[fileEntry("a", "123"), hardlinkEntry("b", "a")], [whiteout("a")]], "b", "file 3"],
+    [
+      "a hard link keeps its file when the target is removed above",
+      [[fileEntry("a", "123"), hardlinkEntry("b", "a")], [whiteout("a")]],
+      "b",
+      "file 3",
+    ],
     ["nothing", [[fileEntry("a")]], "b", undefined],
     ["below a file", [[fileEntry("a")]], "a/b", undefined],
     ["the root of no layers", [], "", "directory 755"],
@@ -78,7 +103,10 @@ describe("lookup", () => {
     expect(rootfs.lookup(at("b"))).toMatchObject({ kind: "file", path: "b", size: 3 });
     expect((await rootfs.read(at("b"), { limit: 10 })).toString()).toBe("abc");
     expect(() => stackRootfs([foreign([link])]).lookup(at("b"))).toThrowError(
-      expect.objectContaining({ code: "UNSUPPORTED_HARDLINK", message: 'reading "b": it is a hard link to "d/a", which no layer has as a file' }),
+      expect.objectContaining({
+        code: "UNSUPPORTED_HARDLINK",
+        message: 'reading "b": it is a hard link to "d/a", which no layer has as a file',
+      }),
     );
   });
 });
@@ -87,7 +115,15 @@ describe("list and walk", () => {
   let rootfs: Rootfs;
   beforeAll(async () => {
     rootfs = await stack(
-      [directoryEntry("d"), fileEntry("d/b"), fileEntry("d/a"), fileEntry("d/sub/x"), fileEntry("d-e"), fileEntry("gone/x"), symlinkEntry("l", "d")],
+      [
+        directoryEntry("d"),
+        fileEntry("d/b"),
+        fileEntry("d/a"),
+        fileEntry("d/sub/x"),
+        fileEntry("d-e"),
+        fileEntry("gone/x"),
+        symlinkEntry("l", "d"),
+      ],
       [whiteout("d/b"), fileEntry("d/c"), whiteout("gone"), directoryEntry("d/sub"), opaque("d/sub"), fileEntry("d/sub/y")],
       [fileEntry("d/A")],
     );

@@ -18,30 +18,35 @@ const temp = temporaryDirectory("round-trip");
 // cap_net_bind_service=ep, version 2.
 const capability = Buffer.from("0100000200040000000000000000000000000000", "hex").toString("latin1");
 
+// user::rw-, user:1000:rw-, group::r--, mask::rw-, other::r-- (struct posix_acl_xattr_header, version 2).
+const acl = Buffer.from("0200000001000600ffffffff02000600e803000004000400ffffffff10000600ffffffff20000400ffffffff", "hex").toString(
+  "latin1",
+);
+
 const everything: Record<string, Wanted> = {
-  "empty": file(""),
+  empty: file(""),
   "one-block": file("x".repeat(512)),
   "block-and-one": file("y".repeat(513)),
-  "large": file(Buffer.alloc(3_000_001, "abcdefg")),
-  "zeros": file(Buffer.alloc(300_000)),
+  large: file(Buffer.alloc(3_000_001, "abcdefg")),
+  zeros: file(Buffer.alloc(300_000)),
   "bin/tool": file("#!/bin/sh\n", { mode: 0o4755, uid: 1000, gid: 50 }),
   "bin/capable": file("elf", { mode: 0o755, xattrs: { "security.capability": capability } }),
-  "sticky": dir({ mode: 0o1777, mtime: 5 }),
-  "setgid": dir({ mode: 0o2775, uid: 33, gid: 33 }),
+  sticky: dir({ mode: 0o1777, mtime: 5 }),
+  setgid: dir({ mode: 0o2775, uid: 33, gid: 33 }),
   "big-ids": file("big", { uid: 3_000_000, gid: 4_000_000_000 }),
   "time-fraction": file("t", { mtime: 1_700_000_000.123456 }),
   "time-zero": file("t", { mtime: 0 }),
   "time-negative": file("t", { mtime: -1.5 }),
   "time-far": file("t", { mtime: 9_000_000_000 }),
-  "xattrs": file("x", { xattrs: { "user.text": "value", "user.binary": "\x00\xff\n=\x80", "user.empty": "" } }),
-  "acl": file("x", { mode: 0o644 }),
+  xattrs: file("x", { xattrs: { "user.text": "value", "user.binary": "\x00\xff\n=\x80", "user.empty": "" } }),
+  acl: file("x", { xattrs: { "system.posix_acl_access": acl } }),
   "directory-xattr": dir({ xattrs: { "user.on-directory": "1" } }),
   "links/b-original": file("shared", { xattrs: { "user.shared": "yes" } }),
   "links/a-first": link("links/b-original"),
   "links/z-last": link("links/b-original"),
-  "relative": symlink("bin/tool"),
-  "absolute": symlink("/etc/../bin/tool", { uid: 7, gid: 8 }),
-  "dangling": symlink("nowhere"),
+  relative: symlink("bin/tool"),
+  absolute: symlink("/etc/../bin/tool", { uid: 7, gid: 8 }),
+  dangling: symlink("nowhere"),
   "long-link": symlink(`${"d/".repeat(700)}x`),
   "umlaut-ä-日本": file("utf-8"),
   "umlaut-link": symlink("ä/日本"),
@@ -51,9 +56,9 @@ const everything: Record<string, Wanted> = {
   [`${"r".repeat(156)}/s`]: file("prefix of 156"),
   [`${"a/".repeat(200)}deep`]: file("deep"),
   "a-b": file("between a and a/b"),
-  "pipe": fifo({ mode: 0o600 }),
-  "null": char(1, 3, { mode: 0o666 }),
-  "disk": block(259, 65_537),
+  pipe: fifo({ mode: 0o600 }),
+  null: char(1, 3, { mode: 0o666 }),
+  disk: block(259, 65_537),
   "new\nline": file("n"),
   "back\\slash and space": file("n"),
 };

@@ -68,7 +68,12 @@ export function raw(header: RawHeader, content: string | Uint8Array = ""): Buffe
 
 /** A PAX header with these records. */
 export function pax(records: Readonly<Record<string, string>>, type: "x" | "g" = "x"): Buffer {
-  return raw({ name: "PaxHeader", type }, Object.entries(records).map(([key, value]) => record(key, value)).join(""));
+  return raw(
+    { name: "PaxHeader", type },
+    Object.entries(records)
+      .map(([key, value]) => record(key, value))
+      .join(""),
+  );
 }
 
 function record(key: string, value: string): string {

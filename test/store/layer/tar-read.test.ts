@@ -96,10 +96,19 @@ describe("headers that speak about the next entry", () => {
     expect(summary(await read(pax({ path: "pax" }), raw({ type: "L" }, "gnu\0"), raw({ name: "ustar" })))).toEqual(["file pax 0"]);
   });
   it("the ustar prefix, but not under GNU's magic", async () => {
-    expect(summary(await read(raw({ name: "n", prefix: "p/q" }), raw({ name: "m", prefix: "x", magic: "ustar  \0" })))).toEqual(["file m 0", "file p/q/n 0"]);
+    expect(summary(await read(raw({ name: "n", prefix: "p/q" }), raw({ name: "m", prefix: "x", magic: "ustar  \0" })))).toEqual([
+      "file m 0",
+      "file p/q/n 0",
+    ]);
   });
   it("global records hold for all that follow, local ones for one", async () => {
-    const tree = await read(pax({ uid: "7", comment: "git archive" }, "g"), raw({ name: "a" }), pax({ uid: "8" }), raw({ name: "b" }), raw({ name: "c" }));
+    const tree = await read(
+      pax({ uid: "7", comment: "git archive" }, "g"),
+      raw({ name: "a" }),
+      pax({ uid: "8" }),
+      raw({ name: "b" }),
+      raw({ name: "c" }),
+    );
     expect(tree.entries.map((entry) => "uid" in entry && entry.uid)).toEqual([7, 8, 7]);
   });
   it("a PAX size", async () => {
@@ -117,7 +126,10 @@ describe("extended attributes", () => {
     return entry !== undefined && "xattrs" in entry ? entry.xattrs : undefined;
   };
   it("are kept as bytes, empty ones too", async () => {
-    expect(await xattrsOf({ "SCHILY.xattr.user.a": "\0\xff=\n", "SCHILY.xattr.user.empty": "" })).toEqual({ "user.a": "\0\xff=\n", "user.empty": "" });
+    expect(await xattrsOf({ "SCHILY.xattr.user.a": "\0\xff=\n", "SCHILY.xattr.user.empty": "" })).toEqual({
+      "user.a": "\0\xff=\n",
+      "user.empty": "",
+    });
   });
   it("of libarchive are decoded, and give way to the plain form", async () => {
     expect(await xattrsOf({ "LIBARCHIVE.xattr.user.a%3Db": "AP8", "LIBARCHIVE.xattr.user.c": "eA", "SCHILY.xattr.user.c": "y" })).toEqual({
@@ -127,7 +139,9 @@ describe("extended attributes", () => {
   });
   it("that only overlay or another system knows are dropped", async () => {
     const foreign = { "SCHILY.xattr.com.apple.quarantine": "x", "SCHILY.xattr.__proto__": "x" };
-    expect(await xattrsOf({ "SCHILY.xattr.trusted.overlay.opaque": "y", "SCHILY.xattr.user.overlay.redirect": "/x", ...foreign })).toBe(undefined);
+    expect(await xattrsOf({ "SCHILY.xattr.trusted.overlay.opaque": "y", "SCHILY.xattr.user.overlay.redirect": "/x", ...foreign })).toBe(
+      undefined,
+    );
   });
 });
 
@@ -136,15 +150,47 @@ describe("the archive's order", () => {
     ["the last of a path wins", [raw({ name: "a" }, "1"), raw({ name: "./a" }, "22")], ["file a 2"]],
     ["children may come before their directory", [raw({ name: "a/b" }, "1"), dir("a")], ["directory a", "file a/b 1"]],
     ["a directory twice keeps what is in it", [dir("a"), raw({ name: "a/b" }), dir("a")], ["directory a", "file a/b 0"]],
-    ["a file in the place of a directory takes all that was in it", [dir("a"), raw({ name: "a/b/c" }), raw({ name: "a" }, "x")], ["file a 1"]],
-    ["and a directory in the file's place begins empty", [raw({ name: "a/b" }), raw({ name: "a" }), dir("a"), raw({ name: "a/c" })], ["directory a", "file a/c 0"]],
+    [
+      "a file in the place of a directory takes all that was in it",
+      [dir("a"), raw({ name: "a/b/c" }), raw({ name: "a" }, "x")],
+      ["file a 1"],
+    ],
+    [
+      "and a directory in the file's place begins empty",
+      [raw({ name: "a/b" }), raw({ name: "a" }), dir("a"), raw({ name: "a/c" })],
+      ["directory a", "file a/c 0"],
+    ],
     ["a symlink in the place of a directory takes all that was in it", [raw({ name: "a/b" }), symlink("a", "c")], ["symlink a -> c"]],
-    ["entries below a symlink go where it leads", [dir("usr/lib/"), symlink("lib", "usr/lib"), raw({ name: "lib/x" })], ["symlink lib -> usr/lib", "directory usr/lib", "file usr/lib/x 0"]],
-    ["an absolute symlink leads from the layer's root", [symlink("a/l", "/t"), raw({ name: "a/l/x" })], ["symlink a/l -> /t", "file t/x 0"]],
-    ["a symlink upwards stays in the layer", [symlink("l", "../../../../etc"), raw({ name: "l/passwd" }, "x")], ["file etc/passwd 1", "symlink l -> ../../../../etc"]],
-    ["a directory twice over a symlink is a directory", [symlink("l", "t"), raw({ name: "l/x" }), dir("l"), raw({ name: "l/y" })], ["directory l", "file l/y 0", "file t/x 0"]],
-    ["a symlink replaced by another leads there", [symlink("l", "t"), raw({ name: "l/x" }), symlink("l", "u"), raw({ name: "l/y" })], ["symlink l -> u", "file t/x 0", "file u/y 0"]],
-    ["a symlink that is gone leads nowhere", [symlink("a/l", "/t"), raw({ name: "a" }), dir("a"), raw({ name: "a/l/x" })], ["directory a", "file a/l/x 0"]],
+    [
+      "entries below a symlink go where it leads",
+      [dir("usr/lib/"), symlink("lib", "usr/lib"), raw({ name: "lib/x" })],
+      ["symlink lib -> usr/lib", "directory usr/lib", "file usr/lib/x 0"],
+    ],
+    [
+      "an absolute symlink leads from the layer's root",
+      [symlink("a/l", "/t"), raw({ name: "a/l/x" })],
+      ["symlink a/l -> /t", "file t/x 0"],
+    ],
+    [
+      "a symlink upwards stays in the layer",
+      [symlink("l", "../../../../etc"), raw({ name: "l/passwd" }, "x")],
+      ["file etc/passwd 1", "symlink l -> ../../../../etc"],
+    ],
+    [
+      "a directory twice over a symlink is a directory",
+      [symlink("l", "t"), raw({ name: "l/x" }), dir("l"), raw({ name: "l/y" })],
+      ["directory l", "file l/y 0", "file t/x 0"],
+    ],
+    [
+      "a symlink replaced by another leads there",
+      [symlink("l", "t"), raw({ name: "l/x" }), symlink("l", "u"), raw({ name: "l/y" })],
+      ["symlink l -> u", "file t/x 0", "file u/y 0"],
+    ],
+    [
+      "a symlink that is gone leads nowhere",
+      [symlink("a/l", "/t"), raw({ name: "a" }), dir("a"), raw({ name: "a/l/x" })],
+      ["directory a", "file a/l/x 0"],
+    ],
   ])("%s", async (_name, parts, expected) => {
     expect(summary(await read(...parts))).toEqual(expected);
   });
@@ -152,19 +198,38 @@ describe("the archive's order", () => {
 
 describe("hard links", () => {
   it.each<[string, Buffer[], string[]]>([
-    ["the first name in order is the file", [raw({ name: "m" }, "1"), link("z", "m"), link("a", "z")], ["file a 1", "hardlink m -> a", "hardlink z -> a"]],
-    ["keep what they were made of when the target is replaced", [raw({ name: "a" }, "1"), link("b", "a"), raw({ name: "a" }, "22")], ["file a 2", "file b 1"]],
-    ["keep it when the target's directory is replaced", [raw({ name: "d/a" }, "1"), link("b", "d/a"), raw({ name: "d" }, "22")], ["file b 1", "file d 2"]],
+    [
+      "the first name in order is the file",
+      [raw({ name: "m" }, "1"), link("z", "m"), link("a", "z")],
+      ["file a 1", "hardlink m -> a", "hardlink z -> a"],
+    ],
+    [
+      "keep what they were made of when the target is replaced",
+      [raw({ name: "a" }, "1"), link("b", "a"), raw({ name: "a" }, "22")],
+      ["file a 2", "file b 1"],
+    ],
+    [
+      "keep it when the target's directory is replaced",
+      [raw({ name: "d/a" }, "1"), link("b", "d/a"), raw({ name: "d" }, "22")],
+      ["file b 1", "file d 2"],
+    ],
     ["to a symlink are a symlink", [symlink("a", "x"), link("b", "a")], ["symlink a -> x", "symlink b -> x"]],
     ["to themselves change nothing", [raw({ name: "a" }, "1"), link("a", "a")], ["file a 1"]],
     ["into lower layers stay", [link("b", "lower/a"), link("c", "b")], ["hardlink b -> lower/a", "hardlink c -> lower/a"]],
-    ["through a symlink of the layer", [raw({ name: "d/a" }, "1"), symlink("l", "d"), link("b", "l/a")], ["file b 1", "hardlink d/a -> b", "symlink l -> d"]],
+    [
+      "through a symlink of the layer",
+      [raw({ name: "d/a" }, "1"), symlink("l", "d"), link("b", "l/a")],
+      ["file b 1", "hardlink d/a -> b", "symlink l -> d"],
+    ],
   ])("%s", async (_name, parts, expected) => {
     expect(summary(await read(...parts))).toEqual(expected);
   });
 
   it("have their file's attributes, not their own header's", async () => {
-    const { entries } = await read(raw({ name: "a", mode: "0004755\0", uid: "0000005\0" }), raw({ name: "b", type: "1", linkName: "a", mode: "0000777\0" }));
+    const { entries } = await read(
+      raw({ name: "a", mode: "0004755\0", uid: "0000005\0" }),
+      raw({ name: "b", type: "1", linkName: "a", mode: "0000777\0" }),
+    );
     expect(entries[1]).toMatchObject({ kind: "hardlink", mode: 0o4755, uid: 5 });
   });
 });
@@ -175,14 +240,22 @@ describe("removals", () => {
     ["of a name", [wh("a/.wh.b"), wh(".wh.c")], ["whiteout a/b", "whiteout c"]],
     ["of all in a directory", [dir("a"), wh("a/.wh..wh..opq"), wh(".wh..wh..opq")], ["opaque ", "directory a"]],
     ["an opaque directory", [wh("a/.wh..wh..opq"), dir("a"), raw({ name: "a/b" })], ["directory a", "opaque a", "file a/b 0"]],
-    ["of what the layer has as a directory: it is opaque", [wh(".wh.a"), dir("a"), raw({ name: "a/b" })], ["directory a", "opaque a", "file a/b 0"]],
+    [
+      "of what the layer has as a directory: it is opaque",
+      [wh(".wh.a"), dir("a"), raw({ name: "a/b" })],
+      ["directory a", "opaque a", "file a/b 0"],
+    ],
     ["of what the layer implies as a directory: likewise", [wh(".wh.a"), raw({ name: "a/b" })], ["opaque a", "file a/b 0"]],
     ["of what the layer has as a file say nothing more, before", [wh(".wh.a"), raw({ name: "a" })], ["file a 0"]],
     ["nor behind", [raw({ name: "a" }), wh(".wh.a")], ["file a 0"]],
     ["below removals say nothing more", [wh(".wh.a"), wh("a/.wh.b"), wh("a/c/.wh..wh..opq")], ["whiteout a"]],
     ["below opaque directories say nothing more", [dir("a"), wh("a/.wh..wh..opq"), wh("a/.wh.b")], ["directory a", "opaque a"]],
     ["below a file say nothing", [raw({ name: "a" }), wh("b/.wh.c")], ["file a 0", "whiteout b/c"]],
-    ["AUFS' bookkeeping is skipped", [wh(".wh..wh.aufs"), dir(".wh..wh.plnk"), wh(".wh..wh.plnk/1.2"), wh("a/.wh..wh.x"), raw({ name: "f" })], ["file f 0"]],
+    [
+      "AUFS' bookkeeping is skipped",
+      [wh(".wh..wh.aufs"), dir(".wh..wh.plnk"), wh(".wh..wh.plnk/1.2"), wh("a/.wh..wh.x"), raw({ name: "f" })],
+      ["file f 0"],
+    ],
     ["with content", [raw({ name: ".wh.a" }, "x".repeat(1000)), raw({ name: "f" })], ["whiteout a", "file f 0"]],
   ])("%s", async (_name, parts, expected) => {
     expect(summary(await read(...parts))).toEqual(expected);
@@ -239,57 +312,267 @@ describe("bytes", () => {
 describe("attacks", () => {
   const deep = "a/".repeat(2047);
   it.each<[string, Buffer[], string, string]>([
-    ["a name upwards", [raw({ name: "../../etc/passwd" })], "UNSAFE_PATH", 'reading a tar: at byte 0: the name "../../etc/passwd" holds ".."'],
-    ["a name that goes up in the middle", [raw({ name: "a/../../b" })], "UNSAFE_PATH", 'reading a tar: at byte 0: the name "a/../../b" holds ".."'],
+    [
+      "a name upwards",
+      [raw({ name: "../../etc/passwd" })],
+      "UNSAFE_PATH",
+      'reading a tar: at byte 0: the name "../../etc/passwd" holds ".."',
+    ],
+    [
+      "a name that goes up in the middle",
+      [raw({ name: "a/../../b" })],
+      "UNSAFE_PATH",
+      'reading a tar: at byte 0: the name "a/../../b" holds ".."',
+    ],
     ["a PAX path upwards", [pax({ path: "/../x" }), raw({})], "UNSAFE_PATH", 'reading a tar: at byte 1024: the name "/../x" holds ".."'],
-    ["a hard link out of the root", [link("a", "../../etc/shadow")], "UNSAFE_PATH", 'reading a tar: at byte 0: the name "../../etc/shadow" holds ".."'],
-    ["a hard link to a directory", [dir("a"), link("b", "a")], "INVALID_TAR", 'reading a tar: at byte 512: "b" is a hard link to a directory'],
+    [
+      "a hard link out of the root",
+      [link("a", "../../etc/shadow")],
+      "UNSAFE_PATH",
+      'reading a tar: at byte 0: the name "../../etc/shadow" holds ".."',
+    ],
+    [
+      "a hard link to a directory",
+      [dir("a"), link("b", "a")],
+      "INVALID_TAR",
+      'reading a tar: at byte 512: "b" is a hard link to a directory',
+    ],
     ["a removal of ..", [raw({ name: "a/.wh..." })], "UNSAFE_PATH", 'reading a tar: at byte 0: "a/.wh..." removes no name'],
     ["a removal of .", [raw({ name: ".wh.." })], "UNSAFE_PATH", 'reading a tar: at byte 0: ".wh.." removes no name'],
     ["a removal of nothing", [raw({ name: ".wh." })], "UNSAFE_PATH", 'reading a tar: at byte 0: ".wh." removes no name'],
-    ["a file below a removal", [raw({ name: ".wh.a/b" })].map((b) => b), "RESERVED_NAME", 'reading a tar: at byte 0: ".wh.a/b" lies below a removal'],
-    ["a file below a file", [raw({ name: "a" }), raw({ name: "a/b" })], "INVALID_TAR", 'reading a tar: at byte 512: an entry lies below "a", which is no directory'],
-    ["a file far below a file", [raw({ name: "a/b/c" }), raw({ name: "a" }), raw({ name: "a/b/d" })], "INVALID_TAR", 'reading a tar: at byte 1024: an entry lies below "a", which is no directory'],
-    ["a whiteout as a device", [raw({ name: "a", type: "3" })], "INVALID_TAR", 'reading a tar: at byte 0: "a" is the device 0:0, which overlay takes for a removal'],
-    ["symlinks in a loop", [symlink("a", "b"), symlink("b", "a"), raw({ name: "a/x" })], "SYMLINK_LOOP", 'reading a tar: at byte 1024: "a" leads through too many symlinks'],
-    ["symlinks that grow", [pax({ linkpath: `${"./b/../".repeat(500)}a` }), symlink("a", ""), raw({ name: "a/x" })], "SYMLINK_LOOP", 'reading a tar: at byte 4608: "a" leads through too many directories'],
+    [
+      "a file below a removal",
+      [raw({ name: ".wh.a/b" })].map((b) => b),
+      "RESERVED_NAME",
+      'reading a tar: at byte 0: ".wh.a/b" lies below a removal',
+    ],
+    [
+      "a file below a file",
+      [raw({ name: "a" }), raw({ name: "a/b" })],
+      "INVALID_TAR",
+      'reading a tar: at byte 512: an entry lies below "a", which is no directory',
+    ],
+    [
+      "a file far below a file",
+      [raw({ name: "a/b/c" }), raw({ name: "a" }), raw({ name: "a/b/d" })],
+      "INVALID_TAR",
+      'reading a tar: at byte 1024: an entry lies below "a", which is no directory',
+    ],
+    [
+      "a whiteout as a device",
+      [raw({ name: "a", type: "3" })],
+      "INVALID_TAR",
+      'reading a tar: at byte 0: "a" is the device 0:0, which overlay takes for a removal',
+    ],
+    [
+      "symlinks in a loop",
+      [symlink("a", "b"), symlink("b", "a"), raw({ name: "a/x" })],
+      "SYMLINK_LOOP",
+      'reading a tar: at byte 1024: "a" leads through too many symlinks',
+    ],
+    [
+      "symlinks that grow",
+      [pax({ linkpath: `${"./b/../".repeat(500)}a` }), symlink("a", ""), raw({ name: "a/x" })],
+      "SYMLINK_LOOP",
+      'reading a tar: at byte 4608: "a" leads through too many directories',
+    ],
     ["a root that is a file", [raw({ name: "." })], "INVALID_TAR", "reading a tar: at byte 0: the root is not a directory"],
     ["a root that is a symlink", [symlink("/", "/etc")], "INVALID_TAR", "reading a tar: at byte 0: the root is not a directory"],
-    ["a NUL in a name", [pax({ path: "a\0b" }), raw({})], "INVALID_TAR", 'reading a tar: at byte 1024: the name "a\\u0000b"… holds a NUL byte'],
-    ["a name of 5000 bytes", [pax({ path: "ab/".repeat(1667) }), raw({})], "INVALID_TAR", `reading a tar: at byte 5632: the name "${"ab/".repeat(33)}a"… is longer than 4095 bytes`],
-    ["a segment of 256 bytes", [pax({ path: `a/${"b".repeat(256)}` }), raw({})], "INVALID_TAR", `reading a tar: at byte 1024: a segment of "a/${"b".repeat(98)}"… is longer than 255 bytes`],
-    ["a symlink to nothing", [symlink("a", "")], "INVALID_TAR", 'reading a tar: at byte 0: the symlink "a" has a target that no symlink can have'],
-    ["a symlink target too long", [pax({ linkpath: "t".repeat(4096) }), symlink("a", "")], "INVALID_TAR", 'reading a tar: at byte 5120: the symlink "a" has a target that no symlink can have'],
-    ["a PAX header of 1 GiB", [raw({ type: "x", size: 2 ** 30 })], "INVALID_TAR", "reading a tar: at byte 0: an extended header of 1073741824 bytes is longer than 1048576"],
-    ["a long name of 1 GiB", [raw({ type: "L", size: 2 ** 30 })], "INVALID_TAR", "reading a tar: at byte 0: an extended header of 1073741824 bytes is longer than 1048576"],
-    ["a size beyond counting", [raw({ sizeField: "\x80\0\0\0\xff\xff\xff\xff\xff\xff\xff\xff" })], "INVALID_TAR", "reading a tar: at byte 0: the size is not a number"],
-    ["a size at the end of counting", [pax({ size: "9007199254740991" }), raw({})], "INVALID_TAR", "reading a tar: at byte 1024: the size 9007199254740991 is not possible"],
-    ["a negative size", [raw({ sizeField: "\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xfe\0" })], "INVALID_TAR", "reading a tar: at byte 0: the size -512 is negative"],
-    ["a PAX size that is no number", [pax({ size: "1e3" }), raw({})], "INVALID_TAR", 'reading a tar: at byte 1024: the size "1e3" is not a number'],
+    [
+      "a NUL in a name",
+      [pax({ path: "a\0b" }), raw({})],
+      "INVALID_TAR",
+      'reading a tar: at byte 1024: the name "a\\u0000b"… holds a NUL byte',
+    ],
+    [
+      "a name of 5000 bytes",
+      [pax({ path: "ab/".repeat(1667) }), raw({})],
+      "INVALID_TAR",
+      `reading a tar: at byte 5632: the name "${"ab/".repeat(33)}a"… is longer than 4095 bytes`,
+    ],
+    [
+      "a segment of 256 bytes",
+      [pax({ path: `a/${"b".repeat(256)}` }), raw({})],
+      "INVALID_TAR",
+      `reading a tar: at byte 1024: a segment of "a/${"b".repeat(98)}"… is longer than 255 bytes`,
+    ],
+    [
+      "a symlink to nothing",
+      [symlink("a", "")],
+      "INVALID_TAR",
+      'reading a tar: at byte 0: the symlink "a" has a target that no symlink can have',
+    ],
+    [
+      "a symlink target too long",
+      [pax({ linkpath: "t".repeat(4096) }), symlink("a", "")],
+      "INVALID_TAR",
+      'reading a tar: at byte 5120: the symlink "a" has a target that no symlink can have',
+    ],
+    [
+      "a PAX header of 1 GiB",
+      [raw({ type: "x", size: 2 ** 30 })],
+      "INVALID_TAR",
+      "reading a tar: at byte 0: an extended header of 1073741824 bytes is longer than 1048576",
+    ],
+    [
+      "a long name of 1 GiB",
+      [raw({ type: "L", size: 2 ** 30 })],
+      "INVALID_TAR",
+      "reading a tar: at byte 0: an extended header of 1073741824 bytes is longer than 1048576",
+    ],
+    [
+      "a size beyond counting",
+      [raw({ sizeField: "\x80\0\0\0\xff\xff\xff\xff\xff\xff\xff\xff" })],
+      "INVALID_TAR",
+      "reading a tar: at byte 0: the size is not a number",
+    ],
+    [
+      "a size at the end of counting",
+      [pax({ size: "9007199254740991" }), raw({})],
+      "INVALID_TAR",
+      "reading a tar: at byte 1024: the size 9007199254740991 is not possible",
+    ],
+    [
+      "a negative size",
+      [raw({ sizeField: "\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xfe\0" })],
+      "INVALID_TAR",
+      "reading a tar: at byte 0: the size -512 is negative",
+    ],
+    [
+      "a PAX size that is no number",
+      [pax({ size: "1e3" }), raw({})],
+      "INVALID_TAR",
+      'reading a tar: at byte 1024: the size "1e3" is not a number',
+    ],
     ["a size with letters", [raw({ sizeField: "0000000zz00\0" })], "INVALID_TAR", "reading a tar: at byte 0: the size is not a number"],
-    ["an owner of -1", [raw({ uid: "\xff\xff\xff\xff\xff\xff\xff\xff" })], "INVALID_TAR", "reading a tar: at byte 0: the owner -1 is not a user or group id"],
-    ["an owner that means no change", [pax({ gid: "4294967295" }), raw({})], "INVALID_TAR", "reading a tar: at byte 1024: the owner 4294967295 is not a user or group id"],
-    ["a time beyond counting", [pax({ mtime: "99999999999999999999" }), raw({})], "INVALID_TAR", 'reading a tar: at byte 1024: the mtime "99999999999999999999" is not a time'],
+    [
+      "an owner of -1",
+      [raw({ uid: "\xff\xff\xff\xff\xff\xff\xff\xff" })],
+      "INVALID_TAR",
+      "reading a tar: at byte 0: the owner -1 is not a user or group id",
+    ],
+    [
+      "an owner that means no change",
+      [pax({ gid: "4294967295" }), raw({})],
+      "INVALID_TAR",
+      "reading a tar: at byte 1024: the owner 4294967295 is not a user or group id",
+    ],
+    [
+      "a time beyond counting",
+      [pax({ mtime: "99999999999999999999" }), raw({})],
+      "INVALID_TAR",
+      'reading a tar: at byte 1024: the mtime "99999999999999999999" is not a time',
+    ],
     ["a time that is none", [pax({ mtime: "now" }), raw({})], "INVALID_TAR", 'reading a tar: at byte 1024: the mtime "now" is not a time'],
-    ["a wrong checksum", [raw({ checksum: "000000\0 " })], "INVALID_TAR", "reading a tar: at byte 0: this is no tar header: its checksum is wrong"],
-    ["something else than a tar", [Buffer.from("\x1f\x8b\x08".padEnd(512, "z"), "latin1")], "INVALID_TAR", "reading a tar: at byte 0: this is no tar header: its checksum is wrong"],
+    [
+      "a wrong checksum",
+      [raw({ checksum: "000000\0 " })],
+      "INVALID_TAR",
+      "reading a tar: at byte 0: this is no tar header: its checksum is wrong",
+    ],
+    [
+      "something else than a tar",
+      [Buffer.from("\x1f\x8b\x08".padEnd(512, "z"), "latin1")],
+      "INVALID_TAR",
+      "reading a tar: at byte 0: this is no tar header: its checksum is wrong",
+    ],
     ["an end inside a header", [raw({}).subarray(0, 300)], "INVALID_TAR", "reading a tar: at byte 0: the archive ends inside an entry"],
-    ["an end inside a content", [raw({}, "x".repeat(600)).subarray(0, 700)], "INVALID_TAR", "reading a tar: at byte 700: the archive ends inside an entry"],
-    ["an end inside the padding", [raw({}, "x").subarray(0, 700)], "INVALID_TAR", "reading a tar: at byte 700: the archive ends inside an entry"],
-    ["an end behind an extended header", [pax({ path: "x" })], "INVALID_TAR", "reading a tar: at byte 1024: the archive ends behind an extended header"],
-    ["data between the halves of the end mark", [Buffer.alloc(512), raw({})], "INVALID_TAR", "reading a tar: at byte 512: data follows the first half of the end mark"],
-    ["a PAX record longer than its header", [raw({ type: "x" }, "99 path=x\n"), raw({})], "INVALID_TAR", "reading a tar: at byte 522: the extended header has a record of a wrong length"],
-    ["a PAX record shorter than itself", [raw({ type: "x" }, "3 path=x\n"), raw({})], "INVALID_TAR", "reading a tar: at byte 521: the extended header has a record of a wrong length"],
-    ["a PAX record of length 0", [raw({ type: "x" }, "0 path=x\n"), raw({})], "INVALID_TAR", "reading a tar: at byte 521: the extended header has a record of a wrong length"],
-    ["a PAX record of a negative length", [raw({ type: "x" }, "-9 path=x\n"), raw({})], "INVALID_TAR", "reading a tar: at byte 522: the extended header has a record of a wrong length"],
-    ["a PAX record without its line end", [raw({ type: "x" }, "9 path=x "), raw({})], "INVALID_TAR", "reading a tar: at byte 521: the extended header has a record of a wrong length"],
-    ["a PAX record without =", [raw({ type: "x" }, "9 pathxx\n"), raw({})], "INVALID_TAR", "reading a tar: at byte 521: the extended header has a record that is not KEY=VALUE"],
-    ["an attribute larger than the kernel's limit", [pax({ "SCHILY.xattr.user.a": "x".repeat(65_537) }), raw({})], "INVALID_TAR", 'reading a tar: at byte 66560: the extended attribute "user.a" is too long'],
-    ["a sparse file", [raw({ type: "S" })], "UNSUPPORTED_TAR", 'reading a tar: at byte 0: "file" is a sparse file, which layers may not hold'],
-    ["a sparse file in PAX", [pax({ "GNU.sparse.major": "1", "GNU.sparse.name": "real" }), raw({})], "UNSUPPORTED_TAR", 'reading a tar: at byte 1024: "file" is a sparse file, which layers may not hold'],
-    ["a part of a multi-volume archive", [raw({ type: "M" })], "UNSUPPORTED_TAR", 'reading a tar: at byte 0: an entry of the type "M" means nothing in a layer'],
-    ["a name with an escape sequence", [raw({ name: "\x1b[2J/../\x9b" })], "UNSAFE_PATH", 'reading a tar: at byte 0: the name "\\u001b[2J/../\ufffd" holds ".."'],
-    ["a path made too long by a symlink", [pax({ linkpath: deep.slice(0, 4094) }), symlink("l", ""), raw({ name: `l/${"b".repeat(90)}` })], "INVALID_TAR", ""],
+    [
+      "an end inside a content",
+      [raw({}, "x".repeat(600)).subarray(0, 700)],
+      "INVALID_TAR",
+      "reading a tar: at byte 700: the archive ends inside an entry",
+    ],
+    [
+      "an end inside the padding",
+      [raw({}, "x").subarray(0, 700)],
+      "INVALID_TAR",
+      "reading a tar: at byte 700: the archive ends inside an entry",
+    ],
+    [
+      "an end behind an extended header",
+      [pax({ path: "x" })],
+      "INVALID_TAR",
+      "reading a tar: at byte 1024: the archive ends behind an extended header",
+    ],
+    [
+      "data between the halves of the end mark",
+      [Buffer.alloc(512), raw({})],
+      "INVALID_TAR",
+      "reading a tar: at byte 512: data follows the first half of the end mark",
+    ],
+    [
+      "a PAX record longer than its header",
+      [raw({ type: "x" }, "99 path=x\n"), raw({})],
+      "INVALID_TAR",
+      "reading a tar: at byte 522: the extended header has a record of a wrong length",
+    ],
+    [
+      "a PAX record shorter than itself",
+      [raw({ type: "x" }, "3 path=x\n"), raw({})],
+      "INVALID_TAR",
+      "reading a tar: at byte 521: the extended header has a record of a wrong length",
+    ],
+    [
+      "a PAX record of length 0",
+      [raw({ type: "x" }, "0 path=x\n"), raw({})],
+      "INVALID_TAR",
+      "reading a tar: at byte 521: the extended header has a record of a wrong length",
+    ],
+    [
+      "a PAX record of a negative length",
+      [raw({ type: "x" }, "-9 path=x\n"), raw({})],
+      "INVALID_TAR",
+      "reading a tar: at byte 522: the extended header has a record of a wrong length",
+    ],
+    [
+      "a PAX record without its line end",
+      [raw({ type: "x" }, "9 path=x "), raw({})],
+      "INVALID_TAR",
+      "reading a tar: at byte 521: the extended header has a record of a wrong length",
+    ],
+    [
+      "a PAX record without =",
+      [raw({ type: "x" }, "9 pathxx\n"), raw({})],
+      "INVALID_TAR",
+      "reading a tar: at byte 521: the extended header has a record that is not KEY=VALUE",
+    ],
+    [
+      "an attribute larger than the kernel's limit",
+      [pax({ "SCHILY.xattr.user.a": "x".repeat(65_537) }), raw({})],
+      "INVALID_TAR",
+      'reading a tar: at byte 66560: the extended attribute "user.a" is too long',
+    ],
+    [
+      "a sparse file",
+      [raw({ type: "S" })],
+      "UNSUPPORTED_TAR",
+      'reading a tar: at byte 0: "file" is a sparse file, which layers may not hold',
+    ],
+    [
+      "a sparse file in PAX",
+      [pax({ "GNU.sparse.major": "1", "GNU.sparse.name": "real" }), raw({})],
+      "UNSUPPORTED_TAR",
+      'reading a tar: at byte 1024: "file" is a sparse file, which layers may not hold',
+    ],
+    [
+      "a part of a multi-volume archive",
+      [raw({ type: "M" })],
+      "UNSUPPORTED_TAR",
+      'reading a tar: at byte 0: an entry of the type "M" means nothing in a layer',
+    ],
+    [
+      "a name with an escape sequence",
+      [raw({ name: "\x1b[2J/../\x9b" })],
+      "UNSAFE_PATH",
+      'reading a tar: at byte 0: the name "\\u001b[2J/../\ufffd" holds ".."',
+    ],
+    [
+      "a path made too long by a symlink",
+      [pax({ linkpath: deep.slice(0, 4094) }), symlink("l", ""), raw({ name: `l/${"b".repeat(90)}` })],
+      "INVALID_TAR",
+      "",
+    ],
   ])("%s", async (_name, parts, code, message) => {
     await expect(read(...parts)).rejects.toMatchObject({ code, ...(message !== "" && { message }) });
   });
@@ -309,7 +592,14 @@ describe("attacks", () => {
 
 describe("random damage to an archive", () => {
   it("is an error of the reader or another tree, never anything else", async () => {
-    const archive = Buffer.concat([pax({ path: "x/y", mtime: "1.5" }), raw({ name: "a" }, "1".repeat(600)), link("b", "x/y"), symlink("s", "x"), dir("s2"), trailer]);
+    const archive = Buffer.concat([
+      pax({ path: "x/y", mtime: "1.5" }),
+      raw({ name: "a" }, "1".repeat(600)),
+      link("b", "x/y"),
+      symlink("s", "x"),
+      dir("s2"),
+      trailer,
+    ]);
     let state = 12_345;
     const random = (below: number): number => {
       state = (Math.imul(state, 1_103_515_245) + 12_345) >>> 0;
@@ -336,7 +626,11 @@ describe("random damage to an archive", () => {
       }
     }
     expect([...codes].sort()).toEqual(expect.arrayContaining(["INVALID_TAR", "UNSUPPORTED_TAR", "none"]));
-    expect([...codes].filter((code) => !["INVALID_TAR", "UNSUPPORTED_TAR", "UNSAFE_PATH", "RESERVED_NAME", "SYMLINK_LOOP", "none"].includes(String(code)))).toEqual([]);
+    expect(
+      [...codes].filter(
+        (code) => !["INVALID_TAR", "UNSUPPORTED_TAR", "UNSAFE_PATH", "RESERVED_NAME", "SYMLINK_LOOP", "none"].includes(String(code)),
+      ),
+    ).toEqual([]);
   });
 });
 

@@ -88,7 +88,9 @@ describe("the canonical form", () => {
       ["America/St_Johns", "de_DE.UTF-8", "077"],
     ].map(([TZ, LC_ALL, umask]) => {
       const command = `umask ${umask}; exec "$0" "$1" "$2"`;
-      return execFileSync("sh", ["-c", command, process.execPath, bundle, newFile()], { env: { ...process.env, TZ, LC_ALL } }).toString("latin1");
+      return execFileSync("sh", ["-c", command, process.execPath, bundle, newFile()], { env: { ...process.env, TZ, LC_ALL } }).toString(
+        "latin1",
+      );
     });
     expect(outputs[0]).toContain(" I Z _ a/b a-b i z ");
     expect(outputs).toEqual([outputs[0], outputs[0], outputs[0]]);
@@ -99,7 +101,8 @@ describe("the order of the tar", () => {
   const namesOf = (tar: Buffer): string[] => {
     const names: string[] = [];
     for (let at = 0; at < tar.length - 1024; ) {
-      const text = (offset: number, length: number): string => tar.toString("latin1", at + offset, at + offset + length).replace(/\0.*$/s, "");
+      const text = (offset: number, length: number): string =>
+        tar.toString("latin1", at + offset, at + offset + length).replace(/\0.*$/s, "");
       names.push(text(0, 100));
       at += 512 + Math.ceil(Number.parseInt(text(124, 11), 8) / 512) * 512;
     }
@@ -136,7 +139,12 @@ describe("the order of the tar", () => {
   });
 
   it("puts the root first, as ./", async () => {
-    expect(namesOf(await write([fileEntry("!"), directoryEntry(""), whiteout("x"), opaque("")]))).toEqual(["./", ".wh..wh..opq", ".wh.x", "!"]);
+    expect(namesOf(await write([fileEntry("!"), directoryEntry(""), whiteout("x"), opaque("")]))).toEqual([
+      "./",
+      ".wh..wh..opq",
+      ".wh.x",
+      "!",
+    ]);
   });
 });
 
@@ -145,15 +153,38 @@ describe("hard links", () => {
     const file = fileEntry("m", "shared", { mode: 0o755, uid: 5, xattrs: { "user.x": bytesOf("1") } });
     const tree = await writeLayer([hardlinkEntry("z", "m"), file, hardlinkEntry("a", "m", { mode: 0 })], newFile(), options);
     expect(tree.entries.map(({ path, kind }) => `${kind} ${textOf(path)}`)).toEqual(["file a", "hardlink m", "hardlink z"]);
-    expect(tree.entries[1]).toEqual({ kind: "hardlink", path: "m", target: "a", ...attributes, mode: 0o755, uid: 5, xattrs: { "user.x": "1" } });
+    expect(tree.entries[1]).toEqual({
+      kind: "hardlink",
+      path: "m",
+      target: "a",
+      ...attributes,
+      mode: 0o755,
+      uid: 5,
+      xattrs: { "user.x": "1" },
+    });
   });
 });
 
 describe("what a layer cannot hold is refused", () => {
   it.each([
-    ["a name that spells a removal", [fileEntry("dir/.wh.x")], "RESERVED_NAME", 'writing a layer: "dir/.wh.x" cannot be stored: names beginning with ".wh." mean removals'],
-    ["a directory that spells a removal", [fileEntry(".wh.d/x")], "RESERVED_NAME", 'writing a layer: ".wh.d/x" cannot be stored: names beginning with ".wh." mean removals'],
-    ["a removed name that spells a removal", [whiteout("a/.wh.x")], "RESERVED_NAME", 'writing a layer: "a/.wh.x" cannot be stored: names beginning with ".wh." mean removals'],
+    [
+      "a name that spells a removal",
+      [fileEntry("dir/.wh.x")],
+      "RESERVED_NAME",
+      'writing a layer: "dir/.wh.x" cannot be stored: names beginning with ".wh." mean removals',
+    ],
+    [
+      "a directory that spells a removal",
+      [fileEntry(".wh.d/x")],
+      "RESERVED_NAME",
+      'writing a layer: ".wh.d/x" cannot be stored: names beginning with ".wh." mean removals',
+    ],
+    [
+      "a removed name that spells a removal",
+      [whiteout("a/.wh.x")],
+      "RESERVED_NAME",
+      'writing a layer: "a/.wh.x" cannot be stored: names beginning with ".wh." mean removals',
+    ],
     ["a path upwards", [fileEntry("a/../b")], "UNSAFE_PATH", 'writing a layer: "a/../b" is not a normalised relative path'],
     ["an absolute path", [fileEntry("/etc/passwd")], "UNSAFE_PATH", 'writing a layer: "/etc/passwd" is not a normalised relative path'],
     ["a path with an empty segment", [fileEntry("a//b")], "UNSAFE_PATH", 'writing a layer: "a//b" is not a normalised relative path'],
@@ -161,11 +192,31 @@ describe("what a layer cannot hold is refused", () => {
     ["a NUL", [fileEntry("a\0b")], "UNSAFE_PATH", 'writing a layer: "a\\u0000b" is not a normalised relative path'],
     ["a path given twice", [fileEntry("a"), fileEntry("a")], "INVALID_LAYER", 'writing a layer: "a": is given twice'],
     ["a path that is removed and there", [fileEntry("a"), whiteout("a")], "INVALID_LAYER", 'writing a layer: "a": is given twice'],
-    ["a file below a file", [fileEntry("a"), fileEntry("a-"), fileEntry("a/b/c")], "INVALID_LAYER", 'writing a layer: "a/b/c": "a" is no directory'],
-    ["a file below a symlink", [symlinkEntry("a", "/etc"), fileEntry("a/passwd")], "INVALID_LAYER", 'writing a layer: "a/passwd": "a" is no directory'],
+    [
+      "a file below a file",
+      [fileEntry("a"), fileEntry("a-"), fileEntry("a/b/c")],
+      "INVALID_LAYER",
+      'writing a layer: "a/b/c": "a" is no directory',
+    ],
+    [
+      "a file below a symlink",
+      [symlinkEntry("a", "/etc"), fileEntry("a/passwd")],
+      "INVALID_LAYER",
+      'writing a layer: "a/passwd": "a" is no directory',
+    ],
     ["a removal below a removal", [whiteout("a"), whiteout("a/b")], "INVALID_LAYER", 'writing a layer: "a/b": "a" is no directory'],
-    ["a hard link to nothing", [hardlinkEntry("a", "b")], "INVALID_LAYER", 'writing a layer: "a": the hard link\'s target "b" is not a file of this layer'],
-    ["a hard link to a symlink", [symlinkEntry("b", "c"), hardlinkEntry("a", "b")], "INVALID_LAYER", 'writing a layer: "a": the hard link\'s target "b" is not a file of this layer'],
+    [
+      "a hard link to nothing",
+      [hardlinkEntry("a", "b")],
+      "INVALID_LAYER",
+      'writing a layer: "a": the hard link\'s target "b" is not a file of this layer',
+    ],
+    [
+      "a hard link to a symlink",
+      [symlinkEntry("b", "c"), hardlinkEntry("a", "b")],
+      "INVALID_LAYER",
+      'writing a layer: "a": the hard link\'s target "b" is not a file of this layer',
+    ],
     ["a root that is a file", [fileEntry("")], "INVALID_LAYER", 'writing a layer: "": the root cannot be a file'],
   ] as const)("%s", async (_name, entries, code, message) => {
     const file = newFile();
@@ -197,7 +248,13 @@ describe("contents", () => {
   it("whose length is not the entry's end the layer, and no file is left", async () => {
     writeFileSync(join(temp, "changing"), "12345");
     const file = newFile();
-    const entry: SourceEntry = { kind: "file", path: bytesOf("f"), ...attributes, size: 4, content: { at: "path", root: temp, path: bytesOf("changing") } };
+    const entry: SourceEntry = {
+      kind: "file",
+      path: bytesOf("f"),
+      ...attributes,
+      size: 4,
+      content: { at: "path", root: temp, path: bytesOf("changing") },
+    };
     await expect(writeLayer([entry], file, options)).rejects.toMatchObject({ code: "FILE_CHANGED" });
     expect(existsSync(file)).toBe(false);
   });
@@ -240,13 +297,19 @@ describe("contents", () => {
 });
 
 describe("extended attributes", () => {
-  const capability = (hex: string) => ({ "security.capability": bytesOf("") && (Buffer.from(hex, "hex").toString("latin1") as ReturnType<typeof bytesOf>) });
+  const capability = (hex: string) => ({
+    "security.capability": bytesOf("") && (Buffer.from(hex, "hex").toString("latin1") as ReturnType<typeof bytesOf>),
+  });
 
   it("lose overlay's marks, and of file capabilities the user namespace", async () => {
     const version3 = capability("010000030004000000000000000000000000000040420f00");
     const version2 = capability("0100000200040000000000000000000000000000");
     const marks = { "user.overlay.opaque": bytesOf("y"), "trusted.overlay.redirect": bytesOf("/x") };
-    const tree = await writeLayer([fileEntry("a", "", { xattrs: { ...version3, ...marks } }), fileEntry("b", "", { xattrs: marks })], newFile(), options);
+    const tree = await writeLayer(
+      [fileEntry("a", "", { xattrs: { ...version3, ...marks } }), fileEntry("b", "", { xattrs: marks })],
+      newFile(),
+      options,
+    );
     expect(tree.entries[0]).toMatchObject({ xattrs: version2 });
     expect(tree.entries[1]).not.toHaveProperty("xattrs");
   });

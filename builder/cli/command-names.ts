@@ -1,0 +1,21 @@
+/** All commands, in the order of the help page, with a sentence each. */
+export const summaries = {
+  build: "Build an image from a Dockerfile (the default)",
+  run: "Run a command in a container of an image",
+  import: "Make an image from a tar of a root file system",
+  images: "List images",
+  inspect: "Show all about an image as JSON",
+  history: "Show the steps that made an image",
+  tag: "Give an image another name",
+  rmi: "Remove names of images",
+  save: "Write images as an OCI archive or directory",
+  load: "Take images from an archive or directory",
+  info: "Show what this machine allows",
+  version: "Show the version",
+} as const;
+
+export type CommandName = keyof typeof summaries;
+
+export function isCommandName(word: string): word is CommandName {
+  return Object.hasOwn(summaries, word);
+}

@@ -1,0 +1,32 @@
+import type { CliIo } from "./cli-io.ts";
+import type { Command } from "./command.ts";
+import type { CommandName } from "./command-names.ts";
+
+/** What a command is; each file is loaded only when its command is used. */
+export const loaders: Readonly<Record<CommandName, () => Promise<Command>>> = {
+  build: async () => (await import("./build.ts")).build,
+  run: async () => (await import("./run.ts")).run,
+  import: async () => (await import("./import.ts")).importImage,
+  images: async () => (await import("./images.ts")).images,
+  inspect: async () => (await import("./inspect.ts")).inspect,
+  history: async () => (await import("./history.ts")).history,
+  tag: async () => (await import("./tag.ts")).tag,
+  rmi: async () => (await import("./rmi.ts")).rmi,
+  save: async () => (await import("./save.ts")).save,
+  load: async () => (await import("./load.ts")).load,
+  info: async () => (await import("./info.ts")).info,
+  version: async () => (await import("./version.ts")).versionCommand,
+};
+
+/** Runs a command. Resolves to the exit code; errors are printed, not thrown. */
+export async function runCommand(name: CommandName, argv: readonly string[], io: CliIo): Promise<number> {
+  let command: Command | undefined;
+  try {
+    command = await loaders[name]();
+    return await command.main(argv, io);
+  } catch (error) {
+    const { reportError } = await import("./report-error.ts");
+    const usual = reportError(error, io);
+    return usual === 130 ? usual : (command?.exitCodeOf?.(error) ?? usual);
+  }
+}

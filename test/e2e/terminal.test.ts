@@ -1,0 +1,157 @@
+import { spawn } from "node:child_process";
+import { mkdirSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { describe, expect, it } from "vitest";
+import { CLI_PATH, temporaryStore, tsbuild } from "../support/cli.ts";
+import { type CommandResult, command } from "../support/command.ts";
+import { temporaryDirectory } from "../support/temporary.ts";
+
+function sample(): string {
+  const context = join(temporaryDirectory("terminal"), "context");
+  mkdirSync(context);
+  writeFileSync(join(context, "Dockerfile"), "FROM scratch\nCOPY a /a\n");
+  writeFileSync(join(context, "a"), "content");
+  return context;
+}
+
+/** Runs tsbuild on a terminal of its own; what the terminal gets is stdout. */
+function onTerminal(args: readonly string[], env: Record<string, string> = {}): Promise<CommandResult> {
+  const line = [process.execPath, CLI_PATH, ...args].map((word) => `'${word}'`).join(" ");
+  const { NO_COLOR: _, ...inherited } = process.env;
+  return command(["script", "-qec", line, "/dev/null"], { env: { ...inherited, TERM: "xterm-256color", ...env } });
+}
+
+describe("a build on a terminal", () => {
+  it("shows a live picture, leaves one line a step and gives the cursor back", async () => {
+    const store = temporaryStore();
+    const { code, stdout } = await onTerminal(["--store", store, "-t", "app", sample()]);
+    expect(code).toBe(0);
+    expect(stdout).toContain("\x1b[?25l");
+    expect(stdout.lastIndexOf("\x1b[?25h")).toBeGreaterThan(stdout.lastIndexOf("\x1b[?25l"));
+    expect(stdout).toContain("\x1b[32m✓\x1b[39m [2/2] COPY a /a");
+    expect(stdout).toMatch(/image\S* sha256:[0-9a-f]{64}, [\d.]+ kB: app/);
+  });
+
+  it("has no colours with NO_COLOR, and no escape sequences at all with --progress plain", async () => {
+    const store = temporaryStore();
+    const context = sample();
+    expect((await onTerminal(["--store", store, context], { NO_COLOR: "1" })).stdout).not.toMatch(/\x1b\[\d+m/);
+    expect((await onTerminal(["--store", store, "--progress", "plain", context])).stdout).not.toContain("\x1b");
+    expect((await onTerminal(["--store", store, context], { TERM: "dumb" })).stdout).not.toContain("\x1b");
+  });
+});
+
+describe("what is printed where", () => {
+  it("results on standard output, the rest on standard error", async () => {
+    const store = temporaryStore();
+    const context = sample();
+    const built = await tsbuild(["-t", "app", context], { store });
+    expect(built).toMatchObject({ code: 0, stdout: "" });
+    const quiet = await tsbuild(["-q", "-t", "app", context], { store });
+    expect(quiet).toMatchObject({ code: 0, stderr: "" });
+    expect(quiet.stdout).toMatch(/^sha256:[0-9a-f]{64}\n$/);
+    expect(built.stderr).toContain(quiet.stdout.trim());
+  });
+
+  it("ids and names in the files that were asked for", async () => {
+    const store = temporaryStore();
+    const work = temporaryDirectory("ids");
+    const files = [join(work, "id"), join(work, "metadata")] as const;
+    const { code, stdout } = await tsbuild(
+      ["-q", "-t", "app", "-t", "app:v1", "--iidfile", files[0], "--metadata-file", files[1], sample()],
+      { store },
+    );
+    expect(code).toBe(0);
+    const { readFileSync } = await import("node:fs");
+    const imageId = stdout.trim();
+    expect(readFileSync(files[0], "utf8")).toBe(imageId);
+    const inspected = JSON.parse((await tsbuild(["inspect", "app"], { store })).stdout);
+    expect(inspected.imageId).toBe(imageId);
+    expect(JSON.parse(readFileSync(files[1], "utf8"))).toEqual({
+      "containerimage.config.digest": imageId,
+      "containerimage.digest": inspected.manifest.digest,
+      "image.name": "app,app:v1",
+    });
+  });
+
+  it("nothing more than the reader wants", async () => {
+    const store = temporaryStore();
+    const { code, stderr } = await command(["sh", "-c", `'${process.execPath}' '${CLI_PATH}' info --help | head -1 >/dev/null`], {
+      env: { ...process.env, TSBUILD_ROOT: store },
+    });
+    expect({ code, stderr }).toEqual({ code: 0, stderr: "" });
+  });
+});
+
+describe("commands on images", () => {
+  it("list, tag, describe and remove", async () => {
+    const store = temporaryStore();
+    const run = async (...args: string[]) => {
+      const { code, stdout, stderr } = await tsbuild(args, { store });
+      return { code, stdout, stderr };
+    };
+    const imageId = (await run("-q", "-t", "app", "--build-arg", "SOURCE_DATE_EPOCH=0", sample())).stdout.trim();
+    const short = imageId.slice(7, 19);
+    expect(await run("tag", short, "app:v1")).toEqual({ code: 0, stdout: "", stderr: "" });
+    const { stdout: table } = await run("images");
+    expect(table.split("\n").map((line) => line.replace(/\d+ years ago/, "AGE").split(/ {2,}/))).toEqual([
+      ["NAME", "IMAGE ID", "CREATED", "SIZE"],
+      ["app", short, "AGE", expect.stringMatching(/kB$/)],
+      ["app:v1", short, "AGE", expect.stringMatching(/kB$/)],
+      [""],
+    ]);
+    expect((await run("images", "-q")).stdout).toBe(`${short}\n`);
+    expect(JSON.parse((await run("images", "--format", "json")).stdout)).toMatchObject([
+      { names: ["app", "app:v1"], imageId, created: "1970-01-01T00:00:00.000Z" },
+    ]);
+    expect(JSON.parse((await run("history", "--format", "json", "app")).stdout)).toMatchObject([
+      { createdBy: "COPY a /a # buildkit", sizeBytes: 2048 },
+    ]);
+    expect((await run("history", "app")).stdout.split("\n")[0]).toBe("CREATED       CREATED BY            SIZE     COMMENT");
+    expect(await run("rmi", short)).toEqual({
+      code: 1,
+      stdout: "",
+      stderr: `error: removing ${short}: the image has several names: app, app:v1 [IMAGE_HAS_NAMES]\n  hint: remove the names, or give --force\n`,
+    });
+    expect(await run("rmi", "nope", "app:latest")).toMatchObject({ code: 1, stdout: "untagged app\n" });
+    expect(await run("rmi", "app:v1")).toEqual({ code: 0, stdout: `untagged app:v1\nremoved ${imageId}\n`, stderr: "" });
+    expect(await run("images", "--format", "json")).toEqual({ code: 0, stdout: "[]\n", stderr: "" });
+  });
+
+  it("save an image to a file, a directory and a pipe, and load it again", async () => {
+    const store = temporaryStore();
+    const work = temporaryDirectory("save");
+    const imageId = (await tsbuild(["-q", "-t", "app", "-t", "app:v1", sample()], { store })).stdout.trim();
+    const file = join(work, "app.tar");
+    expect(await tsbuild(["save", "app:v1", "-o", file], { store })).toEqual({ code: 0, stdout: "", stderr: "" });
+    expect((await tsbuild(["save", "app", "-o", `${work}/layout/`], { store })).code).toBe(0);
+    const piped = await command(["sh", "-c", `'${process.execPath}' '${CLI_PATH}' save --store '${store}' app:v1 | cmp - '${file}'`]);
+    expect(piped).toEqual({ code: 0, stdout: "", stderr: "" });
+    for (const [source, name] of [
+      [file, "app:v1"],
+      [`${work}/layout`, "app"],
+    ] as const) {
+      expect(await tsbuild(["load", source], { store: temporaryStore() })).toEqual({
+        code: 0,
+        stdout: `loaded ${name} ${imageId}\n`,
+        stderr: "",
+      });
+    }
+  });
+});
+
+describe("a cancelled command", () => {
+  it.each([["SIGINT"], ["SIGTERM"]] as const)("that waits for input ends with 130 after one %s", async (signal) => {
+    const child = spawn(process.execPath, [CLI_PATH, "--store", temporaryStore(), "-"], { stdio: ["pipe", "ignore", "pipe"] });
+    let stderr = "";
+    child.stderr.on("data", (chunk) => {
+      stderr += chunk;
+    });
+    const ended = new Promise((resolve) => child.on("close", resolve));
+    // Its signal handlers stand when it begins to read: a pipe's worth of input is gone then.
+    await new Promise<void>((resolve) => child.stdin.write(Buffer.alloc(256 * 1024, "#"), () => resolve()));
+    child.kill(signal);
+    expect(await ended).toBe(130);
+    expect(stderr).toBe("cancelled\n");
+  });
+});

@@ -1,0 +1,80 @@
+import { describe, expect, it } from "vitest";
+import { openCgroup, type ResourceLimits } from "../../runtime-addon/index.ts";
+import { tsbuildCgroups } from "../support/leftovers.ts";
+import { needs } from "../support/needs.ts";
+import { type BoxRun, box, lines } from "./box.ts";
+
+async function limited(limits: ResourceLimits, script: string): Promise<BoxRun> {
+  const { group } = await openCgroup(limits);
+  if (group === undefined) throw new Error("limits gave no group");
+  try {
+    return await box(script, { cgroup: group });
+  } finally {
+    await group.close();
+  }
+}
+
+/** Takes n MiB of memory in a process of its own, and holds them until its end. */
+const take = (mebibytes: number) => `head -c ${mebibytes * 1024 * 1024} /dev/zero | tail -c ${mebibytes * 1024 * 1024} | wc -c`;
+
+describe.skipIf(needs("root", "privateMounts", "cgroups").skip)("limits of a sandbox", () => {
+  it("without any there is no group to be made", async () => {
+    expect(await openCgroup({})).toEqual({});
+  });
+
+  it("memory: who takes more is killed, and that is told", async () => {
+    const run = await limited({ memoryBytes: 24 * 1024 * 1024, memorySwapBytes: 24 * 1024 * 1024 }, `${take(64)}; exit 4`);
+    expect(run.status).toEqual({ code: 4 });
+    expect(run.usage.oomKilled).toBe(true);
+    expect(run.usage.peakMemoryBytes).toBeLessThanOrEqual(24 * 1024 * 1024);
+    expect(run.usage.peakMemoryBytes).toBeGreaterThan(20 * 1024 * 1024);
+  });
+
+  it("memory: who stays below is not, and the peak is measured over all processes", async () => {
+    const run = await limited({ memoryBytes: 256 * 1024 * 1024 }, `${take(16)} & ${take(16)} & wait`);
+    expect(run.usage.oomKilled).toBe(false);
+    expect(run.usage.peakMemoryBytes).toBeGreaterThan(16 * 1024 * 1024);
+    expect(run.usage.peakMemoryBytes).toBeLessThan(200 * 1024 * 1024);
+  });
+
+  it("pids: as many as asked for, and not one more", async () => {
+    // The shell itself is the first of five.
+    const run = await limited({ pids: 5 }, "for i in 1 2 3 4; do sleep 5 & done; echo four; (true) & echo five");
+    expect(run.stdout).toBe("four\n");
+    expect(run.stderr).toMatch(/can't fork/);
+  });
+
+  it("cpus: time is given out slowly", async () => {
+    const work = "i=0; while [ $i -lt 200000 ]; do i=$((i+1)); done";
+    const started = Date.now();
+    const run = await limited({ cpus: 0.2 }, work);
+    const wallMs = Date.now() - started;
+    expect(run.usage.cpuMs / wallMs).toBeLessThan(0.5);
+  });
+
+  it("cpuset: the named processors only", async () => {
+    expect(lines(await limited({ cpusetCpus: "0" }, "grep Cpus_allowed_list /proc/self/status"))).toEqual(["Cpus_allowed_list:\t0"]);
+  });
+
+  it("all of them at once", async () => {
+    const run = await limited(
+      { memoryBytes: 64 * 1024 * 1024, memorySwapBytes: -1, cpus: 1.5, cpuShares: 512, cpusetCpus: "0", pids: 20 },
+      "exit 0",
+    );
+    expect(run.status).toEqual({ code: 0 });
+  });
+
+  it.each<[string, ResourceLimits, RegExp]>([
+    ["processors that the machine has not", { cpusetCpus: "4000" }, /^setting the limit cpusetCpus: writing 4000 to cpuset\.cpus: E/],
+    ["less swap and memory than memory", { memoryBytes: 2 ** 26, memorySwapBytes: 2 ** 25 }, /^setting the limit memorySwapBytes: /],
+  ])("%s: an error that names the limit", async (_name, limits, message) => {
+    await expect(openCgroup(limits)).rejects.toMatchObject({ code: "LIMIT_UNAVAILABLE", message: expect.stringMatching(message) });
+  });
+
+  it("leave no group behind, whatever happened", async () => {
+    const before = tsbuildCgroups();
+    await limited({ pids: 50, memoryBytes: 2 ** 26 }, "sleep 100 & sleep 100 & exit 1");
+    await expect(openCgroup({ pids: 10, cpusetCpus: "4000" })).rejects.toThrow();
+    expect(tsbuildCgroups().filter((path) => !before.includes(path))).toEqual([]);
+  });
+});
