@@ -8,6 +8,7 @@ import { findCommand, output, run } from "./command.mjs";
 const PROOF = {
   acl: "setfacl",
   attr: "getfattr",
+  bzip2: "bzip2",
   "busybox-static": "/usr/share/doc/busybox-static",
   debootstrap: "debootstrap",
   e2fsprogs: "mkfs.ext4",

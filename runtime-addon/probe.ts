@@ -71,8 +71,8 @@ function probeSubIds(map: IdMap, user: string): Probe {
   return { name, ok: false, detail: map.reason, ...(map.reason.includes("/etc/sub") && { remedy }) };
 }
 
-// Says that it listens, and waits for the end.
-const IDLE_SCRIPT = "process.on('disconnect', () => process.exit(0)); process.send({ ready: true });";
+// Says that it listens, and lives as long as somebody might have a message for it.
+const IDLE_SCRIPT = "process.on('message', () => {}); process.send({ ready: true });";
 
 async function probeOverlayInNamespace(directory: string, map: IdMap): Promise<Probe> {
   try {

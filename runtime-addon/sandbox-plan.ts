@@ -75,20 +75,20 @@ function mountOperation(mount: Mount): string[] {
   return ["--bind", absolute(mount.source), target, flags.join(" ")];
 }
 
-function processSettings(process: SandboxProcess): string[] {
+function processSettings(command: SandboxProcess): string[] {
   return [
-    ...Object.entries(process.env).flatMap(([name, value]) => ["--env", `${name}=${value}`]),
-    ...["--cwd", absolute(process.cwd), "--search", process.env.PATH ?? DEFAULT_PATH],
-    ...["--uid", id(process.uid), "--gid", id(process.gid), "--umask", octal(process.umask ?? 0o022)],
-    ...process.groups.flatMap((group) => ["--group", id(group)]),
-    ...(process.capabilities ?? DEFAULT_CAPABILITIES).flatMap((name) => ["--capability", capability(name)]),
-    ...limits(process),
+    ...Object.entries(command.env).flatMap(([name, value]) => ["--env", `${name}=${value}`]),
+    ...["--cwd", absolute(command.cwd), "--search", command.env.PATH ?? DEFAULT_PATH],
+    ...["--uid", id(command.uid), "--gid", id(command.gid), "--umask", octal(command.umask ?? 0o022)],
+    ...command.groups.flatMap((group) => ["--group", id(group)]),
+    ...(command.capabilities ?? DEFAULT_CAPABILITIES).flatMap((name) => ["--capability", capability(name)]),
+    ...limits(command),
   ];
 }
 
-function limits(process: SandboxProcess): string[] {
+function limits(command: SandboxProcess): string[] {
   // Node raises its own soft limit to the hard one at start, and programs that close "all" descriptors take minutes over a billion.
-  const rlimits = { nofile: { soft: 1024 }, ...process.rlimits };
+  const rlimits = { nofile: { soft: 1024 }, ...command.rlimits };
   return RLIMIT_NAMES.flatMap((name, number) => {
     const limit: { readonly soft: number | "unlimited"; readonly hard?: number | "unlimited" } | undefined = (
       rlimits as SandboxProcess["rlimits"]

@@ -1,4 +1,4 @@
-import { mkdirSync, readFileSync, renameSync, statSync } from "node:fs";
+import { mkdirSync, readFileSync, renameSync, rmSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { isSystemError } from "../runtime-addon/index.ts";
 import { writeFileAtomically, writeTempFile } from "./atomic-file.ts";
@@ -62,6 +62,8 @@ export interface StagedLayer {
   readonly diffId: Digest;
   readonly blob: Descriptor;
   publish(): Promise<LayerInfo>;
+  /** Removes what was staged; nothing happens to a published one. */
+  discard(): void;
 }
 
 export interface EnsureOptions extends Abortable {
@@ -129,6 +131,7 @@ export function layerStore(root: string, blobs: BlobStore, tempFile: () => Promi
         await publish(file, { diffId, contentId }, blob);
         return { diffId, contentId: readStored(diffId)?.contentId ?? contentId, blob };
       },
+      discard: () => rmSync(file, { force: true }),
     };
   };
   const index = (diffId: Digest, blob: Descriptor, options: EnsureOptions): Promise<LayerInfo> =>
@@ -181,7 +184,9 @@ export function layerStore(root: string, blobs: BlobStore, tempFile: () => Promi
     },
     async stage(diffId, blob, tar, options = {}) {
       const info = await known(diffId, blob);
-      return info === undefined ? readTar(diffId, blob, tar, options) : { diffId, blob, publish: async () => info };
+      return info === undefined
+        ? readTar(diffId, blob, tar, options)
+        : { diffId, blob, publish: async () => info, discard: () => undefined };
     },
     async ensure(diffId, blob, options = {}) {
       return (await known(diffId, blob)) ?? index(diffId, blob, options);

@@ -171,7 +171,8 @@ describe("the checker", () => {
     const files = {
       "upper/main.ts": 'import { x } from "../lower/index.ts";\nimport known from "known";\nprocess.exitCode = 1;',
       "upper/pure.ts": 'import { join } from "node:path";\nimport type { Stats } from "node:fs";',
-      "lower/start.ts": 'import { spawn } from "node:child_process";\n// import "../upper/main.ts"; process.env',
+      "lower/start.ts":
+        'import { spawn } from "node:child_process";\n// import "../upper/main.ts"; process.env\nconst script = "process.exit(0)";',
     };
     expect(check(files)).toEqual([]);
   });

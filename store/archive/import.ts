@@ -1,9 +1,11 @@
+import { rmSync } from "node:fs";
 import { basename } from "node:path";
 import { type PlainLimits, plainBytes } from "../compression.ts";
 import { TsbuildError } from "../errors.ts";
 import { type Abortable, fileBytes } from "../file-bytes.ts";
 import type { Image } from "../images.ts";
 import { readLayer } from "../layer/tar-read.ts";
+import type { LayerInfo } from "../layers.ts";
 import type { ContainerConfig, Platform } from "../oci.ts";
 import { machinePlatform } from "../platform.ts";
 import type { Store } from "../store.ts";
@@ -36,11 +38,17 @@ export async function importRootfs(
   const from = "file" in source ? basename(source.file) : "-";
   const bytes = "file" in source ? fileBytes(source.file, { signal }) : source.stream;
   const temp = await store.tempFile("import");
-  const { tree } = await readLayer(teeToFile(plainBytes(bytes, { signal, limits }), temp, { sync: true, signal }));
-  if (tree.size === 0) throw new TsbuildError("INVALID_TAR", `importing ${from}: it is empty`);
   await using lease = await store.lease();
-  await lease.pin(tree.diffId);
-  const { diffId, blob } = await store.layers.add(tree, { tempTar: temp });
+  let layer: LayerInfo;
+  try {
+    const { tree } = await readLayer(teeToFile(plainBytes(bytes, { signal, limits }), temp, { sync: true, signal }));
+    if (tree.size === 0) throw new TsbuildError("INVALID_TAR", `importing ${from}: it is empty`);
+    await lease.pin(tree.diffId);
+    layer = await store.layers.add(tree, { tempTar: temp });
+  } finally {
+    rmSync(temp, { force: true });
+  }
+  const { diffId, blob } = layer;
   const { os, architecture, variant } = platform;
   return store.images.put({
     config: {

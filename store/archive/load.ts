@@ -31,6 +31,7 @@ const manyBlobs = 16;
  */
 export async function loadImages(store: Store, source: LoadSource, options: LoadOptions = {}): Promise<readonly Image[]> {
   const directory = await store.temp("load");
+  const staged = new Map<Digest, StagedLayer>();
   try {
     const content = await contentOf(source, directory, options);
     checkOciLayout(content.layout, "the archive's oci-layout");
@@ -38,10 +39,10 @@ export async function loadImages(store: Store, source: LoadSource, options: Load
       parseIndex(await readSmall(content, descriptor, maxManifestBytes), descriptor.digest);
     const chosen = await chooseImages(parseIndex(content.index, "index.json"), readIndex, machinePlatform());
     const checked: RawImage[] = [];
-    const staged = new Map<Digest, StagedLayer>();
     for (const image of chosen) checked.push(await check(store, content, image, staged, options));
     return await publish(store, content, checked, staged);
   } finally {
+    for (const layer of staged.values()) layer.discard();
     await removeTree(directory);
   }
 }

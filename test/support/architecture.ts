@@ -53,11 +53,20 @@ export function importsOf(text: string): Import[] {
   return imports;
 }
 
+const COMMENT_OR_STRING = /"(?:[^"\\\n]|\\.)*"|'(?:[^'\\\n]|\\.)*'|`(?:[^`\\]|\\[\s\S])*`|\/\/[^\n]*|\/\*[\s\S]*?\*\//g;
+
 /** Comments become spaces, so that lines keep their numbers. Strings keep what looks like a comment. */
 function withoutComments(text: string): string {
-  return text.replace(/"(?:[^"\\\n]|\\.)*"|'(?:[^'\\\n]|\\.)*'|`(?:[^`\\]|\\[\s\S])*`|\/\/[^\n]*|\/\*[\s\S]*?\*\//g, (found) =>
-    found.startsWith("//") || found.startsWith("/*") ? found.replace(/[^\n]/g, " ") : found,
-  );
+  return text.replace(COMMENT_OR_STRING, (found) => (/^\/[/*]/.test(found) ? blank(found) : found));
+}
+
+/** Comments become spaces, and strings too, but for templates, which hold code. */
+function codeOnly(text: string): string {
+  return text.replace(COMMENT_OR_STRING, (found) => (found.startsWith("`") ? found : blank(found)));
+}
+
+function blank(text: string): string {
+  return text.replace(/[^\n]/g, " ");
 }
 
 function lineAt(text: string, index: number): number {
@@ -126,7 +135,7 @@ function processViolations(sources: Sources, rules: Rules): string[] {
   const found: string[] = [];
   for (const [file, text] of sources) {
     if (covers(rules.process, file)) continue;
-    const code = withoutComments(text);
+    const code = codeOnly(text);
     for (const match of code.matchAll(/\bprocess\.(env|argv|exit|exitCode)\b/g)) {
       found.push(`${file}:${lineAt(code, match.index)}: ${match[0]} belongs to the outer edge`);
     }

@@ -1,0 +1,176 @@
+import { describe, expect, it } from "vitest";
+import { parseDockerfile } from "../../../builder/dockerfile/parse.ts";
+import { outlineBuild } from "../../../builder/plan/build-plan.ts";
+import { amd64, planError } from "./planned.ts";
+
+function outline(text: string, options: { target?: string; buildArgs?: Record<string, string> } = {}) {
+  return outlineBuild(parseDockerfile(text, "Dockerfile"), { buildArgs: {}, platform: amd64, network: "default", ...options });
+}
+
+/** What is built: "index name base", in order. */
+function stagesOf(text: string, target?: string): string[] {
+  return outline(text, target === undefined ? {} : { target }).outline.stages.map(({ index, name, base }) => {
+    const on = base.kind === "stage" ? `stage ${base.stage}` : base.kind === "image" ? base.image : "scratch";
+    return [index, name ?? "-", on].join(" ");
+  });
+}
+
+describe("the stages that are built", () => {
+  it.each<[name: string, text: string, target: string | undefined, expected: string[]]>([
+    ["the last stage without a target", "FROM a AS one\nFROM b AS two", undefined, ["1 two b"]],
+    ["the target and nothing behind it", "FROM a AS one\nFROM b AS two", "one", ["0 one a"]],
+    ["a base that is an earlier stage", "FROM a AS one\nFROM one", undefined, ["0 one a", "1 - stage 0"]],
+    ["a stage that COPY reads by name", "FROM a AS one\nFROM b AS no\nFROM scratch\nCOPY --from=one /x /", undefined, ["0 one a", "2 - scratch"]],
+    ["a stage that COPY reads by number", "FROM a\nFROM b\nCOPY --from=0 /x /", undefined, ["0 - a", "1 - b"]],
+    ["what a needed stage needs", "FROM a AS one\nFROM one AS two\nFROM two AS three", undefined, ["0 one a", "1 two stage 0", "2 three stage 1"]],
+    ["a stage twice needed, once", "FROM a AS one\nFROM one\nCOPY --from=one /x /\nCOPY --from=0 /y /", undefined, ["0 one a", "1 - stage 0"]],
+    ["names without regard to case", "FROM a AS Build\nFROM build\nCOPY --from=BUILD /x /", undefined, ["0 build a", "1 - stage 0"]],
+    ["a target without regard to case", "FROM a AS Build\nFROM b", "bUILD", ["0 build a"]],
+    ["the last of two stages of one name", "FROM a AS x\nFROM b AS x\nFROM x", undefined, ["1 x b", "2 - stage 1"]],
+    ["the last of two targets of one name", "FROM a AS x\nFROM b AS x\nFROM c", "x", ["1 x b"]],
+    ["FROM a later stage's name as an image", "FROM later AS one\nFROM a AS later\nCOPY --from=one /x /", undefined, ["0 one later", "1 later a"]],
+    ["FROM its own name as an image", "FROM busybox AS busybox", undefined, ["0 busybox busybox"]],
+    ["FROM a number as an image", "FROM a\nFROM 0", undefined, ["1 - 0"]],
+    ["a name that stands above scratch", "FROM scratch", undefined, ["0 - scratch"]],
+  ])("are %s", (_name, text, target, expected) => {
+    expect(stagesOf(text, target)).toEqual(expected);
+  });
+
+  it("are found through a thousand that stand on each other", () => {
+    const text = ["FROM a AS s0", ...Array.from({ length: 999 }, (_, i) => `FROM s${i} AS s${i + 1}`)].join("\n");
+    expect(stagesOf(text)).toHaveLength(1000);
+  });
+});
+
+describe("the images that are wanted", () => {
+  const imagesOf = (text: string, buildArgs: Record<string, string> = {}) => outline(text, { buildArgs }).images.map(({ image }) => image);
+
+  it.each<[name: string, text: string, buildArgs: Record<string, string>, expected: string[]]>([
+    ["bases of needed stages only", "FROM a AS one\nFROM b", {}, ["b"]],
+    ["images that COPY reads", "FROM a\nCOPY --from=busybox /x /\nCOPY --from=ghcr.io/x/y:1 /x /", {}, ["a", "busybox", "ghcr.io/x/y:1"]],
+    ["a global default", "ARG V=12\nFROM node:$V", {}, ["node:12"]],
+    ["a build argument over a global default", "ARG V=12\nFROM node:${V}-slim", { V: "20" }, ["node:20-slim"]],
+    ["a global ARG that uses the one before", "ARG A=1\nARG B=x$A\nFROM img:$B", {}, ["img:x1"]],
+    ["two on one line", "ARG A=1 B=x$A\nFROM img:$B", {}, ["img:x1"]],
+    ["a fallback where nothing is set", "ARG V\nFROM node:${V:-18}", {}, ["node:18"]],
+    ["the platform", "FROM img-$TARGETARCH", {}, ["img-amd64"]],
+    ["none for scratch", "FROM scratch", {}, []],
+  ])("are %s", (_name, text, buildArgs, expected) => {
+    expect(imagesOf(text, buildArgs)).toEqual(expected);
+  });
+
+  it("have the platform that FROM names", () => {
+    const { stages } = outline("ARG ARCH=arm64\nFROM --platform=linux/$ARCH/v8 a").outline;
+    expect(stages[0]?.platform).toEqual({ os: "linux", architecture: "arm64", variant: "v8" });
+  });
+});
+
+describe("what is wrong with stages", () => {
+  it.each<[name: string, text: string, expected: { code: string; message: string; hint?: string; line: number }]>([
+    [
+      "a base that expands to nothing",
+      "FROM $NOTHING",
+      {
+        code: "EMPTY_BASE",
+        message: "reading FROM $NOTHING: the name of the base image expands to nothing",
+        hint: "give the ARG a default before the first FROM, or pass it with --build-arg",
+        line: 1,
+      },
+    ],
+    [
+      "an ARG of a stage in a later FROM",
+      "FROM a\nARG V=1\nFROM $V",
+      {
+        code: "EMPTY_BASE",
+        message: "reading FROM $V: the name of the base image expands to nothing",
+        hint: "give the ARG a default before the first FROM, or pass it with --build-arg",
+        line: 3,
+      },
+    ],
+    [
+      "COPY from a later stage",
+      "FROM a AS one\nCOPY --from=two /x /\nFROM one AS two",
+      {
+        code: "INVALID_STAGE",
+        message: 'reading COPY --from=two: stage "two" must be defined before this one',
+        hint: 'move stage "two" above this one',
+        line: 2,
+      },
+    ],
+    [
+      "COPY from its own stage",
+      "FROM a AS one\nCOPY --from=One /x /",
+      {
+        code: "INVALID_STAGE",
+        message: 'reading COPY --from=One: stage "One" must be defined before this one',
+        hint: "a stage cannot copy from itself",
+        line: 2,
+      },
+    ],
+    [
+      "COPY from its own number",
+      "FROM a\nFROM b\nCOPY --from=1 /x /",
+      { code: "INVALID_STAGE", message: "looking for stage 1: only stages before this one can be named by number", line: 3 },
+    ],
+    [
+      "COPY from a number that no stage has",
+      "FROM a\nCOPY --from=7 /x /",
+      { code: "INVALID_STAGE", message: "looking for stage 7: only stages before this one can be named by number", line: 2 },
+    ],
+    [
+      "a variable in --from",
+      "FROM a\nARG X=0\nCOPY --from=$X /x /",
+      {
+        code: "VARIABLE_IN_FROM",
+        message: "reading COPY --from=$X: variables are not expanded in --from",
+        hint: "name a stage with FROM … AS name, using the variable in that FROM",
+        line: 3,
+      },
+    ],
+    [
+      "a platform that is none",
+      "FROM --platform=linux a",
+      {
+        code: "INVALID_PLATFORM",
+        message: 'reading the platform "linux": expected OS/ARCHITECTURE[/VARIANT]',
+        hint: "for example linux/amd64",
+        line: 1,
+      },
+    ],
+    [
+      "a substitution that cannot be read",
+      "FROM ${x",
+      {
+        code: "BAD_SUBSTITUTION",
+        message: 'expanding "${x": the closing "}" is missing',
+        hint: "a $ that is meant as text is written \\$",
+        line: 1,
+      },
+    ],
+  ])("is %s", (_name, text, expected) => {
+    expect(planError(text)).toEqual(expected);
+  });
+
+  it("does not matter in a stage that nobody needs", () => {
+    expect(stagesOf("FROM a\nCOPY --from=$X /x /\nFROM b")).toEqual(["1 - b"]);
+  });
+
+  it.each<[name: string, text: string, target: string, hint: string]>([
+    ["a near name", "FROM a AS builder\nFROM b AS final", "bulider", 'did you mean "builder"?'],
+    ["no near name", "FROM a AS builder\nFROM b AS final", "zzz", "its stages are: builder, final"],
+    ["no names at all", "FROM a", "zzz", "it has no named stages: add AS <name> to a FROM"],
+    ["a number", "FROM a AS builder\nFROM b", "0", "its stages are: builder"],
+  ])("is an unknown target: %s", (_name, text, target, hint) => {
+    let error: unknown;
+    try {
+      outline(text, { target });
+    } catch (caught) {
+      error = caught;
+    }
+    expect(error).toMatchObject({
+      code: "UNKNOWN_TARGET",
+      message: `looking for the target stage "${target}": Dockerfile has no stage of that name`,
+      hint,
+    });
+  });
+});

@@ -1,0 +1,112 @@
+import { execFileSync } from "node:child_process";
+import { createReadStream, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { gzipSync } from "node:zlib";
+import { beforeEach, expect, it } from "vitest";
+import { importRootfs } from "../../../store/archive/import.ts";
+import { defaultLimits } from "../../../store/compression.ts";
+import { digestOf } from "../../../store/digest.ts";
+import { machinePlatform } from "../../../store/platform.ts";
+import { openStore, type Store } from "../../../store/store.ts";
+import { verifyStore } from "../../../store/verify.ts";
+import { temporaryDirectory } from "../../support/temporary.ts";
+import { output } from "../sample-image.ts";
+
+let directory: string;
+let store: Store;
+let tar: Buffer;
+beforeEach(async () => {
+  directory = temporaryDirectory("import");
+  store = await openStore(join(directory, "store"));
+  mkdirSync(join(directory, "rootfs/etc"), { recursive: true });
+  writeFileSync(join(directory, "rootfs/etc/hostname"), "box\n");
+  execFileSync("tar", ["-cf", join(directory, "rootfs.tar"), "-C", join(directory, "rootfs"), "."]);
+  tar = readFileSync(join(directory, "rootfs.tar"));
+  return () => store.close();
+});
+
+it("makes one layer of the tar, byte for byte, and a config that says no more than is known", async () => {
+  const image = await importRootfs(store, { file: join(directory, "rootfs.tar") }, { names: ["base", "base:v1"] });
+  expect(image.names).toEqual(["base", "base:v1"]);
+  expect(image.config).toEqual({
+    ...machinePlatform(),
+    rootfs: { type: "layers", diff_ids: [digestOf(tar)] },
+    history: [{ comment: "imported from rootfs.tar" }],
+  });
+  expect(readFileSync(store.blobs.path(digestOf(tar))).equals(tar)).toBe(true);
+  expect((await store.layers.tree(digestOf(tar))).entries.map(({ path }) => path)).toEqual(["", "etc", "etc/hostname"]);
+  expect(await verifyStore(store)).toEqual([]);
+});
+
+it.each<[string, (bytes: Buffer) => Buffer]>([
+  ["gzip", (bytes) => gzipSync(bytes)],
+  ["gzip in two members", (bytes) => Buffer.concat([gzipSync(bytes.subarray(0, 700)), gzipSync(bytes.subarray(700))])],
+  ["zstd", (bytes) => output(["zstd", "-qc"], bytes)],
+  ["xz", (bytes) => output(["xz", "-c"], bytes)],
+  ["bzip2", (bytes) => output(["bzip2", "-c"], bytes)],
+])("takes %s, from a stream, and keeps it plain", async (_, compress) => {
+  const file = join(directory, "packed");
+  writeFileSync(file, compress(tar));
+  const image = await importRootfs(store, { stream: createReadStream(file) }, { names: ["base"] });
+  expect(image.layers.map(({ diffId, blob }) => [diffId, blob.digest])).toEqual([[digestOf(tar), digestOf(tar)]]);
+  expect(image.config.history).toEqual([{ comment: "imported from -" }]);
+});
+
+it("puts into the config what it is told", async () => {
+  const image = await importRootfs(
+    store,
+    { file: join(directory, "rootfs.tar") },
+    {
+      names: [],
+      created: "1970-01-01T00:00:00Z",
+      config: { Cmd: ["sh"] },
+      comment: "by hand",
+      platform: { os: "linux", architecture: "arm", variant: "v7" },
+    },
+  );
+  expect(image.config).toMatchObject({
+    architecture: "arm",
+    variant: "v7",
+    created: "1970-01-01T00:00:00Z",
+    config: { Cmd: ["sh"] },
+    history: [{ created: "1970-01-01T00:00:00Z", comment: "by hand" }],
+  });
+});
+
+it("gives the same image whenever it is done, and does it once", async () => {
+  const first = await importRootfs(store, { file: join(directory, "rootfs.tar") }, { names: ["a"] });
+  const inode = statSync(store.blobs.path(digestOf(tar))).ino;
+  const second = await importRootfs(store, { file: join(directory, "rootfs.tar") }, { names: ["b"] });
+  expect(second.imageId).toBe(first.imageId);
+  expect(second.names).toEqual(["a", "b"]);
+  expect(statSync(store.blobs.path(digestOf(tar))).ino).toBe(inode);
+});
+
+it.each<[name: string, bytes: () => Buffer, code: string, message: string]>([
+  ["nothing", () => Buffer.alloc(0), "INVALID_TAR", "importing -: it is empty"],
+  ["no tar", () => Buffer.from("#!/bin/sh\n".repeat(100)), "INVALID_TAR", "this is no tar header"],
+  ["a tar cut short", () => tar.subarray(0, 1600), "INVALID_TAR", "the archive ends inside an entry"],
+  ["a gzip file cut short", () => gzipSync(tar).subarray(0, 100), "INVALID_COMPRESSION", "unexpected end of file"],
+  [
+    "a tar that leaves its root",
+    () => output(["tar", "--create", "--absolute-names", "--transform", "s,.*,../escape,", join(directory, "rootfs.tar")]),
+    "UNSAFE_PATH",
+    "../escape",
+  ],
+  ["a bomb", () => output(["xz", "-c"], Buffer.alloc(16 << 20)), "TOO_LARGE", "(a compression bomb)"],
+])("refuses %s, and leaves nothing", async (_, bytes, code, message) => {
+  async function* stream() {
+    yield bytes();
+  }
+  const limits = { ...defaultLimits, freeBytes: 1 << 20 };
+  const refused = importRootfs(store, { stream: stream() }, { names: ["base"], limits });
+  await expect(refused).rejects.toMatchObject({ code, message: expect.stringContaining(message) });
+  expect(await store.images.list()).toEqual([]);
+  expect(readdirSync(join(store.root, "blobs/sha256"))).toEqual([]);
+  const temps = readdirSync(join(store.root, "v1/tmp")).flatMap((lease) => readdirSync(join(store.root, "v1/tmp", lease)));
+  expect(temps).toEqual([]);
+});
+
+it("says which file is not there", async () => {
+  await expect(importRootfs(store, { file: join(directory, "none.tar") }, { names: ["x"] })).rejects.toMatchObject({ code: "ENOENT" });
+});
