@@ -48,7 +48,7 @@ export async function runContainer(options: RunOptions): Promise<number> {
         store,
         host,
         spec,
-        { stdin: options.interactive ? "inherit" : "null", output: "inherit" },
+        { stdin: options.interactive ? "inherit" : "null", output: options.tty ? "inherit" : (options.output ?? "inherit") },
         {
           signal: new AbortController().signal,
           ...(options.signal === undefined ? {} : { kill: options.signal }),

@@ -50,6 +50,11 @@ export interface RunOptions {
   /** Bytes of /dev/shm. */
   readonly shmSizeBytes?: number;
   readonly hostCa: boolean;
+  /**
+   * Gets what the command writes where it has no terminal; a pending promise holds that stream back. Absent, the command has this process's own
+   * standard output and error, which a user other than ours may be refused to open again (/dev/stdout).
+   */
+  readonly output?: (chunk: Uint8Array, stream: "stdout" | "stderr") => void | Promise<void>;
   /** Aborting kills the container at once. */
   readonly signal?: AbortSignal;
   /** Called once, when the command runs, with what delivers a signal to it. */

@@ -1,6 +1,7 @@
 import { readFileSync } from "node:fs";
 import { cgroupMounts } from "./cgroup-mounts.ts";
 import { parseIdMap } from "./id-map.ts";
+import { SandboxError } from "./sandbox-error.ts";
 import type { CgroupView, PlanFacts } from "./sandbox-plan.ts";
 
 /** What programs look up to learn their limits. */
@@ -8,11 +9,23 @@ const SHOWN = new Set(["memory", "cpu", "cpuacct", "cpuset", "pids", "blkio"]);
 
 let view: CgroupView | undefined;
 
-/** Reads what a plan depends on: the id map of the sandbox's user namespace, and (once) how control groups are mounted here. */
+/**
+ * Reads what a plan depends on: the id map of the sandbox's user namespace, and (once) how control groups are mounted here.
+ * Throws SandboxError NAMESPACE_REFUSED where the process whose namespace it is has ended.
+ */
 export function sandboxFacts(userNamespacePid: number | undefined): PlanFacts {
   view ??= cgroupView();
-  const map = parseIdMap(readFileSync(`/proc/${userNamespacePid ?? "self"}/gid_map`, "utf8"));
+  const map = parseIdMap(groupMap(userNamespacePid));
   return { terminalGroupMapped: map.some(({ inside, count }) => inside <= 5 && 5 < inside + count), cgroupView: view };
+}
+
+function groupMap(pid: number | undefined): string {
+  try {
+    return readFileSync(`/proc/${pid ?? "self"}/gid_map`, "utf8");
+  } catch (cause) {
+    if (pid === undefined) throw cause;
+    throw new SandboxError("NAMESPACE_REFUSED", `joining the user namespace of process ${pid}: it has ended`, { cause });
+  }
 }
 
 function cgroupView(): CgroupView {

@@ -4,7 +4,7 @@ import { type Digest, digestOf } from "./digest.ts";
 import { NotFoundError, TsbuildError } from "./errors.ts";
 import { findByHex, findByName, type ImageQuery, parseImageQuery, queryName, queryText } from "./image-lookup.ts";
 import { nameManifest, parseNewName, referenceOf, shownName, withoutName } from "./image-names.ts";
-import { readStoreIndex, updateStoreIndex } from "./layout.ts";
+import { readStoreIndex, storeIndexWouldChange, updateStoreIndex } from "./layout.ts";
 import { withLock } from "./lock.ts";
 import { type Descriptor, type HistoryEntry, type ImageConfig, type Manifest, mediaTypes, type Platform } from "./oci.ts";
 import {
@@ -195,15 +195,19 @@ export function imageStore(root: string, blobs: BlobStore, tempFile: () => Promi
     const image = imageOf(descriptor, rawManifest, rawConfig);
     const { os, architecture, variant } = image.config;
     const listed = { ...descriptor, platform: { os, architecture, ...(variant !== undefined && { variant }) } };
-    // Shared, so that no collector runs between the look at the blobs and the entry that keeps them.
-    await withLock(storePaths.lock(root), "shared", async () => {
+    const name = (entries: readonly Descriptor[]) => nameManifest(entries, listed, references);
+    const write = async () => {
       for (const layer of image.manifest.layers) {
         if (!(await blobs.has(layer)))
           throw new NotFoundError(`storing image ${image.imageId}: its layer ${layer.digest} is not in the store ${root}`);
       }
       await Promise.all([blobs.putBytes(image.manifest.config.mediaType, rawConfig), blobs.putBytes(manifestType, rawManifest)]);
-      await update((entries) => nameManifest(entries, listed, references));
-    });
+      await update(name);
+    };
+    // Shared, so that no collector runs between the look at the blobs and the entry that keeps them; where that entry is there already,
+    // nothing can be collected.
+    if (storeIndexWouldChange(root, name)) await withLock(storePaths.lock(root), "shared", write);
+    else await write();
     return { ...image, names: namesOf(manifests(), descriptor.digest), listed };
   };
 

@@ -41,6 +41,11 @@ export function readStoreIndex(root: string): Index {
   }
 }
 
+/** Whether `change` would change anything. Takes no lock. */
+export function storeIndexWouldChange(root: string, change: (manifests: readonly Descriptor[]) => readonly Descriptor[]): boolean {
+  return changed(readStoreIndex(root), change) !== undefined;
+}
+
 /**
  * Replaces index.json's list of manifests in one step, exclusively among tsbuild processes; `change` is a pure function of the list and may be
  * called twice. Fields that other programs wrote stay. Where nothing changes nothing is locked or written.
@@ -50,7 +55,7 @@ export async function updateStoreIndex(
   tempFile: () => Promise<string>,
   change: (manifests: readonly Descriptor[]) => readonly Descriptor[],
 ): Promise<void> {
-  if (changed(readStoreIndex(root), change) === undefined) return;
+  if (!storeIndexWouldChange(root, change)) return;
   const temp = await tempFile();
   await withLock(storePaths.indexLock(root), "exclusive", async () => {
     const bytes = changed(readStoreIndex(root), change);

@@ -13,8 +13,8 @@ export interface CliIo {
   readonly stdin: AsyncIterable<Uint8Array> & { readonly isTTY?: boolean };
   /** Results. */
   readonly stdout: Output;
-  /** The same for much data. */
-  readonly stdoutStream: () => Writable;
+  /** The same two for much data. */
+  readonly stream: (name: "stdout" | "stderr") => Writable;
   /** Progress, notes and errors. */
   readonly stderr: Output;
   readonly env: Readonly<Record<string, string | undefined>>;

@@ -29,7 +29,7 @@ const io: CliIo = {
   get stdout() {
     return process.stdout;
   },
-  stdoutStream: () => process.stdout,
+  stream: (name) => process[name],
   get stderr() {
     return process.stderr;
   },

@@ -1,4 +1,5 @@
 import { readFileSync } from "node:fs";
+import type { Writable } from "node:stream";
 import { TsbuildError } from "../../runtime-addon/index.ts";
 import { loadSettings } from "../config.ts";
 import type { RunOptions } from "../run-options.ts";
@@ -83,6 +84,7 @@ export const run = command(
       limits: readLimits(flags),
       ...(flags["shm-size"] === undefined ? {} : { shmSizeBytes: readSize("--shm-size", flags["shm-size"]) }),
       hostCa: flags["host-ca"] ?? settings.hostCa ?? false,
+      output: (chunk, name) => passOn(io.stream(name), chunk),
       signal: AbortSignal.any([io.signal, kill.signal]),
       onStarted(deliver) {
         let asked = 0;
@@ -98,6 +100,13 @@ export const run = command(
   },
   { exitCodeOf },
 );
+
+/** Resolves when the stream has taken the bytes, so that a slow reader holds the command back and not our memory. */
+function passOn(stream: Writable, chunk: Uint8Array): Promise<void> {
+  return new Promise((resolve, reject) => {
+    stream.write(chunk, (error) => (error ? reject(error) : resolve()));
+  });
+}
 
 /** Lines of an env file as `--env` words; "#" begins a comment, quotes are not special (as in Docker). */
 function readEnvFile(path: string): string[] {

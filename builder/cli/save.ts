@@ -57,7 +57,7 @@ function destinationOf(output: string | undefined, format: "oci-archive" | "oci-
     if (format === "oci-dir") throw new UsageError("MISSING_VALUE", "writing a directory: --output must name it");
     if (io.stdout.isTTY)
       throw new UsageError("NOT_A_FILE", "writing an archive to standard output: it is a terminal", { hint: "-o FILE, or redirect it" });
-    return { stream: io.stdoutStream() };
+    return { stream: io.stream("stdout") };
   }
   const isDirectory =
     format === undefined

@@ -89,8 +89,7 @@ function planRun(instruction: Run, state: StageState, options: WorkOptions): Run
   const { args, documents } = runCommand(instruction, state);
   const [first, ...rest] = args;
   if (first === undefined) throw new TsbuildError("EMPTY_COMMAND", "reading RUN: there is no command to run");
-  const network =
-    instruction.network === undefined ? options.network : networkMode(expand(instruction.network, state.scope, options.sources));
+  const network = instruction.network === undefined ? options.network : networkMode(instruction.network);
   return {
     op: "run",
     args: [first, ...rest],

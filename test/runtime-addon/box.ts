@@ -1,7 +1,14 @@
 import { execFileSync } from "node:child_process";
 import { mkdirSync } from "node:fs";
 import { join } from "node:path";
-import { runSandbox, type SandboxOptions, type SandboxProcess, type SandboxResult, type SandboxSpec } from "../../runtime-addon/index.ts";
+import {
+  runSandbox,
+  type SandboxOptions,
+  type SandboxProcess,
+  type SandboxResult,
+  type SandboxRoot,
+  type SandboxSpec,
+} from "../../runtime-addon/index.ts";
 import { busyboxTar } from "../support/bases.ts";
 import { temporaryDirectory } from "../support/temporary.ts";
 
@@ -15,29 +22,35 @@ export interface BoxRun extends SandboxResult {
   readonly upper: string;
 }
 
-let root: string | undefined;
+let busybox: string | undefined;
 
 /** A root file system of busybox, unpacked once a test file, with the mount points that every image lacks. */
 export function busyboxRoot(): string {
-  if (root === undefined) {
-    root = temporaryDirectory("busybox");
-    execFileSync("tar", ["-xf", busyboxTar(), "-C", root]);
-    for (const path of ["dev", "proc", "sys", "tmp", "etc"]) mkdirSync(join(root, path), { recursive: true });
+  if (busybox === undefined) {
+    busybox = temporaryDirectory("busybox");
+    execFileSync("tar", ["-xf", busyboxTar(), "-C", busybox]);
+    for (const path of ["dev", "proc", "sys", "tmp", "etc"]) mkdirSync(join(busybox, path), { recursive: true });
   }
-  return root;
+  return busybox;
 }
 
-/** The spec of a shell script in a busybox sandbox, and its upper directory. */
-export function boxSpec(script: string, changes: BoxChanges = {}): SandboxSpec & { readonly upper: string } {
+/** An overlay of these directories, topmost first, with a fresh upper directory. */
+export function layered(lowers: readonly string[]): { readonly root: SandboxRoot; readonly upper: string } {
   const scratch = temporaryDirectory("box");
   const upper = join(scratch, "upper");
   const work = join(scratch, "work");
   mkdirSync(upper);
   mkdirSync(work);
+  return { root: { lowers, upper, work }, upper };
+}
+
+/** The spec of a shell script in a busybox sandbox, and its upper directory. */
+export function boxSpec(script: string, changes: BoxChanges = {}): SandboxSpec & { readonly upper: string } {
+  const { root, upper } = layered([busyboxRoot()]);
   const { process, ...rest } = changes;
   return {
     upper,
-    root: { lowers: [busyboxRoot()], upper, work },
+    root,
     network: "host",
     hostname: "box",
     mounts: [],

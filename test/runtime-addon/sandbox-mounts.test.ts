@@ -4,7 +4,7 @@ import { describe, expect, it } from "vitest";
 import { runSandbox } from "../../runtime-addon/index.ts";
 import { needs } from "../support/needs.ts";
 import { temporaryDirectory } from "../support/temporary.ts";
-import { box, boxSpec, busyboxRoot, lines } from "./box.ts";
+import { box, boxSpec, busyboxRoot, layered, lines } from "./box.ts";
 
 /** Everything below a directory, but the marks that overlay makes. */
 function tree(directory: string): string[] {
@@ -44,9 +44,9 @@ describe.skipIf(needs("root", "privateMounts").skip)("mounts of a sandbox", () =
     for (const path of ["dev", "proc", "sys", "etc", "cache/deep"]) mkdirSync(join(skeleton, path), { recursive: true });
     for (const path of ["etc/hosts", "etc/resolv.conf"]) writeFileSync(join(skeleton, path), "");
     writeFileSync(join(host, "hosts"), "127.0.0.1 localhost\n");
-    const spec = boxSpec("");
+    const { root, upper } = layered([busyboxRoot(), skeleton]);
     const run = await box("cat /etc/hosts", {
-      root: { ...spec.root, lowers: [busyboxRoot(), skeleton], upper: spec.upper } as never,
+      root,
       mounts: [
         { kind: "bind", source: join(host, "hosts"), target: "/etc/hosts", readOnly: true },
         { kind: "bind", source: join(host, "hosts"), target: "/etc/resolv.conf", readOnly: true },
@@ -56,24 +56,24 @@ describe.skipIf(needs("root", "privateMounts").skip)("mounts of a sandbox", () =
     });
     expect(run.stdout).toBe("127.0.0.1 localhost\n");
     expect(run.created).toEqual([]);
-    expect(tree(spec.upper)).toEqual([]);
+    expect(tree(upper)).toEqual([]);
   });
 
   it("are made where they are missing and reported, and their directories keep their times", async () => {
     const lower = temporaryDirectory("lower");
     mkdirSync(join(lower, "data"));
     const before = statSync(join(lower, "data")).mtimeMs;
-    const spec = boxSpec("");
+    const { root, upper } = layered([lower, busyboxRoot()]);
     const run = await box("stat -c %Y /data", {
-      root: { ...spec.root, lowers: [lower, busyboxRoot()], upper: spec.upper } as never,
+      root,
       mounts: [
         { kind: "bind", source: join(lower, "data"), target: "/data/a/b", readOnly: true },
         { kind: "bind", source: join(busyboxRoot(), "bin/busybox"), target: "/data/file", readOnly: true },
       ],
     });
     expect(run.created).toEqual(["/data/a", "/data/a/b", "/data/file"]);
-    expect(tree(spec.upper)).toEqual(["data", "data/a", "data/a/b", "data/file"]);
-    expect(statSync(join(spec.upper, "data")).mtimeMs).toBe(before);
+    expect(tree(upper)).toEqual(["data", "data/a", "data/a/b", "data/file"]);
+    expect(statSync(join(upper, "data")).mtimeMs).toBe(before);
   });
 
   it("of provided files live in /dev", async () => {
@@ -97,8 +97,8 @@ describe.skipIf(needs("root", "privateMounts").skip)("mounts of a sandbox", () =
       writeFileSync(join(lower, "top"), `${i}\n`);
       lowers.push(lower);
     }
-    const spec = boxSpec("");
-    const run = await box("ls /layers | wc -l; cat /top", { root: { ...spec.root, lowers: [...lowers, busyboxRoot()] } as never });
+    const { root } = layered([...lowers, busyboxRoot()]);
+    const run = await box("ls /layers | wc -l; cat /top", { root });
     expect(lines(run)).toEqual(["200", "0"]);
   });
 
@@ -107,17 +107,17 @@ describe.skipIf(needs("root", "privateMounts").skip)("mounts of a sandbox", () =
     mkdirSync(join(lower, "gone"));
     mkdirSync(join(lower, "again"));
     writeFileSync(join(lower, "again/old"), "");
-    const spec = boxSpec("");
+    const { root, upper } = layered([lower, busyboxRoot()]);
     await box("rmdir /gone; rm -r /again; mkdir /again", {
-      root: { ...spec.root, lowers: [lower, busyboxRoot()], upper: spec.upper } as never,
+      root,
     });
-    const gone = statSync(join(spec.upper, "gone"));
+    const gone = statSync(join(upper, "gone"));
     expect([gone.isCharacterDevice(), gone.rdev]).toEqual([true, 0]);
     const { execFileSync } = await import("node:child_process");
     const attributes = execFileSync("python3", [
       "-c",
       "import os,sys;p=sys.argv[1];print({n:os.getxattr(p,n) for n in os.listxattr(p)})",
-      join(spec.upper, "again"),
+      join(upper, "again"),
     ]);
     expect(attributes.toString()).toBe("{'user.overlay.opaque': b'y'}\n");
   });
@@ -135,8 +135,7 @@ describe.skipIf(needs("root", "privateMounts").skip)("mounts of a sandbox", () =
     ["a lower that is missing", { lowers: ["/no/such"] }, "SANDBOX_FAILED", "mounting the overlay on /no/such: ENOENT, access"],
     ["a directory that occurs twice", { lowers: [busyboxRoot, busyboxRoot] }, "OVERLAY_REFUSED", /: ELOOP, mount$/],
   ])("fail with a sentence for %s", async (_name, { lowers }, code, message) => {
-    const spec = boxSpec("true");
-    const root = { ...spec.root, lowers: lowers.map((lower) => (typeof lower === "string" ? lower : lower())) } as never;
+    const { root } = layered(lowers.map((lower) => (typeof lower === "string" ? lower : lower())));
     await expect(box("true", { root })).rejects.toMatchObject({
       code,
       message: typeof message === "string" ? message : expect.stringMatching(message),
@@ -166,15 +165,15 @@ describe.skipIf(needs("root", "privateMounts").skip)("an image that attacks its 
     const lower = temporaryDirectory("attack");
     mkdirSync(join(lower, "etc"));
     symlinkSync(target(canary), join(lower, "etc/resolv.conf"));
-    const spec = boxSpec("");
+    const { root, upper } = layered([lower, busyboxRoot()]);
     const mounts = [{ kind: "bind", source: join(host, "resolv.conf"), target: "/etc/resolv.conf", readOnly: false }] as const;
     const run = await box("echo OVERWRITTEN > /etc/resolv.conf; true", {
-      root: { ...spec.root, lowers: [lower, busyboxRoot()], upper: spec.upper } as never,
+      root,
       mounts,
     }).catch((error: unknown) => error);
     expect(readFileSync(canary, "utf8"), "A FILE OF THE HOST WAS CHANGED: THE SANDBOX CAN BE ESCAPED").toBe("untouched\n");
     // Either refused, or put in its place below the root.
-    expect(run instanceof Error ? (run as Error & { code: string }).code : existsSync(`${spec.upper}${canary}`)).toSatisfy(
+    expect(run instanceof Error ? (run as Error & { code: string }).code : existsSync(`${upper}${canary}`)).toSatisfy(
       (seen) => seen === true || seen === "SANDBOX_FAILED",
     );
   });
@@ -183,8 +182,8 @@ describe.skipIf(needs("root", "privateMounts").skip)("an image that attacks its 
     const host = temporaryDirectory("canary");
     const lower = temporaryDirectory("attack");
     for (const name of ["dev", "proc", "sys"]) symlinkSync(`../../../../../../..${host}`, join(lower, name));
-    const spec = boxSpec("");
-    await box("true", { root: { ...spec.root, lowers: [lower, busyboxRoot()], upper: spec.upper } as never }).catch(() => undefined);
+    const { root } = layered([lower, busyboxRoot()]);
+    await box("true", { root }).catch(() => undefined);
     expect(readdirSync(host), "MOUNT POINTS WERE MADE ON THE HOST").toEqual([]);
   });
 
@@ -194,9 +193,9 @@ describe.skipIf(needs("root", "privateMounts").skip)("an image that attacks its 
     const lower = temporaryDirectory("dangling");
     mkdirSync(join(lower, "etc"));
     symlinkSync("../run/systemd/resolve/stub-resolv.conf", join(lower, "etc/resolv.conf"));
-    const spec = boxSpec("");
+    const { root } = layered([lower, busyboxRoot()]);
     const run = await box("cat /etc/resolv.conf", {
-      root: { ...spec.root, lowers: [lower, busyboxRoot()], upper: spec.upper } as never,
+      root,
       mounts: [{ kind: "bind", source: join(host, "resolv.conf"), target: "/etc/resolv.conf", readOnly: true }],
     });
     expect(run.stdout).toBe("nameserver 192.0.2.1\n");
@@ -208,9 +207,9 @@ describe.skipIf(needs("root", "privateMounts").skip)("an image that attacks its 
     mkdirSync(join(lower, "etc"));
     symlinkSync("hosts2", join(lower, "etc/hosts1"));
     symlinkSync("hosts1", join(lower, "etc/hosts2"));
-    const spec = boxSpec("");
+    const { root } = layered([lower, busyboxRoot()]);
     const mounts = [{ kind: "bind", source: busyboxRoot(), target: "/etc/hosts1", readOnly: true }] as const;
-    await expect(box("true", { root: { ...spec.root, lowers: [lower, busyboxRoot()] } as never, mounts })).rejects.toMatchObject({
+    await expect(box("true", { root, mounts })).rejects.toMatchObject({
       failure: { errno: "ELOOP" },
     });
   });
@@ -219,9 +218,9 @@ describe.skipIf(needs("root", "privateMounts").skip)("an image that attacks its 
     const lower = temporaryDirectory("closed");
     mkdirSync(join(lower, "closed"));
     chmodSync(join(lower, "closed"), 0);
-    const spec = boxSpec("");
+    const { root } = layered([lower, busyboxRoot()]);
     const run = await box("ls /closed/inner | grep -c busybox", {
-      root: { ...spec.root, lowers: [lower, busyboxRoot()] } as never,
+      root,
       mounts: [{ kind: "bind", source: join(busyboxRoot(), "bin"), target: "/closed/inner", readOnly: true }],
     });
     expect(lines(run)).toEqual(["1"]);

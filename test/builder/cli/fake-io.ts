@@ -20,7 +20,7 @@ export function fakeIo(options: { env?: Record<string, string>; stdin?: string |
         printed.stdout += text;
       },
     },
-    stdoutStream: () => new PassThrough(),
+    stream: () => new PassThrough(),
     stderr: {
       write(text) {
         printed.stderr += text;

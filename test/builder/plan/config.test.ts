@@ -117,7 +117,7 @@ describe("an instruction is refused:", () => {
     ["a port that is none", "EXPOSE 80/icmp", "INVALID_PORT", 'reading the port "80/icmp": the protocol is not tcp, udp or sctp'],
     ["a signal that is none", "STOPSIGNAL SIGNOPE", "INVALID_SIGNAL", 'reading the signal "SIGNOPE": there is no such signal'],
     ["a volume that expands to nothing", "VOLUME $X", "EMPTY_VALUE", "reading VOLUME: a path expands to nothing"],
-    ["a required variable that is not set", "LABEL a=${X:?say which}", "REQUIRED_VARIABLE", "X: say which"],
+    ["a required variable that is not set", "LABEL a=${X:?which}", "REQUIRED_VARIABLE", "X: which"],
   ])("%s", (_name, instruction, code, message) => {
     expect(planError(`FROM i\n${instruction}`)).toMatchObject({ code, message, line: 2 });
   });

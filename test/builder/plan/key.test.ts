@@ -1,0 +1,138 @@
+import { describe, expect, it } from "vitest";
+import { baseChain, childChain, copyKey, type KeyContext, keyDigest, operationDigest, runKey, workdirKey } from "../../../builder/plan/key.ts";
+import type { CopyOperation, RunOperation, WorkdirOperation } from "../../../builder/plan/operation.ts";
+import { digestOf } from "../../../store/digest.ts";
+
+const context: KeyContext = { parent: digestOf("parent"), platform: { os: "linux", architecture: "amd64" }, writer: 1 };
+const sandbox = { owners: "exact", hosts: ["db"], hostname: "h" } as const;
+const run: RunOperation = { op: "run", args: ["sh", "-c", "x"], env: { A: "1", B: "2" }, cwd: "/w", user: "u", network: "default", documents: [] };
+const copy: CopyOperation = { op: "copy", origin: { from: "context" }, sources: ["a"], documents: [], target: "/t", unpack: false };
+const workdir: WorkdirOperation = { op: "workdir", path: "/w", user: "u" };
+const roots = [digestOf("root")];
+
+describe("the key of a RUN", () => {
+  const key = keyDigest(runKey(run, context, sandbox));
+  const changed = (change: Partial<RunOperation>, inContext: Partial<KeyContext> = {}, inSandbox: object = {}) =>
+    keyDigest(runKey({ ...run, ...change }, { ...context, ...inContext }, { ...sandbox, ...inSandbox }));
+
+  it.each<[what: string, changed: string]>([
+    ["a word", changed({ args: ["sh", "-c", "x "] })],
+    ["words split otherwise", changed({ args: ["sh", "-c x"] })],
+    ["a variable's value", changed({ env: { A: "1", B: "3" } })],
+    ["a variable more", changed({ env: { A: "1", B: "2", C: "" } })],
+    ["a variable's name", changed({ env: { A: "1", C: "2" } })],
+    ["a value that runs into the next name", changed({ env: { A: "1,B:2" } })],
+    ["the working directory", changed({ cwd: "/" })],
+    ["the user", changed({ user: "" })],
+    ["the network mode asked for", changed({ network: "none" })],
+    ["a heredoc's text", changed({ documents: [{ path: "/dev/pipes/E", content: "#!" }] })],
+    ["the parent's content", changed({}, { parent: digestOf("other") })],
+    ["the platform", changed({}, { platform: { os: "linux", architecture: "arm64" } })],
+    ["the platform's variant", changed({}, { platform: { os: "linux", architecture: "amd64", variant: "v2" } })],
+    ["the tar writer's version", changed({}, { writer: 2 })],
+    ["an epoch", changed({}, { epoch: 0 })],
+    ["another epoch", changed({}, { epoch: 1 })],
+    ["how owners are kept", changed({}, {}, { owners: "flat" })],
+    ["an added host's name", changed({}, {}, { hosts: ["db", "web"] })],
+    ["the host name", changed({}, {}, { hostname: "other" })],
+  ])("changes with %s", (_what, other) => {
+    expect(other).not.toBe(key);
+  });
+
+  it("changes in its own way with each of them", () => {
+    const all = [changed({ cwd: "/x" }), changed({ user: "/x" }), changed({}, { epoch: 0 }), changed({}, { epoch: 1 }), key];
+    expect(new Set(all).size).toBe(all.length);
+  });
+
+  it("does not depend on the order in which variables were set", () => {
+    expect(changed({ env: { B: "2", A: "1" } })).toBe(key);
+  });
+
+  it("is canonical: equal inputs give these very bytes", () => {
+    expect(runKey(run, { ...context, epoch: 5 }, sandbox)).toEqual({
+      args: ["sh", "-c", "x"],
+      capabilities: "default",
+      cwd: "/w",
+      documents: [],
+      env: { A: "1", B: "2" },
+      epoch: 5,
+      hostname: "h",
+      hosts: ["db"],
+      mounts: [],
+      network: "default",
+      op: "run",
+      owners: "exact",
+      parent: digestOf("parent"),
+      platform: "linux/amd64",
+      security: "sandbox",
+      user: "u",
+      version: 1,
+      writer: 1,
+    });
+  });
+});
+
+describe("the key of a COPY", () => {
+  const key = keyDigest(copyKey(copy, context, roots));
+  const changed = (change: Partial<CopyOperation>, inContext: Partial<KeyContext> = {}, sources = roots) =>
+    keyDigest(copyKey({ ...copy, ...change }, { ...context, ...inContext }, sources));
+
+  it.each<[what: string, changed: string]>([
+    ["a source's content", changed({}, {}, [digestOf("other")])],
+    ["a source more", changed({}, {}, [...roots, ...roots])],
+    ["the target", changed({ target: "/t/" })],
+    ["a source's name", changed({ sources: ["b"] })],
+    ["an owner", changed({ chown: "0" })],
+    ["a mode", changed({ chmod: "644" })],
+    ["unpacking", changed({ unpack: true })],
+    ["a heredoc's text", changed({ documents: [{ name: "E", content: "" }] })],
+    ["a heredoc's name", changed({ documents: [{ name: "F", content: "" }] })],
+    ["the parent's content", changed({}, { parent: digestOf("other") })],
+    ["the epoch", changed({}, { epoch: 0 })],
+    ["the tar writer's version", changed({}, { writer: 2 })],
+  ])("changes with %s", (_what, other) => {
+    expect(other).not.toBe(key);
+  });
+
+  it("changes in its own way with a heredoc's name and text", () => {
+    const one = changed({ documents: [{ name: "E", content: "F" }] });
+    expect(changed({ documents: [{ name: "F", content: "E" }] })).not.toBe(one);
+  });
+
+  it("is the same wherever equal content comes from", () => {
+    expect(changed({ origin: { from: "stage", stage: 3 } })).toBe(key);
+    expect(changed({ origin: { from: "image", image: "busybox" } })).toBe(key);
+  });
+});
+
+describe("the key of a WORKDIR", () => {
+  const key = keyDigest(workdirKey(workdir, context));
+
+  it("changes with path, user and parent, and is no other operation's", () => {
+    const others = [
+      workdirKey({ ...workdir, path: "/x" }, context),
+      workdirKey({ ...workdir, user: "" }, context),
+      workdirKey(workdir, { ...context, parent: digestOf("other") }),
+      copyKey(copy, context, roots),
+      runKey(run, context, sandbox),
+    ].map(keyDigest);
+    expect(new Set([key, ...others]).size).toBe(others.length + 1);
+  });
+});
+
+describe("the digest of an operation", () => {
+  it("leaves out parent and sources", () => {
+    const one = operationDigest(copyKey(copy, context, roots));
+    expect(operationDigest(copyKey(copy, { ...context, parent: digestOf("other") }, []))).toBe(one);
+    expect(operationDigest(copyKey({ ...copy, target: "/x" }, context, roots))).not.toBe(one);
+  });
+});
+
+describe("chains", () => {
+  it("of a base follow from its diffIds and their order", () => {
+    const [a, b] = [digestOf("a"), digestOf("b")];
+    const all = [baseChain([]), baseChain([a]), baseChain([b]), baseChain([a, b]), baseChain([b, a])];
+    expect(new Set(all).size).toBe(all.length);
+    expect(baseChain([a, b])).toBe(childChain(baseChain([a]), b));
+  });
+});
