@@ -1,6 +1,5 @@
 import { TsbuildError } from "../../runtime-addon/index.ts";
 
-
 /** As written: names are looked up in the image, numbers are ids. */
 export interface Owner {
   readonly user: string | number;

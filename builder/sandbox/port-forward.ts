@@ -50,13 +50,13 @@ function openRelay({ hostAddress, hostPort, containerPort }: PortMapping): Promi
     const server = createServer({ allowHalfOpen: true }, (client) => {
       const container = connect({ port: containerPort, host: "127.0.0.1", allowHalfOpen: true });
       client.pipe(container).pipe(client);
-      // Either side's failure ends the other; an orderly end is passed on by the pipes, once all is written.
+      // A failure of either side is one of the other, never its orderly end; that is passed on by the pipes, once all is written.
       for (const [one, other] of [
         [client, container],
         [container, client],
       ] as const) {
         sockets.add(one);
-        one.on("error", () => other.destroy());
+        one.on("error", () => other.resetAndDestroy());
         one.on("close", () => sockets.delete(one));
       }
     });

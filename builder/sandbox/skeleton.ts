@@ -1,6 +1,6 @@
 import { mkdir, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
-import { type ByteString, bytesOf, setAttributes } from "../../runtime-addon/index.ts";
+import { bytesOf, setAttributes } from "../../runtime-addon/index.ts";
 
 /** Mount points that every container needs. */
 const directories = ["proc", "sys", "dev", "etc"] as const;
@@ -14,20 +14,24 @@ export async function makeSkeleton(
   directory: string,
   extra: { readonly directories: readonly string[]; readonly files: readonly string[] } = { directories: [], files: [] },
 ): Promise<void> {
-  const made = new Set<string>();
+  const made = new Map<string, number>();
   const makeDirectory = async (path: string): Promise<void> => {
     await mkdir(join(directory, path), { recursive: true, mode: 0o755 });
-    for (let at = path; at !== "." && at !== ""; at = dirname(at)) made.add(at);
+    for (let at = path; at !== "." && at !== ""; at = dirname(at)) made.set(at, 0o755);
   };
   await mkdir(directory, { mode: 0o755 });
   for (const path of [...directories, ...extra.directories.map(relative)]) if (path !== "") await makeDirectory(path);
   for (const path of [...files, ...extra.files.map(relative)]) {
     await makeDirectory(dirname(path));
-    await writeFile(join(directory, path), "", { mode: 0o644 });
+    await writeFile(join(directory, path), "");
+    made.set(path, 0o644);
   }
   // Modes as they are meant, whatever the umask; one time for all machines.
-  const all = [...made].map((path) => ({ path: bytesOf(path), mode: 0o755, mtime: 0, mtimeNsec: 0 }));
-  await setAttributes(directory, [...all, { path: "" as ByteString, mode: 0o755, mtime: 0, mtimeNsec: 0 }]);
+  made.set("", 0o755);
+  await setAttributes(
+    directory,
+    [...made].map(([path, mode]) => ({ path: bytesOf(path), mode, mtime: 0, mtimeNsec: 0 })),
+  );
 }
 
 function relative(path: string): string {

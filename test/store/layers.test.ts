@@ -116,9 +116,9 @@ describe("a layer that came compressed", () => {
     const info = await store.layers.ensure(diffId, blob);
     expect(info).toMatchObject({ diffId, blob });
     expect((await store.layers.tree(diffId)).entries).toHaveLength(3);
-    const before = statSync(join(folder(diffId), "info")).mtimeNs;
+    const before = statSync(join(folder(diffId), "info"), { bigint: true }).mtimeNs;
     expect(await store.layers.ensure(diffId, blob)).toEqual(info);
-    expect(statSync(join(folder(diffId), "info")).mtimeNs).toBe(before);
+    expect(statSync(join(folder(diffId), "info"), { bigint: true }).mtimeNs).toBe(before);
 
     const plain = await store.layers.plainTar(diffId);
     expect(plain).toBe(join(folder(diffId), "plain"));

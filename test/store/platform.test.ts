@@ -1,4 +1,5 @@
 import { describe, expect, it } from "vitest";
+import type { Platform } from "../../store/oci.ts";
 import { bestForPlatform, machinePlatform, platformMatch, platformText } from "../../store/platform.ts";
 
 const parse = (text: string) => {
@@ -28,7 +29,12 @@ describe("bestForPlatform", () => {
 
   it("takes the first of equals, and none without a platform", () => {
     const first = { platform: parse("linux/amd64"), id: 1 };
-    expect(bestForPlatform([{ id: 0 }, first, { platform: parse("linux/amd64"), id: 2 }], parse("linux/amd64"))).toBe(first);
+    expect(
+      bestForPlatform<{ platform?: Platform; id: number }>(
+        [{ id: 0 }, first, { platform: parse("linux/amd64"), id: 2 }],
+        parse("linux/amd64"),
+      ),
+    ).toBe(first);
   });
 });
 
