@@ -37,10 +37,13 @@ export async function writeLayer(entries: readonly SourceEntry[], file: string, 
 const batchPieces = 4096;
 const batchBytes = 1024 * 1024;
 
+/** A file of the result until its digest is known. */
+type Unfinished = Omit<IndexedFile, "digest"> & { digest: Digest };
+
 interface Batch {
   readonly pieces: TarPiece[];
-  /** Where the files stand in the result whose digests the sink will tell, in order. */
-  readonly files: number[];
+  /** The files whose digests the sink will tell, in order. */
+  readonly files: Unfinished[];
 }
 
 async function writeEntries(entries: readonly SourceEntry[], sink: TarSink): Promise<TreeEntry[]> {
@@ -62,7 +65,7 @@ async function writeEntries(entries: readonly SourceEntry[], sink: TarSink): Pro
     sentBytes = encoder.total;
     await inFlight;
     // Not awaited here: the next headers are encoded while the sink works on these pieces.
-    inFlight = sink.write(pieces).then((digests) => setDigests(written, files, digests));
+    inFlight = sink.write(pieces).then((digests) => setDigests(files, digests));
     inFlight.catch(() => {
       // Whoever awaits it next gets the error; until then it must not count as unhandled.
     });
@@ -82,8 +85,9 @@ async function writeEntries(entries: readonly SourceEntry[], sink: TarSink): Pro
         } else {
           takeHeaders();
           batch.pieces.push(pieceOf(content, entry.size));
-          batch.files.push(written.length);
-          written.push({ ...rest, digest: unknownDigest, offset });
+          const file: Unfinished = { ...rest, digest: unknownDigest, offset };
+          written.push(file);
+          batch.files.push(file);
           contentBytes += padded(entry.size);
         }
       }
@@ -103,10 +107,8 @@ async function writeEntries(entries: readonly SourceEntry[], sink: TarSink): Pro
 // Stands in until the sink has read the content.
 const unknownDigest: Digest = digestFromBytes(new Uint8Array(32));
 
-function setDigests(written: TreeEntry[], files: readonly number[], digests: Uint8Array): void {
-  files.forEach((index, i) => {
-    written[index] = { ...(written[index] as IndexedFile), digest: digestFromBytes(digests.subarray(i * 32, (i + 1) * 32)) };
-  });
+function setDigests(files: readonly Unfinished[], digests: Uint8Array): void {
+  for (const [i, file] of files.entries()) file.digest = digestFromBytes(digests.subarray(i * 32, (i + 1) * 32));
 }
 
 function checkLength(path: ByteString, bytes: Uint8Array, size: number): void {

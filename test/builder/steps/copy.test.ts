@@ -1,0 +1,480 @@
+import { execFileSync } from "node:child_process";
+import { appendFileSync, chmodSync, mkdirSync, renameSync, rmSync, unlinkSync, utimesSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { gzipSync } from "node:zlib";
+import { describe, expect, it } from "vitest";
+import { stepCache } from "../../../builder/cache/records.ts";
+import { directoryContext } from "../../../builder/context/directory.ts";
+import type { CopyOperation } from "../../../builder/plan/operation.ts";
+import { contextReader } from "../../../builder/steps/context-inputs.ts";
+import { copyStep } from "../../../builder/steps/copy.ts";
+import type { CopyInputs } from "../../../builder/steps/copy-inputs.ts";
+import { rootfsInputs } from "../../../builder/steps/rootfs-inputs.ts";
+import type { StepContext } from "../../../builder/steps/step.ts";
+import { bytesOf } from "../../../runtime-addon/index.ts";
+import { digestOf } from "../../../store/digest.ts";
+import { openRootfs } from "../../../store/open-rootfs.ts";
+import type { Store } from "../../../store/store.ts";
+import { temporaryDirectory } from "../../support/temporary.ts";
+import { dir, file, link, makeTree, symlink, type Wanted } from "../../support/tree.ts";
+import { directoryEntry, fileEntry, hardlinkEntry } from "../../store/layer/samples.ts";
+import { copyFrom, copyOperation, filesOf, layerRootfs, noFiles, stepContext, temporaryStore } from "./step-context.ts";
+import { shown } from "./trees.ts";
+
+async function directory(wanted: Readonly<Record<string, Wanted>>): Promise<string> {
+  const root = temporaryDirectory("context");
+  await makeTree(root, wanted);
+  return root;
+}
+
+/** Lets everything that changed so far become old enough to be remembered. */
+const later = () => Date.now() + 60_000;
+
+async function entriesOf(store: Store, outcome: Parameters<typeof layerRootfs>[1]): Promise<string[]> {
+  const { entries } = await store.layers.tree(outcome.layer.diffId);
+  return shown(entries.map((entry) => (entry.kind === "file" ? { ...entry, content: { at: "bytes", bytes: Buffer.alloc(0) } } : entry)));
+}
+
+async function contentOf(store: Store, outcome: Parameters<typeof layerRootfs>[1], path: string): Promise<string> {
+  return (await (await layerRootfs(store, outcome)).read(bytesOf(path), { limit: 1 << 20 })).toString("latin1");
+}
+
+describe("COPY from the context", () => {
+  it("makes a layer with what was copied", async () => {
+    await using store = await temporaryStore();
+    const root = await directory({ "a/f": file("text", { mode: 0o640 }), "a/g": link("a/f"), "a/l": symlink("f"), b: file("no") });
+    const outcome = await copyFrom(root, copyOperation({ sources: ["a"], target: "/t/" }), stepContext(store));
+    expect(outcome.cached).toBe(false);
+    expect(await entriesOf(store, outcome)).toEqual([
+      "d 755 0:0 1000000000 t",
+      "f 640 0:0 1000000000 t/f",
+      "h 640 0:0 1000000000 t/g = t/f",
+      expect.stringMatching(/^l 777 0:0 \d+(\.\d+)? t\/l -> f$/),
+    ]);
+    expect(await contentOf(store, outcome, "t/f")).toBe("text");
+  });
+
+  it("gives equal layers in two stores, whatever the order in which files were made", async () => {
+    await using one = await temporaryStore();
+    await using two = await temporaryStore();
+    const names = ["z", "a", "m/x", "m-n"];
+    const forth = await directory(Object.fromEntries(names.map((name) => [name, file(name)])));
+    const back = await directory(Object.fromEntries([...names].reverse().map((name) => [name, file(name)])));
+    const [first, second] = [await copyFrom(forth, copyOperation(), stepContext(one)), await copyFrom(back, copyOperation(), stepContext(two))];
+    expect([first.layer.diffId, first.layer.contentId]).toEqual([second.layer.diffId, second.layer.contentId]);
+  });
+
+  it("writes heredocs", async () => {
+    await using store = await temporaryStore();
+    const documents = [{ name: "one.txt", content: "1 ü\n" }, { name: "two", content: "" }];
+    const outcome = await copyFrom(await directory({}), copyOperation({ sources: [], documents, target: "/t/" }), stepContext(store));
+    expect(await entriesOf(store, outcome)).toEqual(["d 755 0:0 0 t", "f 644 0:0 0 t/one.txt", "f 644 0:0 0 t/two"]);
+    expect(Buffer.from(await contentOf(store, outcome, "t/one.txt"), "latin1").toString()).toBe("1 ü\n");
+  });
+
+  it("makes an empty layer of a wildcard that matches nothing", async () => {
+    await using store = await temporaryStore();
+    const outcome = await copyFrom(await directory({}), copyOperation({ sources: ["no*"], target: "/t/" }), stepContext(store));
+    expect(await entriesOf(store, outcome)).toEqual([]);
+  });
+
+  it("resolves names of --chown in the stage's passwd", async () => {
+    await using store = await temporaryStore();
+    const files = await filesOf(store, [directoryEntry("etc", { mtime: 4 }), fileEntry("etc/passwd", "app:x:7:8::/:\n")]);
+    const root = await directory({ f: file("x") });
+    const outcome = await copyFrom(root, copyOperation({ sources: ["f"], target: "/etc/f", chown: "app", chmod: "u=rwX,go=" }), stepContext(store), { files });
+    expect(await entriesOf(store, outcome)).toEqual(["d 755 0:0 4 etc", "f 600 7:8 1000000000 etc/f"]);
+    await expect(copyFrom(root, copyOperation({ sources: ["f"], chown: "nobody" }), stepContext(store), { files })).rejects.toMatchObject({ code: "UNKNOWN_USER" });
+  });
+
+  it("clamps times to the epoch", async () => {
+    await using store = await temporaryStore();
+    const root = await directory({ new: file("", { mtime: 900.5 }), old: file("", { mtime: 100.25 }), same: file("", { mtime: 500 }) });
+    const outcome = await copyFrom(root, copyOperation({ target: "/t" }), stepContext(store, { epoch: 500 }));
+    expect(await entriesOf(store, outcome)).toEqual(["d 755 0:0 500 t", "f 644 0:0 500 t/new", "f 644 0:0 100.250000000 t/old".replace(".250000000", ".250000000"), "f 644 0:0 500 t/same"]);
+    expect(outcome.created).toBe("1970-01-01T00:08:20.000Z");
+  });
+});
+
+describe("a second COPY is cached", () => {
+  type Change = (root: string) => void | Promise<void>;
+  const wanted = { "d/f": file("one"), "d/g": file("two", { mode: 0o755 }), "d/l": symlink("f"), other: file("x") };
+  const operation = copyOperation({ sources: ["d"], target: "/t/" });
+
+  async function again(change: Change, second: Partial<CopyOperation> = {}): Promise<boolean> {
+    await using store = await temporaryStore();
+    const root = await directory(wanted);
+    const first = await copyFrom(root, operation, stepContext(store, { now: later }));
+    await change(root);
+    const outcome = await copyFrom(root, { ...operation, ...second }, stepContext(store, { now: later }));
+    if (outcome.cached) expect(outcome).toEqual({ layer: first.layer, created: first.created, cached: true });
+    return outcome.cached;
+  }
+
+  it.each<[name: string, change: Change]>([
+    ["nothing changed", () => {}],
+    ["files were touched", (root) => utimesSync(join(root, "d/f"), 1, 2)],
+    ["the directory was touched", (root) => utimesSync(join(root, "d"), 1, 2)],
+    ["a file was written anew with the same content", (root) => writeFileSync(join(root, "d/f"), "one")],
+    [
+      "a file was replaced by an equal one",
+      (root) => {
+        writeFileSync(join(root, "new"), "one");
+        renameSync(join(root, "new"), join(root, "d/f"));
+      },
+    ],
+    ["something else changed", (root) => writeFileSync(join(root, "other"), "changed")],
+    ["a file came and went", (root) => {
+      writeFileSync(join(root, "d/h"), "");
+      unlinkSync(join(root, "d/h"));
+    }],
+  ])("when %s", async (_name, change) => {
+    expect(await again(change)).toBe(true);
+  });
+
+  it.each<[name: string, change: Change, second?: Partial<CopyOperation>]>([
+    ["a content changed", (root) => writeFileSync(join(root, "d/f"), "onE")],
+    ["a content changed and its times were put back", (root) => {
+      writeFileSync(join(root, "d/f"), "onE");
+      utimesSync(join(root, "d/f"), 1_000_000_000, 1_000_000_000);
+    }],
+    ["a mode changed", (root) => chmodSync(join(root, "d/f"), 0o600)],
+    ["a file is new", (root) => writeFileSync(join(root, "d/h"), "")],
+    ["an empty directory is new", (root) => mkdirSync(join(root, "d/h"))],
+    ["a file is gone", (root) => unlinkSync(join(root, "d/g"))],
+    ["a file has another name", (root) => renameSync(join(root, "d/f"), join(root, "d/h"))],
+    ["the target is another", () => {}, { target: "/u/" }],
+    ["the owner is another", () => {}, { chown: "1" }],
+    ["the mode is another", () => {}, { chmod: "644" }],
+  ])("not when %s", async (_name, change, second) => {
+    expect(await again(change, second)).toBe(false);
+  });
+
+  it("when --chmod gives modes that changed", async () => {
+    await using store = await temporaryStore();
+    const root = await directory(wanted);
+    const withMode = { ...operation, chmod: "644" };
+    await copyFrom(root, withMode, stepContext(store));
+    chmodSync(join(root, "d/f"), 0o600);
+    expect((await copyFrom(root, withMode, stepContext(store))).cached).toBe(true);
+  });
+
+  it("not when a symbolic --chmod would give other modes", async () => {
+    await using store = await temporaryStore();
+    const root = await directory({ f: file("x", { mode: 0o640 }) });
+    const withMode = copyOperation({ sources: ["f"], target: "/f", chmod: "u+x" });
+    await copyFrom(root, withMode, stepContext(store));
+    chmodSync(join(root, "f"), 0o600);
+    const second = await copyFrom(root, withMode, stepContext(store));
+    expect([second.cached, await entriesOf(store, second)]).toEqual([false, ["f 700 0:0 1000000000 f"]]);
+  });
+
+  it("not without the cache, but what it makes is", async () => {
+    await using store = await temporaryStore();
+    const root = await directory(wanted);
+    await copyFrom(root, operation, stepContext(store));
+    expect((await copyFrom(root, operation, stepContext(store, { useCache: false }))).cached).toBe(false);
+    expect((await copyFrom(root, operation, stepContext(store))).cached).toBe(true);
+  });
+
+  it("not on another parent, though the content is the same", async () => {
+    await using store = await temporaryStore();
+    const root = await directory(wanted);
+    await copyFrom(root, operation, stepContext(store));
+    const files = await filesOf(store, [fileEntry("x")]);
+    expect((await copyFrom(root, operation, stepContext(store), { files })).cached).toBe(false);
+  });
+
+  it("from another directory with the same content", async () => {
+    await using store = await temporaryStore();
+    const first = await copyFrom(await directory(wanted), operation, stepContext(store));
+    const second = await copyFrom(await directory(wanted), operation, stepContext(store));
+    expect([second.cached, second.layer]).toEqual([true, first.layer]);
+  });
+
+  it("not when the layer is gone from the store", async () => {
+    await using store = await temporaryStore();
+    const root = await directory(wanted);
+    const first = await copyFrom(root, operation, stepContext(store));
+    rmSync(store.blobs.path(first.layer.blob.digest), { force: true });
+    const second = await copyFrom(root, operation, stepContext(store));
+    expect([second.cached, second.layer.diffId]).toEqual([false, first.layer.diffId]);
+    expect(await contentOf(store, second, "t/f")).toBe("one");
+  });
+
+  it("not when the ignore file lets more in", async () => {
+    await using store = await temporaryStore();
+    const root = await directory(wanted);
+    const context = () => stepContext(store, { now: later });
+    const without = await copyFrom(root, operation, context(), { ignore: "d/g" });
+    const withAll = await copyFrom(root, operation, context(), { ignore: "" });
+    const withoutAgain = await copyFrom(root, operation, context(), { ignore: "d/g" });
+    expect([withAll.cached, withoutAgain.cached, withoutAgain.layer.diffId]).toEqual([false, true, without.layer.diffId]);
+  });
+
+  it("reads no file when nothing changed", async () => {
+    await using store = await temporaryStore();
+    const root = await directory(wanted);
+    await copyFrom(root, operation, stepContext(store, { now: later }));
+    const reader = contextReader(store, directoryContext(root, undefined), later);
+    const inputs = await reader.inputs(operation);
+    const spied: CopyInputs = {
+      ...inputs,
+      sources: () => Promise.reject(new Error("the sources were listed")),
+      merkles: () => Promise.reject(new Error("files were hashed")),
+    };
+    expect((await copyStep(operation, noFiles, async () => spied, stepContext(store))).cached).toBe(true);
+  });
+
+  it("does not trust files that changed a moment ago", async () => {
+    await using store = await temporaryStore();
+    const root = await directory({ "d/f": file("one") });
+    // The clock of this build is that of the last change, which may thus not have been the last.
+    const now = () => Date.now() - 10_000;
+    await copyFrom(root, operation, stepContext(store, { now }));
+    const inputs = await contextReader(store, directoryContext(root, undefined), now).inputs(operation);
+    expect(await inputs.knownRoots()).toBeUndefined();
+  });
+});
+
+describe("a context that changes while it is read", () => {
+  /** A COPY whose sources change each time right after they were found. */
+  async function copyWhile(change: (root: string, attempt: number) => void, root: string, context: StepContext, operation = copyOperation({ target: "/t" })) {
+    const reader = contextReader(context.store, directoryContext(root, undefined), context.now);
+    let attempt = 0;
+    return copyStep(
+      operation,
+      noFiles,
+      async () => {
+        const inputs = await reader.inputs(operation);
+        change(root, ++attempt);
+        return inputs;
+      },
+      context,
+    );
+  }
+
+  it("is read again when a file grew", async () => {
+    await using store = await temporaryStore();
+    const root = await directory({ f: file("x") });
+    const outcome = await copyWhile((at, attempt) => void (attempt === 1 && appendFileSync(join(at, "f"), "y")), root, stepContext(store));
+    expect(await contentOf(store, outcome, "t/f")).toBe("xy");
+  });
+
+  it("is read again when a file went away", async () => {
+    await using store = await temporaryStore();
+    const root = await directory({ f: file("x"), g: file("y") });
+    const outcome = await copyWhile((at) => rmSync(join(at, "g"), { force: true }), root, stepContext(store));
+    expect((await entriesOf(store, outcome)).map((line) => line.split(" ").at(-1))).toEqual(["t", "t/f"]);
+  });
+
+  it("is read again when a file became a symlink out of it: the host's file is never read", async () => {
+    await using store = await temporaryStore();
+    const root = await directory({ f: file("x") });
+    const outcome = await copyWhile(
+      (at, attempt) => {
+        if (attempt > 1) return;
+        unlinkSync(join(at, "f"));
+        execFileSync("ln", ["-s", "/etc/passwd", join(at, "f")]);
+      },
+      root,
+      stepContext(store),
+    );
+    expect((await entriesOf(store, outcome)).at(-1)).toMatch(/^l .* t\/f -> \/etc\/passwd$/);
+  });
+
+  it("is an error when it never comes to rest", async () => {
+    await using store = await temporaryStore();
+    const root = await directory({ f: file("x") });
+    await expect(copyWhile((at) => appendFileSync(join(at, "f"), "y"), root, stepContext(store))).rejects.toMatchObject({
+      code: "CONTEXT_CHANGING",
+      message: "copying from the build context: files keep changing while they are read",
+      hint: "stop what writes to the context, or exclude those files with .dockerignore",
+    });
+  });
+
+  it("is recorded as what was really read", async () => {
+    await using store = await temporaryStore();
+    const root = await directory({ f: file("one") });
+    const outcome = await copyWhile((at) => writeFileSync(join(at, "f"), "two"), root, stepContext(store));
+    expect(await contentOf(store, outcome, "t/f")).toBe("two");
+    const context = await directory({ f: file("one") });
+    const before = await copyFrom(context, copyOperation({ target: "/t" }), stepContext(store));
+    expect([before.cached, await contentOf(store, before, "t/f")]).toEqual([false, "one"]);
+    const after = await copyFrom(await directory({ f: file("two") }), copyOperation({ target: "/t" }), stepContext(store));
+    expect([after.cached, after.layer]).toEqual([true, outcome.layer]);
+  });
+});
+
+describe("ADD", () => {
+  const add = (source: string) => copyOperation({ sources: [source], target: "/t", unpack: true });
+
+  async function archives(): Promise<string> {
+    const root = await directory({ "in/d/f": file("text", { mode: 0o640 }), "in/d": dir({ mode: 0o711 }), "in/l": symlink("d/f") });
+    const tar = (...args: string[]) => execFileSync("tar", ["--sort=name", "--mtime=@1000", "--owner=5", "--group=6", "--numeric-owner", "-C", join(root, "in"), ...args, "d", "l"]);
+    tar("-cf", join(root, "a.tar"));
+    writeFileSync(join(root, "a.txt"), gzipSync(tar("-cf", "-")));
+    tar("-cJf", join(root, "a.tar.xz"));
+    tar("-cjf", join(root, "a.tar.bz2"));
+    writeFileSync(join(root, "a.tar.gz"), Buffer.from("not an archive"));
+    writeFileSync(join(root, "cut.tar.gz"), gzipSync(Buffer.alloc(4096, 1)).subarray(0, -8));
+    writeFileSync(join(root, "bad.tar.gz"), Buffer.concat([Buffer.from([0x1f, 0x8b]), Buffer.alloc(600, 7)]));
+    writeFileSync(join(root, "text.gz"), gzipSync(Buffer.alloc(2000, "text ")));
+    writeFileSync(join(root, "empty.tar"), "");
+    writeFileSync(join(root, "zeros.tar"), Buffer.alloc(10240));
+    writeFileSync(join(root, "a.zip"), Buffer.concat([Buffer.from("PK\x03\x04"), Buffer.alloc(600)]));
+    rmSync(join(root, "in"), { recursive: true });
+    return root;
+  }
+
+  const unpacked = ["d 755 0:0 1000 t", "d 711 5:6 1000 t/d", "f 640 5:6 1000 t/d/f", "l 777 5:6 1000 t/l -> d/f"];
+
+  it.each(["a.tar", "a.txt", "a.tar.xz", "a.tar.bz2"])("unpacks %s, whose name does not matter", async (name) => {
+    await using store = await temporaryStore();
+    const outcome = await copyFrom(await archives(), add(name), stepContext(store));
+    expect(await entriesOf(store, outcome)).toEqual(unpacked);
+    expect(await contentOf(store, outcome, "t/d/f")).toBe("text");
+  });
+
+  it.each(["a.tar.gz", "cut.tar.gz", "bad.tar.gz", "text.gz", "empty.tar", "zeros.tar", "a.zip"])("copies %s as a file", async (name) => {
+    await using store = await temporaryStore();
+    const outcome = await copyFrom(await archives(), add(name), stepContext(store));
+    expect((await entriesOf(store, outcome)).map((line) => line.replace(/ \d+(\.\d+)? t$/, ""))).toEqual(["f 644 0:0"]);
+  });
+
+  it("leaves archives alone inside of a directory, and where it shall not unpack", async () => {
+    await using store = await temporaryStore();
+    const root = await archives();
+    const inDirectory = await copyFrom(root, add(""), stepContext(store));
+    expect((await entriesOf(store, inDirectory)).map((line) => line.split(" ").at(-1))).toContain("t/a.tar");
+    const kept = await copyFrom(root, { ...add("a.tar"), unpack: false }, stepContext(store));
+    expect((await entriesOf(store, kept)).map((line) => line.split(" ").at(-1))).toEqual(["t"]);
+  });
+
+  it("is cached by the archive's content", async () => {
+    await using store = await temporaryStore();
+    const root = await archives();
+    const first = await copyFrom(root, add("a.txt"), stepContext(store));
+    utimesSync(join(root, "a.txt"), 5, 6);
+    const second = await copyFrom(root, add("a.txt"), stepContext(store));
+    expect([second.cached, second.layer]).toEqual([true, first.layer]);
+    // What stands behind the compressed data is part of the file.
+    appendFileSync(join(root, "a.txt"), Buffer.from([0]));
+    expect((await copyFrom(root, add("a.txt"), stepContext(store))).cached).toBe(false);
+  });
+
+  it("leaves nothing of its work in the store", async () => {
+    await using store = await temporaryStore();
+    await copyFrom(await archives(), add("a.txt"), stepContext(store));
+    const plain = execFileSync("find", [store.root, "-name", "plain.tar"], { encoding: "utf8" });
+    expect(plain).toBe("");
+  });
+
+  it("fails on an archive that breaks off", async () => {
+    await using store = await temporaryStore();
+    const root = await archives();
+    const whole = execFileSync("cat", [join(root, "a.tar")]);
+    writeFileSync(join(root, "broken"), gzipSync(Buffer.concat([whole, Buffer.alloc(1 << 20, Buffer.from("random?!"))])).subarray(0, -20));
+    await expect(copyFrom(root, add("broken"), stepContext(store))).rejects.toMatchObject({ code: "INVALID_COMPRESSION" });
+  });
+
+  it.each<[attack: string, script: string, code: string]>([
+    ["a name that leads out", "tar -cPf a.tar --transform='s,^f$,../../out,' f", "UNSAFE_PATH"],
+    ["a name that means a removal in a layer", "tar -cf a.tar --transform='s,^f$,.wh.etc,' f", "RESERVED_NAME"],
+    ["a hard link to a file of the host", "ln f g; tar -cPf a.tar --transform='flags=h;s,^f$,/etc/passwd,' f g", "INVALID_LAYER"],
+  ])("fails on %s", async (_attack, script, code) => {
+    await using store = await temporaryStore();
+    const root = await directory({ f: file("x") });
+    execFileSync("sh", ["-c", script], { cwd: root, stdio: "ignore" });
+    await expect(copyFrom(root, add("a.tar"), stepContext(store))).rejects.toMatchObject({ code });
+  });
+});
+
+describe("COPY --from", () => {
+  const operation = copyOperation({ origin: { from: "stage", stage: 0 }, sources: ["app"], target: "/t/" });
+
+  async function copyStage(store: Store, entries: Parameters<typeof filesOf>[1], change: Partial<CopyOperation> = {}, context = stepContext(store)) {
+    const origin = await filesOf(store, entries);
+    let opened = 0;
+    const rootfs = () => {
+      opened++;
+      return openRootfs(store.layers, origin.layers);
+    };
+    const whole = { ...operation, ...change };
+    const inputs = rootfsInputs(whole, { chain: origin.chain, describe: 'stage "s"', rootfs }, stepCache(store));
+    const outcome = await copyStep(whole, noFiles, async () => inputs, context);
+    return { outcome, opened: () => opened };
+  }
+
+  const app = [directoryEntry("app", { mode: 0o711 }), fileEntry("app/f", "x", { uid: 5, gid: 6, mode: 0o4755 }), hardlinkEntry("app/g", "app/f")];
+
+  it("keeps owners, modes and hard links", async () => {
+    await using store = await temporaryStore();
+    const { outcome } = await copyStage(store, app);
+    expect(await entriesOf(store, outcome)).toEqual(["d 711 0:0 1000000000 t", "f 4755 5:6 1000000000 t/f", "h 4755 5:6 1000000000 t/g = t/f"]);
+    expect(await contentOf(store, outcome, "t/g")).toBe("x");
+  });
+
+  it("is cached without a look into the stage", async () => {
+    await using store = await temporaryStore();
+    await copyStage(store, app);
+    const { outcome, opened } = await copyStage(store, app);
+    expect([outcome.cached, opened()]).toEqual([true, 0]);
+  });
+
+  it("is cached when the stage changed elsewhere", async () => {
+    await using store = await temporaryStore();
+    await copyStage(store, app);
+    const { outcome } = await copyStage(store, [...app, fileEntry("other")]);
+    expect(outcome.cached).toBe(true);
+  });
+
+  it.each<[what: string, entries: Parameters<typeof filesOf>[1]]>([
+    ["a content changed", [...app, fileEntry("app/h")]],
+    ["an owner changed", [directoryEntry("app", { mode: 0o711, uid: 1 }), ...app.slice(1)]],
+    ["a hard link became a copy", [...app.slice(0, 2), fileEntry("app/g", "x", { uid: 5, gid: 6, mode: 0o4755 })]],
+  ])("is not cached when %s", async (_what, entries) => {
+    await using store = await temporaryStore();
+    await copyStage(store, app);
+    expect((await copyStage(store, entries)).outcome.cached).toBe(false);
+  });
+
+  it("says what was not found, and where", async () => {
+    await using store = await temporaryStore();
+    await expect(copyStage(store, app, { sources: ["nope"] })).rejects.toMatchObject({
+      code: "COPY_SOURCE_NOT_FOUND",
+      message: 'looking for "/nope" in stage "s": no such file or directory',
+    });
+  });
+});
+
+describe("a record", () => {
+  it("holds the whole tree of its key", async () => {
+    await using store = await temporaryStore();
+    const root = await directory({ f: file("x") });
+    const context = stepContext(store, { now: () => 1_700_000_000_000 });
+    const outcome = await copyFrom(root, copyOperation({ sources: ["f"], target: "/f", chown: "0" }), context);
+    const known = await context.cache.findContent(noFiles.chain, outcome.layer.contentId);
+    expect(known).toEqual({
+      version: 1,
+      layer: outcome.layer,
+      created: "2023-11-14T22:13:20.000Z",
+      key: {
+        chmod: null,
+        chown: "0",
+        documents: [],
+        epoch: null,
+        names: ["f"],
+        op: "copy",
+        parent: noFiles.chain,
+        platform: "linux/amd64",
+        sources: [expect.stringMatching(/^sha256:[0-9a-f]{64}$/)],
+        target: "/f",
+        unpack: false,
+        version: 1,
+        writer: expect.any(Number),
+      },
+    });
+    expect(await context.cache.findContent(digestOf("other"), outcome.layer.contentId)).toBeUndefined();
+  });
+});
