@@ -12,7 +12,8 @@ import { StepError } from "./step-error.ts";
 import type { ContextReader } from "./steps/context-inputs.ts";
 import { copyStep } from "./steps/copy.ts";
 import { rootfsInputs } from "./steps/rootfs-inputs.ts";
-import { type RunSettings, runStep } from "./steps/run.ts";
+import { runStep } from "./steps/run.ts";
+import type { RunSettings } from "./steps/run-and-commit.ts";
 import type { Files, StepContext, StepOutcome } from "./steps/step.ts";
 import { workdirStep } from "./steps/workdir.ts";
 

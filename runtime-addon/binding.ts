@@ -1,5 +1,4 @@
 import { existsSync } from "node:fs";
-import { createRequire } from "node:module";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { TsbuildError } from "./errors.ts";
@@ -37,7 +36,10 @@ export function nativeAddon(): NativeAddon {
   if (loaded === undefined) {
     const path = outputPath("addon.node");
     try {
-      loaded = createRequire(import.meta.url)(path) as NativeAddon;
+      // What require() does for a .node file, without loading node:module for it.
+      const holder = { exports: {} };
+      process.dlopen(holder, path);
+      loaded = holder.exports as NativeAddon;
     } catch (cause) {
       throw new TsbuildError("ADDON_INVALID", `loading the native addon: ${cause instanceof Error ? cause.message : String(cause)}`, {
         cause,

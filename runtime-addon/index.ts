@@ -9,7 +9,7 @@ export { type ExtractEntry, type ExtractOptions, extract } from "./extract.ts";
 export { FileChangedError } from "./file-changed.ts";
 export { type AttributeChange, removePaths, removeTree, renameNoReplace, setAttributes, syncFileSystem } from "./fs.ts";
 export { hashFiles } from "./hash-files.ts";
-export { type IdMap, type IdRange, planIdMap, readIdMap } from "./id-map.ts";
+export { type IdMap, type IdRange, parseIdMap, planIdMap, readIdMap } from "./id-map.ts";
 export { type LockOptions, lockFile, unlockFile } from "./locks.ts";
 export { serveNamespaceWorker, type WorkerMethods } from "./namespace-worker.ts";
 export { type Probe, probeOverlay } from "./overlay-probe.ts";

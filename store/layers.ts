@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { isSystemError } from "../runtime-addon/index.ts";
 import { writeFileAtomically, writeTempFile } from "./atomic-file.ts";
 import type { BlobStore, Bytes } from "./blobs.ts";
-import { type PlainLimits, plainBytes } from "./compression.ts";
+import type { PlainLimits } from "./compression.ts";
 import { type Digest, hexOf } from "./digest.ts";
 import { IntegrityError, NotFoundError, TsbuildError } from "./errors.ts";
 import type { Abortable } from "./file-bytes.ts";
@@ -120,6 +120,7 @@ export function layerStore(root: string, blobs: BlobStore, tempFile: () => Promi
   };
 
   const readTar = async (diffId: Digest, blob: Descriptor, tar: Bytes, { limits, signal }: EnsureOptions): Promise<StagedLayer> => {
+    const { plainBytes } = await import("./compression.ts");
     const { tree } = await readLayer(plainBytes(tar, { compressedBytes: blob.size, limits, signal }));
     if (tree.diffId !== diffId) throw new IntegrityError(`reading layer ${blob.digest}: its plain tar`, diffId, tree.diffId);
     const file = await writeTree(tree);
@@ -201,6 +202,7 @@ export function layerStore(root: string, blobs: BlobStore, tempFile: () => Promi
         // Flushed before it has its name, so that its length is enough to believe it.
         if (fileSize(path) === size) return path;
         const temp = await tempFile();
+        const { plainBytes } = await import("./compression.ts");
         const plain = plainBytes(blobs.open(blob), { compressedBytes: blob.size });
         await writeStream(verified(plain, { digest: diffId, size }, `inflating layer ${blob.digest}`), temp, { sync: true });
         renameSync(temp, path);

@@ -40,14 +40,11 @@ export function merkleOf(nodes: readonly SourceNode[], digest: (node: SourceNode
     else if (node.kind === "char" || node.kind === "block") content = `${node.major}:${node.minor}`;
     const at = node.path.lastIndexOf("/");
     const name = node.path.slice(at + 1);
-    const row = JSON.stringify([
-      name,
-      node.kind,
-      options.ignoreModes || node.kind === "symlink" ? null : node.mode.toString(8),
-      options.ignoreOwners ? null : `${node.uid}:${node.gid}`,
-      content ?? null,
-      node.xattrs ?? null,
-    ]);
+    const mode = options.ignoreModes || node.kind === "symlink" ? "null" : `"${node.mode.toString(8)}"`;
+    const owner = options.ignoreOwners ? "null" : `"${node.uid}:${node.gid}"`;
+    const value = content === undefined ? "null" : JSON.stringify(content);
+    const xattrs = node.xattrs === undefined ? "null" : JSON.stringify(Object.entries(node.xattrs).sort());
+    const row = `[${JSON.stringify(name)},"${node.kind}",${mode},${owner},${value},${xattrs}]`;
     if (node.path === "") root = digestOf(row);
     else {
       const parent = (at < 0 ? "" : node.path.slice(0, at)) as ByteString;

@@ -73,7 +73,7 @@ export const build = command(
     const jobs = flags.jobs === undefined ? settings.jobs : readInteger("--jobs", flags.jobs, 1);
     const display = openDisplay(flags.quiet ? "quiet" : (flags.progress ?? settings.progress ?? "auto"), io);
     try {
-      const builder = await import("../index.ts");
+      const builder = await import("../build.ts");
       const result = await builder.build({
         context: inputs.context,
         ...(inputs.dockerfile === undefined ? {} : { dockerfile: inputs.dockerfile }),

@@ -43,7 +43,7 @@ export function openDisplay(mode: ProgressMode, io: DisplayIo): Display {
 
 function rendererFor(mode: ProgressMode, { stdout, stderr, env }: DisplayIo): Renderer {
   const write = (text: string): void => stderr.write(text);
-  const now = (): number => performance.now();
+  const now = (): number => process.uptime() * 1000;
   switch (mode === "auto" ? (stderr.isTTY === true && env.TERM !== "dumb" ? "tty" : "plain") : mode) {
     case "tty": {
       const screen = () => ({

@@ -6,8 +6,9 @@ import type { Store } from "../../store/store.ts";
 import type { ResourceLimits } from "../options.ts";
 import type { StepUsage } from "../progress/event.ts";
 import type { Identity } from "../steps/passwd.ts";
-import type { Host, OpenHost } from "./host.ts";
+import type { Host } from "./host.ts";
 import { findHostCa } from "./host-ca.ts";
+import type { OpenHost } from "./ladder.ts";
 import { type HostEntry, hostsFile, resolvFile } from "./network-files.ts";
 import { makeSkeleton } from "./skeleton.ts";
 

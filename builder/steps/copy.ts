@@ -6,7 +6,7 @@ import type { Tree } from "../../store/layer/tree.ts";
 import { parseChmod } from "../dockerfile/chmod.ts";
 import { copyKey } from "../plan/key.ts";
 import type { CopyOperation } from "../plan/operation.ts";
-import { type UnpackedSources, unpackArchives } from "./add-archive.ts";
+import type { UnpackedSources } from "./add-archive.ts";
 import type { CopyInputs } from "./copy-inputs.ts";
 import { type Placement, placeSources } from "./copy-place.ts";
 import type { CopySource, SourceNode } from "./copy-source.ts";
@@ -85,7 +85,7 @@ async function write(operation: CopyOperation, files: Files, inputs: CopyInputs,
   const parent = await context.rootfs(files.layers);
   const sources = await inputs.sources();
   const documents = operation.documents.map(documentSource);
-  const archives = operation.unpack ? await unpackArchives(sources, context.store, context.signal) : asTheyAre(sources);
+  const archives = operation.unpack ? await unpacked(sources, context) : asTheyAre(sources);
   try {
     const placement: Placement = {
       target: operation.target,
@@ -101,6 +101,11 @@ async function write(operation: CopyOperation, files: Files, inputs: CopyInputs,
   } finally {
     await archives.close();
   }
+}
+
+async function unpacked(sources: readonly CopySource[], context: StepContext): Promise<UnpackedSources> {
+  const { unpackArchives } = await import("./add-archive.ts");
+  return unpackArchives(sources, context.store, context.signal);
 }
 
 function asTheyAre(sources: readonly CopySource[]): UnpackedSources {

@@ -91,7 +91,7 @@ describe("COPY from the context", () => {
     await using store = await temporaryStore();
     const root = await directory({ new: file("", { mtime: 900.5 }), old: file("", { mtime: 100.25 }), same: file("", { mtime: 500 }) });
     const outcome = await copyFrom(root, copyOperation({ target: "/t" }), stepContext(store, { epoch: 500 }));
-    expect(await entriesOf(store, outcome)).toEqual(["d 755 0:0 500 t", "f 644 0:0 500 t/new", "f 644 0:0 100.250000000 t/old".replace(".250000000", ".250000000"), "f 644 0:0 500 t/same"]);
+    expect(await entriesOf(store, outcome)).toEqual(["d 755 0:0 500 t", "f 644 0:0 500 t/new", "f 644 0:0 100.250000000 t/old", "f 644 0:0 500 t/same"]);
     expect(outcome.created).toBe("1970-01-01T00:08:20.000Z");
   });
 });
@@ -317,7 +317,7 @@ describe("ADD", () => {
     tar("-cJf", join(root, "a.tar.xz"));
     tar("-cjf", join(root, "a.tar.bz2"));
     writeFileSync(join(root, "a.tar.gz"), Buffer.from("not an archive"));
-    writeFileSync(join(root, "cut.tar.gz"), gzipSync(Buffer.alloc(4096, 1)).subarray(0, -8));
+    writeFileSync(join(root, "cut.tar.gz"), gzipSync(tar("-cf", "-")).subarray(0, 30));
     writeFileSync(join(root, "bad.tar.gz"), Buffer.concat([Buffer.from([0x1f, 0x8b]), Buffer.alloc(600, 7)]));
     writeFileSync(join(root, "text.gz"), gzipSync(Buffer.alloc(2000, "text ")));
     writeFileSync(join(root, "empty.tar"), "");

@@ -1,0 +1,179 @@
+import { realpath, stat } from "node:fs/promises";
+import { availableParallelism } from "node:os";
+import { TsbuildError } from "../store/errors.ts";
+import type { Image } from "../store/images.ts";
+import { machinePlatform, platformText } from "../store/platform.ts";
+import { openStore, type Store } from "../store/store.ts";
+import { assembleConfig } from "./assemble.ts";
+import { stepCache } from "./cache/records.ts";
+import { directoryContext } from "./context/directory.ts";
+import { parseIgnoreFile } from "./context/ignore.ts";
+import { located } from "./dockerfile/errors.ts";
+import type { Dockerfile } from "./dockerfile/instruction.ts";
+import { parseDockerfile } from "./dockerfile/parse.ts";
+import { execute } from "./execute.ts";
+import type { BuildOptions, BuildResult } from "./options.ts";
+import { type BuildPlan, outlineBuild, type PlannedImage, type PlanOptions, planBuild, type StageWork } from "./plan/build-plan.ts";
+import { parsePlatform } from "./plan/platform.ts";
+import type { ImageUse } from "./plan/stages.ts";
+import { type DockerfileText, readDockerfile } from "./read-dockerfile.ts";
+import { openHost } from "./sandbox/host.ts";
+import { type ContextReader, contextReader } from "./steps/context-inputs.ts";
+
+/**
+ * Builds the target stage of a Dockerfile and names the image in the store. Throws DockerfileError(s) for what is wrong with the file, StepError
+ * for a command that failed, SandboxError where none can be made, TsbuildError otherwise, and the signal's reason when aborted. When the
+ * promise settles nothing is left running, and a failed build has changed no name.
+ */
+export async function build(options: BuildOptions): Promise<BuildResult> {
+  const started = await readDockerfile(options.context, options.dockerfile);
+  const dockerfile = parseDockerfile(started.text, started.file);
+  const planOptions = planOptionsOf(options);
+  const { outline, sources, images } = outlineBuild(dockerfile, planOptions);
+  const root = await contextRoot(options.context);
+
+  const store = await openStore(options.store);
+  try {
+    const resolved = await resolveImages(store, images, dockerfile, planOptions, options);
+    const plan = planBuild(dockerfile, outline, sources, resolved, planOptions);
+    warnUnusedArgs(plan, dockerfile, options);
+    options.onEvent({
+      type: "plan",
+      steps: plan.stages.flatMap(({ fromInfo, infos }) => [fromInfo, ...infos]).sort((a, b) => a.id - b.id),
+    });
+    return await buildPlan(plan, store, openContext(store, root, started), options);
+  } finally {
+    await store.close();
+  }
+}
+
+async function buildPlan(
+  plan: BuildPlan,
+  store: Store,
+  context: () => Promise<ContextReader>,
+  options: BuildOptions,
+): Promise<BuildResult> {
+  const epoch = options.sourceDateEpoch;
+  const host = openHost(store, options.onEvent);
+  try {
+    const results = await execute({
+      plan,
+      store,
+      cache: stepCache(store),
+      context,
+      run: {
+        host,
+        limits: options.limits,
+        addHosts: options.addHosts,
+        proxy: options.proxy,
+        hostCa: options.hostCa,
+        ...(options.shmSizeBytes === undefined ? {} : { shmSizeBytes: options.shmSizeBytes }),
+      },
+      ...(epoch === undefined ? {} : { epoch }),
+      jobs: options.jobs ?? availableParallelism(),
+      useCache: (stage) => !options.noCache && !isFiltered(stage, options.noCacheFilter),
+      onEvent: options.onEvent,
+      signal: options.signal ?? new AbortController().signal,
+      now: Date.now,
+    });
+    await (await context()).save();
+    const result = results.get(plan.target.index);
+    if (result === undefined) throw new RangeError("the target was not built");
+    const config = assembleConfig(plan, results, { labels: options.labels, ...(epoch === undefined ? {} : { epoch }) });
+    const image = await store.images.put({ config, layers: result.files.layers.map(({ blob }) => blob), names: options.tags });
+    options.onEvent(imageEvent(image));
+    const all = [...results.values()];
+    return {
+      imageId: image.imageId,
+      manifestDigest: image.descriptor.digest,
+      names: image.names,
+      cachedSteps: all.reduce((sum, { cachedSteps }) => sum + cachedSteps, 0),
+      totalSteps: all.reduce((sum, { created }) => sum + created.length, 0),
+    };
+  } finally {
+    await host.close();
+  }
+}
+
+function planOptionsOf(options: BuildOptions): PlanOptions {
+  return {
+    buildArgs: options.buildArgs,
+    platform: options.platform === undefined ? machinePlatform() : parsePlatform(options.platform),
+    network: options.network,
+    ...(options.target === undefined ? {} : { target: options.target }),
+  };
+}
+
+async function contextRoot(context: string): Promise<string> {
+  const root = await realpath(context).catch((error: NodeJS.ErrnoException) => {
+    if (error.code !== "ENOENT" && error.code !== "ENOTDIR") throw error;
+    throw new TsbuildError("CONTEXT_NOT_FOUND", `opening the build context ${context}: no such directory`, { cause: error });
+  });
+  if (!(await stat(root)).isDirectory())
+    throw new TsbuildError("CONTEXT_NOT_DIRECTORY", `opening the build context ${context}: it is not a directory`);
+  return root;
+}
+
+/** Opened when the first COPY asks. */
+function openContext(store: Store, root: string, { ignore }: DockerfileText): () => Promise<ContextReader> {
+  let reader: Promise<ContextReader> | undefined;
+  return () => {
+    reader ??= (async () =>
+      contextReader(
+        store,
+        directoryContext(root, ignore === undefined ? undefined : parseIgnoreFile(ignore.text, ignore.file)),
+        Date.now,
+      ))();
+    return reader;
+  };
+}
+
+async function resolveImages(
+  store: Store,
+  uses: readonly ImageUse[],
+  dockerfile: Dockerfile,
+  { platform }: PlanOptions,
+  { onEvent }: BuildOptions,
+): Promise<ReadonlyMap<string, PlannedImage>> {
+  const found = new Map<string, PlannedImage>();
+  for (const { image: name, instruction } of uses) {
+    if (found.has(name)) continue;
+    try {
+      const image = await store.images.open(name);
+      if (image.config.architecture !== platform.architecture || image.config.os !== platform.os) {
+        const message = `image "${name}" is for ${platformText(image.config)}, the build is for ${platformText(platform)}`;
+        onEvent({ type: "warning", message, range: instruction.range });
+      }
+      await store.pin(image.descriptor.digest, ...image.layers.map(({ diffId }) => diffId));
+      found.set(name, image);
+    } catch (error) {
+      throw located(error, dockerfile, instruction.range);
+    }
+  }
+  return found;
+}
+
+function warnUnusedArgs(plan: BuildPlan, dockerfile: Dockerfile, { buildArgs, onEvent }: BuildOptions): void {
+  const used = new Set(["SOURCE_DATE_EPOCH", ...dockerfile.globals.flatMap(({ args }) => args.map(({ name }) => name))]);
+  for (const { state } of plan.stages) for (const name of state.scope.args) used.add(name);
+  const unused = Object.keys(buildArgs).filter((name) => !used.has(name) && !isProxy(name));
+  if (unused.length > 0) onEvent({ type: "warning", message: `build arguments that no ARG declares: ${unused.join(", ")}` });
+}
+
+function isProxy(name: string): boolean {
+  return /^(https?|ftp|no|all)_proxy$/i.test(name);
+}
+
+function isFiltered(stage: StageWork, filter: readonly string[]): boolean {
+  return filter.some((name) => name.toLowerCase() === stage.name || name === String(stage.index));
+}
+
+function imageEvent(image: Image) {
+  return {
+    type: "image",
+    imageId: image.imageId,
+    manifestDigest: image.descriptor.digest,
+    names: image.names,
+    sizeBytes: image.layers.reduce((sum, { blob }) => sum + blob.size, 0),
+  } as const;
+}

@@ -1,0 +1,135 @@
+import { constants } from "node:os";
+import { SandboxError } from "../../runtime-addon/index.ts";
+import type { PackedUpper } from "../../store/directory-work.ts";
+import type { OwnerMode } from "../../store/layer-directories.ts";
+import type { Source } from "../dockerfile/errors.ts";
+import type { Instruction } from "../dockerfile/instruction.ts";
+import type { ResourceLimits } from "../options.ts";
+import type { KeyTree } from "../plan/key.ts";
+import type { RunOperation } from "../plan/operation.ts";
+import type { EventSink, StepInfo } from "../progress/event.ts";
+import { type FinishedContainer, withContainer } from "../sandbox/container.ts";
+import type { Host } from "../sandbox/host.ts";
+import { parseAddHost, stepHostname } from "../sandbox/network-files.ts";
+import { outputTail } from "../sandbox/output-tail.ts";
+import { type FailedStep, StepError } from "../step-error.ts";
+import { resolveUser } from "./passwd.ts";
+import { createdAt, type Files, type StepContext, type StepOutcome } from "./step.ts";
+
+/** What RUN steps of one build have in common. */
+export interface RunSettings {
+  readonly host: Host;
+  readonly limits: ResourceLimits;
+  readonly addHosts: readonly string[];
+  /** Proxy variables of the caller: given to the command, not part of the key. */
+  readonly proxy: Readonly<Record<string, string>>;
+  readonly hostCa: boolean;
+  readonly shmSizeBytes?: number;
+}
+
+/** The instruction as events and errors name it. */
+export interface RunPlace {
+  readonly info: StepInfo;
+  readonly instruction: Instruction;
+  readonly source: Source;
+  readonly onEvent: EventSink;
+}
+
+const tailLines = 20;
+
+/** Runs a step's command and records the layer that it makes, under the key for the owners that this machine can give. */
+export async function runAndCommit(
+  operation: RunOperation,
+  files: Files,
+  context: StepContext,
+  settings: RunSettings,
+  place: RunPlace,
+  keyFor: (owners: OwnerMode) => KeyTree,
+): Promise<StepOutcome> {
+  const { info, onEvent } = place;
+  const tail = outputTail(tailLines);
+  const output = (chunk: Uint8Array, stream: "stdout" | "stderr"): void => {
+    tail.add(chunk);
+    onEvent({ type: "step-output", step: info.id, stream, chunk });
+  };
+  const spec = {
+    layers: files.layers,
+    args: operation.args,
+    env: { ...settings.proxy, ...operation.env },
+    cwd: operation.cwd,
+    identity: await resolveUser(await context.rootfs(files.layers), operation.user),
+    network: operation.network === "none" ? "none" : "host",
+    hostname: stepHostname,
+    hosts: settings.addHosts.map(parseAddHost),
+    hostCa: settings.hostCa,
+    limits: settings.limits,
+    ...(settings.shmSizeBytes === undefined ? {} : { shmSizeBytes: settings.shmSizeBytes }),
+    binds: [],
+    documents: operation.documents,
+    tty: false,
+  } as const;
+  const options = { signal: context.signal, now: context.now };
+  return withContainer(context.store, settings.host, spec, { stdin: "null", output }, options, async (finished) => {
+    refuseFailure(finished, place, tail.lines());
+    return commit(finished, files, context, keyFor(finished.host.owners));
+  }).catch((error: unknown) => {
+    throw asStepError(error, place);
+  });
+}
+
+function refuseFailure({ result, usage }: FinishedContainer, place: RunPlace, tail: readonly string[]): void {
+  const { status } = result;
+  if ("code" in status && status.code === 0) return;
+  const step = failedStep(place);
+  const hint =
+    result.usage.oomKilled === true
+      ? { hint: `the step ran out of memory (peak ${usage.peakMemoryBytes ?? "unknown"} bytes): raise --memory` }
+      : {};
+  throw new StepError(
+    step,
+    "code" in status ? { kind: "exit", code: status.code } : { kind: "signal", signal: signalName(status.signal) },
+    tail,
+    hint,
+  );
+}
+
+/** A command that could not be started fails as a shell would say it. */
+function asStepError(error: unknown, place: RunPlace): unknown {
+  if (!(error instanceof SandboxError)) return error;
+  const code = error.code === "COMMAND_NOT_FOUND" ? 127 : error.code === "COMMAND_NOT_EXECUTABLE" ? 126 : undefined;
+  if (code === undefined) return error;
+  const details = { cause: error, ...(error.hint === undefined ? {} : { hint: error.hint }) };
+  return new StepError(failedStep(place), { kind: "exit", code }, [error.message], details);
+}
+
+function failedStep({ info, instruction, source }: RunPlace): FailedStep {
+  return { title: info.title, file: source.file, text: source.text, range: instruction.range };
+}
+
+function signalName(number: number): string {
+  return Object.entries(constants.signals).find(([, value]) => value === number)?.[0] ?? `signal ${number}`;
+}
+
+/** A run that gave the same content as one before over the same parent content gives that one's layer: what follows stays cached. */
+async function commit(finished: FinishedContainer, files: Files, context: StepContext, key: KeyTree): Promise<StepOutcome> {
+  const { host, directory, startedAtMs, endedAtMs, result, usage } = finished;
+  const packed: PackedUpper = await host.work.pack({
+    directory,
+    parents: files.layers.map(({ diffId }) => diffId),
+    owners: host.owners,
+    startedAtMs,
+    endedAtMs,
+    created: result.created,
+    ...(context.epoch === undefined ? {} : { epoch: context.epoch }),
+  });
+  const known = await context.cache.findContent(files.chain, packed.contentId);
+  if (known !== undefined) {
+    await context.cache.save({ key, layer: known.layer, created: known.created });
+    const note = known.layer.diffId === packed.diffId ? "same layer as before" : "same content as before: what follows stays cached";
+    return { layer: known.layer, created: known.created, cached: false, note, usage };
+  }
+  const layer = await host.work.adopt({ directory, owners: host.owners });
+  const created = createdAt(context);
+  await context.cache.save({ key, layer, created });
+  return { layer, created, cached: false, usage };
+}

@@ -1,0 +1,441 @@
+import { execFileSync } from "node:child_process";
+import { appendFileSync, readFileSync, utimesSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { describe, expect, it } from "vitest";
+import { DockerfileError, DockerfileErrors, formatDockerfileError } from "../../builder/dockerfile/errors.ts";
+import { type BuildEvent, type BuildOptions, type BuildResult, build } from "../../builder/index.ts";
+import { bytesOf } from "../../runtime-addon/index.ts";
+import type { Image } from "../../store/images.ts";
+import { openRootfs } from "../../store/open-rootfs.ts";
+import { openStore } from "../../store/store.ts";
+import { verifyStore } from "../../store/verify.ts";
+import { contextDirectory } from "../support/context.ts";
+import { temporaryDirectory } from "../support/temporary.ts";
+
+interface Built extends BuildResult {
+  readonly events: readonly BuildEvent[];
+}
+
+const newStore = () => `${temporaryDirectory("store")}/store`;
+
+async function buildIn(store: string, context: string, change: Partial<BuildOptions> = {}): Promise<Built> {
+  const events: BuildEvent[] = [];
+  const result = await build({
+    context,
+    tags: ["app"],
+    buildArgs: {},
+    labels: {},
+    platform: "linux/amd64",
+    noCache: false,
+    noCacheFilter: [],
+    network: "default",
+    addHosts: [],
+    limits: {},
+    hostCa: false,
+    store,
+    onEvent: (event) => void events.push(event),
+    proxy: {},
+    ...change,
+  });
+  return { ...result, events };
+}
+
+/** How each step ended: "[1/2] FROM scratch: cached", in the order of their numbers. */
+function outcomes({ events }: Built): string[] {
+  const titles = new Map(events.flatMap((event) => (event.type === "plan" ? event.steps.map(({ id, title }) => [id, title] as const) : [])));
+  const ends = new Map(events.flatMap((event) => (event.type === "step-end" ? [[event.step, event.outcome] as const] : [])));
+  return [...titles].map(([id, title]) => `${title}: ${ends.get(id) ?? "unfinished"}`);
+}
+
+async function inspect<T>(directory: string, look: (image: Image, read: (path: string) => Promise<string>) => Promise<T> | T, name = "app"): Promise<T> {
+  await using store = await openStore(directory);
+  expect(await verifyStore(store)).toEqual([]);
+  const image = await store.images.open(name);
+  const rootfs = await openRootfs(store.layers, image.layers);
+  return look(image, async (path) => (await rootfs.read(bytesOf(path), { limit: 1 << 20 })).toString("utf8"));
+}
+
+const paths = (directory: string, name = "app") =>
+  inspect(
+    directory,
+    async (image) => {
+      await using store = await openStore(directory);
+      const rootfs = await openRootfs(store.layers, image.layers);
+      return [...rootfs.walk(bytesOf(""))].map(({ path }) => path as string);
+    },
+    name,
+  );
+
+/** Every file of a store that a build could write, with what would show that it was written. */
+function storeFiles(store: string): string {
+  return execFileSync("find", [".", "(", "-path", "./v1/leases", "-o", "-path", "./v1/tmp", ")", "-prune", "-o", "-type", "f", "!", "-name", "*lock", "-printf", "%P %i %s %T@\n"], {
+    cwd: store,
+    encoding: "utf8",
+  })
+    .split("\n")
+    .sort()
+    .join("\n");
+}
+
+/** Waits until the files of a directory are old enough to be believed: a build learns nothing from those that changed this moment. */
+async function clockPast(directory: string): Promise<void> {
+  const changed = execFileSync("find", [".", "-printf", "%C@\n"], { cwd: directory, encoding: "utf8" }).trim().split("\n").map(Number);
+  while (Date.now() < Math.max(...changed) * 1000 + 60) await new Promise((resolve) => setTimeout(resolve, 5));
+}
+
+async function printed(body: () => Promise<unknown>): Promise<string> {
+  try {
+    await body();
+  } catch (error) {
+    if (error instanceof DockerfileError || error instanceof DockerfileErrors) return formatDockerfileError(error);
+    throw error;
+  }
+  throw new Error("nothing was thrown");
+}
+
+describe("a build from scratch", () => {
+  it("makes an image of what it copies", async () => {
+    const store = newStore();
+    const context = contextDirectory({ Dockerfile: 'FROM scratch\nCOPY hello /bin/\nENV A=1\nCMD ["/bin/hello"]', hello: { text: "#!", mode: 0o755 }, other: "no" });
+    const built = await buildIn(store, context, { tags: ["app", "reg.example/x/app:2"] });
+    expect(built).toMatchObject({ cachedSteps: 0, totalSteps: 1 });
+    expect(built.names).toEqual(["app", "reg.example/x/app:2"]);
+    expect(outcomes(built)).toEqual(["[1/2] FROM scratch: cached", "[2/2] COPY hello /bin/: done"]);
+    await inspect(store, async (image, read) => {
+      expect(image.imageId).toBe(built.imageId);
+      expect(image.config.config).toMatchObject({ Cmd: ["/bin/hello"], Env: [expect.stringMatching(/^PATH=/), "A=1"] });
+      expect(await read("bin/hello")).toBe("#!");
+    });
+    expect(await paths(store)).toEqual(["bin", "bin/hello"]);
+    expect(await paths(store, "reg.example/x/app:2")).toEqual(["bin", "bin/hello"]);
+  });
+
+  it("copies between stages, and builds none that nobody needs", async () => {
+    const store = newStore();
+    const dockerfile = [
+      "FROM scratch AS one",
+      "COPY a /in/a",
+      "FROM scratch AS unneeded",
+      "COPY nope /",
+      "FROM one AS two",
+      "WORKDIR /in",
+      "COPY b .",
+      "FROM scratch",
+      "COPY --from=two /in /out",
+      "COPY --from=0 --chown=5 /in/a /five",
+    ].join("\n");
+    const built = await buildIn(store, contextDirectory({ Dockerfile: dockerfile, a: "A", b: "B" }));
+    expect(outcomes(built)).toEqual([
+      "[one 1/2] FROM scratch AS one: cached",
+      "[one 2/2] COPY a /in/a: done",
+      "[two 1/3] FROM one AS two: cached",
+      "[two 2/3] WORKDIR /in: done",
+      "[two 3/3] COPY b .: done",
+      "[stage-3 1/3] FROM scratch: cached",
+      "[stage-3 2/3] COPY --from=two /in /out: done",
+      "[stage-3 3/3] COPY --from=0 --chown=5 /in/a /five: done",
+    ]);
+    expect(await paths(store)).toEqual(["five", "out", "out/a", "out/b"]);
+  });
+
+  it("stands on an image of the store, and copies from one", async () => {
+    const store = newStore();
+    await buildIn(store, contextDirectory({ Dockerfile: "FROM scratch\nCOPY a /a\nLABEL x=1", a: "A" }), { tags: ["base"] });
+    const context = contextDirectory({ Dockerfile: "FROM base\nCOPY --from=base /a /b\nCOPY c /", c: "C" });
+    await buildIn(store, context);
+    await inspect(store, async (image, read) => {
+      expect(image.config.config?.Labels).toEqual({ x: "1" });
+      expect([await read("a"), await read("b"), await read("c")]).toEqual(["A", "A", "C"]);
+      expect(image.config.history?.map(({ created_by }) => created_by)).toEqual([
+        "COPY a /a # buildkit",
+        "LABEL x=1",
+        "COPY /a /b # buildkit",
+        "COPY c / # buildkit",
+      ]);
+    });
+  });
+
+  it("builds only the target", async () => {
+    const store = newStore();
+    const context = contextDirectory({ Dockerfile: "FROM scratch AS one\nCOPY a /\nFROM one AS two\nCOPY nope /", a: "" });
+    expect(outcomes(await buildIn(store, context, { target: "ONE" }))).toEqual(["[one 1/2] FROM scratch AS one: cached", "[one 2/2] COPY a /: done"]);
+    expect(await paths(store)).toEqual(["a"]);
+  });
+
+  it("leaves out what the ignore file says, though the Dockerfile itself be among it", async () => {
+    const store = newStore();
+    await buildIn(store, contextDirectory({ Dockerfile: "FROM scratch\nCOPY . /", ".dockerignore": "*\n!keep\nDockerfile", keep: "", drop: "" }));
+    expect(await paths(store)).toEqual(["keep"]);
+  });
+
+  it("has the labels of the command line", async () => {
+    const store = newStore();
+    await buildIn(store, contextDirectory({ Dockerfile: "FROM scratch\nLABEL a=1 b=1" }), { labels: { b: "2" } });
+    expect(await inspect(store, ({ config }) => config.config?.Labels)).toEqual({ a: "1", b: "2" });
+  });
+
+  it("needs no name", async () => {
+    const store = newStore();
+    const { imageId, names } = await buildIn(store, contextDirectory({ Dockerfile: "FROM scratch\nENV A=1" }), { tags: [] });
+    expect(names).toEqual([]);
+    expect(await inspect(store, (image) => image.imageId, imageId)).toBe(imageId);
+  });
+
+  it("has a Dockerfile as text", async () => {
+    const store = newStore();
+    await buildIn(store, contextDirectory({ x: "X" }), { dockerfile: { text: "FROM scratch\nCOPY x /" } });
+    expect(await paths(store)).toEqual(["x"]);
+  });
+});
+
+describe("a second build", () => {
+  const files = { Dockerfile: "FROM scratch AS one\nCOPY a /a/\nFROM scratch\nWORKDIR /w\nCOPY --from=one /a .\nCOPY b .\nLABEL l=1", a: "A", b: "B" };
+
+  it("is wholly cached, gives the same image, and writes nothing", async () => {
+    const [store, context] = [newStore(), contextDirectory(files)];
+    await clockPast(context);
+    const first = await buildIn(store, context);
+    const before = storeFiles(store);
+    const second = await buildIn(store, context);
+    expect([second.imageId, second.manifestDigest, second.cachedSteps, second.totalSteps]).toEqual([first.imageId, first.manifestDigest, 4, 4]);
+    expect(outcomes(second).every((line) => line.endsWith(": cached"))).toBe(true);
+    const index = /^index\.json .*$/m;
+    expect(storeFiles(store).replace(index, "")).toBe(before.replace(index, ""));
+  });
+
+  it("is cached from another directory, with other times", async () => {
+    const store = newStore();
+    const first = await buildIn(store, contextDirectory(files));
+    const other = contextDirectory(files);
+    for (const name of ["a", "b"]) utimesSync(join(other, name), 1, 1);
+    expect((await buildIn(store, other)).imageId).toBe(first.imageId);
+  });
+
+  it("runs what a change touches, and no more", async () => {
+    const [store, context] = [newStore(), contextDirectory(files)];
+    const first = await buildIn(store, context);
+    appendFileSync(join(context, "b"), "more");
+    const second = await buildIn(store, context);
+    expect(outcomes(second).filter((line) => line.endsWith(": done"))).toEqual(["[stage-1 4/4] COPY b .: done"]);
+    expect(second.imageId).not.toBe(first.imageId);
+    expect(await inspect(store, (_image, read) => read("w/b"))).toBe("Bmore");
+  });
+
+  it("goes on with what was cached where a change is undone", async () => {
+    const [store, context] = [newStore(), contextDirectory(files)];
+    const first = await buildIn(store, context);
+    writeFileSync(join(context, "a"), "other");
+    await buildIn(store, context);
+    writeFileSync(join(context, "a"), "A");
+    expect(await buildIn(store, context)).toMatchObject({ imageId: first.imageId, cachedSteps: 4 });
+  });
+
+  it("is cached behind an instruction that changes only the config", async () => {
+    const [store, context] = [newStore(), contextDirectory(files)];
+    await buildIn(store, context);
+    writeFileSync(join(context, "Dockerfile"), files.Dockerfile.replace("WORKDIR", "LABEL first=1\n# and a comment\nEXPOSE 80\nWORKDIR"));
+    expect(await buildIn(store, context)).toMatchObject({ cachedSteps: 4, totalSteps: 4 });
+  });
+
+  it("runs everything without the cache, and makes the same layers", async () => {
+    const [store, context] = [newStore(), contextDirectory(files)];
+    await buildIn(store, context);
+    const layers = await inspect(store, ({ config }) => config.rootfs.diff_ids);
+    const second = await buildIn(store, context, { noCache: true });
+    expect(second).toMatchObject({ cachedSteps: 0, totalSteps: 4 });
+    expect(await inspect(store, ({ config }) => config.rootfs.diff_ids)).toEqual(layers);
+  });
+
+  it.each([["one"], ["ONE"], ["0"]])("runs stage %s without the cache where it is named", async (name) => {
+    const [store, context] = [newStore(), contextDirectory(files)];
+    await buildIn(store, context);
+    expect(outcomes(await buildIn(store, context, { noCacheFilter: [name] })).filter((line) => line.endsWith(": done"))).toEqual(["[one 2/2] COPY a /a/: done"]);
+  });
+
+  it("at the same time in one store gives the same", async () => {
+    const [store, context] = [newStore(), contextDirectory(files)];
+    const all = await Promise.all(Array.from({ length: 4 }, (_, i) => buildIn(store, context, { tags: [`app${i}`], sourceDateEpoch: 7 })));
+    expect(new Set(all.map(({ imageId }) => imageId)).size).toBe(1);
+    for (const i of [0, 1, 2, 3]) expect(await paths(store, `app${i}`)).toEqual(["w", "w/a", "w/b"]);
+  });
+});
+
+describe("an epoch", () => {
+  it("makes the image the same in two stores, from directories with other times", async () => {
+    const files = { Dockerfile: "FROM scratch\nWORKDIR /w\nCOPY . .\nCOPY <<x /\ntext\nx", a: "A", "d/b": "B" };
+    const ids = [];
+    for (const time of [1_500_000_000, 1_600_000_000]) {
+      const [store, context] = [newStore(), contextDirectory(files)];
+      for (const name of ["a", "d/b", "d", "."]) utimesSync(join(context, name), time, time);
+      const { imageId } = await buildIn(store, context, { sourceDateEpoch: 1_000_000_000 });
+      ids.push(imageId);
+      expect(await inspect(store, ({ config }) => config.created)).toBe("2001-09-09T01:46:40.000Z");
+    }
+    expect(ids[1]).toBe(ids[0]);
+  });
+
+  it("is part of the key", async () => {
+    const [store, context] = [newStore(), contextDirectory({ Dockerfile: "FROM scratch\nCOPY a /", a: "A" })];
+    await buildIn(store, context);
+    expect((await buildIn(store, context, { sourceDateEpoch: 0 })).cachedSteps).toBe(0);
+    expect((await buildIn(store, context, { sourceDateEpoch: 0 })).cachedSteps).toBe(1);
+  });
+});
+
+describe("a failed build prints where and why:", () => {
+  it.each<[name: string, dockerfile: string, expected: string]>([
+    [
+      "a source that is not there",
+      "FROM scratch\nCOPY nope /",
+      `Dockerfile:2:1: error: looking for "nope" in the build context CONTEXT: no such file or directory [COPY_SOURCE_NOT_FOUND]
+    2 │ COPY nope /
+      ╵ ~~~~~~~~~~~`,
+    ],
+    [
+      "a source that the ignore file takes out",
+      "FROM scratch\nCOPY ignored /",
+      `Dockerfile:2:1: error: looking for "ignored" in the build context CONTEXT: the ignore file excludes it [COPY_SOURCE_NOT_FOUND]
+    2 │ COPY ignored /
+      ╵ ~~~~~~~~~~~~~~
+  hint: re-include it with a line "!ignored" in .dockerignore`,
+    ],
+    [
+      "a source that a stage does not have",
+      "FROM scratch AS one\nFROM scratch\nCOPY --from=one \\\n  /nope /",
+      `Dockerfile:3:1: error: looking for "/nope" in stage "one": no such file or directory [COPY_SOURCE_NOT_FOUND]
+    3 │ COPY --from=one \\
+      │ ~~~~~~~~~~~~~~~~~
+    4 │   /nope /`,
+    ],
+    [
+      "a directory onto a file",
+      "FROM scratch\nCOPY a /x\nCOPY d /x",
+      `Dockerfile:3:1: error: copying to "/x": cannot copy to non-directory [COPY_TO_NON_DIRECTORY]
+    3 │ COPY d /x
+      ╵ ~~~~~~~~~`,
+    ],
+    [
+      "an owner that nobody is",
+      "FROM scratch\nCOPY --chown=app a /x",
+      `Dockerfile:2:1: error: looking for the user "app": the image's /etc/passwd has no such name [UNKNOWN_USER]
+    2 │ COPY --chown=app a /x
+      ╵ ~~~~~~~~~~~~~~~~~~~~~
+  hint: add it in a RUN before (useradd, adduser), or use a number`,
+    ],
+    [
+      "a port that is none",
+      "FROM scratch\nEXPOSE 99999",
+      `Dockerfile:2:1: error: reading the port "99999": expected a number from 0 to 65535, or two with - between them, the lower first [INVALID_PORT]
+    2 │ EXPOSE 99999
+      ╵ ~~~~~~~~~~~~`,
+    ],
+    [
+      "what is not supported",
+      "FROM scratch\nADD https://example.org/x /",
+      `Dockerfile:2:1: error: planning the build: ADD of a URL or git repository (https://example.org/x) is not supported by this version [UNSUPPORTED_FEATURE]
+    2 │ ADD https://example.org/x /
+      ╵ ~~~~~~~~~~~~~~~~~~~~~~~~~~~`,
+    ],
+  ])("%s", async (_name, dockerfile, expected) => {
+    const context = contextDirectory({ Dockerfile: dockerfile, ".dockerignore": "ignored", ignored: "", a: "", "d/f": "" });
+    expect((await printed(() => buildIn(newStore(), context))).replaceAll(context, "CONTEXT")).toBe(expected);
+  });
+
+  it("a base image that is nowhere", async () => {
+    const context = contextDirectory({ Dockerfile: "FROM no-such-image:1" });
+    const lines = (await printed(() => buildIn(newStore(), context))).split("\n");
+    expect(lines[0]).toMatch(/^Dockerfile:1:1: error: .*no-such-image:1.* \[NOT_FOUND\]$/);
+    expect(lines.slice(1, 3)).toEqual(["    1 │ FROM no-such-image:1", "      ╵ ~~~~~~~~~~~~~~~~~~~~"]);
+  });
+
+  it("a context that is not there", async () => {
+    await expect(buildIn(newStore(), "/nowhere/at/all", { dockerfile: { text: "FROM scratch" } })).rejects.toMatchObject({
+      code: "CONTEXT_NOT_FOUND",
+      message: "opening the build context /nowhere/at/all: no such directory",
+    });
+  });
+
+  it("an ignore file that cannot be read", async () => {
+    const context = contextDirectory({ Dockerfile: "FROM scratch\nCOPY . /", ".dockerignore": "ok\n[" });
+    expect(await printed(() => buildIn(newStore(), context))).toContain('.dockerignore:2: reading the pattern "["');
+  });
+});
+
+describe("a failed build", () => {
+  it("changes no name, and says which step failed", async () => {
+    const [store, context] = [newStore(), contextDirectory({ Dockerfile: "FROM scratch\nCOPY a /", a: "A" })];
+    const { imageId } = await buildIn(store, context);
+    const index = readFileSync(join(store, "index.json"), "utf8");
+    writeFileSync(join(context, "Dockerfile"), "FROM scratch\nCOPY a /\nCOPY nope /");
+    const events: BuildEvent[] = [];
+    await expect(buildIn(store, context, { onEvent: (event) => void events.push(event) })).rejects.toMatchObject({ code: "COPY_SOURCE_NOT_FOUND" });
+    expect(readFileSync(join(store, "index.json"), "utf8")).toBe(index);
+    expect(await inspect(store, (image) => image.imageId)).toBe(imageId);
+    expect(events.flatMap((event) => (event.type === "step-end" ? [`${event.step} ${event.outcome}`] : []))).toEqual(["1 cached", "2 cached", "3 failed"]);
+  });
+
+  it("ends its other stages", async () => {
+    const context = contextDirectory({ Dockerfile: "FROM scratch AS bad\nCOPY nope /\nFROM scratch AS good\nCOPY a /\nCOPY a /b\nFROM scratch\nCOPY --from=bad / /\nCOPY --from=good / /", a: "" });
+    const events: BuildEvent[] = [];
+    await expect(buildIn(newStore(), context, { onEvent: (event) => void events.push(event) })).rejects.toMatchObject({ code: "COPY_SOURCE_NOT_FOUND" });
+    const running = new Set<number>();
+    for (const event of events) {
+      if (event.type === "step-start") running.add(event.step);
+      if (event.type === "step-end") running.delete(event.step);
+    }
+    expect([...running]).toEqual([]);
+    expect(events.filter((event) => event.type === "image")).toEqual([]);
+  });
+
+  it("that was cancelled throws the signal's reason, and names nothing", async () => {
+    const store = newStore();
+    const context = contextDirectory({ Dockerfile: "FROM scratch\nCOPY a /\nCOPY a /b", a: "A" });
+    const cancel = new AbortController();
+    const reason = new Error("enough");
+    const onEvent = (event: BuildEvent) => {
+      if (event.type === "step-end" && event.step === 2) cancel.abort(reason);
+    };
+    await expect(buildIn(store, context, { onEvent, signal: cancel.signal })).rejects.toBe(reason);
+    await using opened = await openStore(store);
+    expect(await opened.images.resolve("app")).toBeUndefined();
+  });
+
+  it("leaves nothing temporary in the store", async () => {
+    const store = newStore();
+    const context = contextDirectory({ Dockerfile: "FROM scratch\nCOPY a /\nCOPY nope /", a: "" });
+    await expect(buildIn(store, context)).rejects.toThrow();
+    expect(execFileSync("find", ["v1/leases", "v1/tmp", "-type", "f"], { cwd: store, encoding: "utf8" })).toBe("");
+  });
+});
+
+describe("what a build says", () => {
+  it("is a plan of all steps first, each step's events in order, and the image last", async () => {
+    const context = contextDirectory({ Dockerfile: "FROM scratch\nCOPY a /\nWORKDIR /w", a: "" });
+    const { events, imageId, manifestDigest, names } = await buildIn(newStore(), context);
+    expect(events.map((event) => ("step" in event ? `${event.type} ${event.step}` : event.type))).toEqual([
+      "plan",
+      "step-start 1",
+      "step-end 1",
+      "step-start 2",
+      "step-end 2",
+      "step-start 3",
+      "step-end 3",
+      "image",
+    ]);
+    expect(events.at(-1)).toMatchObject({ type: "image", imageId, manifestDigest, names });
+  });
+
+  it("is a warning about build arguments that no ARG declares", async () => {
+    const context = contextDirectory({ Dockerfile: "ARG G\nFROM scratch\nARG A" });
+    const buildArgs = { A: "1", G: "1", B: "1", C: "2", HTTP_PROXY: "x", no_proxy: "y", SOURCE_DATE_EPOCH: "1" };
+    const { events } = await buildIn(newStore(), context, { buildArgs });
+    expect(events.filter(({ type }) => type === "warning")).toEqual([{ type: "warning", message: "build arguments that no ARG declares: B, C" }]);
+  });
+
+  it("is a warning about a base for another platform", async () => {
+    const store = newStore();
+    await buildIn(store, contextDirectory({ Dockerfile: "FROM scratch" }), { tags: ["base"], platform: "linux/arm64" });
+    const { events } = await buildIn(store, contextDirectory({ Dockerfile: "FROM base" }));
+    expect(events.filter(({ type }) => type === "warning")).toMatchObject([{ message: 'image "base" is for linux/arm64, the build is for linux/amd64', range: { start: { line: 1 } } }]);
+  });
+});
