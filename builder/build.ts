@@ -26,11 +26,11 @@ import { type ContextReader, contextReader } from "./steps/context-inputs.ts";
  * promise settles nothing is left running, and a failed build has changed no name.
  */
 export async function build(options: BuildOptions): Promise<BuildResult> {
+  const root = await contextRoot(options.context);
   const started = await readDockerfile(options.context, options.dockerfile);
   const dockerfile = parseDockerfile(started.text, started.file);
   const planOptions = planOptionsOf(options);
   const { outline, sources, images } = outlineBuild(dockerfile, planOptions);
-  const root = await contextRoot(options.context);
 
   const store = await openStore(options.store);
   try {
@@ -65,7 +65,7 @@ async function buildPlan(
         host,
         limits: options.limits,
         addHosts: options.addHosts,
-        proxy: options.proxy,
+        proxy: { ...options.proxy, ...Object.fromEntries(Object.entries(options.buildArgs).filter(([name]) => isProxy(name))) },
         hostCa: options.hostCa,
         ...(options.shmSizeBytes === undefined ? {} : { shmSizeBytes: options.shmSizeBytes }),
       },

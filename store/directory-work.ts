@@ -1,15 +1,15 @@
-import { mkdir, readFile, rename, writeFile } from "node:fs/promises";
+import { mkdir, rename } from "node:fs/promises";
 import { join } from "node:path";
 import { bytesOf, removePaths, removeTree, setAttributes } from "../runtime-addon/index.ts";
 import type { Digest } from "./digest.ts";
 import { applyLayer } from "./layer/apply.ts";
 import { diffUpper } from "./layer/diff.ts";
 import type { Attributes } from "./layer/entry.ts";
-import { type Rootfs, stackRootfs } from "./layer/rootfs.ts";
 import { writeLayer } from "./layer/tar-write.ts";
-import { decodeTree, encodeTree } from "./layer/tree.ts";
+import type { Tree } from "./layer/tree.ts";
 import type { OwnerMode } from "./layer-directories.ts";
 import type { LayerInfo } from "./layers.ts";
+import { keptTree, stackLayers } from "./open-rootfs.ts";
 import type { Store } from "./store.ts";
 
 /** What a finished RUN left, before it is a layer. Plain data: it may come from a worker process. */
@@ -43,7 +43,7 @@ export interface DirectoryWork {
   unpack(request: { readonly diffIds: readonly Digest[]; readonly owners: OwnerMode }): Promise<readonly string[]>;
   /** Makes `upper` (with the attributes that the layers give to the root directory) and `work` in an existing directory. */
   prepare(request: { readonly directory: string; readonly parents: readonly Digest[]; readonly owners: OwnerMode }): Promise<void>;
-  /** Writes the upper as a tar and a tree beside it. */
+  /** Writes the upper as a tar beside it. */
   pack(request: PackRequest): Promise<PackedUpper>;
   /** Makes what pack() wrote a layer of the store, with the upper as its directory. */
   adopt(request: { readonly directory: string; readonly owners: OwnerMode }): Promise<LayerInfo>;
@@ -58,18 +58,15 @@ const rootDefaults: Attributes = { mode: 0o755, uid: 0, gid: 0, mtime: 0, mtimeN
 /** Does the work in this process. */
 export function localDirectoryWork(store: Store): DirectoryWork {
   const { layers } = store;
-
-  async function rootfsOf(diffIds: readonly Digest[]): Promise<Rootfs> {
-    const trees = await Promise.all(diffIds.map((diffId) => layers.tree(diffId)));
-    return stackRootfs(trees.map((tree) => ({ tree, tar: () => layers.plainTar(tree.diffId) })));
-  }
+  /** What pack() wrote and adopt() has not taken yet, by build directory. */
+  const packed = new Map<string, Tree>();
 
   async function unpackOne(diffId: Digest, below: readonly Digest[], owners: OwnerMode): Promise<string> {
     if (await layers.hasDirectory(diffId, owners)) return layers.directory(diffId, owners);
-    const [tree, tar] = await Promise.all([layers.tree(diffId), layers.plainTar(diffId)]);
+    const [tree, tar] = await Promise.all([keptTree(layers, diffId), layers.plainTar(diffId)]);
     const scratch = await store.temp("unpack");
     const target = join(scratch, "dir");
-    const lower = await rootfsOf(below);
+    const lower = await stackLayers(layers, below);
     await applyLayer(tree, tar, target, { owners, lower });
     await layers.adoptDirectory(diffId, target, owners);
     await removeTree(scratch);
@@ -85,7 +82,7 @@ export function localDirectoryWork(store: Store): DirectoryWork {
     },
 
     async prepare({ directory, parents, owners }) {
-      const root = (await rootfsOf(parents)).lookup(bytesOf(""));
+      const root = (await stackLayers(layers, parents)).lookup(bytesOf(""));
       const { mode, uid, gid } = root?.kind === "directory" ? root : rootDefaults;
       const upper = join(directory, "upper");
       await mkdir(upper);
@@ -96,28 +93,30 @@ export function localDirectoryWork(store: Store): DirectoryWork {
 
     async pack({ directory, parents, owners, epoch, startedAtMs, endedAtMs, created }) {
       const upper = join(directory, "upper");
-      const parent = await rootfsOf(parents);
+      const parent = await stackLayers(layers, parents);
       const stubs = created.map((path) => bytesOf(path.replace(/^\/+/, "")));
       const { entries, unchanged, clamped } = await diffUpper(upper, parent, { owners, stubs, ...(epoch === undefined ? {} : { epoch }) });
       await removePaths(upper, unchanged);
       if (clamped.length > 0) await setAttributes(upper, clamped);
       const isNow = ({ mtime, mtimeNsec }: Attributes): boolean => {
         const at = mtime * 1000 + mtimeNsec / 1e6;
-        return at >= startedAtMs - clockLagMs && at <= endedAtMs;
+        return at >= startedAtMs - clockLagMs && at < endedAtMs + 1;
       };
       const tree = await writeLayer(entries, join(directory, "layer.tar"), { sync: true, ignoreMtime: isNow });
-      await writeFile(join(directory, "layer.tree"), encodeTree(tree));
+      packed.set(directory, tree);
       return { diffId: tree.diffId, contentId: tree.contentId, sizeBytes: tree.size };
     },
 
     async adopt({ directory, owners }) {
-      const tree = decodeTree(await readFile(join(directory, "layer.tree")));
+      const tree = packed.get(directory);
+      if (tree === undefined) throw new Error(`adopt: nothing was packed in ${directory}`);
       const info = await layers.add(tree, { tempTar: join(directory, "layer.tar") });
       await layers.adoptDirectory(tree.diffId, join(directory, "upper"), owners);
       return info;
     },
 
     async remove({ path }) {
+      packed.delete(path);
       const doomed = `${path}.removed`;
       await rename(path, doomed).catch((error: NodeJS.ErrnoException) => {
         if (error.code !== "ENOENT") throw error;

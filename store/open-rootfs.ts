@@ -1,4 +1,6 @@
+import type { Digest } from "./digest.ts";
 import { type Rootfs, stackRootfs } from "./layer/rootfs.ts";
+import type { Tree } from "./layer/tree.ts";
 import type { LayerInfo, LayerStore } from "./layers.ts";
 
 /** A layer as an image or a step names it. */
@@ -6,11 +8,32 @@ export type LayerRef = Pick<LayerInfo, "diffId" | "blob">;
 
 /** Stacks the trees of these layers, bottom first; a layer whose blob another tool brought is checked and indexed first. */
 export async function openRootfs(layers: LayerStore, refs: readonly LayerRef[]): Promise<Rootfs> {
-  const trees = await Promise.all(
-    refs.map(async ({ diffId, blob }) => {
-      if (!(await layers.has(diffId))) await layers.ensure(diffId, blob);
-      return layers.tree(diffId);
-    }),
+  const missing = async ({ diffId, blob }: LayerRef) => {
+    if (!(await layers.has(diffId))) await layers.ensure(diffId, blob);
+  };
+  await Promise.all(refs.map(missing));
+  return stackLayers(
+    layers,
+    refs.map(({ diffId }) => diffId),
   );
+}
+
+/** The same for layers that are known to be in the store. */
+export async function stackLayers(layers: LayerStore, diffIds: readonly Digest[]): Promise<Rootfs> {
+  const trees = await Promise.all(diffIds.map((diffId) => keptTree(layers, diffId)));
   return stackRootfs(trees.map((tree) => ({ tree, tar: () => layers.plainTar(tree.diffId) })));
+}
+
+const kept = new WeakMap<LayerStore, Map<Digest, Promise<Tree>>>();
+
+/** A layer's tree, read once: it never changes, and a build stacks the same few layers again and again. */
+export function keptTree(layers: LayerStore, diffId: Digest): Promise<Tree> {
+  const trees = kept.get(layers) ?? new Map<Digest, Promise<Tree>>();
+  kept.set(layers, trees);
+  const known = trees.get(diffId);
+  if (known !== undefined) return known;
+  const read = layers.tree(diffId);
+  trees.set(diffId, read);
+  read.catch(() => trees.delete(diffId));
+  return read;
 }

@@ -1,0 +1,182 @@
+import { execFileSync } from "node:child_process";
+import { chmodSync, existsSync, mkdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { describe, expect, it } from "vitest";
+import type { Digest } from "../../store/digest.ts";
+import { type DirectoryWork, localDirectoryWork, type PackRequest } from "../../store/directory-work.ts";
+import type { SourceEntry } from "../../store/layer/entry.ts";
+import { writeLayer } from "../../store/layer/tar-write.ts";
+import { openStore, type Store } from "../../store/store.ts";
+import { needs } from "../support/needs.ts";
+import { temporaryDirectory } from "../support/temporary.ts";
+import { char, dir, file, listing, makeTree, type Wanted } from "../support/tree.ts";
+import { directoryEntry, fileEntry, hardlinkEntry, whiteout } from "./layer/samples.ts";
+
+/** Long before any test runs. */
+const old = 1_000_000_000;
+
+async function withStore<T>(body: (store: Store, work: DirectoryWork) => Promise<T>): Promise<T> {
+  await using store = await openStore(join(temporaryDirectory("store"), "store"));
+  return body(store, localDirectoryWork(store));
+}
+
+async function addLayer(store: Store, entries: readonly SourceEntry[]): Promise<Digest> {
+  const tempTar = await store.tempFile("test");
+  const tree = await writeLayer(entries, tempTar, { sync: false, ignoreMtime: () => false });
+  return (await store.layers.add(tree, { tempTar })).diffId;
+}
+
+/** What a run over these layers would have left, packed. */
+async function packed(
+  store: Store,
+  work: DirectoryWork,
+  parents: readonly Digest[],
+  upper: Readonly<Record<string, Wanted>>,
+  change: Partial<PackRequest> = {},
+) {
+  const directory = await store.temp("run");
+  await work.prepare({ directory, parents, owners: "exact" });
+  await makeTree(join(directory, "upper"), upper);
+  const result = await work.pack({ directory, parents, owners: "exact", startedAtMs: 0, endedAtMs: 1, created: [], ...change });
+  return { ...result, directory };
+}
+
+const pathsOf = async (store: Store, diffId: Digest) => (await store.layers.tree(diffId)).entries.map(({ kind, path }) => `${kind} ${path}`);
+
+describe.skipIf(needs("root").skip)("layers are unpacked", () => {
+  it("once each, in the order asked for", () =>
+    withStore(async (store, work) => {
+      const one = await addLayer(store, [fileEntry("a", "1", { uid: 5, mode: 0o640 })]);
+      const two = await addLayer(store, [fileEntry("b", "2"), whiteout("a")]);
+      const directories = await work.unpack({ diffIds: [one, two, one], owners: "exact" });
+      expect(directories).toEqual([store.layers.directory(one, "exact"), store.layers.directory(two, "exact"), store.layers.directory(one, "exact")]);
+      expect(listing(directories[0] ?? "", { times: false }).map((line) => line.split(" ").slice(0, 5))).toEqual([["a", "f", "640", "5:0", "1"]]);
+      const inode = statSync(join(directories[0] ?? "", "a")).ino;
+      expect(await work.unpack({ diffIds: [one], owners: "exact" })).toEqual([directories[0]]);
+      expect(statSync(join(directories[0] ?? "", "a")).ino).toBe(inode);
+    }));
+
+  it("apart for each way to keep owners", () =>
+    withStore(async (store, work) => {
+      const one = await addLayer(store, [fileEntry("a", "1", { uid: 5 })]);
+      const [exact] = await work.unpack({ diffIds: [one], owners: "exact" });
+      const [flat] = await work.unpack({ diffIds: [one], owners: "flat" });
+      expect([statSync(join(exact ?? "", "a")).uid, statSync(join(flat ?? "", "a")).uid]).toEqual([5, 0]);
+    }));
+
+  it("with hard links into a layer below as copies", () =>
+    withStore(async (store, work) => {
+      const one = await addLayer(store, [fileEntry("a", "1"), hardlinkEntry("b", "a")]);
+      const [directory = ""] = await work.unpack({ diffIds: [one], owners: "exact" });
+      expect(statSync(join(directory, "a")).ino).toBe(statSync(join(directory, "b")).ino);
+    }));
+
+  it("and nothing else is left of the work", () =>
+    withStore(async (store, work) => {
+      await work.unpack({ diffIds: [await addLayer(store, [fileEntry("a")])], owners: "exact" });
+      expect(execFileSync("find", [store.root, "-path", "*unpack*"], { encoding: "utf8" })).toBe("");
+    }));
+});
+
+describe.skipIf(needs("root").skip)("an upper", () => {
+  it("begins with the root directory's attributes of the layers below", () =>
+    withStore(async (store, work) => {
+      const below = await addLayer(store, [directoryEntry("", { mode: 0o711, uid: 3, gid: 4 })]);
+      const directory = await store.temp("run");
+      await work.prepare({ directory, parents: [below], owners: "exact" });
+      const { mode, uid, gid } = statSync(join(directory, "upper"));
+      expect([mode & 0o7777, uid, gid]).toEqual([0o711, 3, 4]);
+      expect(existsSync(join(directory, "work"))).toBe(true);
+    }));
+
+  it("becomes a layer, and the layer's directory", () =>
+    withStore(async (store, work) => {
+      const below = await addLayer(store, [directoryEntry("d", { mtime: old }), fileEntry("d/gone"), fileEntry("kept")]);
+      const { directory, diffId, contentId, sizeBytes } = await packed(store, work, [below], {
+        "d/gone": char(0, 0),
+        "d/new": file("text", { mode: 0o4755, uid: 5, gid: 6 }),
+        d: dir({ mode: 0o700 }),
+      });
+      const layer = await work.adopt({ directory, owners: "exact" });
+      expect(layer).toEqual({ diffId, contentId, blob: expect.objectContaining({ digest: diffId, size: sizeBytes }) });
+      expect(await pathsOf(store, diffId)).toEqual(["directory d", "whiteout d/gone", "file d/new"]);
+      expect(await store.layers.hasDirectory(diffId, "exact")).toBe(true);
+      expect(readFileSync(join(store.layers.directory(diffId, "exact"), "d/new"), "utf8")).toBe("text");
+    }));
+
+  it("without any change is an empty layer", () =>
+    withStore(async (store, work) => {
+      const { directory, diffId } = await packed(store, work, [], {});
+      await work.adopt({ directory, owners: "exact" });
+      expect(await pathsOf(store, diffId)).toEqual([]);
+    }));
+
+  it("loses copies that are as they were below", () =>
+    withStore(async (store, work) => {
+      const below = await addLayer(store, [fileEntry("same", "x", { mtime: old }), fileEntry("other", "x", { mtime: old })]);
+      const { directory, diffId } = await packed(store, work, [below], { same: file("x"), other: file("y") });
+      await work.adopt({ directory, owners: "exact" });
+      expect(await pathsOf(store, diffId)).toEqual(["file other"]);
+      expect(existsSync(join(store.layers.directory(diffId, "exact"), "same"))).toBe(false);
+    }));
+
+  it("loses mount points that were made for the run, where they are empty", () =>
+    withStore(async (store, work) => {
+      const upper = { "mnt/a": dir(), "mnt/b": file(), "mnt/c": file("used") };
+      const created = ["/mnt/a", "/mnt/b", "/mnt/c"];
+      const { directory, diffId } = await packed(store, work, [], upper, { created });
+      await work.adopt({ directory, owners: "exact" });
+      expect(await pathsOf(store, diffId)).toEqual(expect.arrayContaining(["file mnt/c"]));
+      expect(await pathsOf(store, diffId)).not.toEqual(expect.arrayContaining(["directory mnt/a"]));
+      expect(await pathsOf(store, diffId)).not.toEqual(expect.arrayContaining(["file mnt/b"]));
+    }));
+
+  it("is clamped to the epoch, itself too", () =>
+    withStore(async (store, work) => {
+      const { directory, diffId } = await packed(store, work, [], { f: file("x", { mtime: old }), g: file("x", { mtime: 5 }) }, { epoch: 100 });
+      await work.adopt({ directory, owners: "exact" });
+      const { entries } = await store.layers.tree(diffId);
+      expect(entries.map((entry) => ("mtime" in entry ? entry.mtime : undefined))).toEqual([100, 5]);
+      expect(Math.floor(statSync(join(store.layers.directory(diffId, "exact"), "f")).mtimeMs)).toBe(100_000);
+    }));
+});
+
+describe.skipIf(needs("root").skip)("the contentId of a run", () => {
+  const contentIdOf = (mtime: number, change: Partial<PackRequest> = {}, text = "x") =>
+    withStore(async (store, work) => (await packed(store, work, [], { f: file(text, { mtime }) }, { startedAtMs: 2_000_000, endedAtMs: 3_000_000, ...change })).contentId);
+
+  it("leaves out times that mean now, and counts others", async () => {
+    const now = await contentIdOf(2500);
+    expect(await contentIdOf(2600)).toBe(now);
+    expect(await contentIdOf(1500)).not.toBe(now);
+    expect(await contentIdOf(3500)).not.toBe(now);
+    expect(await contentIdOf(1500)).not.toBe(await contentIdOf(1600));
+  });
+
+  it("takes times of a clock that lags a tick behind as now", async () => {
+    expect(await contentIdOf(1999.96)).toBe(await contentIdOf(2500));
+    expect(await contentIdOf(1999.94)).not.toBe(await contentIdOf(2500));
+  });
+
+  it("changes with content", async () => {
+    expect(await contentIdOf(2500, {}, "y")).not.toBe(await contentIdOf(2500));
+  });
+
+  it("is the same for runs at other times", async () => {
+    expect(await contentIdOf(9_000_500, { startedAtMs: 9_000_000_000, endedAtMs: 9_001_000_000 })).toBe(await contentIdOf(2500));
+  });
+});
+
+describe("what is removed", () => {
+  it("is gone with all that is in it, and may be gone before", () =>
+    withStore(async (_store, work) => {
+      const path = join(temporaryDirectory("removed"), "d");
+      mkdirSync(join(path, "a/b"), { recursive: true });
+      writeFileSync(join(path, "a/b/c"), "");
+      chmodSync(join(path, "a/b"), 0);
+      await work.remove({ path });
+      expect(existsSync(path)).toBe(false);
+      await work.remove({ path });
+      rmSync(path, { force: true });
+    }));
+});
