@@ -2,6 +2,7 @@ import type { ContainerConfig, HistoryEntry, ImageConfig } from "../store/oci.ts
 import type { StageResult } from "./execute.ts";
 import type { BuildPlan, StageWork } from "./plan/build-plan.ts";
 import { historyComment } from "./plan/history.ts";
+import { rfc3339 } from "./plan/rfc3339.ts";
 
 export interface AssembleOptions {
   readonly labels: Readonly<Record<string, string>>;
@@ -18,7 +19,7 @@ export function assembleConfig(plan: BuildPlan, results: ReadonlyMap<number, Sta
   const result = results.get(target.index);
   if (result === undefined) throw new RangeError("the target was not built");
   const history = stageHistory(plan, target, results, options.epoch);
-  const created = options.epoch === undefined ? latest(history) : epochTime(options.epoch);
+  const created = options.epoch === undefined ? latest(history) : rfc3339(options.epoch * 1000);
   const { platform, state } = target;
   return {
     ...(created === undefined ? {} : { created }),
@@ -41,7 +42,7 @@ function stageHistory(
 ): readonly HistoryEntry[] {
   const base = stage.base.kind === "stage" ? parentHistory(plan, stage.base.stage, results, epoch) : baseHistory(stage);
   const times = results.get(stage.index)?.created ?? [];
-  let created = epoch === undefined ? base.at(-1)?.created : epochTime(epoch);
+  let created = epoch === undefined ? base.at(-1)?.created : rfc3339(epoch * 1000);
   let step = 0;
   const own = stage.history.map(({ createdBy, layer }): HistoryEntry => {
     if (layer) created = times[step++];
@@ -82,8 +83,4 @@ function latest(history: readonly HistoryEntry[]): string | undefined {
   for (const { created } of history)
     if (created !== undefined && (newest === undefined || Date.parse(created) > Date.parse(newest))) newest = created;
   return newest;
-}
-
-function epochTime(epoch: number): string {
-  return new Date(epoch * 1000).toISOString();
 }

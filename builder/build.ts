@@ -41,18 +41,13 @@ export async function build(options: BuildOptions): Promise<BuildResult> {
       type: "plan",
       steps: plan.stages.flatMap(({ fromInfo, infos }) => [fromInfo, ...infos]).sort((a, b) => a.id - b.id),
     });
-    return await buildPlan(plan, store, openContext(store, root, started), options);
+    return await buildPlan(plan, store, lazyContext(store, root, started), options);
   } finally {
     await store.close();
   }
 }
 
-async function buildPlan(
-  plan: BuildPlan,
-  store: Store,
-  context: () => Promise<ContextReader>,
-  options: BuildOptions,
-): Promise<BuildResult> {
+async function buildPlan(plan: BuildPlan, store: Store, context: LazyContext, options: BuildOptions): Promise<BuildResult> {
   const epoch = options.sourceDateEpoch;
   const host = openHost(store, options.onEvent);
   try {
@@ -60,7 +55,7 @@ async function buildPlan(
       plan,
       store,
       cache: stepCache(store),
-      context,
+      context: context.open,
       run: {
         host,
         limits: options.limits,
@@ -76,7 +71,7 @@ async function buildPlan(
       signal: options.signal ?? new AbortController().signal,
       now: Date.now,
     });
-    await (await context()).save();
+    await context.save();
     const result = results.get(plan.target.index);
     if (result === undefined) throw new RangeError("the target was not built");
     const config = assembleConfig(plan, results, { labels: options.labels, ...(epoch === undefined ? {} : { epoch }) });
@@ -114,17 +109,25 @@ async function contextRoot(context: string): Promise<string> {
   return root;
 }
 
-/** Opened when the first COPY asks. */
-function openContext(store: Store, root: string, { ignore }: DockerfileText): () => Promise<ContextReader> {
+/** The build context, opened when the first COPY asks. */
+interface LazyContext {
+  open(): Promise<ContextReader>;
+  /** Writes down what the build learned of it, if it was opened. */
+  save(): Promise<void>;
+}
+
+function lazyContext(store: Store, root: string, { ignore }: DockerfileText): LazyContext {
   let reader: Promise<ContextReader> | undefined;
-  return () => {
-    reader ??= (async () =>
-      contextReader(
-        store,
-        directoryContext(root, ignore === undefined ? undefined : parseIgnoreFile(ignore.text, ignore.file)),
-        Date.now,
-      ))();
-    return reader;
+  const read = async () => {
+    const rules = ignore === undefined ? undefined : parseIgnoreFile(ignore.text, ignore.file);
+    return contextReader(store, directoryContext(root, rules), Date.now);
+  };
+  return {
+    open() {
+      reader ??= read();
+      return reader;
+    },
+    save: async () => (await reader)?.save(),
   };
 }
 

@@ -1,7 +1,7 @@
-import { TsbuildError } from "../../runtime-addon/index.ts";
 import { importRootfs } from "../../store/archive/import.ts";
 import { configOfChanges } from "../image-changes.ts";
 import { parsePlatform } from "../plan/platform.ts";
+import { rfc3339 } from "../plan/rfc3339.ts";
 import { command } from "./command.ts";
 import { withStore } from "./open-store.ts";
 import { storeFlags } from "./store-flag.ts";
@@ -48,7 +48,7 @@ export const importImage = command(
         names: name === undefined ? [] : [name],
         config,
         ...(platform === undefined ? {} : { platform }),
-        ...(epoch === undefined ? {} : { created: timeOf(epoch) }),
+        ...(epoch === undefined ? {} : { created: rfc3339(epoch * 1000) }),
         ...(flags.message === undefined ? {} : { comment: flags.message }),
         signal: io.signal,
       });
@@ -57,10 +57,3 @@ export const importImage = command(
     });
   },
 );
-
-function timeOf(epochSeconds: number): string {
-  const time = new Date(epochSeconds * 1000);
-  if (Number.isNaN(time.getTime()))
-    throw new TsbuildError("INVALID_VALUE", `reading $SOURCE_DATE_EPOCH: ${epochSeconds} is too late for a date`);
-  return time.toISOString();
-}

@@ -103,8 +103,13 @@ export function readEpoch(flag: string, text: string): number {
       hint: "give a number of seconds, e.g. $(git log -1 --format=%ct)",
     });
   }
-  return readInteger(flag, text, 0);
+  const seconds = readInteger(flag, text, 0);
+  if (seconds > lastSecond) throw invalid(flag, text, "is later than the year 9999");
+  return seconds;
 }
+
+/** 9999-12-31T23:59:59Z: RFC 3339 has four digits for the year. */
+const lastSecond = 253_402_300_799;
 
 /** "linux/amd64": one platform. */
 export function readPlatform(flag: string, text: string): string {

@@ -6,6 +6,7 @@ import type { LayerRef } from "../../store/open-rootfs.ts";
 import type { Store } from "../../store/store.ts";
 import type { StepCache } from "../cache/records.ts";
 import type { KeyContext } from "../plan/key.ts";
+import { rfc3339 } from "../plan/rfc3339.ts";
 import type { StepUsage } from "../progress/event.ts";
 
 /** The files of a stage after some of its steps. */
@@ -51,5 +52,5 @@ export function keyContext(files: Files, context: StepContext, writer: number): 
 
 /** The time that a step made now carries. */
 export function createdAt(context: StepContext): string {
-  return new Date(context.epoch === undefined ? context.now() : context.epoch * 1000).toISOString();
+  return rfc3339(context.epoch === undefined ? context.now() : context.epoch * 1000);
 }

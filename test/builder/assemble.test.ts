@@ -1,8 +1,8 @@
 import { describe, expect, it } from "vitest";
 import { assembleConfig } from "../../builder/assemble.ts";
-import type { StageResult } from "../../builder/execute.ts";
-import { outlineBuild, planBuild, type PlanOptions, type BuildPlan } from "../../builder/plan/build-plan.ts";
 import { parseDockerfile } from "../../builder/dockerfile/parse.ts";
+import type { StageResult } from "../../builder/execute.ts";
+import { type BuildPlan, outlineBuild, type PlanOptions, planBuild } from "../../builder/plan/build-plan.ts";
 import { digestOf } from "../../store/digest.ts";
 import { type HistoryEntry, type ImageConfig, mediaTypes } from "../../store/oci.ts";
 import { amd64, planned } from "./plan/planned.ts";
@@ -29,7 +29,13 @@ function assembled(text: string, times: readonly (readonly string[])[], options:
 }
 
 /** On an image "i" with this history and so many layers. */
-function onImage(text: string, history: readonly HistoryEntry[], layers: number, times: readonly string[] = [], epoch?: number): ImageConfig {
+function onImage(
+  text: string,
+  history: readonly HistoryEntry[],
+  layers: number,
+  times: readonly string[] = [],
+  epoch?: number,
+): ImageConfig {
   const dockerfile = parseDockerfile(text, "Dockerfile");
   const options: PlanOptions = { buildArgs: {}, platform: amd64, network: "default" };
   const { outline, sources } = outlineBuild(dockerfile, options);
@@ -44,7 +50,7 @@ const comment = "buildkit.dockerfile.v0";
 
 describe("the image config", () => {
   it("has a history row for each instruction, and layers for those that made one", () => {
-    const config = assembled("FROM scratch\nENV A=1\nCOPY a /\nLABEL b=2\nWORKDIR /w\nCMD [\"c\"]", [[T1, T2]]);
+    const config = assembled('FROM scratch\nENV A=1\nCOPY a /\nLABEL b=2\nWORKDIR /w\nCMD ["c"]', [[T1, T2]]);
     expect(config).toEqual({
       created: T2,
       os: "linux",
@@ -76,13 +82,20 @@ describe("the image config", () => {
   });
 
   it("has an epoch's time everywhere", () => {
-    const { created, history } = assembled("FROM scratch\nENV A=1\nCOPY a /", [["1970-01-01T00:00:05.000Z"]], { epoch: 5 });
-    expect([created, ...(history ?? []).map((row) => row.created)]).toEqual(Array(3).fill("1970-01-01T00:00:05.000Z"));
+    const { created, history } = assembled("FROM scratch\nENV A=1\nCOPY a /", [["1970-01-01T00:00:05Z"]], { epoch: 5 });
+    expect([created, ...(history ?? []).map((row) => row.created)]).toEqual(Array(3).fill("1970-01-01T00:00:05Z"));
   });
 
   it("has the rows of the stages it stands on, and not of those it copies from", () => {
-    const { history, rootfs } = assembled("FROM scratch AS p\nCOPY a /\nFROM scratch AS no\nCOPY x /\nFROM p\nCOPY --from=no x /", [[T1], [T2], [T3]]);
-    expect(history?.map(({ created, created_by }) => `${created_by} ${created}`)).toEqual([`COPY a / # buildkit ${T1}`, `COPY x / # buildkit ${T3}`]);
+    const { history, rootfs } = assembled("FROM scratch AS p\nCOPY a /\nFROM scratch AS no\nCOPY x /\nFROM p\nCOPY --from=no x /", [
+      [T1],
+      [T2],
+      [T3],
+    ]);
+    expect(history?.map(({ created, created_by }) => `${created_by} ${created}`)).toEqual([
+      `COPY a / # buildkit ${T1}`,
+      `COPY x / # buildkit ${T3}`,
+    ]);
     expect(rootfs.diff_ids).toEqual([digestOf("0.0"), digestOf("2.0")]);
   });
 
@@ -99,7 +112,8 @@ describe("the image config", () => {
 
 describe("the history of a base image", () => {
   const row = (created_by: string, more: Partial<HistoryEntry> = {}): HistoryEntry => ({ created: T1, created_by, ...more });
-  const summary = (config: ImageConfig) => config.history?.map(({ created_by, comment: said, empty_layer }) => `${created_by ?? said}${empty_layer ? " (empty)" : ""}`);
+  const summary = (config: ImageConfig) =>
+    config.history?.map(({ created_by, comment: said, empty_layer }) => `${created_by ?? said}${empty_layer ? " (empty)" : ""}`);
 
   it("is kept as it is", () => {
     const history = [row("ADD x"), row("CMD y", { empty_layer: true, author: "Al" })];
@@ -109,7 +123,12 @@ describe("the history of a base image", () => {
   });
 
   it("dates the rows behind it that make no layer", () => {
-    expect(onImage("FROM i\nENV A=1", [row("ADD x")], 1).history?.at(-1)).toEqual({ created: T1, created_by: "ENV A=1", comment, empty_layer: true });
+    expect(onImage("FROM i\nENV A=1", [row("ADD x")], 1).history?.at(-1)).toEqual({
+      created: T1,
+      created_by: "ENV A=1",
+      comment,
+      empty_layer: true,
+    });
   });
 
   it.each<[name: string, history: HistoryEntry[]]>([
@@ -118,13 +137,17 @@ describe("the history of a base image", () => {
     ["of more layers", [row("ADD x"), row("ADD y"), row("ADD z")]],
     ["of empty layers only", [row("CMD x", { empty_layer: true })]],
   ])("is one row a layer where it is broken: %s", (_name, history) => {
-    expect(summary(onImage("FROM i\nCOPY a /", history, 2, [T2]))).toEqual(["layer of the base image", "layer of the base image", "COPY a / # buildkit"]);
+    expect(summary(onImage("FROM i\nCOPY a /", history, 2, [T2]))).toEqual([
+      "layer of the base image",
+      "layer of the base image",
+      "COPY a / # buildkit",
+    ]);
   });
 
   it("keeps its own times under an epoch", () => {
-    const config = onImage("FROM i\nCOPY a /", [row("ADD x")], 1, ["1970-01-01T00:00:00.000Z"], 0);
-    expect(config.history?.map(({ created }) => created)).toEqual([T1, "1970-01-01T00:00:00.000Z"]);
-    expect(config.created).toBe("1970-01-01T00:00:00.000Z");
+    const config = onImage("FROM i\nCOPY a /", [row("ADD x")], 1, ["1970-01-01T00:00:00Z"], 0);
+    expect(config.history?.map(({ created }) => created)).toEqual([T1, "1970-01-01T00:00:00Z"]);
+    expect(config.created).toBe("1970-01-01T00:00:00Z");
   });
 
   it("always has as many rows with a layer as there are layers", () => {

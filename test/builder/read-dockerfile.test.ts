@@ -57,10 +57,30 @@ describe("the Dockerfile", () => {
 describe("the ignore file", () => {
   it.each<[name: string, files: Record<string, string>, given: string | undefined, expected: { file: string; text: string } | undefined]>([
     ["the context's", { Dockerfile: "", ".dockerignore": "a" }, undefined, { file: ".dockerignore", text: "a" }],
-    ["the Dockerfile's own, and not the context's", { Dockerfile: "", ".dockerignore": "a", "Dockerfile.dockerignore": "b" }, undefined, { file: "Dockerfile.dockerignore", text: "b" }],
-    ["the own one though it is empty", { Dockerfile: "", ".dockerignore": "a", "Dockerfile.dockerignore": "" }, undefined, { file: "Dockerfile.dockerignore", text: "" }],
-    ["the own one of a Dockerfile elsewhere", { "x/Other": "", "x/Other.dockerignore": "c", ".dockerignore": "a" }, "x/Other", { file: "Other.dockerignore", text: "c" }],
-    ["the context's for a Dockerfile elsewhere", { "x/Other": "", "x/.dockerignore": "no", ".dockerignore": "a" }, "x/Other", { file: ".dockerignore", text: "a" }],
+    [
+      "the Dockerfile's own, and not the context's",
+      { Dockerfile: "", ".dockerignore": "a", "Dockerfile.dockerignore": "b" },
+      undefined,
+      { file: "Dockerfile.dockerignore", text: "b" },
+    ],
+    [
+      "the own one though it is empty",
+      { Dockerfile: "", ".dockerignore": "a", "Dockerfile.dockerignore": "" },
+      undefined,
+      { file: "Dockerfile.dockerignore", text: "" },
+    ],
+    [
+      "the own one of a Dockerfile elsewhere",
+      { "x/Other": "", "x/Other.dockerignore": "c", ".dockerignore": "a" },
+      "x/Other",
+      { file: "Other.dockerignore", text: "c" },
+    ],
+    [
+      "the context's for a Dockerfile elsewhere",
+      { "x/Other": "", "x/.dockerignore": "no", ".dockerignore": "a" },
+      "x/Other",
+      { file: ".dockerignore", text: "a" },
+    ],
     ["none", { Dockerfile: "" }, undefined, undefined],
   ])("is %s", async (_name, files, given, expected) => {
     const context = contextDirectory(files);
@@ -75,6 +95,9 @@ describe("the ignore file", () => {
   it("is an error where it cannot be read", async () => {
     const context = contextDirectory({ Dockerfile: "" });
     mkdirSync(join(context, ".dockerignore"));
-    await expect(readDockerfile(context, undefined)).rejects.toMatchObject({ code: "DOCKERFILE_UNREADABLE", message: `reading ${context}/.dockerignore: it is a directory` });
+    await expect(readDockerfile(context, undefined)).rejects.toMatchObject({
+      code: "DOCKERFILE_UNREADABLE",
+      message: `reading ${context}/.dockerignore: it is a directory`,
+    });
   });
 });

@@ -102,7 +102,7 @@ describe("commands on images", () => {
     ]);
     expect((await run("images", "-q")).stdout).toBe(`${short}\n`);
     expect(JSON.parse((await run("images", "--format", "json")).stdout)).toMatchObject([
-      { names: ["app", "app:v1"], imageId, created: "1970-01-01T00:00:00.000Z" },
+      { names: ["app", "app:v1"], imageId, created: "1970-01-01T00:00:00Z" },
     ]);
     expect(JSON.parse((await run("history", "--format", "json", "app")).stdout)).toMatchObject([
       { createdBy: "COPY a /a # buildkit", sizeBytes: 2048 },

@@ -17,7 +17,7 @@ const old = 1_000_000_000;
 
 async function withStore<T>(body: (store: Store, work: DirectoryWork) => Promise<T>): Promise<T> {
   await using store = await openStore(join(temporaryDirectory("store"), "store"));
-  return body(store, localDirectoryWork(store));
+  return await body(store, localDirectoryWork(store));
 }
 
 async function addLayer(store: Store, entries: readonly SourceEntry[]): Promise<Digest> {
@@ -41,7 +41,8 @@ async function packed(
   return { ...result, directory };
 }
 
-const pathsOf = async (store: Store, diffId: Digest) => (await store.layers.tree(diffId)).entries.map(({ kind, path }) => `${kind} ${path}`);
+const pathsOf = async (store: Store, diffId: Digest) =>
+  (await store.layers.tree(diffId)).entries.map(({ kind, path }) => `${kind} ${path}`);
 
 describe.skipIf(needs("root").skip)("layers are unpacked", () => {
   it("once each, in the order asked for", () =>
@@ -49,8 +50,14 @@ describe.skipIf(needs("root").skip)("layers are unpacked", () => {
       const one = await addLayer(store, [fileEntry("a", "1", { uid: 5, mode: 0o640 })]);
       const two = await addLayer(store, [fileEntry("b", "2"), whiteout("a")]);
       const directories = await work.unpack({ diffIds: [one, two, one], owners: "exact" });
-      expect(directories).toEqual([store.layers.directory(one, "exact"), store.layers.directory(two, "exact"), store.layers.directory(one, "exact")]);
-      expect(listing(directories[0] ?? "", { times: false }).map((line) => line.split(" ").slice(0, 5))).toEqual([["a", "f", "640", "5:0", "1"]]);
+      expect(directories).toEqual([
+        store.layers.directory(one, "exact"),
+        store.layers.directory(two, "exact"),
+        store.layers.directory(one, "exact"),
+      ]);
+      expect(listing(directories[0] ?? "", { times: false }).map((line) => line.split(" ").slice(0, 5))).toEqual([
+        ["a", "f", "640", "5:0", "1"],
+      ]);
       const inode = statSync(join(directories[0] ?? "", "a")).ino;
       expect(await work.unpack({ diffIds: [one], owners: "exact" })).toEqual([directories[0]]);
       expect(statSync(join(directories[0] ?? "", "a")).ino).toBe(inode);
@@ -64,7 +71,7 @@ describe.skipIf(needs("root").skip)("layers are unpacked", () => {
       expect([statSync(join(exact ?? "", "a")).uid, statSync(join(flat ?? "", "a")).uid]).toEqual([5, 0]);
     }));
 
-  it("with hard links into a layer below as copies", () =>
+  it("with their hard links", () =>
     withStore(async (store, work) => {
       const one = await addLayer(store, [fileEntry("a", "1"), hardlinkEntry("b", "a")]);
       const [directory = ""] = await work.unpack({ diffIds: [one], owners: "exact" });
@@ -133,7 +140,13 @@ describe.skipIf(needs("root").skip)("an upper", () => {
 
   it("is clamped to the epoch, itself too", () =>
     withStore(async (store, work) => {
-      const { directory, diffId } = await packed(store, work, [], { f: file("x", { mtime: old }), g: file("x", { mtime: 5 }) }, { epoch: 100 });
+      const { directory, diffId } = await packed(
+        store,
+        work,
+        [],
+        { f: file("x", { mtime: old }), g: file("x", { mtime: 5 }) },
+        { epoch: 100 },
+      );
       await work.adopt({ directory, owners: "exact" });
       const { entries } = await store.layers.tree(diffId);
       expect(entries.map((entry) => ("mtime" in entry ? entry.mtime : undefined))).toEqual([100, 5]);
@@ -143,7 +156,11 @@ describe.skipIf(needs("root").skip)("an upper", () => {
 
 describe.skipIf(needs("root").skip)("the contentId of a run", () => {
   const contentIdOf = (mtime: number, change: Partial<PackRequest> = {}, text = "x") =>
-    withStore(async (store, work) => (await packed(store, work, [], { f: file(text, { mtime }) }, { startedAtMs: 2_000_000, endedAtMs: 3_000_000, ...change })).contentId);
+    withStore(
+      async (store, work) =>
+        (await packed(store, work, [], { f: file(text, { mtime }) }, { startedAtMs: 2_000_000, endedAtMs: 3_000_000, ...change }))
+          .contentId,
+    );
 
   it("leaves out times that mean now, and counts others", async () => {
     const now = await contentIdOf(2500);

@@ -1,21 +1,23 @@
 import { describe, expect, it } from "vitest";
 import { type MerkleOptions, merkleOf } from "../../../builder/cache/merkle.ts";
-import { sourceMerkles } from "../../../builder/steps/source-merkles.ts";
 import type { CopyOperation } from "../../../builder/plan/operation.ts";
 import type { SourceNode } from "../../../builder/steps/copy-source.ts";
+import { sourceMerkles } from "../../../builder/steps/source-merkles.ts";
 import { type ByteString, bytesOf } from "../../../runtime-addon/index.ts";
 import { type Digest, digestOf } from "../../../store/digest.ts";
 import { attributes, directoryEntry, hardlinkEntry, symlinkEntry } from "../../store/layer/samples.ts";
 
 const dir = (path: string, change: object = {}) => ({ ...directoryEntry(path), ...change }) as SourceNode;
-const file = (path: string, change: object = {}) => ({ kind: "file", path: bytesOf(path), ...attributes, size: 1, ...change }) as SourceNode;
+const file = (path: string, change: object = {}) =>
+  ({ kind: "file", path: bytesOf(path), ...attributes, size: 1, ...change }) as SourceNode;
 const link = (path: string, target: string) => symlinkEntry(path, target) as SourceNode;
 const hard = (path: string, target: string) => hardlinkEntry(path, target) as SourceNode;
-const device = (path: string, major: number, kind = "char") => ({ kind, path: bytesOf(path), ...attributes, major, minor: 1 }) as SourceNode;
+const device = (path: string, major: number, kind = "char") =>
+  ({ kind, path: bytesOf(path), ...attributes, major, minor: 1 }) as SourceNode;
 
 const strict: MerkleOptions = { ignoreModes: false, ignoreOwners: false };
 /** All files have one content, but for those whose `content` says otherwise. */
-const contentOf = (node: SourceNode): Digest => digestOf((node as { content?: string }).content ?? "same");
+const contentOf = (node: SourceNode): Digest => digestOf("content" in node ? String(node.content) : "same");
 const rootOf = (nodes: readonly SourceNode[], options = strict) => merkleOf(nodes, contentOf, options).root;
 
 const tree = (change: { file?: object; sub?: object; root?: object } = {}): SourceNode[] => [
@@ -68,7 +70,10 @@ describe("the Merkle root", () => {
   it("leaves out modes or owners where they are set anyway", () => {
     const modes = tree({ file: { mode: 0o755 }, sub: { mode: 0o700 } });
     const owners = tree({ file: { uid: 7 }, sub: { gid: 7 } });
-    const [noModes, noOwners] = [{ ...strict, ignoreModes: true }, { ...strict, ignoreOwners: true }];
+    const [noModes, noOwners] = [
+      { ...strict, ignoreModes: true },
+      { ...strict, ignoreOwners: true },
+    ];
     expect(rootOf(modes, noModes)).toBe(rootOf(tree(), noModes));
     expect(rootOf(owners, noModes)).not.toBe(rootOf(tree(), noModes));
     expect(rootOf(owners, noOwners)).toBe(rootOf(tree(), noOwners));

@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { type DirectoryContext, directoryContext } from "../../../builder/context/directory.ts";
 import { parseIgnoreFile } from "../../../builder/context/ignore.ts";
-import { bufferOf, type ByteString, textOf } from "../../../runtime-addon/index.ts";
+import { type ByteString, bufferOf, textOf } from "../../../runtime-addon/index.ts";
 import { needs } from "../../support/needs.ts";
 import { temporaryDirectory } from "../../support/temporary.ts";
 import { dir, fifo, file, link, makeTree, socket, symlink, type Wanted } from "../../support/tree.ts";
@@ -40,13 +40,30 @@ describe("the context finds", () => {
   it.each<[name: string, source: string, expected: string[]]>([
     ["a file", "a.txt", ["a.txt: (file)"]],
     ["a directory with all that is in it", "sub", ["sub: (directory) c.txt deep deep/d.txt empty up"]],
-    ["everything", "", [": (directory) .hidden a.txt abs b.txt sub sub/c.txt sub/deep sub/deep/d.txt sub/empty sub/up to-a to-sub we[i]rd"]],
+    [
+      "everything",
+      "",
+      [": (directory) .hidden a.txt abs b.txt sub sub/c.txt sub/deep sub/deep/d.txt sub/empty sub/up to-a to-sub we[i]rd"],
+    ],
     ["what a symlink leads to, under the link's name", "to-a", ["to-a: (file)"]],
     ["a directory through a symlink", "to-sub", ["to-sub: (directory) c.txt deep deep/d.txt empty up"]],
     ["a file through a linked directory", "to-sub/c.txt", ["c.txt: (file)"]],
     ["through a relative symlink that goes up", "sub/up", ["up: (file)"]],
     ["through an absolute symlink, from the context's root", "abs", ["abs: (file)"]],
-    ["by a star, hidden names too", "*", [".hidden: (file)", "a.txt: (file)", "abs: (file)", "b.txt: (file)", "sub: (directory) c.txt deep deep/d.txt empty up", "to-a: (file)", "to-sub: (directory) c.txt deep deep/d.txt empty up", "we[i]rd: (file)"]],
+    [
+      "by a star, hidden names too",
+      "*",
+      [
+        ".hidden: (file)",
+        "a.txt: (file)",
+        "abs: (file)",
+        "b.txt: (file)",
+        "sub: (directory) c.txt deep deep/d.txt empty up",
+        "to-a: (file)",
+        "to-sub: (directory) c.txt deep deep/d.txt empty up",
+        "we[i]rd: (file)",
+      ],
+    ],
     ["by a star in one name", "*.txt", ["a.txt: (file)", "b.txt: (file)"]],
     ["by a star in the middle, not through symlinks", "*/c.txt", ["c.txt: (file)"]],
     ["by two stars as one", "**/c.txt", ["c.txt: (file)"]],
@@ -75,7 +92,17 @@ describe("its nodes", () => {
   it("belong to root and keep mode, time and content's place", async () => {
     const [one] = await plain.find("a.txt");
     expect(one?.list().nodes).toEqual([
-      { path: "", kind: "file", mode: 0o640, uid: 0, gid: 0, mtime: 5, mtimeNsec: 250_000_000, size: 1, content: { at: "path", root: plain.root, path: "a.txt" } },
+      {
+        path: "",
+        kind: "file",
+        mode: 0o640,
+        uid: 0,
+        gid: 0,
+        mtime: 5,
+        mtimeNsec: 250_000_000,
+        size: 1,
+        content: { at: "path", root: plain.root, path: "a.txt" },
+      },
     ]);
   });
 
@@ -101,7 +128,8 @@ describe("its nodes", () => {
 
   it("are hard links where names are one file, of the first name in the source", async () => {
     const from = await context({ "z/a": file("x"), "z/b": link("z/a"), y: link("z/a"), "z-": link("z/a") });
-    const kinds = async (source: string) => (await from.find(source))[0]?.list().nodes.map((node) => `${node.path} ${node.kind === "hardlink" ? node.target : node.kind}`);
+    const kinds = async (source: string) =>
+      (await from.find(source))[0]?.list().nodes.map((node) => `${node.path} ${node.kind === "hardlink" ? node.target : node.kind}`);
     expect(await kinds("z")).toEqual([" directory", "a file", "b a"]);
     expect(await kinds("")).toEqual([" directory", "y file", "z directory", "z/a y", "z/b y", "z- y"]);
     expect(await kinds("z/b")).toEqual([" file"]);
@@ -140,7 +168,15 @@ describe("its nodes", () => {
 });
 
 describe("an ignore file", () => {
-  const wanted = { "a.txt": file(), "b.md": file(), "dir/x": file(), "dir/keep": file(), "dir/sub/y": file(), "dir/sub/keep": file(), "other/z": file() };
+  const wanted = {
+    "a.txt": file(),
+    "b.md": file(),
+    "dir/x": file(),
+    "dir/keep": file(),
+    "dir/sub/y": file(),
+    "dir/sub/keep": file(),
+    "other/z": file(),
+  };
 
   it.each<[name: string, ignore: string, source: string, expected: string[]]>([
     ["takes a file out", "a.txt", "", [": (directory) b.md dir dir/keep dir/sub dir/sub/keep dir/sub/y dir/x other other/z"]],
@@ -224,7 +260,9 @@ describe("attacks by symlinks: nothing outside of the context is reached by", ()
   });
 
   it("a wildcard that matches links: only what is inside is found", async () => {
-    expect(await found(await context({ l1: symlink(secret), l2: symlink("x"), l3: symlink("/etc"), x: file() }), "l*")).toEqual(["l2: (file)"]);
+    expect(await found(await context({ l1: symlink(secret), l2: symlink("x"), l3: symlink("/etc"), x: file() }), "l*")).toEqual([
+      "l2: (file)",
+    ]);
   });
 
   it("a link to what the ignore file takes out, by name", async () => {
@@ -246,28 +284,31 @@ describe("attacks by symlinks: nothing outside of the context is reached by", ()
 describe("the fingerprint", () => {
   const fingerprint = async (from: DirectoryContext, source = "d") => (await from.find(source))[0]?.fingerprint;
 
-  it.each([undefined, "nothing-of-this"])("is the same while nothing changes, and another when something does (ignore file: %s)", async (ignore) => {
-    const wanted = { "d/f": file("x"), "d/l": symlink("f"), "d/e": dir(), outside: file() };
-    const from = await context(wanted, ignore);
-    const first = await fingerprint(from);
-    writeFileSync(join(from.root, "outside"), "changed");
-    expect(await fingerprint(from)).toBe(first);
-    const changes: (() => void)[] = [
-      () => writeFileSync(join(from.root, "d/f"), "longer"),
-      () => renameSync(join(from.root, "d/f"), join(from.root, "d/g")),
-      () => {
-        unlinkSync(join(from.root, "d/l"));
-        symlinkSync("h", join(from.root, "d/l"));
-      },
-      () => writeFileSync(join(from.root, "d/e/new"), ""),
-    ];
-    const seen = [first];
-    for (const change of changes) {
-      change();
-      seen.push(await fingerprint(from));
-    }
-    expect(new Set(seen).size).toBe(seen.length);
-  });
+  it.each([undefined, "nothing-of-this"])(
+    "is the same while nothing changes, and another when something does (ignore file: %s)",
+    async (ignore) => {
+      const wanted = { "d/f": file("x"), "d/l": symlink("f"), "d/e": dir(), outside: file() };
+      const from = await context(wanted, ignore);
+      const first = await fingerprint(from);
+      writeFileSync(join(from.root, "outside"), "changed");
+      expect(await fingerprint(from)).toBe(first);
+      const changes: (() => void)[] = [
+        () => writeFileSync(join(from.root, "d/f"), "longer"),
+        () => renameSync(join(from.root, "d/f"), join(from.root, "d/g")),
+        () => {
+          unlinkSync(join(from.root, "d/l"));
+          symlinkSync("h", join(from.root, "d/l"));
+        },
+        () => writeFileSync(join(from.root, "d/e/new"), ""),
+      ];
+      const seen = [first];
+      for (const change of changes) {
+        change();
+        seen.push(await fingerprint(from));
+      }
+      expect(new Set(seen).size).toBe(seen.length);
+    },
+  );
 
   it("does not see what the ignore file takes out", async () => {
     const from = await context({ "d/f": file("x"), "d/log/1": file() }, "d/log");

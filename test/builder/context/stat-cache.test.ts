@@ -45,7 +45,11 @@ describe("the stat cache", () => {
   });
 
   it("survives being written and read, names that are no UTF-8 too", () => {
-    const entries = [scanned(), scanned({ path: "\xff\xfe/\u0000" as ByteString, identity: "" as ByteString }), scanned({ path: "x".repeat(4095) as ByteString })];
+    const entries = [
+      scanned(),
+      scanned({ path: "\xff\xfe/\u0000" as ByteString, identity: "" as ByteString }),
+      scanned({ path: "x".repeat(4095) as ByteString }),
+    ];
     const cache = statCache(undefined);
     for (const [i, entry] of entries.entries()) cache.remember(entry, digestOf(`${i}`), seenAtMs);
     const read = statCache(cache.encode());
@@ -91,7 +95,8 @@ describe("bytes that encode() did not give are an empty cache:", () => {
     cache.remember(scanned({ path: "two" as ByteString }), digest, seenAtMs);
     return cache.encode();
   };
-  const known = (bytes: Buffer) => ["one", "two"].filter((path) => statCache(bytes).digest(scanned({ path: path as ByteString })) !== undefined);
+  const known = (bytes: Buffer) =>
+    ["one", "two"].filter((path) => statCache(bytes).digest(scanned({ path: path as ByteString })) !== undefined);
 
   it.each<[name: string, bytes: Buffer, expected: string[]]>([
     ["all of it", whole(), ["one", "two"]],

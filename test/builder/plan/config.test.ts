@@ -36,7 +36,13 @@ describe("config and history of", () => {
       { Env: ["P=1 2"], ExposedPorts: { "1/tcp": {}, "2/tcp": {} } },
       ["ENV P=1 2", "EXPOSE [1/tcp 2/tcp]"],
     ],
-    ["EXPOSE beside the base's", "EXPOSE 2", { ExposedPorts: { "1/tcp": {}, "2/tcp": {} } }, ["EXPOSE [2/tcp]"], { ExposedPorts: { "1/tcp": {} } }],
+    [
+      "EXPOSE beside the base's",
+      "EXPOSE 2",
+      { ExposedPorts: { "1/tcp": {}, "2/tcp": {} } },
+      ["EXPOSE [2/tcp]"],
+      { ExposedPorts: { "1/tcp": {} } },
+    ],
     ["VOLUME in words", "VOLUME /a /b", { Volumes: { "/a": {}, "/b": {} } }, ["VOLUME [/a /b]"]],
     ["VOLUME in JSON", 'VOLUME ["/a b"]', { Volumes: { "/a b": {} } }, ["VOLUME [/a b]"]],
     ["USER", "ARG U=app\nUSER $U:10", { User: "app:10" }, ["ARG U=app", "USER app:10"]],
@@ -51,7 +57,13 @@ describe("config and history of", () => {
       { Shell: ["bash", "-ec"], Cmd: ["bash", "-ec", "x"], ArgsEscaped: true },
       ["SHELL [bash -ec]", 'CMD ["bash" "-ec" "x"]'],
     ],
-    ["CMD under the base's SHELL", "CMD x", { Shell: ["ash", "-c"], Cmd: ["ash", "-c", "x"], ArgsEscaped: true }, ['CMD ["ash" "-c" "x"]'], { Shell: ["ash", "-c"] }],
+    [
+      "CMD under the base's SHELL",
+      "CMD x",
+      { Shell: ["ash", "-c"], Cmd: ["ash", "-c", "x"], ArgsEscaped: true },
+      ['CMD ["ash" "-c" "x"]'],
+      { Shell: ["ash", "-c"] },
+    ],
     ["CMD []", "CMD []", { Cmd: [], ArgsEscaped: true }, ["CMD []"], { Cmd: ["x"] }],
     ["ENTRYPOINT", 'ENTRYPOINT ["e"]', { Entrypoint: ["e"] }, ['ENTRYPOINT ["e"]']],
     ["ENTRYPOINT, which drops the base's CMD", 'ENTRYPOINT ["e"]', { Entrypoint: ["e"] }, ['ENTRYPOINT ["e"]'], { Cmd: ["x"] }],
@@ -82,8 +94,18 @@ describe("config and history of", () => {
       { Healthcheck: { Test: ["CMD", "c", "d"], StartPeriod: 3600e9, StartInterval: 20e6, Retries: 10 } },
       ['HEALTHCHECK &{["CMD" "c" "d"] "0s" "0s" "1h0m0s" "20ms" \'\\n\'}'],
     ],
-    ["HEALTHCHECK NONE", "HEALTHCHECK NONE", { Healthcheck: { Test: ["NONE"] } }, ['HEALTHCHECK &{["NONE"] "0s" "0s" "0s" "0s" \'\\x00\'}']],
-    ["MAINTAINER, whose text is taken as it is", "ENV A=1\nMAINTAINER Jo $A <jo@x>", { Env: ["A=1"] }, ["ENV A=1", "MAINTAINER Jo $A <jo@x>"]],
+    [
+      "HEALTHCHECK NONE",
+      "HEALTHCHECK NONE",
+      { Healthcheck: { Test: ["NONE"] } },
+      ['HEALTHCHECK &{["NONE"] "0s" "0s" "0s" "0s" \'\\x00\'}'],
+    ],
+    [
+      "MAINTAINER, whose text is taken as it is",
+      "ENV A=1\nMAINTAINER Jo $A <jo@x>",
+      { Env: ["A=1"] },
+      ["ENV A=1", "MAINTAINER Jo $A <jo@x>"],
+    ],
     ["ONBUILD, which has no history", "ONBUILD RUN x", { OnBuild: ["RUN x"] }, []],
   ])("%s", (_name, instructions, config, history, base) => {
     expect(result(instructions, base)).toEqual({ config, history });
@@ -96,7 +118,14 @@ describe("config and history of", () => {
 
   it("a stage on a stage is what that stage comes to, but for whose CMD it is", () => {
     const { state } = planned('FROM i AS p\nLABEL a=1\nUSER u\nWORKDIR /w\nCMD ["c"]\nFROM p\nENTRYPOINT ["e"]').target;
-    expect(state.config).toEqual({ Env: [`PATH=${defaultPath}`], Labels: { a: "1" }, User: "u", WorkingDir: "/w", ArgsEscaped: true, Entrypoint: ["e"] });
+    expect(state.config).toEqual({
+      Env: [`PATH=${defaultPath}`],
+      Labels: { a: "1" },
+      User: "u",
+      WorkingDir: "/w",
+      ArgsEscaped: true,
+      Entrypoint: ["e"],
+    });
   });
 
   it("scratch has a working directory and a search path", () => {

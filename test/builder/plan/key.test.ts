@@ -1,11 +1,28 @@
 import { describe, expect, it } from "vitest";
-import { baseChain, childChain, copyKey, type KeyContext, keyDigest, operationDigest, runKey, workdirKey } from "../../../builder/plan/key.ts";
+import {
+  baseChain,
+  childChain,
+  copyKey,
+  type KeyContext,
+  keyDigest,
+  operationDigest,
+  runKey,
+  workdirKey,
+} from "../../../builder/plan/key.ts";
 import type { CopyOperation, RunOperation, WorkdirOperation } from "../../../builder/plan/operation.ts";
 import { digestOf } from "../../../store/digest.ts";
 
 const context: KeyContext = { parent: digestOf("parent"), platform: { os: "linux", architecture: "amd64" }, writer: 1 };
 const sandbox = { owners: "exact", hosts: ["db"], hostname: "h" } as const;
-const run: RunOperation = { op: "run", args: ["sh", "-c", "x"], env: { A: "1", B: "2" }, cwd: "/w", user: "u", network: "default", documents: [] };
+const run: RunOperation = {
+  op: "run",
+  args: ["sh", "-c", "x"],
+  env: { A: "1", B: "2" },
+  cwd: "/w",
+  user: "u",
+  network: "default",
+  documents: [],
+};
 const copy: CopyOperation = { op: "copy", origin: { from: "context" }, sources: ["a"], documents: [], target: "/t", unpack: false };
 const workdir: WorkdirOperation = { op: "workdir", path: "/w", user: "u" };
 const roots = [digestOf("root")];

@@ -35,10 +35,18 @@ describe("what RUN sees of ARG and ENV", () => {
     ["ARGs and ENVs of a stage below", "FROM i AS p\nARG A=1\nENV B=2\nFROM p\nRUN x", { A: "1", B: "2" }],
     ["nothing of a stage that is only copied from", "FROM i AS p\nARG A=1\nENV B=2\nFROM i\nCOPY --from=p /x /\nRUN x", {}],
     ["no platform without declaring it", "FROM i\nRUN x", {}],
-    ["the platform once it is declared", "FROM i\nARG TARGETARCH\nARG TARGETPLATFORM\nRUN x", { TARGETARCH: "amd64", TARGETPLATFORM: "linux/amd64" }],
+    [
+      "the platform once it is declared",
+      "FROM i\nARG TARGETARCH\nARG TARGETPLATFORM\nRUN x",
+      { TARGETARCH: "amd64", TARGETPLATFORM: "linux/amd64" },
+    ],
     ["the target stage's name", "FROM i AS last\nARG TARGETSTAGE\nRUN x", { TARGETSTAGE: "last" }],
     ["a proxy variable that ARG declares", "FROM i\nARG HTTP_PROXY\nRUN x", { HTTP_PROXY: "http://p" }, { HTTP_PROXY: "http://p" }],
-    ["names that are properties of every object", "FROM i\nARG __proto__=1\nARG constructor\nENV toString=2\nRUN x", JSON.parse('{"__proto__":"1","toString":"2"}')],
+    [
+      "names that are properties of every object",
+      "FROM i\nARG __proto__=1\nARG constructor\nENV toString=2\nRUN x",
+      JSON.parse('{"__proto__":"1","toString":"2"}'),
+    ],
   ])("is %s", (_name, text, expected, buildArgs = {}) => {
     expect(Object.entries(runEnv(text, { buildArgs })).sort()).toEqual(Object.entries(expected).sort());
   });

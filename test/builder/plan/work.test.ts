@@ -49,7 +49,12 @@ describe("RUN", () => {
     ["a heredoc alone", "RUN <<EOF\na\nb\nEOF", ["/bin/sh", "-c", "a\nb\n"], "RUN /bin/sh -c a\nb\n # buildkit"],
     ["a heredoc whose tabs go", "RUN <<-EOF\n\ta\n\tb\n\tEOF", ["/bin/sh", "-c", "a\nb\n"], "RUN /bin/sh -c a\nb\n # buildkit"],
     ["a heredoc in quotes", "ENV A=1\nRUN <<'EOF'\n$A\nEOF", ["/bin/sh", "-c", "$A\n"], "RUN /bin/sh -c $A\n # buildkit"],
-    ["a heredoc that a command reads", "RUN cat <<EOF > /x\na $A\nEOF", ["/bin/sh", "-c", "cat <<EOF > /x\na $A\nEOF"], "RUN /bin/sh -c cat <<EOF > /x\na $A\nEOF # buildkit"],
+    [
+      "a heredoc that a command reads",
+      "RUN cat <<EOF > /x\na $A\nEOF",
+      ["/bin/sh", "-c", "cat <<EOF > /x\na $A\nEOF"],
+      "RUN /bin/sh -c cat <<EOF > /x\na $A\nEOF # buildkit",
+    ],
     [
       "two heredocs",
       "RUN cat <<A - <<-B\na\nA\n\tb\n\tB",
@@ -86,7 +91,16 @@ describe("RUN", () => {
 describe("COPY and ADD", () => {
   it("are everything expanded, word by word", () => {
     expect(last('ARG F="a b"\nARG T=/t\nARG O=1:2\nARG M=640\nCOPY --chown=$O --chmod=$M $F c* $T/')).toEqual({
-      operation: { op: "copy", origin: { from: "context" }, sources: ["a b", "c*"], documents: [], target: "/t/", unpack: false, chown: "1:2", chmod: "640" },
+      operation: {
+        op: "copy",
+        origin: { from: "context" },
+        sources: ["a b", "c*"],
+        documents: [],
+        target: "/t/",
+        unpack: false,
+        chown: "1:2",
+        chmod: "640",
+      },
       createdBy: "COPY --chown=1:2 --chmod=640 a b c* /t/ # buildkit",
     });
     expect(last("ADD a /t")).toEqual({
@@ -195,12 +209,20 @@ describe("WORKDIR", () => {
   });
 
   it("must not expand to nothing", () => {
-    expect(planError("FROM i\nWORKDIR $X")).toEqual({ code: "EMPTY_VALUE", message: "reading WORKDIR $X: the path expands to nothing", line: 2 });
+    expect(planError("FROM i\nWORKDIR $X")).toEqual({
+      code: "EMPTY_VALUE",
+      message: "reading WORKDIR $X: the path expands to nothing",
+      line: 2,
+    });
   });
 });
 
 describe("what is not supported has a named error:", () => {
-  const unsupported = (what: string) => ({ code: "UNSUPPORTED_FEATURE", message: `planning the build: ${what} is not supported by this version`, line: 2 });
+  const unsupported = (what: string) => ({
+    code: "UNSUPPORTED_FEATURE",
+    message: `planning the build: ${what} is not supported by this version`,
+    line: 2,
+  });
 
   it.each<[instruction: string, what: string]>([
     ["RUN --mount=type=cache,target=/c x", "RUN --mount"],
@@ -237,10 +259,15 @@ describe("what is wrong has its place:", () => {
 });
 
 describe("titles of steps", () => {
-  const titles = (text: string) => planned(text).stages.flatMap(({ fromInfo, infos }) => [fromInfo, ...infos].map(({ id, title }) => `${id} ${title}`));
+  const titles = (text: string) =>
+    planned(text).stages.flatMap(({ fromInfo, infos }) => [fromInfo, ...infos].map(({ id, title }) => `${id} ${title}`));
 
   it("count the steps that touch files, without a stage's name where there is one unnamed stage", () => {
-    expect(titles("FROM i\nENV A=1\nRUN a \\\n # no\n  b\nWORKDIR /\nCOPY <<X /t\nbody\nX")).toEqual(["1 [1/3] FROM i", "2 [2/3] RUN a   b", "3 [3/3] COPY <<X /t"]);
+    expect(titles("FROM i\nENV A=1\nRUN a \\\n # no\n  b\nWORKDIR /\nCOPY <<X /t\nbody\nX")).toEqual([
+      "1 [1/3] FROM i",
+      "2 [2/3] RUN a   b",
+      "3 [3/3] COPY <<X /t",
+    ]);
   });
 
   it("name the stage where there are several", () => {

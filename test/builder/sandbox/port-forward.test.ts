@@ -1,7 +1,7 @@
 import { connect, createServer, type Server, type Socket } from "node:net";
 import { afterEach, describe, expect, it } from "vitest";
-import { publishPorts } from "../../../builder/sandbox/port-forward.ts";
 import type { PortMapping } from "../../../builder/run-options.ts";
+import { publishPorts } from "../../../builder/sandbox/port-forward.ts";
 
 const open: { close(): Promise<void> }[] = [];
 afterEach(async () => {
@@ -132,16 +132,25 @@ describe("a port that cannot be published", () => {
       { hostPort: first, hostAddress: "127.0.0.1", containerPort: taken, protocol: "tcp" },
       { hostPort: taken, hostAddress: "127.0.0.1", containerPort: 1, protocol: "tcp" },
     ] as const;
-    await expect(publishPorts(ports)).rejects.toMatchObject({ code: "PORT_IN_USE", message: `publishing port ${taken}: another program listens on it` });
+    await expect(publishPorts(ports)).rejects.toMatchObject({
+      code: "PORT_IN_USE",
+      message: `publishing port ${taken}: another program listens on it`,
+    });
     await expect(exchange(first, Buffer.alloc(0))).rejects.toMatchObject({ code: "ECONNREFUSED" });
   });
 
   it("is on an address that is not this machine's", async () => {
-    await expect(publishPorts([{ hostPort: 0, hostAddress: "192.0.2.1", containerPort: 1, protocol: "tcp" }])).rejects.toMatchObject({ code: "PORT_UNAVAILABLE" });
+    await expect(publishPorts([{ hostPort: 0, hostAddress: "192.0.2.1", containerPort: 1, protocol: "tcp" }])).rejects.toMatchObject({
+      code: "PORT_UNAVAILABLE",
+    });
   });
 
   it.each<[name: string, port: PortMapping, message: string]>([
-    ["udp under another number", { hostPort: 1, containerPort: 2, protocol: "udp" }, "publishing 1:2/udp: only tcp ports can be mapped to another number"],
+    [
+      "udp under another number",
+      { hostPort: 1, containerPort: 2, protocol: "udp" },
+      "publishing 1:2/udp: only tcp ports can be mapped to another number",
+    ],
     [
       "the same number on one address",
       { hostAddress: "127.0.0.1", hostPort: 1, containerPort: 1, protocol: "tcp" },

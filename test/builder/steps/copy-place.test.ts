@@ -3,7 +3,13 @@ import { parseChmod } from "../../../builder/dockerfile/chmod.ts";
 import { type PlacedSource, type Placement, placeSources } from "../../../builder/steps/copy-place.ts";
 import { type ByteString, bytesOf } from "../../../runtime-addon/index.ts";
 import type { SourceEntry } from "../../../store/layer/entry.ts";
-import { attributes, directoryEntry as dir, fileEntry as file, hardlinkEntry as hard, symlinkEntry as link } from "../../store/layer/samples.ts";
+import {
+  attributes,
+  directoryEntry as dir,
+  fileEntry as file,
+  hardlinkEntry as hard,
+  symlinkEntry as link,
+} from "../../store/layer/samples.ts";
 import { handmadeRootfs, shown, source } from "./trees.ts";
 
 const one = (name: string, owned: object = {}) => source(name, file("", "x", owned));
@@ -37,7 +43,12 @@ describe("COPY of a file", () => {
     ["to a new directory", [one("a")], "/n/", ["d 755 0:0 1000000000 n", "f 644 0:0 1000000000 n/a"]],
     ["into a directory there is, without a slash", [one("a")], "/srv", [SRV, "f 644 0:0 1000000000 srv/a"]],
     ["into a directory there is, with a slash", [one("a")], "/srv/", [SRV, "f 644 0:0 1000000000 srv/a"]],
-    ["under parents that are missing", [one("a")], "/x/y/z", ["d 755 0:0 1000000000 x", "d 755 0:0 1000000000 x/y", "f 644 0:0 1000000000 x/y/z"]],
+    [
+      "under parents that are missing",
+      [one("a")],
+      "/x/y/z",
+      ["d 755 0:0 1000000000 x", "d 755 0:0 1000000000 x/y", "f 644 0:0 1000000000 x/y/z"],
+    ],
     ["under parents that are there: they stay as they are", [one("a")], "/etc/b", [ETC, "f 644 0:0 1000000000 etc/b"]],
     ["over a file", [one("a")], "/etc/conf", [ETC, "f 644 0:0 1000000000 etc/conf"]],
     ["to a symlink to a directory", [one("a")], "/lnk", [SRV, "f 644 0:0 1000000000 srv/a"]],
@@ -46,9 +57,19 @@ describe("COPY of a file", () => {
     ["through a symlink in the middle", [one("a")], "/lnk/data/b", [SRV, DATA, "f 644 0:0 1000000000 srv/data/b"]],
     ["to a symlink to a file: the file is replaced", [one("a")], "/etc/to-conf", [ETC, "f 644 0:0 1000000000 etc/conf"]],
     ["to a symlink to nothing: that is made", [one("a")], "/dangling", ["d 755 0:0 1000000000 new", "f 644 0:0 1000000000 new/place"]],
-    ["into a directory where a symlink has its name: the link is replaced", [one("to-conf")], "/etc/", [ETC, "f 644 0:0 1000000000 etc/to-conf"]],
+    [
+      "into a directory where a symlink has its name: the link is replaced",
+      [one("to-conf")],
+      "/etc/",
+      [ETC, "f 644 0:0 1000000000 etc/to-conf"],
+    ],
     ["with its mode, owner and time", [one("a", { mode: 0o4751, uid: 8, gid: 9, mtime: -3, mtimeNsec: 5 })], "/b", ["f 4751 8:9 -3.5 b"]],
-    ["of which the newest dates new parents", [one("a", { mtime: 2, mtimeNsec: 1 }), one("b", { mtime: 2 })], "/n/", ["d 755 0:0 2.1 n", "f 644 0:0 2.1 n/a", "f 644 0:0 2 n/b"]],
+    [
+      "of which the newest dates new parents",
+      [one("a", { mtime: 2, mtimeNsec: 1 }), one("b", { mtime: 2 })],
+      "/n/",
+      ["d 755 0:0 2.1 n", "f 644 0:0 2.1 n/a", "f 644 0:0 2 n/b"],
+    ],
   ])("%s", (_name, sources, target, expected, more) => {
     expect(place(sources, target, more)).toEqual(expected);
   });
@@ -66,8 +87,20 @@ describe("COPY of a file", () => {
 });
 
 describe("COPY of a directory", () => {
-  const tree = source("d", dir("", { mode: 0o711, mtime: 20 }), file("f"), dir("s", { mode: 0o700, uid: 1, mtime: 21 }), file("s/g"), link("s/l", "/etc"));
-  const inside = (path: string) => [`f 644 0:0 1000000000 ${path}f`, `d 700 1:0 21 ${path}s`, `f 644 0:0 1000000000 ${path}s/g`, `l 777 0:0 1000000000 ${path}s/l -> /etc`];
+  const tree = source(
+    "d",
+    dir("", { mode: 0o711, mtime: 20 }),
+    file("f"),
+    dir("s", { mode: 0o700, uid: 1, mtime: 21 }),
+    file("s/g"),
+    link("s/l", "/etc"),
+  );
+  const inside = (path: string) => [
+    `f 644 0:0 1000000000 ${path}f`,
+    `d 700 1:0 21 ${path}s`,
+    `f 644 0:0 1000000000 ${path}s/g`,
+    `l 777 0:0 1000000000 ${path}s/l -> /etc`,
+  ];
 
   it.each<Row>([
     ["takes what is in it, not the directory", [tree], "/", inside("")],
@@ -75,17 +108,47 @@ describe("COPY of a directory", () => {
     ["makes a new directory, slash or not", [tree], "/n/", ["d 711 0:0 20 n", ...inside("n/")]],
     ["leaves a directory that is there as it is", [tree], "/etc", [ETC, ...inside("etc/")]],
     ["goes through symlinks of the target", [tree], "/lnk/data", [SRV, DATA, ...inside("srv/data/")]],
-    ["gives nested directories that are there the source's attributes", [source("d", dir("data", { mode: 0o711, uid: 2, mtime: 8 }))], "/srv", [SRV, "d 711 2:0 8 srv/data"]],
-    ["merges two", [source("a", file("x")), source("b", file("y"))], "/n/", ["d 755 0:0 1000000000 n", "f 644 0:0 1000000000 n/x", "f 644 0:0 1000000000 n/y"]],
-    ["lets the last of equal names win", [source("a", file("x", "", { mode: 0o600 })), source("b", file("x"))], "/n/", ["d 755 0:0 1000000000 n", "f 644 0:0 1000000000 n/x"]],
+    [
+      "gives nested directories that are there the source's attributes",
+      [source("d", dir("data", { mode: 0o711, uid: 2, mtime: 8 }))],
+      "/srv",
+      [SRV, "d 711 2:0 8 srv/data"],
+    ],
+    [
+      "merges two",
+      [source("a", file("x")), source("b", file("y"))],
+      "/n/",
+      ["d 755 0:0 1000000000 n", "f 644 0:0 1000000000 n/x", "f 644 0:0 1000000000 n/y"],
+    ],
+    [
+      "lets the last of equal names win",
+      [source("a", file("x", "", { mode: 0o600 })), source("b", file("x"))],
+      "/n/",
+      ["d 755 0:0 1000000000 n", "f 644 0:0 1000000000 n/x"],
+    ],
     ["replaces a file", [source("d", file("conf", "", { mode: 0o600 }))], "/etc", [ETC, "f 600 0:0 1000000000 etc/conf"]],
     ["replaces a symlink by a file", [source("d", file("to-conf"))], "/etc", [ETC, "f 644 0:0 1000000000 etc/to-conf"]],
     ["replaces a file by a symlink", [source("d", link("conf", "x"))], "/etc", [ETC, "l 777 0:0 1000000000 etc/conf -> x"]],
-    ["keeps hard links inside it", [source("d", file("a"), hard("b", "a"))], "/n/m", ["d 755 0:0 1000000000 n", "d 755 0:0 1000000000 n/m", "f 644 0:0 1000000000 n/m/a", "h 644 0:0 1000000000 n/m/b = n/m/a"]],
-    ["that is a whole context dates a new directory by its files", [source("", dir("", { mtime: 99 }), file("f", "", { mtime: 10 }))], "/n", ["d 755 0:0 10 n", "f 644 0:0 10 n/f"]],
+    [
+      "keeps hard links inside it",
+      [source("d", file("a"), hard("b", "a"))],
+      "/n/m",
+      ["d 755 0:0 1000000000 n", "d 755 0:0 1000000000 n/m", "f 644 0:0 1000000000 n/m/a", "h 644 0:0 1000000000 n/m/b = n/m/a"],
+    ],
+    [
+      "that is a whole context dates a new directory by its files",
+      [source("", dir("", { mtime: 99 }), file("f", "", { mtime: 10 }))],
+      "/n",
+      ["d 755 0:0 10 n", "f 644 0:0 10 n/f"],
+    ],
     ["that is empty", [source("d", dir("", { mtime: 9 }))], "/n", ["d 755 0:0 9 n"]],
     ["that is an empty context", [source("", dir("", { mtime: 9 }))], "/n", ["d 755 0:0 0 n"]],
-    ["beside a file, flattened into one directory", [source("d", file("x")), one("a")], "/n/", ["d 755 0:0 1000000000 n", "f 644 0:0 1000000000 n/a", "f 644 0:0 1000000000 n/x"]],
+    [
+      "beside a file, flattened into one directory",
+      [source("d", file("x")), one("a")],
+      "/n/",
+      ["d 755 0:0 1000000000 n", "f 644 0:0 1000000000 n/a", "f 644 0:0 1000000000 n/x"],
+    ],
   ])("%s", (_name, sources, target, expected, more) => {
     expect(place(sources, target, more)).toEqual(expected);
   });
@@ -97,7 +160,10 @@ describe("COPY of a directory", () => {
   });
 
   it("places 30,000 files in well under a second", () => {
-    const nodes = Array.from({ length: 300 }, (_, i) => [dir(`d${i}`), ...Array.from({ length: 99 }, (_, j) => file(`d${i}/f${j}`))]).flat();
+    const nodes = Array.from({ length: 300 }, (_, i) => [
+      dir(`d${i}`),
+      ...Array.from({ length: 99 }, (_, j) => file(`d${i}/f${j}`)),
+    ]).flat();
     const started = performance.now();
     expect(place([source("d", ...nodes)], "/n")).toHaveLength(30_001);
     expect(performance.now() - started).toBeLessThan(2000);
@@ -111,14 +177,28 @@ describe("COPY of nothing", () => {
 });
 
 describe("--chown and --chmod", () => {
-  const tree = source("d", dir("", { mtime: 2 }), file("f", "", { mode: 0o4640, mtime: 1 }), link("l", "f", { mtime: 1 }), dir("s", { mtime: 1 }), hard("h", "f", { mtime: 1 }));
+  const tree = source(
+    "d",
+    dir("", { mtime: 2 }),
+    file("f", "", { mode: 0o4640, mtime: 1 }),
+    link("l", "f", { mtime: 1 }),
+    dir("s", { mtime: 1 }),
+    hard("h", "f", { mtime: 1 }),
+  );
   const owner = { uid: 7, gid: 8 };
 
   it.each<[name: string, more: Partial<Placement>, expected: string[]]>([
     [
       "an owner is everything's, of new parents too",
       { owner },
-      ["d 755 7:8 2 n", "d 755 7:8 2 n/m", "f 4640 7:8 1 n/m/f", "h 644 7:8 1 n/m/h = n/m/f", "l 777 7:8 1 n/m/l -> f", "d 755 7:8 1 n/m/s"],
+      [
+        "d 755 7:8 2 n",
+        "d 755 7:8 2 n/m",
+        "f 4640 7:8 1 n/m/f",
+        "h 644 7:8 1 n/m/h = n/m/f",
+        "l 777 7:8 1 n/m/l -> f",
+        "d 755 7:8 1 n/m/s",
+      ],
     ],
     [
       "a number is the mode of files, directories and new parents, not of symlinks",
@@ -128,12 +208,26 @@ describe("--chown and --chmod", () => {
     [
       "setuid is set behind an owner",
       { owner, chmod: parseChmod("4755") },
-      ["d 4755 7:8 2 n", "d 4755 7:8 2 n/m", "f 4755 7:8 1 n/m/f", "h 4755 7:8 1 n/m/h = n/m/f", "l 777 7:8 1 n/m/l -> f", "d 4755 7:8 1 n/m/s"],
+      [
+        "d 4755 7:8 2 n",
+        "d 4755 7:8 2 n/m",
+        "f 4755 7:8 1 n/m/f",
+        "h 4755 7:8 1 n/m/h = n/m/f",
+        "l 777 7:8 1 n/m/l -> f",
+        "d 4755 7:8 1 n/m/s",
+      ],
     ],
     [
       "a symbolic mode changes what is there, and leaves new parents 0755",
       { chmod: parseChmod("g-rx,o=X") },
-      ["d 755 0:0 2 n", "d 701 0:0 2 n/m", "f 4600 0:0 1 n/m/f", "h 600 0:0 1 n/m/h = n/m/f", "l 777 0:0 1 n/m/l -> f", "d 701 0:0 1 n/m/s"],
+      [
+        "d 755 0:0 2 n",
+        "d 701 0:0 2 n/m",
+        "f 4600 0:0 1 n/m/f",
+        "h 600 0:0 1 n/m/h = n/m/f",
+        "l 777 0:0 1 n/m/l -> f",
+        "d 701 0:0 1 n/m/s",
+      ],
     ],
   ])("%s", (_name, more, expected) => {
     expect(place([tree], "/n/m", more)).toEqual(expected);
@@ -155,17 +249,53 @@ describe("an archive is unpacked", () => {
     ["into a directory that is made", [archive(file("f", "", { mtime: 3 }))], "/n", ["d 755 0:0 3 n", "f 644 0:0 3 n/f"]],
     ["into a directory there is", [archive(file("f"))], "/etc", [ETC, "f 644 0:0 1000000000 etc/f"]],
     ["with its own owners and modes", [archive(file("f", "", { mode: 0o4711, uid: 5, gid: 6 }))], "/", ["f 4711 5:6 1000000000 f"]],
-    ["with the owner of --chown and its own modes", [archive(dir("d", { mode: 0o700 }), file("d/f"))], "/n", ["d 755 7:8 1000000000 n", "d 700 7:8 1000000000 n/d", "f 644 7:8 1000000000 n/d/f"], { owner: { uid: 7, gid: 8 }, chmod: parseChmod("600") }],
-    ["with directories that it does not name", [archive(file("a/b/f"))], "/", ["d 755 0:0 1000000000 a", "d 755 0:0 1000000000 a/b", "f 644 0:0 1000000000 a/b/f"]],
+    [
+      "with the owner of --chown and its own modes",
+      [archive(dir("d", { mode: 0o700 }), file("d/f"))],
+      "/n",
+      ["d 755 7:8 1000000000 n", "d 700 7:8 1000000000 n/d", "f 644 7:8 1000000000 n/d/f"],
+      { owner: { uid: 7, gid: 8 }, chmod: parseChmod("600") },
+    ],
+    [
+      "with directories that it does not name",
+      [archive(file("a/b/f"))],
+      "/",
+      ["d 755 0:0 1000000000 a", "d 755 0:0 1000000000 a/b", "f 644 0:0 1000000000 a/b/f"],
+    ],
     ["below directories that are there", [archive(file("srv/data/f"))], "/", [SRV, DATA, "f 644 0:0 1000000000 srv/data/f"]],
-    ["over a file where it has a directory", [archive(dir("etc"), dir("etc/conf"), file("etc/conf/f"))], "/", ["d 755 0:0 1000000000 etc", "d 755 0:0 1000000000 etc/conf", "f 644 0:0 1000000000 etc/conf/f"]],
+    [
+      "over a file where it has a directory",
+      [archive(dir("etc"), dir("etc/conf"), file("etc/conf/f"))],
+      "/",
+      ["d 755 0:0 1000000000 etc", "d 755 0:0 1000000000 etc/conf", "f 644 0:0 1000000000 etc/conf/f"],
+    ],
     ["over a directory where it has a file", [archive(file("srv"))], "/", ["f 644 0:0 1000000000 srv"]],
-    ["over a symlink where it has a directory", [archive(dir("lnk"), file("lnk/f"))], "/", ["d 755 0:0 1000000000 lnk", "f 644 0:0 1000000000 lnk/f"]],
+    [
+      "over a symlink where it has a directory",
+      [archive(dir("lnk"), file("lnk/f"))],
+      "/",
+      ["d 755 0:0 1000000000 lnk", "f 644 0:0 1000000000 lnk/f"],
+    ],
     ["through a symlink where it names no directory", [archive(file("lnk/f"))], "/", [SRV, "f 644 0:0 1000000000 srv/f"]],
-    ["through a symlink to directories that are not there", [archive(file("lnk/p/q"))], "/", [SRV, "d 755 0:0 1000000000 srv/p", "f 644 0:0 1000000000 srv/p/q"]],
+    [
+      "through a symlink to directories that are not there",
+      [archive(file("lnk/p/q"))],
+      "/",
+      [SRV, "d 755 0:0 1000000000 srv/p", "f 644 0:0 1000000000 srv/p/q"],
+    ],
     ["over what another put there", [archive(dir("a"), file("a/f")), archive(file("a"))], "/", ["f 644 0:0 1000000000 a"]],
-    ["with its hard links", [archive(file("a"), hard("b", "a"))], "/n", ["d 755 0:0 1000000000 n", "f 644 0:0 1000000000 n/a", "h 644 0:0 1000000000 n/b = n/a"]],
-    ["beside a file that is none", [archive(file("f")), one("plain")], "/n/", ["d 755 0:0 1000000000 n", "f 644 0:0 1000000000 n/f", "f 644 0:0 1000000000 n/plain"]],
+    [
+      "with its hard links",
+      [archive(file("a"), hard("b", "a"))],
+      "/n",
+      ["d 755 0:0 1000000000 n", "f 644 0:0 1000000000 n/a", "h 644 0:0 1000000000 n/b = n/a"],
+    ],
+    [
+      "beside a file that is none",
+      [archive(file("f")), one("plain")],
+      "/n/",
+      ["d 755 0:0 1000000000 n", "f 644 0:0 1000000000 n/f", "f 644 0:0 1000000000 n/plain"],
+    ],
   ])("%s", (_name, sources, target, expected, more) => {
     expect(place(sources, target, more)).toEqual(expected);
   });
@@ -173,7 +303,10 @@ describe("an archive is unpacked", () => {
   it("never outside of the target: a name below a symlink of the image that leads out", () => {
     const parent = [dir("in"), link("in/out", "/etc"), dir("etc")];
     expect(() => place([archive(file("out/passwd"))], "/in", {}, parent)).toThrow(
-      expect.objectContaining({ code: "UNSAFE_PATH", message: 'unpacking "out/passwd" to /in: a symlink there leads out of the directory' }),
+      expect.objectContaining({
+        code: "UNSAFE_PATH",
+        message: 'unpacking "out/passwd" to /in: a symlink there leads out of the directory',
+      }),
     );
   });
 
@@ -194,11 +327,36 @@ describe("COPY fails:", () => {
     ["a file below a file", [one("a")], "/etc/conf/x", noDirectory("/etc/conf")],
     ["a directory below a file", [source("d", file("f"))], "/etc/conf/x", noDirectory("/etc/conf")],
     ["an archive onto a file", [{ ...source("a", file("f")), unpacked: true }], "/etc/conf", noDirectory("/etc/conf")],
-    ["a file over a directory", [one("data")], "/srv/", { code: "COPY_OVER_DIRECTORY", message: 'copying to "/srv/data": a file cannot replace a directory' }],
-    ["a file over a directory in the tree", [source("d", file("data"))], "/srv", { code: "COPY_OVER_DIRECTORY", message: 'copying to "/srv/data": a file cannot replace a directory' }],
-    ["a symlink over a directory in the tree", [source("d", link("data", "x"))], "/srv", { code: "COPY_OVER_DIRECTORY", message: 'copying to "/srv/data": a file cannot replace a directory' }],
-    ["two files to one name", [one("a"), one("b")], "/n", { code: "COPY_TARGET_NOT_DIRECTORY", message: 'copying several sources to "/n": it is not a directory' }],
-    ["two files to one file", [one("a"), one("b")], "/etc/conf", { code: "COPY_TARGET_NOT_DIRECTORY", message: 'copying several sources to "/etc/conf": it is not a directory' }],
+    [
+      "a file over a directory",
+      [one("data")],
+      "/srv/",
+      { code: "COPY_OVER_DIRECTORY", message: 'copying to "/srv/data": a file cannot replace a directory' },
+    ],
+    [
+      "a file over a directory in the tree",
+      [source("d", file("data"))],
+      "/srv",
+      { code: "COPY_OVER_DIRECTORY", message: 'copying to "/srv/data": a file cannot replace a directory' },
+    ],
+    [
+      "a symlink over a directory in the tree",
+      [source("d", link("data", "x"))],
+      "/srv",
+      { code: "COPY_OVER_DIRECTORY", message: 'copying to "/srv/data": a file cannot replace a directory' },
+    ],
+    [
+      "two files to one name",
+      [one("a"), one("b")],
+      "/n",
+      { code: "COPY_TARGET_NOT_DIRECTORY", message: 'copying several sources to "/n": it is not a directory' },
+    ],
+    [
+      "two files to one file",
+      [one("a"), one("b")],
+      "/etc/conf",
+      { code: "COPY_TARGET_NOT_DIRECTORY", message: 'copying several sources to "/etc/conf": it is not a directory' },
+    ],
     ["a directory of one source over a file of another", [one("x"), source("d", dir("x"))], "/n/", noDirectory("/n/x")],
     ["a target that leads in a circle", [one("a")], "/loop", { code: "SYMLINK_LOOP", message: 'resolving "/loop": too many symlinks' }],
   ])("%s", (_name, sources, target, expected) => {

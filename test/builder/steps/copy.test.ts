@@ -15,9 +15,9 @@ import { bytesOf } from "../../../runtime-addon/index.ts";
 import { digestOf } from "../../../store/digest.ts";
 import { openRootfs } from "../../../store/open-rootfs.ts";
 import type { Store } from "../../../store/store.ts";
+import { directoryEntry, fileEntry, hardlinkEntry } from "../../store/layer/samples.ts";
 import { temporaryDirectory } from "../../support/temporary.ts";
 import { dir, file, link, makeTree, symlink, type Wanted } from "../../support/tree.ts";
-import { directoryEntry, fileEntry, hardlinkEntry } from "../../store/layer/samples.ts";
 import { copyFrom, copyOperation, filesOf, layerRootfs, noFiles, stepContext, temporaryStore } from "./step-context.ts";
 import { shown } from "./trees.ts";
 
@@ -60,13 +60,19 @@ describe("COPY from the context", () => {
     const names = ["z", "a", "m/x", "m-n"];
     const forth = await directory(Object.fromEntries(names.map((name) => [name, file(name)])));
     const back = await directory(Object.fromEntries([...names].reverse().map((name) => [name, file(name)])));
-    const [first, second] = [await copyFrom(forth, copyOperation(), stepContext(one)), await copyFrom(back, copyOperation(), stepContext(two))];
+    const [first, second] = [
+      await copyFrom(forth, copyOperation(), stepContext(one)),
+      await copyFrom(back, copyOperation(), stepContext(two)),
+    ];
     expect([first.layer.diffId, first.layer.contentId]).toEqual([second.layer.diffId, second.layer.contentId]);
   });
 
   it("writes heredocs", async () => {
     await using store = await temporaryStore();
-    const documents = [{ name: "one.txt", content: "1 ü\n" }, { name: "two", content: "" }];
+    const documents = [
+      { name: "one.txt", content: "1 ü\n" },
+      { name: "two", content: "" },
+    ];
     const outcome = await copyFrom(await directory({}), copyOperation({ sources: [], documents, target: "/t/" }), stepContext(store));
     expect(await entriesOf(store, outcome)).toEqual(["d 755 0:0 0 t", "f 644 0:0 0 t/one.txt", "f 644 0:0 0 t/two"]);
     expect(Buffer.from(await contentOf(store, outcome, "t/one.txt"), "latin1").toString()).toBe("1 ü\n");
@@ -82,17 +88,29 @@ describe("COPY from the context", () => {
     await using store = await temporaryStore();
     const files = await filesOf(store, [directoryEntry("etc", { mtime: 4 }), fileEntry("etc/passwd", "app:x:7:8::/:\n")]);
     const root = await directory({ f: file("x") });
-    const outcome = await copyFrom(root, copyOperation({ sources: ["f"], target: "/etc/f", chown: "app", chmod: "u=rwX,go=" }), stepContext(store), { files });
+    const outcome = await copyFrom(
+      root,
+      copyOperation({ sources: ["f"], target: "/etc/f", chown: "app", chmod: "u=rwX,go=" }),
+      stepContext(store),
+      { files },
+    );
     expect(await entriesOf(store, outcome)).toEqual(["d 755 0:0 4 etc", "f 600 7:8 1000000000 etc/f"]);
-    await expect(copyFrom(root, copyOperation({ sources: ["f"], chown: "nobody" }), stepContext(store), { files })).rejects.toMatchObject({ code: "UNKNOWN_USER" });
+    await expect(copyFrom(root, copyOperation({ sources: ["f"], chown: "nobody" }), stepContext(store), { files })).rejects.toMatchObject({
+      code: "UNKNOWN_USER",
+    });
   });
 
   it("clamps times to the epoch", async () => {
     await using store = await temporaryStore();
     const root = await directory({ new: file("", { mtime: 900.5 }), old: file("", { mtime: 100.25 }), same: file("", { mtime: 500 }) });
     const outcome = await copyFrom(root, copyOperation({ target: "/t" }), stepContext(store, { epoch: 500 }));
-    expect(await entriesOf(store, outcome)).toEqual(["d 755 0:0 500 t", "f 644 0:0 500 t/new", "f 644 0:0 100.250000000 t/old", "f 644 0:0 500 t/same"]);
-    expect(outcome.created).toBe("1970-01-01T00:08:20.000Z");
+    expect(await entriesOf(store, outcome)).toEqual([
+      "d 755 0:0 500 t",
+      "f 644 0:0 500 t/new",
+      "f 644 0:0 100.250000000 t/old",
+      "f 644 0:0 500 t/same",
+    ]);
+    expect(outcome.created).toBe("1970-01-01T00:08:20Z");
   });
 });
 
@@ -124,20 +142,26 @@ describe("a second COPY is cached", () => {
       },
     ],
     ["something else changed", (root) => writeFileSync(join(root, "other"), "changed")],
-    ["a file came and went", (root) => {
-      writeFileSync(join(root, "d/h"), "");
-      unlinkSync(join(root, "d/h"));
-    }],
+    [
+      "a file came and went",
+      (root) => {
+        writeFileSync(join(root, "d/h"), "");
+        unlinkSync(join(root, "d/h"));
+      },
+    ],
   ])("when %s", async (_name, change) => {
     expect(await again(change)).toBe(true);
   });
 
   it.each<[name: string, change: Change, second?: Partial<CopyOperation>]>([
     ["a content changed", (root) => writeFileSync(join(root, "d/f"), "onE")],
-    ["a content changed and its times were put back", (root) => {
-      writeFileSync(join(root, "d/f"), "onE");
-      utimesSync(join(root, "d/f"), 1_000_000_000, 1_000_000_000);
-    }],
+    [
+      "a content changed and its times were put back",
+      (root) => {
+        writeFileSync(join(root, "d/f"), "onE");
+        utimesSync(join(root, "d/f"), 1_000_000_000, 1_000_000_000);
+      },
+    ],
     ["a mode changed", (root) => chmodSync(join(root, "d/f"), 0o600)],
     ["a file is new", (root) => writeFileSync(join(root, "d/h"), "")],
     ["an empty directory is new", (root) => mkdirSync(join(root, "d/h"))],
@@ -239,7 +263,12 @@ describe("a second COPY is cached", () => {
 
 describe("a context that changes while it is read", () => {
   /** A COPY whose sources change each time right after they were found. */
-  async function copyWhile(change: (root: string, attempt: number) => void, root: string, context: StepContext, operation = copyOperation({ target: "/t" })) {
+  async function copyWhile(
+    change: (root: string, attempt: number) => void,
+    root: string,
+    context: StepContext,
+    operation = copyOperation({ target: "/t" }),
+  ) {
     const reader = contextReader(context.store, directoryContext(root, undefined), context.now);
     let attempt = 0;
     return copyStep(
@@ -311,7 +340,19 @@ describe("ADD", () => {
 
   async function archives(): Promise<string> {
     const root = await directory({ "in/d/f": file("text", { mode: 0o640 }), "in/d": dir({ mode: 0o711 }), "in/l": symlink("d/f") });
-    const tar = (...args: string[]) => execFileSync("tar", ["--sort=name", "--mtime=@1000", "--owner=5", "--group=6", "--numeric-owner", "-C", join(root, "in"), ...args, "d", "l"]);
+    const tar = (...args: string[]) =>
+      execFileSync("tar", [
+        "--sort=name",
+        "--mtime=@1000",
+        "--owner=5",
+        "--group=6",
+        "--numeric-owner",
+        "-C",
+        join(root, "in"),
+        ...args,
+        "d",
+        "l",
+      ]);
     tar("-cf", join(root, "a.tar"));
     writeFileSync(join(root, "a.txt"), gzipSync(tar("-cf", "-")));
     tar("-cJf", join(root, "a.tar.xz"));
@@ -393,7 +434,12 @@ describe("ADD", () => {
 describe("COPY --from", () => {
   const operation = copyOperation({ origin: { from: "stage", stage: 0 }, sources: ["app"], target: "/t/" });
 
-  async function copyStage(store: Store, entries: Parameters<typeof filesOf>[1], change: Partial<CopyOperation> = {}, context = stepContext(store)) {
+  async function copyStage(
+    store: Store,
+    entries: Parameters<typeof filesOf>[1],
+    change: Partial<CopyOperation> = {},
+    context = stepContext(store),
+  ) {
     const origin = await filesOf(store, entries);
     let opened = 0;
     const rootfs = () => {
@@ -406,12 +452,20 @@ describe("COPY --from", () => {
     return { outcome, opened: () => opened };
   }
 
-  const app = [directoryEntry("app", { mode: 0o711 }), fileEntry("app/f", "x", { uid: 5, gid: 6, mode: 0o4755 }), hardlinkEntry("app/g", "app/f")];
+  const app = [
+    directoryEntry("app", { mode: 0o711 }),
+    fileEntry("app/f", "x", { uid: 5, gid: 6, mode: 0o4755 }),
+    hardlinkEntry("app/g", "app/f"),
+  ];
 
   it("keeps owners, modes and hard links", async () => {
     await using store = await temporaryStore();
     const { outcome } = await copyStage(store, app);
-    expect(await entriesOf(store, outcome)).toEqual(["d 711 0:0 1000000000 t", "f 4755 5:6 1000000000 t/f", "h 4755 5:6 1000000000 t/g = t/f"]);
+    expect(await entriesOf(store, outcome)).toEqual([
+      "d 711 0:0 1000000000 t",
+      "f 4755 5:6 1000000000 t/f",
+      "h 4755 5:6 1000000000 t/g = t/f",
+    ]);
     expect(await contentOf(store, outcome, "t/g")).toBe("x");
   });
 
@@ -458,7 +512,7 @@ describe("a record", () => {
     expect(known).toEqual({
       version: 1,
       layer: outcome.layer,
-      created: "2023-11-14T22:13:20.000Z",
+      created: "2023-11-14T22:13:20Z",
       key: {
         chmod: null,
         chown: "0",

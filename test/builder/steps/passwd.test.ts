@@ -1,5 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { resolveOwner, resolveUser } from "../../../builder/steps/passwd.ts";
+import type { SourceEntry } from "../../../store/layer/entry.ts";
 import type { Rootfs } from "../../../store/layer/rootfs.ts";
 import { directoryEntry, fileEntry, symlinkEntry } from "../../store/layer/samples.ts";
 import { handmadeRootfs, writtenRootfs } from "./trees.ts";
@@ -104,10 +105,14 @@ describe("a user or group that nobody is", () => {
 });
 
 describe("attacks on the files", () => {
-  const withEtc = async (...entries: Parameters<typeof writtenRootfs>[0]): Promise<Rootfs> => writtenRootfs([directoryEntry("etc"), ...entries]);
+  const withEtc = async (...entries: readonly SourceEntry[]): Promise<Rootfs> => writtenRootfs([directoryEntry("etc"), ...entries]);
 
   it("passwd as a symlink leads within the image", async () => {
-    const rootfs = await withEtc(symlinkEntry("etc/passwd", "../../../../lib/passwd"), directoryEntry("lib"), fileEntry("lib/passwd", "in:x:5:6::/:\n"));
+    const rootfs = await withEtc(
+      symlinkEntry("etc/passwd", "../../../../lib/passwd"),
+      directoryEntry("lib"),
+      fileEntry("lib/passwd", "in:x:5:6::/:\n"),
+    );
     expect(await resolveOwner(rootfs, "in")).toEqual({ uid: 5, gid: 6 });
   });
 

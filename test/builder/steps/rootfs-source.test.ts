@@ -2,8 +2,16 @@ import { describe, expect, it } from "vitest";
 import { findInRootfs, toCopySource, toHashable } from "../../../builder/steps/rootfs-source.ts";
 import { type ByteString, textOf } from "../../../runtime-addon/index.ts";
 import { digestOf } from "../../../store/digest.ts";
+import type { SourceEntry } from "../../../store/layer/entry.ts";
 import type { Rootfs } from "../../../store/layer/rootfs.ts";
-import { directoryEntry as dir, fileEntry as file, hardlinkEntry as hard, symlinkEntry as link, opaque, whiteout } from "../../store/layer/samples.ts";
+import {
+  directoryEntry as dir,
+  fileEntry as file,
+  hardlinkEntry as hard,
+  symlinkEntry as link,
+  opaque,
+  whiteout,
+} from "../../store/layer/samples.ts";
 import { handmadeRootfs, writtenRootfs } from "./trees.ts";
 
 const rootfs = handmadeRootfs(
@@ -41,12 +49,22 @@ describe("COPY --from finds", () => {
   it.each<[name: string, source: string, expected: string[]]>([
     ["a file", "app/a.txt", ["a.txt: (file)"]],
     ["a directory with all that is in it", "app", ["app: (directory) .hidden a.txt b.txt sub sub/c.txt to-a to-sub"]],
-    ["the root", "", [": (directory) app app/.hidden app/a.txt app/b.txt app/sub app/sub/c.txt app/to-a app/to-sub current dangling loop n\xff out replaced replaced/new"]],
+    [
+      "the root",
+      "",
+      [
+        ": (directory) app app/.hidden app/a.txt app/b.txt app/sub app/sub/c.txt app/to-a app/to-sub current dangling loop n\xff out replaced replaced/new",
+      ],
+    ],
     ["what a symlink leads to, under the link's name", "app/to-a", ["to-a: (file)"]],
     ["a directory through a symlink", "app/to-sub", ["to-sub: (directory) c.txt"]],
     ["through an absolute symlink, from the root", "current/sub/c.txt", ["c.txt: (file)"]],
     ["what an upper layer put in an opaque directory", "replaced", ["replaced: (directory) new"]],
-    ["by a star, hidden names too", "app/*", [".hidden: (file)", "a.txt: (file)", "b.txt: (file)", "sub: (directory) c.txt", "to-a: (file)", "to-sub: (directory) c.txt"]],
+    [
+      "by a star, hidden names too",
+      "app/*",
+      [".hidden: (file)", "a.txt: (file)", "b.txt: (file)", "sub: (directory) c.txt", "to-a: (file)", "to-sub: (directory) c.txt"],
+    ],
     ["by a star in one name", "app/*.txt", ["a.txt: (file)", "b.txt: (file)"]],
     ["by a star in the middle, not through symlinks", "app/*/c.txt", ["c.txt: (file)"]],
     ["by a question mark", "app/?.txt", ["a.txt: (file)", "b.txt: (file)"]],
@@ -62,7 +80,10 @@ describe("COPY --from finds", () => {
 
   it.each(["nope", "gone", "gone/x", "replaced/old", "dangling", "app/a.txt/x", "etc/passwd"])("no %s", (source) => {
     expect(() => found(source)).toThrow(
-      expect.objectContaining({ code: "COPY_SOURCE_NOT_FOUND", message: `looking for "/${source}" in stage "s": no such file or directory` }),
+      expect.objectContaining({
+        code: "COPY_SOURCE_NOT_FOUND",
+        message: `looking for "/${source}" in stage "s": no such file or directory`,
+      }),
     );
   });
 
@@ -103,7 +124,7 @@ describe("its nodes", () => {
     expect(nodes).toMatchObject([{ path: "", kind: "file", size: 2, content: { at: "tar", offset: 3 * 512 } }]);
   });
 
-  it.each<[name: string, layers: Parameters<typeof handmadeRootfs>, source: string, expected: string[]]>([
+  it.each<[name: string, layers: SourceEntry[][], source: string, expected: string[]]>([
     ["keep hard links of each other", [[file("a", "x"), hard("b", "a")]], "", ["a file", "b hardlink a"]],
     ["keep three", [[file("d/a", "x"), hard("d/b", "d/a"), hard("d/c", "d/a")]], "d", ["a file", "b hardlink a", "c hardlink a"]],
     ["link to the first name inside the source", [[file("a", "x"), hard("d/b", "a"), hard("d/c", "a")]], "d", ["b file", "c hardlink b"]],

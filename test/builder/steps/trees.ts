@@ -7,8 +7,8 @@ import type { SourceEntry, TreeEntry } from "../../../store/layer/entry.ts";
 import { type Rootfs, stackRootfs } from "../../../store/layer/rootfs.ts";
 import { writeLayer } from "../../../store/layer/tar-write.ts";
 import type { Tree } from "../../../store/layer/tree.ts";
-import { temporaryDirectory } from "../../support/temporary.ts";
 import { directoryEntry } from "../../store/layer/samples.ts";
+import { temporaryDirectory } from "../../support/temporary.ts";
 
 /** A root file system of hand-made layers, bottom first: there are no contents in it. */
 export function handmadeRootfs(...layers: readonly (readonly SourceEntry[])[]): Rootfs {

@@ -25,7 +25,12 @@ describe("WORKDIR", () => {
   it.each<[name: string, path: string, user: string, expected: string[]]>([
     ["makes a directory", "/w", "", ["d 755 0:0 0 w"]],
     ["makes what is above it too", "/a/b/c", "", ["d 755 0:0 0 a", "d 755 0:0 0 a/b", "d 755 0:0 0 a/b/c"]],
-    ["makes it below one that is there, which stays as it is and gives its time", "/srv/w", "", ["d 700 1:2 4.5 srv", "d 755 0:0 4.5 srv/w"]],
+    [
+      "makes it below one that is there, which stays as it is and gives its time",
+      "/srv/w",
+      "",
+      ["d 700 1:2 4.5 srv", "d 755 0:0 4.5 srv/w"],
+    ],
     ["makes it where a symlink leads", "/lnk/w", "", ["d 700 1:2 4.5 srv", "d 755 0:0 4.5 srv/w"]],
     ["makes it within the root, wherever a symlink leads", "/out/w", "", ["d 700 1:2 4.5 srv", "d 755 0:0 4.5 srv/w"]],
     ["makes nothing where it is there", "/srv", "", []],
@@ -56,15 +61,33 @@ describe("WORKDIR", () => {
     const run = (user: string, on: Files) => workdirStep({ op: "workdir", path: "/w", user }, on, stepContext(store, { now: () => 5 }));
     const first = await run("", files);
     expect(first).toMatchObject({ cached: false, created: "1970-01-01T00:00:00.005Z" });
-    expect(await workdirStep({ op: "workdir", path: "/w", user: "" }, files, stepContext(store, { now: () => 9 }))).toEqual({ ...first, cached: true });
+    expect(await workdirStep({ op: "workdir", path: "/w", user: "" }, files, stepContext(store, { now: () => 9 }))).toEqual({
+      ...first,
+      cached: true,
+    });
     expect([(await run("", other)).cached, (await run("app", files)).cached]).toEqual([false, false]);
   });
 
   it.each<[name: string, path: string, user: string, expected: { code: string; message: string }]>([
-    ["a file", "/etc/passwd", "", { code: "WORKDIR_NOT_DIRECTORY", message: 'making the working directory /etc/passwd: "/etc/passwd" is not a directory' }],
-    ["below a file", "/etc/passwd/w", "", { code: "WORKDIR_NOT_DIRECTORY", message: 'making the working directory /etc/passwd/w: "/etc/passwd" is not a directory' }],
+    [
+      "a file",
+      "/etc/passwd",
+      "",
+      { code: "WORKDIR_NOT_DIRECTORY", message: 'making the working directory /etc/passwd: "/etc/passwd" is not a directory' },
+    ],
+    [
+      "below a file",
+      "/etc/passwd/w",
+      "",
+      { code: "WORKDIR_NOT_DIRECTORY", message: 'making the working directory /etc/passwd/w: "/etc/passwd" is not a directory' },
+    ],
     ["where symlinks lead in a circle", "/loop", "", { code: "SYMLINK_LOOP", message: 'resolving "/loop": too many symlinks' }],
-    ["for a user that nobody is", "/w", "nobody", { code: "UNKNOWN_USER", message: `looking for the user "nobody": the image's /etc/passwd has no such name` }],
+    [
+      "for a user that nobody is",
+      "/w",
+      "nobody",
+      { code: "UNKNOWN_USER", message: `looking for the user "nobody": the image's /etc/passwd has no such name` },
+    ],
   ])("fails at %s", async (_name, path, user, expected) => {
     await using store = await temporaryStore();
     await expect(made(store, await filesOf(store, base), path, user)).rejects.toMatchObject(expected);

@@ -1,0 +1,4 @@
+/** A time as configs and histories hold it: RFC 3339 in UTC, without trailing zeros of the fraction, as Go writes it. `ms` since the epoch. */
+export function rfc3339(ms: number): string {
+  return new Date(ms).toISOString().replace(/\.?0*Z$/, "Z");
+}
