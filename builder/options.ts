@@ -1,16 +1,7 @@
+import type { ResourceLimits } from "../runtime-addon/index.ts";
 import type { EventSink } from "./progress/event.ts";
 
-/** Limits of one RUN step or container; absent means none. */
-export interface ResourceLimits {
-  readonly memoryBytes?: number;
-  /** Memory and swap together, as in Docker; -1 is unlimited. */
-  readonly memorySwapBytes?: number;
-  /** Processors' worth of time, e.g. 1.5. */
-  readonly cpus?: number;
-  readonly cpuShares?: number;
-  readonly cpusetCpus?: string;
-  readonly pids?: number;
-}
+export type { ResourceLimits };
 
 export type NetworkMode = "default" | "none" | "host";
 
