@@ -3,8 +3,7 @@
 //   node .scripts/bases.mjs debian|busybox --tar FILE     writes the root file system instead
 //   node .scripts/bases.mjs debian|busybox --path         prints where its tar is kept
 import { copyFileSync, existsSync } from "node:fs";
-import { homedir } from "node:os";
-import { join, resolve } from "node:path";
+import { resolve } from "node:path";
 import { fileURLToPath, pathToFileURL } from "node:url";
 import { parseArgs } from "node:util";
 import { BUSYBOX_CONFIG, busyboxKey, makeBusybox } from "./base-busybox.mjs";
@@ -43,7 +42,7 @@ export async function importBase(name, store) {
     console.log(`${name}: already there`);
     return;
   }
-  if (!existsSync(CLI)) throw new Error(`importing ${name}: ${CLI} is not built (npm run build)`);
+  checkBuilt();
   const changes = BASES[name].config.flatMap((change) => ["--change", change]);
   run([process.execPath, CLI, "import", "--store", store, ...changes, file, name], { quiet: true });
   console.log(`${name}: imported in ${((Date.now() - started) / 1000).toFixed(1)} s (sha256:${digest.slice(0, 12)})`);
@@ -84,14 +83,21 @@ async function main() {
     if (values.path) console.log(file);
     return;
   }
-  for (const name of names) await importBase(name, resolve(values.store ?? defaultStore()));
+  const store = resolve(values.store ?? (await defaultStore()));
+  for (const name of names) await importBase(name, store);
 }
 
 /** The store that the program uses when none is named. */
-export function defaultStore() {
-  if (process.env.TSBUILD_ROOT) return process.env.TSBUILD_ROOT;
-  if (process.getuid() === 0) return "/var/lib/tsbuild";
-  return join(process.env.XDG_DATA_HOME || join(homedir(), ".local/share"), "tsbuild");
+export async function defaultStore() {
+  checkBuilt();
+  const { defaultStoreRoot } = await import("../dist/store.js");
+  const root = defaultStoreRoot(process.env, process.getuid());
+  if (root === undefined) throw new Error("the environment names no home directory: name a store by --store DIR or TSBUILD_ROOT");
+  return root;
+}
+
+function checkBuilt() {
+  if (!existsSync(CLI)) throw new Error(`importing a base: ${CLI} is not built (npm run build)`);
 }
 
 if (import.meta.url === pathToFileURL(process.argv[1] ?? "").href) {

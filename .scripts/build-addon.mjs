@@ -42,8 +42,14 @@ function isStale(name) {
   if (!existsSync(join(folder, output)) || !existsSync(stampOf(name))) return true;
   const builtMs = statSync(stampOf(name)).mtimeMs;
   // The folder itself changes when a file is removed from it.
-  const inputs = ["binding.gyp", sources, ...readdirSync(join(folder, sources)).map((file) => join(sources, file))];
+  const inputs = ["binding.gyp", sources, ...filesIn(sources), ...filesIn("src")];
   return inputs.some((input) => statSync(join(folder, input)).mtimeMs > builtMs);
+}
+
+/** The source files in a folder, not below it: those of src itself belong to both targets. */
+function filesIn(directory) {
+  const names = readdirSync(join(folder, directory)).filter((name) => /\.(cc|h)$/.test(name));
+  return names.map((name) => join(directory, name));
 }
 
 /** The headers beside the node binary, whatever npm's configuration says; where there are none, node-gyp looks for them itself. */
@@ -52,11 +58,17 @@ function headerOptions() {
   return existsSync(join(prefix, "include/node/node_api.h")) ? [`--nodedir=${prefix}`] : [];
 }
 
+/** npm hands its settings on as variables, and node-gyp prefers those to its own command line. */
+function withoutNodedir(env) {
+  const isNodedir = (name) => /^npm_(config|package_config_node_gyp)_nodedir$/i.test(name);
+  return Object.fromEntries(Object.entries(env).filter(([name]) => !(isNodedir(name) && headerOptions().length > 0)));
+}
+
 /** Runs node-gyp in the folder, one process at a time: two builds at once would write the same files. False when it fails; it says why itself. */
 function nodeGyp(...args) {
   const script = createRequire(import.meta.url).resolve("node-gyp/bin/node-gyp.js");
   const command = [process.execPath, script, ...args, "--loglevel=error"];
-  const options = { cwd: folder, stdio: ["ignore", "inherit", "inherit"] };
+  const options = { cwd: folder, stdio: ["ignore", "inherit", "inherit"], env: withoutNodedir(process.env) };
   let { status, error } = spawnSync("flock", ["binding.gyp", ...command], options);
   if (error?.code === "ENOENT") ({ status, error } = spawnSync(command[0], command.slice(1), options));
   if (error !== undefined) throw error;

@@ -111,7 +111,7 @@ try {
       legalComments: "none",
       // Native and optional: found in node_modules where it could be compiled.
       external: ["zlib-sync"],
-      banner: name === "tsbuild" ? { js: "#!/usr/bin/env node" } : {},
+      banner: name === "tsbuild" ? { js: "#!/usr/bin/env -S node --" } : {},
       plugins: [...(name === "tsbuild" ? [commandsApart] : []), lazyBuiltins, noSideEffects, directImports],
       logLevel: "warning",
     });

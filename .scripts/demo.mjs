@@ -25,7 +25,7 @@ async function main() {
     console.log(`${why}: the busybox sample instead of the Debian one (for that: sudo npm run demo)`);
   }
   const { context, build, run, path, expected } = SAMPLES[base];
-  await importBase(base, defaultStore());
+  await importBase(base, await defaultStore());
   console.log(`\n$ tsbuild -t app ${[...build, context].join(" ")}`);
   await finished(tsbuild(["-t", "app", ...build, context]));
 

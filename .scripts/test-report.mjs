@@ -2,18 +2,13 @@ import { existsSync, readFileSync } from "node:fs";
 import { relative } from "node:path";
 
 /**
- * Reads vitest's JSON report and the skips that the tests declared. A skip that no requirement explains counts as failed;
- * with `ci` so does one that CI machines could do without. `lines` is what to print about skips.
+ * Reads vitest's JSON report. A skip counts as failed unless the skipped test, or a group around it, declared in its `meta` what is missing
+ * ("needs:NAME": { reason, missingInCi? }); with `ci` so does one that CI machines could do without. `lines` is what to print
+ * about skips.
  */
-export function readTestReport(reportFile, skipsFile, { ci }) {
+export function readTestReport(reportFile, { ci }) {
   if (!existsSync(reportFile)) return { passed: 0, failed: 1, skipped: 0, lines: ["the test run left no report"] };
   const report = JSON.parse(readFileSync(reportFile, "utf8"));
-  const declared = existsSync(skipsFile)
-    ? readFileSync(skipsFile, "utf8")
-        .trim()
-        .split("\n")
-        .map((line) => JSON.parse(line))
-    : [];
   const result = { passed: 0, failed: 0, skipped: 0, lines: [] };
   const table = new Map();
   for (const { name, status, assertionResults } of report.testResults) {
@@ -23,19 +18,19 @@ export function readTestReport(reportFile, skipsFile, { ci }) {
     for (const test of assertionResults) {
       if (test.status === "passed") result.passed += 1;
       else if (test.status === "failed") result.failed += 1;
-      else countSkip({ title: `${file}: ${test.fullName}`, reasons: declared.filter((skip) => skip.file === name) });
+      else countSkip(`${file}: ${test.fullName}`, declaredSkips(test.meta));
     }
   }
 
-  function countSkip({ title, reasons }) {
-    if (reasons.length === 0) {
+  function countSkip(title, skips) {
+    if (skips.length === 0) {
       result.failed += 1;
       result.lines.push(`skipped without a declared reason: ${title}`);
       return;
     }
-    const fails = ci && !reasons.some((reason) => reason.missingInCi !== undefined);
+    const fails = ci && !skips.some(({ missingInCi }) => missingInCi !== undefined);
     result[fails ? "failed" : "skipped"] += 1;
-    for (const { requirement, reason, missingInCi } of uniqueByRequirement(reasons)) {
+    for (const { requirement, reason, missingInCi } of skips) {
       const row = table.get(requirement) ?? { reason, missingInCi, tests: 0 };
       row.tests += 1;
       table.set(requirement, row);
@@ -51,6 +46,6 @@ export function readTestReport(reportFile, skipsFile, { ci }) {
   return result;
 }
 
-function uniqueByRequirement(skips) {
-  return [...new Map(skips.map((skip) => [skip.requirement, skip])).values()];
+function declaredSkips(meta = {}) {
+  return Object.entries(meta).flatMap(([key, skip]) => (key.startsWith("needs:") ? [{ requirement: key.slice("needs:".length), ...skip }] : []));
 }

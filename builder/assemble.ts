@@ -1,11 +1,15 @@
-import type { ContainerConfig, HistoryEntry, ImageConfig } from "../store/oci.ts";
+import type { ContainerConfig, HistoryEntry, ImageConfig, Platform } from "../store/oci.ts";
 import type { StageResult } from "./execute.ts";
 import type { BuildPlan, StageWork } from "./plan/build-plan.ts";
 import { historyComment } from "./plan/history.ts";
+import { normalizePlatform } from "./plan/platform.ts";
 import { rfc3339 } from "./plan/rfc3339.ts";
+import { writtenConfig } from "./plan/written-config.ts";
 
 export interface AssembleOptions {
   readonly labels: Readonly<Record<string, string>>;
+  /** The platform that was asked for; absent: none was. */
+  readonly platform?: Platform;
   /** Seconds. */
   readonly epoch?: number;
 }
@@ -20,17 +24,24 @@ export function assembleConfig(plan: BuildPlan, results: ReadonlyMap<number, Sta
   if (result === undefined) throw new RangeError("the target was not built");
   const history = stageHistory(plan, target, results, options.epoch);
   const created = options.epoch === undefined ? latest(history) : rfc3339(options.epoch * 1000);
-  const { platform, state } = target;
+  const { basePlatform, state } = target;
   return {
     ...(created === undefined ? {} : { created }),
     ...(state.author === undefined ? {} : { author: state.author }),
-    os: platform.os,
-    architecture: platform.architecture,
-    ...(platform.variant === undefined ? {} : { variant: platform.variant }),
-    config: withLabels(state.config, options.labels),
+    ...writtenPlatform(basePlatform, options.platform),
+    config: writtenConfig(withLabels(state.config, options.labels)),
     rootfs: { type: "layers", diff_ids: result.files.layers.map(({ diffId }) => diffId) },
     history,
   };
+}
+
+/** As BuildKit labels its result: by the platform that was asked for, else as the base is; a base's variant stays where none was asked for. */
+function writtenPlatform(base: Platform, asked: Platform | undefined): Platform {
+  if (asked === undefined) return normalizePlatform(base);
+  const { os, architecture } = asked;
+  const isSame = base.os === os && base.architecture === architecture;
+  const variant = asked.variant ?? (isSame ? base.variant : undefined);
+  return normalizePlatform({ os, architecture, ...(variant === undefined ? {} : { variant }) });
 }
 
 /** A stage's history: its base's, then a row for each instruction. */

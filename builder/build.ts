@@ -1,21 +1,20 @@
-import { realpath, stat } from "node:fs/promises";
 import { availableParallelism } from "node:os";
-import { TsbuildError } from "../store/errors.ts";
 import type { Image } from "../store/images.ts";
 import { machinePlatform, platformText } from "../store/platform.ts";
 import { openStore, type Store } from "../store/store.ts";
 import { assembleConfig } from "./assemble.ts";
 import { stepCache } from "./cache/records.ts";
+import { contextRoot } from "./context/context-root.ts";
 import { directoryContext } from "./context/directory.ts";
 import { parseIgnoreFile } from "./context/ignore.ts";
 import { located } from "./dockerfile/errors.ts";
 import type { Dockerfile } from "./dockerfile/instruction.ts";
 import { parseDockerfile } from "./dockerfile/parse.ts";
 import { execute } from "./execute.ts";
-import type { BuildOptions, BuildResult } from "./options.ts";
+import { type BuildOptions, type BuildResult, type ResolvedBuildOptions, resolveBuildOptions } from "./options.ts";
 import { type BuildPlan, outlineBuild, type PlannedImage, type PlanOptions, planBuild, type StageWork } from "./plan/build-plan.ts";
-import { parsePlatform } from "./plan/platform.ts";
-import type { ImageUse } from "./plan/stages.ts";
+import { normalizePlatform, parsePlatform } from "./plan/platform.ts";
+import { type ImageUse, imageKey } from "./plan/stages.ts";
 import { type DockerfileText, readDockerfile } from "./read-dockerfile.ts";
 import { openHost } from "./sandbox/host.ts";
 import { type ContextReader, contextReader } from "./steps/context-inputs.ts";
@@ -25,7 +24,8 @@ import { type ContextReader, contextReader } from "./steps/context-inputs.ts";
  * for a command that failed, SandboxError where none can be made, TsbuildError otherwise, and the signal's reason when aborted. When the
  * promise settles nothing is left running, and a failed build has changed no name.
  */
-export async function build(options: BuildOptions): Promise<BuildResult> {
+export async function build(given: BuildOptions): Promise<BuildResult> {
+  const options = resolveBuildOptions(given);
   const root = await contextRoot(options.context);
   const started = await readDockerfile(options.context, options.dockerfile);
   const dockerfile = parseDockerfile(started.text, started.file);
@@ -34,7 +34,7 @@ export async function build(options: BuildOptions): Promise<BuildResult> {
 
   const store = await openStore(options.store);
   try {
-    const resolved = await resolveImages(store, images, dockerfile, planOptions, options);
+    const resolved = await resolveImages(store, images, dockerfile, options);
     const plan = planBuild(dockerfile, outline, sources, resolved, planOptions);
     warnUnusedArgs(plan, dockerfile, options);
     options.onEvent({
@@ -47,9 +47,14 @@ export async function build(options: BuildOptions): Promise<BuildResult> {
   }
 }
 
-async function buildPlan(plan: BuildPlan, store: Store, context: LazyContext, options: BuildOptions): Promise<BuildResult> {
+async function buildPlan(plan: BuildPlan, store: Store, context: LazyContext, options: ResolvedBuildOptions): Promise<BuildResult> {
   const epoch = options.sourceDateEpoch;
-  const host = openHost(store, options.onEvent);
+  const said = new Set<string>();
+  const onNote = (message: string): void => {
+    if (!said.has(message)) options.onEvent({ type: "note", message });
+    said.add(message);
+  };
+  const host = openHost(store, onNote);
   try {
     const results = await execute({
       plan,
@@ -62,6 +67,7 @@ async function buildPlan(plan: BuildPlan, store: Store, context: LazyContext, op
         addHosts: options.addHosts,
         proxy: { ...options.proxy, ...Object.fromEntries(Object.entries(options.buildArgs).filter(([name]) => isProxy(name))) },
         hostCa: options.hostCa,
+        onNote,
         ...(options.shmSizeBytes === undefined ? {} : { shmSizeBytes: options.shmSizeBytes }),
       },
       ...(epoch === undefined ? {} : { epoch }),
@@ -74,7 +80,11 @@ async function buildPlan(plan: BuildPlan, store: Store, context: LazyContext, op
     await context.save();
     const result = results.get(plan.target.index);
     if (result === undefined) throw new RangeError("the target was not built");
-    const config = assembleConfig(plan, results, { labels: options.labels, ...(epoch === undefined ? {} : { epoch }) });
+    const config = assembleConfig(plan, results, {
+      labels: options.labels,
+      ...(options.platform === undefined ? {} : { platform: parsePlatform(options.platform) }),
+      ...(epoch === undefined ? {} : { epoch }),
+    });
     const image = await store.images.put({ config, layers: result.files.layers.map(({ blob }) => blob), names: options.tags });
     options.onEvent(imageEvent(image));
     const all = [...results.values()];
@@ -90,23 +100,13 @@ async function buildPlan(plan: BuildPlan, store: Store, context: LazyContext, op
   }
 }
 
-function planOptionsOf(options: BuildOptions): PlanOptions {
+function planOptionsOf(options: ResolvedBuildOptions): PlanOptions {
   return {
     buildArgs: options.buildArgs,
     platform: options.platform === undefined ? machinePlatform() : parsePlatform(options.platform),
     network: options.network,
     ...(options.target === undefined ? {} : { target: options.target }),
   };
-}
-
-async function contextRoot(context: string): Promise<string> {
-  const root = await realpath(context).catch((error: NodeJS.ErrnoException) => {
-    if (error.code !== "ENOENT" && error.code !== "ENOTDIR") throw error;
-    throw new TsbuildError("CONTEXT_NOT_FOUND", `opening the build context ${context}: no such directory`, { cause: error });
-  });
-  if (!(await stat(root)).isDirectory())
-    throw new TsbuildError("CONTEXT_NOT_DIRECTORY", `opening the build context ${context}: it is not a directory`);
-  return root;
 }
 
 /** The build context, opened when the first COPY asks. */
@@ -135,20 +135,21 @@ async function resolveImages(
   store: Store,
   uses: readonly ImageUse[],
   dockerfile: Dockerfile,
-  { platform }: PlanOptions,
-  { onEvent }: BuildOptions,
+  { onEvent }: ResolvedBuildOptions,
 ): Promise<ReadonlyMap<string, PlannedImage>> {
   const found = new Map<string, PlannedImage>();
-  for (const { image: name, instruction } of uses) {
-    if (found.has(name)) continue;
+  for (const use of uses) {
+    const { image: name, platform, instruction } = use;
+    if (found.has(imageKey(use))) continue;
     try {
-      const image = await store.images.open(name);
-      if (image.config.architecture !== platform.architecture || image.config.os !== platform.os) {
-        const message = `image "${name}" is for ${platformText(image.config)}, the build is for ${platformText(platform)}`;
+      const image = await store.images.open(name, platform);
+      const offered = normalizePlatform(image.config);
+      if (offered.architecture !== platform.architecture || offered.os !== platform.os) {
+        const message = `image "${name}" is for ${platformText(offered)}, and ${platformText(platform)} is wanted`;
         onEvent({ type: "warning", message, range: instruction.range });
       }
       await store.pin(image.descriptor.digest, ...image.layers.map(({ diffId }) => diffId));
-      found.set(name, image);
+      found.set(imageKey(use), image);
     } catch (error) {
       throw located(error, dockerfile, instruction.range);
     }
@@ -156,7 +157,7 @@ async function resolveImages(
   return found;
 }
 
-function warnUnusedArgs(plan: BuildPlan, dockerfile: Dockerfile, { buildArgs, onEvent }: BuildOptions): void {
+function warnUnusedArgs(plan: BuildPlan, dockerfile: Dockerfile, { buildArgs, onEvent }: ResolvedBuildOptions): void {
   const used = new Set(["SOURCE_DATE_EPOCH", ...dockerfile.globals.flatMap(({ args }) => args.map(({ name }) => name))]);
   for (const { state } of plan.stages) for (const name of state.scope.args) used.add(name);
   const unused = Object.keys(buildArgs).filter((name) => !used.has(name) && !isProxy(name));

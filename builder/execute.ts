@@ -1,6 +1,8 @@
 import pLimit from "p-limit";
+import type { Digest } from "../store/digest.ts";
 import type { Rootfs } from "../store/layer/rootfs.ts";
 import { type LayerRef, openRootfs } from "../store/open-rootfs.ts";
+import { withStepLock } from "../store/step-lock.ts";
 import type { Store } from "../store/store.ts";
 import type { StepCache } from "./cache/records.ts";
 import { located } from "./dockerfile/errors.ts";
@@ -50,6 +52,15 @@ export async function execute(execution: Execution): Promise<ReadonlyMap<number,
   const limit = pLimit(execution.jobs);
   const rootfs = rootfsCache(store);
   const results = new Map<number, Promise<StageResult>>();
+  const running = new Map<Digest, Promise<StepOutcome>>();
+
+  const once = (key: Digest, work: () => Promise<StepOutcome>): Promise<StepOutcome> => {
+    const known = running.get(key);
+    if (known !== undefined) return known.then(({ layer, created }) => ({ layer, created, cached: true }));
+    const started = withStepLock(store, key, work, { signal });
+    running.set(key, started);
+    return started;
+  };
 
   const resultOf = (stage: number): Promise<StageResult> => {
     const result = results.get(stage);
@@ -79,6 +90,7 @@ export async function execute(execution: Execution): Promise<ReadonlyMap<number,
             signal.throwIfAborted();
             return job();
           }),
+        once,
         now: execution.now,
       };
       // Waiting for another stage is not this step's time.

@@ -6,6 +6,7 @@ import { parseDockerfile } from "./dockerfile/parse.ts";
 import { applyConfig } from "./plan/config.ts";
 import type { ArgSources } from "./plan/scope.ts";
 import type { StageState } from "./plan/stage-state.ts";
+import { writtenConfig } from "./plan/written-config.ts";
 
 const sources: ArgSources = { escape: "\\", buildArgs: {}, globals: new Map(), platformArgs: {} };
 
@@ -39,7 +40,7 @@ export function configOfChanges(changes: readonly string[], origin: string): Con
     }
   }
   const { ArgsEscaped: _, ...config } = state.config;
-  return config;
+  return writtenConfig(config);
 }
 
 function notAlone(keyword: string, origin: string): TsbuildError {

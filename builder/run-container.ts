@@ -5,7 +5,7 @@ import type { ContainerConfig } from "../store/oci.ts";
 import { openRootfs } from "../store/open-rootfs.ts";
 import { openStore } from "../store/store.ts";
 import { defaultPath, splitVariable } from "./plan/stage-state.ts";
-import type { RunOptions } from "./run-options.ts";
+import { type ResolvedRunOptions, type RunOptions, resolveRunOptions } from "./run-options.ts";
 import { withContainer } from "./sandbox/container.ts";
 import { openHost } from "./sandbox/host.ts";
 import { parseAddHost } from "./sandbox/network-files.ts";
@@ -18,13 +18,15 @@ const defaultHostname = "tsbuild";
  * Runs a command in a new container of an image of the store and resolves with the exit code that a shell would report. The container's
  * files are removed at the end. Throws what RunOptions says, and the signal's reason when aborted.
  */
-export async function runContainer(options: RunOptions): Promise<number> {
+export async function runContainer(given: RunOptions): Promise<number> {
+  const options = resolveRunOptions(given);
   const store = await openStore(options.store);
   try {
     const image = await store.images.open(options.image);
     await store.pin(image.descriptor.digest, ...image.layers.map(({ diffId }) => diffId));
     const config = image.config.config ?? {};
-    const host = openHost(store, () => {});
+    const { onNote } = options;
+    const host = openHost(store, onNote);
     const ports = await publishPorts(options.network === "none" ? [] : options.ports);
     try {
       const hostname = options.hostname ?? defaultHostname;
@@ -53,6 +55,7 @@ export async function runContainer(options: RunOptions): Promise<number> {
           signal: new AbortController().signal,
           ...(options.signal === undefined ? {} : { kill: options.signal }),
           now: Date.now,
+          onNote,
           ...(options.onStarted === undefined ? {} : { onStarted: options.onStarted }),
         },
         async ({ result }) => exitCodeOf(result.status),
@@ -67,7 +70,7 @@ export async function runContainer(options: RunOptions): Promise<number> {
 }
 
 /** Entrypoint and command: the given ones replace the image's, and a given entrypoint drops the image's CMD. Throws NO_COMMAND. */
-function commandOf(options: RunOptions, config: ContainerConfig): readonly [string, ...string[]] {
+function commandOf(options: ResolvedRunOptions, config: ContainerConfig): readonly [string, ...string[]] {
   const entrypoint = options.entrypoint ?? config.Entrypoint ?? [];
   const command = options.command.length > 0 || options.entrypoint !== undefined ? options.command : (config.Cmd ?? []);
   const [first, ...rest] = [...entrypoint, ...command];
@@ -79,7 +82,7 @@ function commandOf(options: RunOptions, config: ContainerConfig): readonly [stri
   return [first, ...rest];
 }
 
-function environmentOf(options: RunOptions, config: ContainerConfig): Readonly<Record<string, string>> {
+function environmentOf(options: ResolvedRunOptions, config: ContainerConfig): Readonly<Record<string, string>> {
   const fromImage = Object.fromEntries((config.Env ?? []).map(splitVariable));
   return {
     PATH: defaultPath,

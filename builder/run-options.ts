@@ -19,7 +19,7 @@ export interface BindMount {
 }
 
 /**
- * Everything a container run depends on. Absent `command`, `entrypoint`, `workdir` and `user` are the image's own.
+ * Everything a container run depends on; all but the store and the image may be left out. Absent `command`, `entrypoint`, `workdir` and `user` are the image's own.
  * `runContainer(options)` resolves to the exit code: the command's own, or 128 + n when signal n ended it; it throws a
  * TsbuildError where the container could not be run (code COMMAND_NOT_FOUND: no such command; COMMAND_NOT_EXECUTABLE: it cannot be executed).
  */
@@ -28,35 +28,62 @@ export interface RunOptions {
   readonly store: string;
   /** Name, digest or image id, as typed. */
   readonly image: string;
-  /** Replaces the image's CMD when it has at least one word. */
-  readonly command: readonly string[];
+  /** Replaces the image's CMD when it has at least one word. Absent: none. */
+  readonly command?: readonly string[];
   /** Replaces ENTRYPOINT, and then the image's CMD does not count; empty: no entrypoint. */
   readonly entrypoint?: readonly string[];
   /** Added to the image's variables. */
-  readonly env: Readonly<Record<string, string>>;
+  readonly env?: Readonly<Record<string, string>>;
   readonly workdir?: string;
   readonly user?: string;
   readonly hostname?: string;
-  /** The command reads this process's standard input; else it reads nothing. */
-  readonly interactive: boolean;
-  /** The command gets a terminal. */
-  readonly tty: boolean;
-  readonly network: NetworkMode;
-  readonly ports: readonly PortMapping[];
-  /** "name:address" */
-  readonly addHosts: readonly string[];
-  readonly volumes: readonly BindMount[];
-  readonly limits: ResourceLimits;
-  /** Bytes of /dev/shm. */
+  /** The command reads this process's standard input; else it reads nothing. Absent: false. */
+  readonly interactive?: boolean;
+  /** The command gets a terminal. Absent: false. */
+  readonly tty?: boolean;
+  /** Absent: "default". */
+  readonly network?: NetworkMode;
+  readonly ports?: readonly PortMapping[];
+  /** Lines of /etc/hosts: "name:address", or "name:host-gateway". */
+  readonly addHosts?: readonly string[];
+  readonly volumes?: readonly BindMount[];
+  /** Absent: none. */
+  readonly limits?: ResourceLimits;
+  /** Bytes of /dev/shm; absent: 64 MiB. */
   readonly shmSizeBytes?: number;
-  readonly hostCa: boolean;
+  /** The container sees the host's bundle of CA certificates. Absent: false. */
+  readonly hostCa?: boolean;
   /**
    * Gets what the command writes where it has no terminal; a pending promise holds that stream back. Absent, the command has this process's own
    * standard output and error, which a user other than ours may be refused to open again (/dev/stdout).
    */
   readonly output?: (chunk: Uint8Array, stream: "stdout" | "stderr") => void | Promise<void>;
+  /** Hears what this machine cannot do and the container does without. */
+  readonly onNote?: (message: string) => void;
   /** Aborting kills the container at once. */
   readonly signal?: AbortSignal;
   /** Called once, when the command runs, with what delivers a signal to it. */
   readonly onStarted?: (deliver: (signal: NodeJS.Signals) => void) => void;
+}
+
+type Defaulted = "command" | "env" | "interactive" | "tty" | "network" | "ports" | "addHosts" | "volumes" | "limits" | "hostCa" | "onNote";
+
+/** RunOptions with the defaults in place. */
+export type ResolvedRunOptions = RunOptions & Required<Pick<RunOptions, Defaulted>>;
+
+export function resolveRunOptions(options: RunOptions): ResolvedRunOptions {
+  return {
+    ...options,
+    command: options.command ?? [],
+    env: options.env ?? {},
+    interactive: options.interactive ?? false,
+    tty: options.tty ?? false,
+    network: options.network ?? "default",
+    ports: options.ports ?? [],
+    addHosts: options.addHosts ?? [],
+    volumes: options.volumes ?? [],
+    limits: options.limits ?? {},
+    hostCa: options.hostCa ?? false,
+    onNote: options.onNote ?? (() => undefined),
+  };
 }

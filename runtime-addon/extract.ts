@@ -8,24 +8,26 @@ interface ExtractName {
   readonly path: ByteString;
 }
 
-interface ExtractAttributes extends ExtractName {
-  /** 0–0o7777. */
+/** What every file has. */
+export interface Attributes {
+  /** Permission bits with setuid, setgid and sticky: 0–0o7777. */
   readonly mode: number;
   readonly uid: number;
   readonly gid: number;
-  /** Seconds since the epoch, and the nanoseconds past them (0–999,999,999). The access time is set to the same. */
+  /** Seconds since the epoch (may be negative), and the nanoseconds past them (0–999,999,999). */
   readonly mtime: number;
   readonly mtimeNsec: number;
+  /** Absent when there are none. Never holds an overlay.* attribute. */
   readonly xattrs?: Readonly<Record<string, ByteString>>;
 }
 
 /** A file to make. Kinds are those of a layer's entries, so that a layer's tree can be given as it is. */
 export type ExtractEntry =
   /** `offset` (bytes) is where the content begins in the tar. */
-  | (ExtractAttributes & { readonly kind: "file"; readonly offset: number; readonly size: number })
-  | (ExtractAttributes & { readonly kind: "directory" | "fifo" })
-  | (ExtractAttributes & { readonly kind: "symlink"; readonly target: ByteString })
-  | (ExtractAttributes & { readonly kind: "char" | "block"; readonly major: number; readonly minor: number })
+  | (ExtractName & Attributes & { readonly kind: "file"; readonly offset: number; readonly size: number })
+  | (ExtractName & Attributes & { readonly kind: "directory" | "fifo" })
+  | (ExtractName & Attributes & { readonly kind: "symlink"; readonly target: ByteString })
+  | (ExtractName & Attributes & { readonly kind: "char" | "block"; readonly major: number; readonly minor: number })
   /** Another name of the file at `target`, a path below the root. Attributes are the file's. */
   | (ExtractName & { readonly kind: "hardlink"; readonly target: ByteString })
   /** A character device 0:0. */
@@ -42,7 +44,8 @@ const KINDS = { file: 0, directory: 1, symlink: 2, hardlink: 3, char: 4, block: 
 
 /**
  * Makes the entries below `root`, an existing directory, with content from `tar`. Parents come before children and hard links
- * after their targets; a directory may exist, anything else is EEXIST. No symlink below the root is followed. Aligned 64 KiB
+ * after their targets; a directory may exist, anything else is EEXIST. No symlink below the root is followed. Access times are set to
+ * the mtimes. Aligned 64 KiB
  * of zeros become holes. A char device 0:0 is EPERM: overlay would take it for a whiteout. Rejects with a system error, or
  * with FILE_CHANGED when the tar ends too early; what was made by then stays.
  */

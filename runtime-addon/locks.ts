@@ -2,7 +2,6 @@ import { nativeAddon } from "./binding.ts";
 
 // flock(2)
 const OPERATIONS = { shared: 1, exclusive: 2 } as const;
-const LOCK_UN = 8;
 
 export interface LockOptions {
   /** Wait while others hold the lock, on a thread of its own. */
@@ -30,9 +29,4 @@ export async function lockFile(fd: number, mode: keyof typeof OPERATIONS, { wait
     signal?.addEventListener("abort", onAbort, { once: true });
   });
   return true;
-}
-
-/** Gives a lock up. Closing every descriptor of the open file does the same. */
-export function unlockFile(fd: number): void {
-  nativeAddon().tryFlock(fd, LOCK_UN);
 }

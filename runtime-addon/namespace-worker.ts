@@ -6,9 +6,9 @@ export type WorkerMethods = Record<string, (params: any) => unknown>;
 
 /**
  * The worker's side of openNamespaceWorker: answers requests, several at a time, until the other side closes the channel or dies; then
- * the process ends.
+ * the process ends, after `onClose`.
  */
-export function serveNamespaceWorker(methods: WorkerMethods): void {
+export function serveNamespaceWorker(methods: WorkerMethods, onClose: () => Promise<void> = async () => {}): void {
   const send = process.send?.bind(process) as ((message: WorkerMessage) => boolean) | undefined;
   if (send === undefined) throw new Error("serving as a namespace worker: this process has no message channel");
   const answer = async ({ id, method, params }: WorkerRequest) => {
@@ -21,6 +21,6 @@ export function serveNamespaceWorker(methods: WorkerMethods): void {
     }
   };
   process.on("message", (message) => void answer(message as WorkerRequest));
-  process.on("disconnect", () => process.exit(0));
+  process.on("disconnect", () => void onClose().finally(() => process.exit(0)));
   send({ ready: true });
 }

@@ -1,10 +1,9 @@
 import { mkdir, rename } from "node:fs/promises";
 import { join } from "node:path";
-import { bytesOf, removePaths, removeTree, setAttributes } from "../runtime-addon/index.ts";
-import type { Digest } from "./digest.ts";
-import { applyLayer } from "./layer/apply.ts";
+import { type Attributes, bytesOf, removePaths, removeTree, setAttributes, textOf } from "../runtime-addon/index.ts";
+import { type Digest, digestOf } from "./digest.ts";
+import { applyLayer, dependsOnLower } from "./layer/apply.ts";
 import { diffUpper } from "./layer/diff.ts";
-import type { Attributes } from "./layer/entry.ts";
 import { writeLayer } from "./layer/tar-write.ts";
 import type { Tree } from "./layer/tree.ts";
 import type { OwnerMode } from "./layer-directories.ts";
@@ -28,10 +27,16 @@ export interface PackRequest {
   readonly created: readonly string[];
 }
 
+export interface UnpackedLayers {
+  /** In the order of the request. */
+  readonly directories: readonly string[];
+  /** Device files that may not be made here and are missing in what was just unpacked, as absolute paths in the image. */
+  readonly omitted: readonly string[];
+}
+
 export interface PackedUpper {
   readonly diffId: Digest;
   readonly contentId: Digest;
-  readonly sizeBytes: number;
 }
 
 /**
@@ -39,8 +44,8 @@ export interface PackedUpper {
  * user namespace. Arguments and results are plain data, so that the same work can be done by another process.
  */
 export interface DirectoryWork {
-  /** Unpacks the layers that have no directory yet. Resolves with the directories, in the order given. */
-  unpack(request: { readonly diffIds: readonly Digest[]; readonly owners: OwnerMode }): Promise<readonly string[]>;
+  /** Unpacks the layers that have no directory yet; bottom first. */
+  unpack(request: { readonly diffIds: readonly Digest[]; readonly owners: OwnerMode }): Promise<UnpackedLayers>;
   /** Makes `upper` (with the attributes that the layers give to the root directory) and `work` in an existing directory. */
   prepare(request: { readonly directory: string; readonly parents: readonly Digest[]; readonly owners: OwnerMode }): Promise<void>;
   /** Writes the upper as a tar beside it. */
@@ -61,24 +66,30 @@ export function localDirectoryWork(store: Store): DirectoryWork {
   /** What pack() wrote and adopt() has not taken yet, by build directory. */
   const packed = new Map<string, Tree>();
 
-  async function unpackOne(diffId: Digest, below: readonly Digest[], owners: OwnerMode): Promise<string> {
-    if (await layers.hasDirectory(diffId, owners)) return layers.directory(diffId, owners);
-    const [tree, tar] = await Promise.all([keptTree(layers, diffId), layers.plainTar(diffId)]);
+  async function unpackOne(diffId: Digest, below: readonly Digest[], owners: OwnerMode, omitted: string[]): Promise<string> {
+    // Layers of ours never depend on lower ones; the tree that could tell is read only where there is no directory without it.
+    if (layers.hasDirectory(diffId, owners)) return layers.directory(diffId, owners);
+    const tree = await keptTree(layers, diffId);
+    const on = dependsOnLower(tree) ? digestOf(below.join(" ")) : undefined;
+    if (layers.hasDirectory(diffId, owners, on)) return layers.directory(diffId, owners, on);
     const scratch = await store.temp("unpack");
     const target = join(scratch, "dir");
-    const lower = await stackLayers(layers, below);
-    await applyLayer(tree, tar, target, { owners, lower });
-    await layers.adoptDirectory(diffId, target, owners);
+    const applied = await applyLayer(tree, await layers.plainTar(diffId), target, { owners, lower: await stackLayers(layers, below) });
+    omitted.push(...applied.omitted.map((path) => `/${textOf(path)}`));
+    const adopted = await layers.adoptDirectory(diffId, target, owners, on);
     await removeTree(scratch);
-    return layers.directory(diffId, owners);
+    return adopted;
   }
 
   return {
     async unpack({ diffIds, owners }) {
-      const unique = [...new Set(diffIds)];
+      const omitted: string[] = [];
       const paths = new Map<Digest, string>();
-      for (const diffId of unique) paths.set(diffId, await unpackOne(diffId, diffIds.slice(0, diffIds.indexOf(diffId)), owners));
-      return diffIds.map((diffId) => paths.get(diffId) as string);
+      // Of a layer that is there twice only the topmost is mounted, on all that lies below it.
+      for (const [i, diffId] of diffIds.entries()) {
+        if (diffIds.lastIndexOf(diffId) === i) paths.set(diffId, await unpackOne(diffId, diffIds.slice(0, i), owners, omitted));
+      }
+      return { directories: diffIds.map((diffId) => paths.get(diffId) as string), omitted };
     },
 
     async prepare({ directory, parents, owners }) {
@@ -104,12 +115,13 @@ export function localDirectoryWork(store: Store): DirectoryWork {
       };
       const tree = await writeLayer(entries, join(directory, "layer.tar"), { sync: true, ignoreMtime: isNow });
       packed.set(directory, tree);
-      return { diffId: tree.diffId, contentId: tree.contentId, sizeBytes: tree.size };
+      return { diffId: tree.diffId, contentId: tree.contentId };
     },
 
     async adopt({ directory, owners }) {
       const tree = packed.get(directory);
       if (tree === undefined) throw new Error(`adopt: nothing was packed in ${directory}`);
+      await store.pin(tree.diffId);
       const info = await layers.add(tree, { tempTar: join(directory, "layer.tar") });
       await layers.adoptDirectory(tree.diffId, join(directory, "upper"), owners);
       return info;

@@ -7,10 +7,13 @@ const [, , root] = process.argv;
 if (root === undefined) throw new Error("usage: worker STORE");
 const store = await openStore(root);
 const work: DirectoryWork = localDirectoryWork(store);
-serveNamespaceWorker({
-  unpack: work.unpack,
-  prepare: work.prepare,
-  pack: work.pack,
-  adopt: work.adopt,
-  remove: work.remove,
-});
+serveNamespaceWorker(
+  {
+    unpack: work.unpack,
+    prepare: work.prepare,
+    pack: work.pack,
+    adopt: work.adopt,
+    remove: work.remove,
+  },
+  () => store.close(),
+);

@@ -83,12 +83,13 @@ export interface ImageStore {
   /** In the order of index.json; an image with several names once. Artifacts that are no images are left out. */
   list(): Promise<readonly ImageSummary[]>;
   /**
-   * By name, name@digest, digest, image id, or ≥ 4 of its hex digits; undefined when there is none. Of an index of several platforms, this
-   * machine's image. Throws INVALID_REFERENCE, AMBIGUOUS_IMAGE, and what reading a damaged image throws.
+   * By name, name@digest, digest, image id, or ≥ 4 of its hex digits; undefined when there is none. Of an index of several platforms, the
+   * image of `platform` (absent: this machine's), else PLATFORM_NOT_FOUND; an image listed alone is taken whatever it is for. Throws
+   * INVALID_REFERENCE, AMBIGUOUS_IMAGE, and what reading a damaged image throws.
    */
-  resolve(text: string): Promise<Image | undefined>;
+  resolve(text: string, platform?: Platform): Promise<Image | undefined>;
   /** The same, or NotFoundError. */
-  open(text: string): Promise<Image>;
+  open(text: string, platform?: Platform): Promise<Image>;
   /**
    * Config, manifest, then the name, each whole before the next: whoever sees the image sees all of it. Throws NotFoundError when a layer's
    * blob is missing. A name moves here from whatever bore it; an image that so loses its last name leaves the list.
@@ -108,11 +109,10 @@ export function imageStore(root: string, blobs: BlobStore, tempFile: () => Promi
   const update = (change: (manifests: readonly Descriptor[]) => readonly Descriptor[]) => updateStoreIndex(root, tempFile, change);
   const manifests = () => readStoreIndex(root).manifests;
 
-  /** Of an index, the entry of this machine's platform. */
-  const manifestFor = async (entry: Descriptor): Promise<Descriptor> => {
+  /** Of an index, the entry of the platform. */
+  const manifestFor = async (entry: Descriptor, wanted = machinePlatform()): Promise<Descriptor> => {
     if (!isIndexType(entry.mediaType)) return entry;
     const index = parseIndex(await blobs.readBytes(entry, maxManifestBytes), entry.digest);
-    const wanted = machinePlatform();
     const found = bestForPlatform(index.manifests, wanted);
     if (found !== undefined && isManifestType(found.mediaType)) return found;
     const offered = index.manifests.map(({ platform }) => (platform === undefined ? "unnamed" : platformText(platform)));
@@ -122,8 +122,8 @@ export function imageStore(root: string, blobs: BlobStore, tempFile: () => Promi
     );
   };
 
-  const read = async (entry: Descriptor, names: readonly string[]): Promise<Image> => {
-    const descriptor = await manifestFor(entry);
+  const read = async (entry: Descriptor, names: readonly string[], platform?: Platform): Promise<Image> => {
+    const descriptor = await manifestFor(entry, platform);
     const rawManifest = await blobs.readBytes(descriptor, maxManifestBytes);
     const manifest = parseManifest(rawManifest, descriptor.digest);
     if (!isConfigType(manifest.config.mediaType)) {
@@ -139,12 +139,12 @@ export function imageStore(root: string, blobs: BlobStore, tempFile: () => Promi
   const namesOf = (entries: readonly Descriptor[], digest: Digest) =>
     entries.filter((entry) => entry.digest === digest).flatMap((entry) => shownName(entry) ?? []);
 
-  const find = async (query: ImageQuery): Promise<Image | undefined> => {
+  const find = async (query: ImageQuery, platform: Platform | undefined): Promise<Image | undefined> => {
     const entries = manifests();
     const named = query.by === "name" ? findByName(entries, query.reference) : undefined;
     const hex = query.by === "hex" ? query.hex : query.orHex;
     const entry = named ?? (hex === undefined ? undefined : findByHex(await identified(entries), hex));
-    return entry === undefined ? undefined : read(entry, namesOf(entries, entry.digest));
+    return entry === undefined ? undefined : read(entry, namesOf(entries, entry.digest), platform);
   };
 
   const identified = async (entries: readonly Descriptor[]) =>
@@ -218,10 +218,10 @@ export function imageStore(root: string, blobs: BlobStore, tempFile: () => Promi
       const summaries = await Promise.all([...distinct.values()].map((entry) => summary(entry, namesOf(entries, entry.digest))));
       return summaries.filter((found) => found !== undefined);
     },
-    resolve: (text) => find(parseImageQuery(text)),
-    async open(text) {
+    resolve: (text, platform) => find(parseImageQuery(text), platform),
+    async open(text, platform) {
       const query = parseImageQuery(text);
-      const image = await find(query);
+      const image = await find(query, platform);
       if (image !== undefined) return image;
       throw new NotFoundError(
         `looking for image "${text}": no image ${queryText(query)} in the store ${root}; registries are not asked (this version has no client for them)`,

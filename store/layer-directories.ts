@@ -17,17 +17,20 @@ export type OwnerMode = "exact" | "flat";
  * Unpacked forms of layers: `<hex>/dir` and `<hex>/dir-flat`, each a folder with the files in `fs` and beside it `ok`, which says when it may be
  * believed. Both appear in one rename. Nothing here is flushed, so a directory counts only while the kernel that wrote it runs, or
  * after keepDirectories.
+ *
+ * Most layers are the same on whatever they lie. One that only implies a directory, or has a hard link into a lower layer, is not
+ * (dependsOnLower): then `on` names what it lies on, and each has a directory of its own.
  */
 export interface LayerDirectories {
   /** Where the unpacked files are, or would be. */
-  directory(diffId: Digest, owners: OwnerMode): string;
+  directory(diffId: Digest, owners: OwnerMode, on?: Digest): string;
   /** Whether they are there and may be believed. */
-  hasDirectory(diffId: Digest, owners: OwnerMode): boolean;
+  hasDirectory(diffId: Digest, owners: OwnerMode, on?: Digest): boolean;
   /**
    * Takes a finished directory on the store's file system in by rename, and says where it is. When a believed one is there already, that one
    * stays and `path` is removed. `path` must be movable by the caller: with mapped owners, only inside the user namespace.
    */
-  adoptDirectory(diffId: Digest, path: string, owners: OwnerMode): Promise<string>;
+  adoptDirectory(diffId: Digest, path: string, owners: OwnerMode, on?: Digest): Promise<string>;
   /** Flushes the file system once; from then on these directories are believed after a restart of the machine too. */
   keepDirectories(diffIds: readonly Digest[], owners: OwnerMode): Promise<void>;
 }
@@ -40,35 +43,35 @@ interface Ok {
 }
 
 export function layerDirectories(root: string, tempFile: () => Promise<string>): LayerDirectories {
-  const wrapper = (diffId: Digest, owners: OwnerMode) =>
-    join(storePaths.layers(root), hexOf(diffId), owners === "exact" ? "dir" : "dir-flat");
-  const directory = (diffId: Digest, owners: OwnerMode) => join(wrapper(diffId, owners), "fs");
-  const ok = (diffId: Digest, owners: OwnerMode) => readOk(join(wrapper(diffId, owners), "ok"));
-  const hasDirectory = (diffId: Digest, owners: OwnerMode) => {
-    const found = ok(diffId, owners);
+  const wrapper = (diffId: Digest, owners: OwnerMode, on?: Digest) =>
+    join(storePaths.layers(root), hexOf(diffId), `${owners === "exact" ? "dir" : "dir-flat"}${on === undefined ? "" : `-${hexOf(on)}`}`);
+  const directory = (diffId: Digest, owners: OwnerMode, on?: Digest) => join(wrapper(diffId, owners, on), "fs");
+  const ok = (diffId: Digest, owners: OwnerMode, on?: Digest) => readOk(join(wrapper(diffId, owners, on), "ok"));
+  const hasDirectory = (diffId: Digest, owners: OwnerMode, on?: Digest) => {
+    const found = ok(diffId, owners, on);
     return found !== undefined && found.owners === owners && (found.flushed || found.bootId === bootId());
   };
 
   return {
     directory,
     hasDirectory,
-    async adoptDirectory(diffId, path, owners) {
+    async adoptDirectory(diffId, path, owners, on) {
       const staged = await tempFile();
       mkdirSync(staged, { mode: 0o700 });
       renameSync(path, join(staged, "fs"));
       writeFileSync(join(staged, "ok"), encodeOk({ owners, bootId: bootId(), flushed: false }));
-      const target = wrapper(diffId, owners);
+      const target = wrapper(diffId, owners, on);
       mkdirSync(join(target, ".."), { recursive: true, mode: 0o700 });
       for (;;) {
         try {
           renameNoReplace(staged, target);
-          return directory(diffId, owners);
+          return directory(diffId, owners, on);
         } catch (error) {
           if (!isSystemError(error, "EEXIST", "ENOTEMPTY")) throw error;
         }
-        if (hasDirectory(diffId, owners)) {
+        if (hasDirectory(diffId, owners, on)) {
           await removeTree(staged);
-          return directory(diffId, owners);
+          return directory(diffId, owners, on);
         }
         await discard(root, target);
       }

@@ -23,8 +23,6 @@ export interface Lease extends AsyncDisposable {
   close(): Promise<void>;
 }
 
-const lineBytes = "sha256:".length + 64 + 1;
-
 export async function openLease(root: string): Promise<Lease> {
   const { id, fd } = await createLocked(root);
   const file = join(storePaths.leases(root), id);
@@ -86,14 +84,6 @@ async function createLocked(root: string): Promise<{ id: string; fd: number }> {
     }
     closeSync(fd);
   }
-}
-
-/** The digests that a lease file lists; a torn last line is left out. */
-export function parseLease(text: string): Digest[] {
-  return text
-    .split("\n")
-    .filter((line) => line.length === lineBytes - 1)
-    .map((line) => line as Digest);
 }
 
 /**

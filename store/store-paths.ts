@@ -18,6 +18,8 @@ export const storePaths = {
   layers: (root: string) => join(root, formatFolder, "layers"),
   steps: (root: string) => join(root, formatFolder, "steps"),
   leases: (root: string) => join(root, formatFolder, "leases"),
+  /** Locks of steps that run; see withStepLock. */
+  locks: (root: string) => join(root, formatFolder, "locks"),
   tmp: (root: string) => join(root, formatFolder, "tmp"),
   trash: (root: string) => join(root, formatFolder, "trash"),
 } as const;

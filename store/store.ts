@@ -39,7 +39,7 @@ export async function openStore(directory: string): Promise<Store> {
   const root = resolve(directory);
   await openRoot(root);
 
-  // Made when the first temp file is: a build that finds everything cached needs none.
+  // Made with the first temp file or pin: what only lists or looks needs none.
   let own: Promise<{ lease: Lease; cleaning: Promise<void> }> | undefined;
   const ownLease = async (): Promise<Lease> => {
     own ??= openLease(root).then((lease) => {

@@ -20,17 +20,8 @@ export default defineConfig({
           ...shared,
           name: "unit",
           include: ["test/**/*.test.ts"],
-          exclude: ["test/integration/**", "test/e2e/**", "test/bench/**"],
+          exclude: ["test/e2e/**", "test/bench/**"],
           testTimeout: 30_000,
-        },
-      },
-      {
-        test: {
-          ...shared,
-          name: "integration",
-          include: ["test/integration/**/*.test.ts"],
-          testTimeout: 120_000,
-          hookTimeout: 120_000,
         },
       },
       {

@@ -2,7 +2,7 @@ import { type Digest, digestOf, hexOf } from "../../store/digest.ts";
 import type { LayerInfo } from "../../store/layers.ts";
 import { type RecordArea, readRecord, writeRecord } from "../../store/records.ts";
 import type { Store } from "../../store/store.ts";
-import { type KeyTree, keyDigest, keyVersion, operationDigest } from "../plan/key.ts";
+import { type KeyContext, type KeyTree, keyDigest, keyVersion, operationDigest } from "../plan/key.ts";
 import type { Merkle } from "./merkle.ts";
 
 /** The result of a step that ran, under its key. The key's tree is kept so that hits can be proved and misses explained. */
@@ -14,6 +14,9 @@ export interface StepRecord {
   readonly created: string;
 }
 
+/** What besides its content makes a layer the same: what it stands on, and what decides the times and bytes of its tar. */
+export type ContentContext = Pick<KeyContext, "parent" | "epoch" | "writer">;
+
 /** Records of steps in one store. Losing any of it costs time, never correctness. */
 export interface StepCache {
   /** The record of a key, if its layer is still there. */
@@ -22,8 +25,8 @@ export interface StepCache {
   knowsOperation(key: KeyTree): Promise<boolean>;
   /** `merkles`: the sources' directory nodes, kept once each. */
   save(record: Omit<StepRecord, "version">, merkles?: readonly Merkle[]): Promise<void>;
-  /** The record whose layer had this content over a parent of this content. */
-  findContent(parent: Digest, content: Digest): Promise<StepRecord | undefined>;
+  /** The record whose layer had this content over a parent of this content, under the same epoch and writer. */
+  findContent(context: ContentContext, content: Digest): Promise<StepRecord | undefined>;
   /** Merkle roots that were worked out before for the same immutable origin. */
   roots(origin: Digest): Promise<readonly Digest[] | undefined>;
   saveRoots(origin: Digest, roots: readonly Digest[]): Promise<void>;
@@ -37,8 +40,9 @@ export function stepCache(store: Store): StepCache {
     if (bytes === undefined) return undefined;
     const record = JSON.parse(bytes.toString("utf8")) as StepRecord;
     if (record.version !== keyVersion) return undefined;
+    // Pinned first: what is there afterwards stays.
     await store.pin(record.layer.diffId, record.layer.blob.digest);
-    return (await store.layers.has(record.layer.diffId)) ? record : undefined;
+    return (await store.blobs.has(record.layer.blob)) ? record : undefined;
   }
 
   async function find(key: Digest): Promise<StepRecord | undefined> {
@@ -59,11 +63,11 @@ export function stepCache(store: Store): StepCache {
       }
       await write("steps", key, JSON.stringify({ version: keyVersion, ...record }));
       await write("by-op", operationDigest(record.key), key);
-      await write("by-content", contentKey(record.key.parent as Digest, record.layer.contentId), key);
+      await write("by-content", contentKey(record.key, record.layer.contentId), key);
     },
 
-    async findContent(parent, content) {
-      const key = await read("by-content", contentKey(parent, content));
+    async findContent(context, content) {
+      const key = await read("by-content", contentKey(context, content));
       return key === undefined ? undefined : find(key.toString("utf8") as Digest);
     },
 
@@ -76,6 +80,6 @@ export function stepCache(store: Store): StepCache {
   };
 }
 
-function contentKey(parent: Digest, content: Digest): Digest {
-  return digestOf(`${parent} ${content}`);
+function contentKey({ parent, epoch = null, writer }: KeyTree | ContentContext, content: Digest): Digest {
+  return digestOf(JSON.stringify([parent, epoch, writer, content]));
 }

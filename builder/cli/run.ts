@@ -84,6 +84,7 @@ export const run = command(
       limits: readLimits(flags),
       ...(flags["shm-size"] === undefined ? {} : { shmSizeBytes: readSize("--shm-size", flags["shm-size"]) }),
       hostCa: flags["host-ca"] ?? settings.hostCa ?? false,
+      onNote: (message) => io.stderr.write(`note: ${message}\n`),
       output: (chunk, name) => passOn(io.stream(name), chunk),
       signal: AbortSignal.any([io.signal, kill.signal]),
       onStarted(deliver) {

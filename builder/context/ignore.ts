@@ -36,11 +36,6 @@ export function parseIgnoreFile(text: string, file = ".dockerignore"): IgnoreRul
   return rulesOf(rules);
 }
 
-/** The rules of a list of patterns, as of `--exclude`. Throws INVALID_PATTERN. */
-export function ignoreRules(patterns: readonly string[]): IgnoreRules {
-  return rulesOf(patterns.flatMap((pattern) => (pattern.trim() === "" ? [] : [compileRule(pattern.trim())])));
-}
-
 function parseRule(line: string, file: string, lineNumber: number): Rule {
   try {
     return compileRule(line.trim());

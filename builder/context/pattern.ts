@@ -16,11 +16,6 @@ export function hasWildcard(word: string): boolean {
   return /^(?:[^\\*?[]|\\.)*[*?[]/s.test(word);
 }
 
-/** Go's filepath.Match on the whole of `name`. Throws INVALID_PATTERN. */
-export function matchPath(pattern: ByteString, name: ByteString): boolean {
-  return compilePattern(pattern)(name);
-}
-
 /**
  * Compiles a pattern of Go's filepath.Match: `*` is any run without `/`, `?` one character but `/`, `[…]` a class, `\` an escape.
  * A character is a code point; a byte that is not UTF-8 is one too. Throws INVALID_PATTERN.

@@ -10,6 +10,8 @@ export interface StatCache {
   digest(entry: ScanEntry): Digest | undefined;
   /** `seenAtMs`: the clock before the scan that gave the entry. */
   remember(entry: ScanEntry, digest: Digest, seenAtMs: number): void;
+  /** Everything at and below this path has been looked up or remembered: what has not is gone, and is forgotten. */
+  cover(path: ByteString): void;
   readonly changed: boolean;
   encode(): Buffer;
 }
@@ -34,6 +36,7 @@ export function isRacy(entry: ScanEntry, seenAtMs: number): boolean {
 export function statCache(bytes: Buffer | undefined): StatCache {
   let known: Map<ByteString, Row> | undefined;
   const used = new Map<ByteString, Row>();
+  const covered: ByteString[] = [];
   let changed = false;
   return {
     digest(entry) {
@@ -48,12 +51,17 @@ export function statCache(bytes: Buffer | undefined): StatCache {
       used.set(entry.path, { identity: entry.identity, digest });
       changed = true;
     },
+    cover(path) {
+      covered.push(path);
+    },
     get changed() {
       return changed;
     },
     encode() {
       known ??= decode(bytes ?? Buffer.alloc(0));
-      return encode(new Map([...known, ...used]));
+      const isCovered = (path: ByteString) => covered.some((top) => top === "" || path === top || path.startsWith(`${top}/`));
+      const kept = [...known].filter(([path]) => used.has(path) || !isCovered(path));
+      return encode(new Map([...kept, ...used]));
     },
   };
 }

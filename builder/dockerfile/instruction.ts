@@ -108,7 +108,7 @@ export type HealthCheck = InstructionBase & {
   readonly startInterval?: number;
   readonly retries?: number;
 };
-/** `trigger` is the other instruction's text, with its heredocs: what the image config stores and `parseTrigger` reads. */
+/** `trigger` is the other instruction's text, with its heredocs: what the image config stores. */
 export type OnBuild = InstructionBase & { readonly keyword: "ONBUILD"; readonly trigger: string };
 
 export type Instruction = From | Run | Copy | Env | Arg | Workdir | Single | List | Start | Shell | HealthCheck | OnBuild;

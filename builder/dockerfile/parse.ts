@@ -50,31 +50,6 @@ export function parseDockerfile(text: string, file: string): Dockerfile {
   return { file, text: source.text, escape: escapeChar, directives: values, globals, stages: stages satisfies readonly Stage[] };
 }
 
-/**
- * Reads an ONBUILD trigger as an image config holds it; `origin` says in errors where it comes from. Throws DockerfileErrors.
- * What ONBUILD itself may not hold is refused here too, since other builders wrote the config.
- */
-export function parseTrigger(trigger: string, origin: string): StageInstruction {
-  const source: Source = { file: origin, text: trigger };
-  const errors: DockerfileError[] = [];
-  const report = (fault: Fault, line: LogicalLine): void => {
-    errors.push(new DockerfileError(fault.code, fault.message, source, rangeAt(line, fault.from, fault.to), { cause: fault }));
-  };
-  const instructions = logicalLines(trigger, "\\", report).map((line) => parseLine(line, trigger, "\\", report));
-  if (errors.length > 0) throw new DockerfileErrors(errors);
-  const [first, second] = instructions;
-  if (first === undefined || second !== undefined || ["FROM", "ONBUILD", "MAINTAINER"].includes(first.keyword)) {
-    const error = new DockerfileError(
-      "INVALID_ONBUILD",
-      "an ONBUILD trigger is one instruction, and not FROM, ONBUILD or MAINTAINER",
-      source,
-      startOfFile,
-    );
-    throw new DockerfileErrors([error]);
-  }
-  return first as StageInstruction;
-}
-
 const startOfFile: SourceRange = { start: { line: 1, column: 1 }, end: { line: 1, column: 1 } };
 
 function parseLine(

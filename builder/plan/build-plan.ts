@@ -9,8 +9,8 @@ import type { StepInfo } from "../progress/event.ts";
 import { platformArgs } from "./platform.ts";
 import { type ArgSources, globalArgs } from "./scope.ts";
 import { type PlannedStep, planWork } from "./stage.ts";
-import { imageBase, type PlannedHistory, type StageState, scratchBase, stageBase } from "./stage-state.ts";
-import { type Base, type ImageUse, type PlannedStage, planStages, type StagePlan } from "./stages.ts";
+import { type BaseState, imageBase, type PlannedHistory, type StageState, scratchBase, stageBase } from "./stage-state.ts";
+import { type Base, type ImageUse, imageKey, type PlannedStage, planStages, type StagePlan } from "./stages.ts";
 
 /** An image that the build stands on or copies from. */
 export interface PlannedImage {
@@ -26,13 +26,16 @@ export interface StageWork {
   readonly baseLayers: readonly LayerRef[];
   /** Stages that must be done before this one begins: its base. */
   readonly needs: readonly number[];
+  /** What its base was asked for, and its RUN steps run for. */
   readonly platform: Platform;
+  /** What the config that it starts from says it is for. */
+  readonly basePlatform: Platform;
   readonly steps: readonly PlannedStep[];
   /** One for each step. */
   readonly infos: readonly StepInfo[];
   readonly fromInfo: StepInfo;
   readonly state: StageState;
-  /** Of the base image, and of stages this one stands on, then this one's own. */
+  /** Rows of the base image; none where the base is a stage, whose rows are planned with it. */
   readonly baseHistory: readonly HistoryEntry[];
   readonly history: readonly PlannedHistory[];
 }
@@ -41,7 +44,7 @@ export interface BuildPlan {
   readonly dockerfile: Dockerfile;
   readonly stages: readonly StageWork[];
   readonly target: StageWork;
-  readonly stepCount: number;
+  /** An image that COPY --from names: always of the build's platform. */
   image(name: string): PlannedImage;
   stageLabel(index: number): string;
 }
@@ -53,7 +56,7 @@ export interface PlanOptions {
   readonly network: NetworkMode;
 }
 
-/** First half: which stages are needed, and which images. Needs nothing but the text. Pure. */
+/** First half: which stages are needed, and which images for which platforms. Needs nothing but the text. Pure. */
 export function outlineBuild(
   dockerfile: Dockerfile,
   options: PlanOptions,
@@ -67,14 +70,18 @@ export function outlineBuild(
   const globals = globalArgs(dockerfile.globals, fixed, dockerfile);
   const sources: ArgSources = { ...fixed, globals: new Map([...globals.variables].filter(([name]) => globals.args.includes(name))) };
   const outline = planStages(dockerfile, globals, sources, options.target);
-  return { outline, sources, images: outline.stages.flatMap((stage) => imagesOf(stage)) };
+  return { outline, sources, images: outline.stages.flatMap((stage) => imagesOf(stage, options.platform)) };
 }
 
-function imagesOf({ base, stage, copiedImages }: PlannedStage): readonly ImageUse[] {
-  return [...(base.kind === "image" ? [{ image: base.image, instruction: stage.from }] : []), ...copiedImages];
+/** FROM --platform says which image of a base is wanted; COPY --from takes the build's. */
+function imagesOf({ base, platform, stage, copiedImages }: PlannedStage, target: Platform): readonly ImageUse[] {
+  return [
+    ...(base.kind === "image" ? [{ image: base.image, platform: platform ?? target, instruction: stage.from }] : []),
+    ...copiedImages.map((use) => ({ ...use, platform: target })),
+  ];
 }
 
-/** Second half: every step of every needed stage, with the configs of the base images known. Pure. */
+/** Second half: every step of every needed stage, with the configs of the base images known, by imageKey. Pure. */
 export function planBuild(
   dockerfile: Dockerfile,
   outline: StagePlan,
@@ -82,8 +89,8 @@ export function planBuild(
   images: ReadonlyMap<string, PlannedImage>,
   options: PlanOptions,
 ): BuildPlan {
-  const image = (name: string): PlannedImage => {
-    const found = images.get(name);
+  const image = (name: string, platform = options.platform): PlannedImage => {
+    const found = images.get(imageKey({ image: name, platform }));
     if (found === undefined) throw new RangeError(`image ${name} was not resolved`);
     return found;
   };
@@ -94,7 +101,7 @@ export function planBuild(
 
   for (const planned of outline.stages) {
     const label = labels.get(planned.index) ?? "";
-    const base = baseOf(dockerfile, planned, done, image);
+    const base = baseOf(dockerfile, planned, done, options.platform, image);
     const { steps, state, history } = planWork(dockerfile, planned, base.state, { network: options.network, sources });
     const info = (position: number, instruction: Instruction): StepInfo => ({
       id: nextId++,
@@ -107,9 +114,10 @@ export function planBuild(
       index: planned.index,
       ...(planned.name === undefined ? {} : { name: planned.name }),
       base: planned.base,
-      baseLayers: planned.base.kind === "image" ? image(planned.base.image).layers : [],
+      baseLayers: planned.base.kind === "image" ? image(planned.base.image, base.wanted).layers : [],
       needs: planned.base.kind === "stage" ? [planned.base.stage] : [],
-      platform: planned.platform ?? options.platform,
+      platform: base.wanted,
+      basePlatform: base.platform,
       steps,
       infos: steps.map((step, i) => info(i + 2, step.instruction)),
       fromInfo,
@@ -124,19 +132,20 @@ export function planBuild(
     dockerfile,
     stages: [...done.values()],
     target,
-    stepCount: nextId - 1,
-    image,
+    image: (name) => image(name),
     stageLabel: (index) => `"${labels.get(index) ?? index}"`,
   };
 }
 
 function baseOf(
   dockerfile: Dockerfile,
-  { base, stage }: PlannedStage,
+  { base, stage, platform }: PlannedStage,
   done: ReadonlyMap<number, StageWork>,
-  image: (name: string) => PlannedImage,
-): { state: StageState; history: readonly HistoryEntry[] } {
-  if (base.kind === "scratch") return scratchBase();
+  target: Platform,
+  image: (name: string, platform: Platform) => PlannedImage,
+): BaseState & { readonly wanted: Platform } {
+  // The empty image has no platform to choose, and a stage is what it is: FROM --platform chooses among images only.
+  if (base.kind === "scratch") return { ...scratchBase(target), wanted: target };
   const refuseTriggers = (triggers: readonly string[] = [], what: string): void =>
     withRange(dockerfile, stage.from.range, () => {
       if (triggers.length === 0) return;
@@ -146,11 +155,12 @@ function baseOf(
     const parent = done.get(base.stage);
     if (parent === undefined) throw new RangeError(`stage ${base.stage} was not planned before`);
     refuseTriggers(parent.state.config.OnBuild, `the stage "${stage.from.image}"`);
-    return { state: stageBase(parent.state), history: [] };
+    return { state: stageBase(parent.state), history: [], platform: parent.basePlatform, wanted: parent.platform };
   }
-  const { config } = image(base.image);
+  const wanted = platform ?? target;
+  const { config } = image(base.image, wanted);
   refuseTriggers(config.config?.OnBuild, `the base image "${base.image}"`);
-  return imageBase(config);
+  return { ...imageBase(config), wanted };
 }
 
 const titleLimit = 160;

@@ -5,23 +5,25 @@ export const historyComment = "buildkit.dockerfile.v0";
 
 /** Go's %q of a string, as BuildKit's histories have it. */
 export function quote(text: string): string {
-  return quotedWith('"', text);
-}
-
-function quotedWith(mark: string, text: string): string {
-  let out = mark;
+  let out = '"';
   for (const char of text) {
     const code = char.codePointAt(0) ?? 0;
-    const short = char === mark ? `\\${mark}` : shortEscapes[char];
+    const short = shortEscapes[char];
     if (short !== undefined) out += short;
     else if (code < 0x20 || code === 0x7f) out += `\\x${code.toString(16).padStart(2, "0")}`;
-    else out += char;
+    else if (printable.test(char)) out += char;
+    else if (code < 0x10000) out += `\\u${code.toString(16).padStart(4, "0")}`;
+    else out += `\\U${code.toString(16).padStart(8, "0")}`;
   }
-  return out + mark;
+  return `${out}"`;
 }
+
+/** Go's unicode.IsPrint. */
+const printable = /^[\p{L}\p{M}\p{N}\p{P}\p{S} ]$/u;
 
 const shortEscapes: Readonly<Record<string, string>> = {
   "\\": "\\\\",
+  '"': '\\"',
   "\n": "\\n",
   "\r": "\\r",
   "\t": "\\t",
@@ -41,12 +43,12 @@ export function runHistory(args: readonly string[], buildArgs: readonly (readonl
   return `RUN ${[...prefix, ...args].join(" ")} # buildkit`;
 }
 
-/** Go's %q of a *HealthConfig: a number, as the retries, is the character of that code there. */
+/** Go's %+v of a HealthcheckConfig, which BuildKit writes since it no longer writes %q of a pointer to it. */
 export function healthcheckHistory(check: Healthcheck): string {
-  const durations = [check.Interval, check.Timeout, check.StartPeriod, check.StartInterval].map((ns) => quote(formatDuration(ns ?? 0)));
-  const retries = check.Retries ?? 0;
-  const char = retries <= 0x10ffff ? String.fromCodePoint(retries) : "\ufffd";
-  return `HEALTHCHECK &{${quoteList(check.Test ?? [])} ${durations.join(" ")} ${quotedWith("'", char)}}`;
+  const duration = (ns = 0) => formatDuration(ns);
+  const { Test = [], Interval, Timeout, StartPeriod, StartInterval, Retries = 0 } = check;
+  const times = `Interval:${duration(Interval)} Timeout:${duration(Timeout)} StartPeriod:${duration(StartPeriod)}`;
+  return `HEALTHCHECK {Test:[${Test.join(" ")}] ${times} StartInterval:${duration(StartInterval)} Retries:${Retries}}`;
 }
 
 /** Go's time.Duration.String. `ns` in nanoseconds. */

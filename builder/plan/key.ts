@@ -23,6 +23,7 @@ export type KeyTree = { readonly [name: string]: KeyNode };
 export interface KeyContext {
   /** The chain of contents below the step. */
   readonly parent: Digest;
+  /** Only RUN depends on it: files are the same for every platform. */
   readonly platform: Platform;
   /** Version of the tar writer: other bytes, other layers. */
   readonly writer: number;
@@ -37,6 +38,7 @@ export function runKey(
 ): KeyTree {
   return {
     ...common("run", context),
+    platform: platformText(context.platform),
     args: operation.args,
     capabilities: "default",
     cwd: operation.cwd,
@@ -59,7 +61,6 @@ export function copyKey(operation: CopyOperation, context: KeyContext, sources: 
     chmod: operation.chmod ?? null,
     chown: operation.chown ?? null,
     documents: operation.documents.map(({ name, content }) => ({ name, content: digestOf(content) })),
-    names: operation.sources,
     sources: [...sources],
     target: operation.target,
     unpack: operation.unpack,
@@ -95,7 +96,6 @@ function common(op: string, context: KeyContext): KeyTree {
     epoch: context.epoch ?? null,
     op,
     parent: context.parent,
-    platform: platformText(context.platform),
     version: keyVersion,
     writer: context.writer,
   };

@@ -2,15 +2,49 @@ import { TsbuildError } from "../../store/errors.ts";
 import type { Platform } from "../../store/oci.ts";
 import { platformText } from "../../store/platform.ts";
 
-/** "linux/arm64/v8" → its parts. Throws INVALID_PLATFORM. */
+/** "linux/arm64/v8" → its parts, under the names that images use (normalizePlatform). Throws INVALID_PLATFORM. */
 export function parsePlatform(text: string): Platform {
   const [os, architecture, variant, ...rest] = text.split("/");
-  if (!os || !architecture || rest.length > 0 || variant === "") {
+  if (![os, architecture, variant ?? "v"].every((part) => part !== undefined && /^[\w.-]+$/.test(part)) || rest.length > 0) {
     throw new TsbuildError("INVALID_PLATFORM", `reading the platform "${text}": expected OS/ARCHITECTURE[/VARIANT]`, {
       hint: "for example linux/amd64",
     });
   }
-  return variant === undefined ? { os, architecture } : { os, architecture, variant };
+  return normalizePlatform({ os: os ?? "", architecture: architecture ?? "", ...(variant === undefined ? {} : { variant }) });
+}
+
+const architectureAliases: Readonly<Record<string, readonly [architecture: string, variant?: string]>> = {
+  x86_64: ["amd64"],
+  "x86-64": ["amd64"],
+  i386: ["386"],
+  aarch64: ["arm64"],
+  armhf: ["arm", "v7"],
+  armel: ["arm", "v6"],
+};
+
+/** One name for what has several: x86_64 is amd64, arm64/v8 is arm64, arm alone is arm/v7 (containerd's normalization, which image indexes use). */
+export function normalizePlatform(platform: Platform): Platform {
+  const os = platform.os.toLowerCase();
+  const named = platform.architecture.toLowerCase();
+  const [architecture, implied] = (Object.hasOwn(architectureAliases, named) ? architectureAliases[named] : undefined) ?? [named];
+  const variant = normalizeVariant(architecture, implied ?? platform.variant?.toLowerCase());
+  return { os: os === "macos" ? "darwin" : os, architecture, ...(variant === undefined ? {} : { variant }) };
+}
+
+function normalizeVariant(architecture: string, variant: string | undefined): string | undefined {
+  const written = variant === "" ? undefined : variant;
+  switch (architecture) {
+    case "386":
+      return undefined;
+    case "amd64":
+      return written === "v1" ? undefined : written;
+    case "arm64":
+      return written === "8" || written === "v8" ? undefined : written;
+    case "arm":
+      return written === undefined ? "v7" : /^\d$/.test(written) ? `v${written}` : written;
+    default:
+      return written;
+  }
 }
 
 /** The platform variables that exist without being declared (Dockerfile reference, "Automatic platform ARGs in the global scope"). */

@@ -1,4 +1,4 @@
-import type { ContainerConfig, HistoryEntry, ImageConfig } from "../../store/oci.ts";
+import type { ContainerConfig, HistoryEntry, ImageConfig, Platform } from "../../store/oci.ts";
 import type { Scope } from "./scope.ts";
 
 /** The search path of an image that sets none: what Docker gives. */
@@ -24,12 +24,16 @@ export interface BaseState {
   readonly state: StageState;
   /** History entries of the base image. */
   readonly history: readonly HistoryEntry[];
+  /** What the base's config says it is for. */
+  readonly platform: Platform;
 }
 
-export function scratchBase(): BaseState {
+/** The empty image is for whatever the build is for. */
+export function scratchBase(platform: Platform): BaseState {
   return {
     state: withDefaultPath({ config: { WorkingDir: "/" }, scope: { variables: new Map(), args: [] }, cmdIsOwn: false }),
     history: [],
+    platform,
   };
 }
 
@@ -43,7 +47,9 @@ export function imageBase(image: ImageConfig): BaseState {
     cmdIsOwn: false,
     ...(image.author === undefined ? {} : { author: image.author }),
   };
-  return { state: withDefaultPath(state), history: image.history ?? [] };
+  const { os, architecture, variant } = image;
+  const platform = { os, architecture, ...(variant === undefined ? {} : { variant }) };
+  return { state: withDefaultPath(state), history: image.history ?? [], platform };
 }
 
 /** A stage on a stage inherits ARGs too. */

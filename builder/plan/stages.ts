@@ -1,5 +1,6 @@
 import { TsbuildError } from "../../store/errors.ts";
 import type { Platform } from "../../store/oci.ts";
+import { platformText } from "../../store/platform.ts";
 import { withRange } from "../dockerfile/errors.ts";
 import type { Dockerfile, Instruction, Stage } from "../dockerfile/instruction.ts";
 import { nearest } from "../dockerfile/suggest.ts";
@@ -18,16 +19,25 @@ export interface PlannedStage {
   /** Lower case; absent for an unnamed stage. */
   readonly name?: string;
   readonly base: Base;
+  /** Of FROM --platform. */
   readonly platform?: Platform;
   readonly stage: Stage;
   /** Images, not stages, that COPY --from reads. */
-  readonly copiedImages: readonly ImageUse[];
+  readonly copiedImages: readonly Omit<ImageUse, "platform">[];
 }
 
-/** An image name and the instruction that wants it. */
+/** An image that a stage stands on or copies from, and the instruction that wants it. */
 export interface ImageUse {
+  /** The name, as written. */
   readonly image: string;
+  /** Which of its images is wanted where the name has several. */
+  readonly platform: Platform;
   readonly instruction: Instruction;
+}
+
+/** Tells uses of images apart: a name may mean an image for each platform. */
+export function imageKey({ image, platform }: Pick<ImageUse, "image" | "platform">): string {
+  return `${platformText(platform)} ${image}`;
 }
 
 export interface StagePlan {
@@ -75,7 +85,7 @@ function planStage(
   index: number,
   globals: Scope,
   sources: ArgSources,
-  copiedImages: readonly ImageUse[],
+  copiedImages: PlannedStage["copiedImages"],
 ): PlannedStage {
   return withRange(dockerfile, stage.from.range, () => {
     const image = expand(stage.from.image, globals, sources);
@@ -99,9 +109,13 @@ function planStage(
   });
 }
 
-function copyOrigins(dockerfile: Dockerfile, stage: Stage, index: number): { stages: readonly number[]; images: readonly ImageUse[] } {
+function copyOrigins(
+  dockerfile: Dockerfile,
+  stage: Stage,
+  index: number,
+): { stages: readonly number[]; images: PlannedStage["copiedImages"] } {
   const stages: number[] = [];
-  const images: ImageUse[] = [];
+  const images: Omit<ImageUse, "platform">[] = [];
   for (const instruction of stage.instructions) {
     if (instruction.keyword !== "COPY" || instruction.flags.from === undefined) continue;
     const from = instruction.flags.from;

@@ -51,6 +51,8 @@ export interface ContainerOptions {
   /** Aborting kills everything at once. */
   readonly kill?: AbortSignal;
   readonly now: () => number;
+  /** Says what this machine cannot do and the container does without. */
+  readonly onNote: (message: string) => void;
   readonly onStarted?: (deliver: (signal: NodeJS.Signals) => void) => void;
 }
 
@@ -69,7 +71,8 @@ export async function withContainer<T>(
   const opened = await host.open();
   const { work, owners } = opened;
   const parents = spec.layers.map(({ diffId }) => diffId);
-  const lowers = await work.unpack({ diffIds: parents, owners });
+  const { directories: lowers, omitted } = await work.unpack({ diffIds: parents, owners });
+  if (omitted.length > 0) options.onNote(`device files cannot be made here and are missing: ${omitted.join(", ")}`);
   const directory = await store.temp("container");
   const skeleton = join(directory, "skeleton");
   try {
@@ -115,6 +118,7 @@ export async function withContainer<T>(
         onStarted: (sandbox) => options.onStarted?.((signal) => sandbox.kill(signal)),
       });
       const endedAtMs = options.now();
+      for (const { message } of result.skipped) options.onNote(`the sandbox does without: ${message}`);
       const usage = { wallMs: endedAtMs - startedAtMs, ...result.usage };
       return await after({ host: opened, directory, result, usage, startedAtMs, endedAtMs });
     } finally {

@@ -1,7 +1,6 @@
 import { readIdMap } from "../../runtime-addon/index.ts";
 import type { OwnerMode } from "../../store/layer-directories.ts";
 import type { Store } from "../../store/store.ts";
-import type { EventSink } from "../progress/event.ts";
 import type { OpenHost } from "./ladder.ts";
 import { ownersAsWeAre } from "./owners.ts";
 
@@ -14,13 +13,14 @@ export interface Host {
   close(): Promise<void>;
 }
 
-export function openHost(store: Store, onEvent: EventSink): Host {
+/** `onNote` hears which rung holds, where it is not the first. */
+export function openHost(store: Store, onNote: (message: string) => void): Host {
   let opened: Promise<OpenHost> | undefined;
   return {
     expectedOwners: () => (isRoot() ? ownersAsWeAre() : readIdMap().kind === "ranges" ? "exact" : "flat"),
     open() {
       // Loaded now: a cached build has no use for any of it.
-      opened ??= import("./ladder.ts").then(({ climb }) => climb(store, onEvent));
+      opened ??= import("./ladder.ts").then(({ climb }) => climb(store, onNote));
       return opened;
     },
     async close() {

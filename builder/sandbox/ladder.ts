@@ -4,7 +4,6 @@ import { type IdMap, type NamespaceWorker, openNamespaceWorker, probeOverlay, re
 import { type DirectoryWork, localDirectoryWork } from "../../store/directory-work.ts";
 import type { OwnerMode } from "../../store/layer-directories.ts";
 import type { Store } from "../../store/store.ts";
-import type { EventSink } from "../progress/event.ts";
 import { ownersAsWeAre } from "./owners.ts";
 
 /** The rung that holds. */
@@ -17,14 +16,14 @@ export interface OpenHost {
 }
 
 /** Tries the ways to make a sandbox, best first: an overlay as we are, then one in a user namespace. Throws SandboxError NO_SANDBOX. */
-export async function climb(store: Store, onEvent: EventSink): Promise<OpenHost> {
+export async function climb(store: Store, onNote: (message: string) => void): Promise<OpenHost> {
   const direct = await probeOverlay(await store.temp("probe"));
   if (direct.ok) return { work: localDirectoryWork(store), owners: ownersAsWeAre(), close: async () => {} };
   const map = readIdMap();
   const worker = await openWorker(store, map, direct.detail);
   const rung =
     map.kind === "ranges" ? "with this user's sub-id range" : `with one id only (${map.reason}): every file of a RUN layer belongs to root`;
-  onEvent({ type: "note", message: `sandbox: overlay in a user namespace, ${rung}` });
+  onNote(`sandbox: overlay in a user namespace, ${rung}`);
   return {
     work: remoteDirectoryWork(worker),
     owners: map.kind === "ranges" ? "exact" : "flat",

@@ -84,6 +84,7 @@ async function digestsOf(
   const unknown: { readonly node: SourceNode; readonly entry: ScanEntry }[] = [];
   for (const source of found) {
     const { nodes, scanned } = source.list();
+    if (scanned[0] !== undefined) cache.cover(scanned[0].path);
     for (const [i, node] of nodes.entries()) {
       const entry = scanned[i];
       if (node.kind !== "file" || entry === undefined) continue;

@@ -18,6 +18,11 @@ export interface Placement {
   readonly words: number;
   readonly owner?: Owner;
   readonly chmod?: ModeChange;
+  /**
+   * Seconds. What is copied gets this time, also where its own is earlier: times of sources are no part of a step's key, so with a fixed epoch they must
+   * not decide its result.
+   */
+  readonly epoch?: number;
 }
 
 /** A source to place; unpacked archives keep their own modes. */
@@ -40,7 +45,8 @@ export function placeSources(sources: readonly PlacedSource[], parent: Rootfs, p
   const written = new Map<ByteString, SourceEntry>();
   const placed = new Map<ByteString, SourceNode>();
   const made = new Set<ByteString>();
-  const { owner, chmod } = placement;
+  const { owner, chmod, epoch } = placement;
+  const copiedTime = epoch === undefined ? undefined : { mtime: epoch, mtimeNsec: 0 };
   const lookup = (path: ByteString): NodeEntry | undefined => (written.get(path) as NodeEntry | undefined) ?? parent.lookup(path);
   const target = parent.resolve(bytesOf(placement.target), { followLast: true }).path;
   const namesDirectory = placement.target.endsWith("/");
@@ -64,7 +70,8 @@ export function placeSources(sources: readonly PlacedSource[], parent: Rootfs, p
 
   function put(path: ByteString, node: SourceNode, mode: number, below: ByteString): void {
     if (newest === undefined || isNewer(node, newest)) newest = node;
-    const entry = { ...node, path, mode, uid: owner?.uid ?? node.uid, gid: owner?.gid ?? node.gid };
+    const { mtime, mtimeNsec } = copiedTime ?? node;
+    const entry = { ...node, path, mode, uid: owner?.uid ?? node.uid, gid: owner?.gid ?? node.gid, mtime, mtimeNsec };
     made.delete(path);
     placed.set(path, node);
     written.set(path, (entry.kind === "hardlink" ? { ...entry, target: joinPath(below, entry.target) } : entry) as SourceEntry);
@@ -141,7 +148,7 @@ export function placeSources(sources: readonly PlacedSource[], parent: Rootfs, p
     copy(path, top, path);
   }
 
-  const { mtime, mtimeNsec } = newest ?? { mtime: 0, mtimeNsec: 0 };
+  const { mtime, mtimeNsec } = copiedTime ?? newest ?? { mtime: 0, mtimeNsec: 0 };
   for (const path of made) written.set(path, { ...(written.get(path) as DirectoryEntry), mtime, mtimeNsec });
   return { entries: [...written.values()], placed };
 }

@@ -12,7 +12,7 @@ import { type Placement, placeSources } from "./copy-place.ts";
 import type { CopySource, SourceNode } from "./copy-source.ts";
 import { entriesLayer } from "./entries-layer.ts";
 import { resolveOwner } from "./passwd.ts";
-import { createdAt, type Files, keyContext, type StepContext, type StepOutcome } from "./step.ts";
+import { type Files, keyContext, type StepContext, type StepOutcome } from "./step.ts";
 
 /** How often a step begins again when its sources change while they are read. */
 const maxAttempts = 3;
@@ -71,10 +71,9 @@ async function copyOnce(operation: CopyOperation, files: Files, inputs: CopyInpu
   }
 
   return context.busy(async () => {
-    const { layer, merkles } = await write(operation, files, inputs, context);
+    const { layer, created, merkles } = await write(operation, files, inputs, context);
     const roots = merkles.map(({ root }) => root);
     const key = keyOf(roots);
-    const created = createdAt(context);
     await context.cache.save({ key, layer, created }, merkles);
     await inputs.saveRoots(roots);
     return { layer, created, cached: false };
@@ -92,12 +91,13 @@ async function write(operation: CopyOperation, files: Files, inputs: CopyInputs,
       words: operation.sources.length + documents.length,
       ...(operation.chown === undefined ? {} : { owner: await resolveOwner(parent, operation.chown) }),
       ...(operation.chmod === undefined ? {} : { chmod: parseChmod(operation.chmod) }),
+      ...(context.epoch === undefined ? {} : { epoch: context.epoch }),
     };
     const { entries, placed } = placeSources([...archives.sources, ...documents], parent, placement);
-    const { info, tree } = await entriesLayer(context.store, entries, context.epoch);
+    const { layer, created, tree } = await entriesLayer(entries, files, context);
     // What was read in this pass is what the key is made of, whatever an earlier scan said.
     const merkles = await inputs.merkles(new Map([...writtenDigests(tree, placed), ...archives.digests]));
-    return { layer: info, merkles };
+    return { layer, created, merkles };
   } finally {
     await archives.close();
   }

@@ -1,17 +1,27 @@
 import { join } from "node:path";
-import { removeTree } from "../../runtime-addon/index.ts";
-import type { Attributes, SourceEntry } from "../../store/layer/entry.ts";
+import { type Attributes, removeTree } from "../../runtime-addon/index.ts";
+import type { SourceEntry } from "../../store/layer/entry.ts";
+import { writerVersion } from "../../store/layer/tar-format.ts";
 import { writeLayer } from "../../store/layer/tar-write.ts";
 import type { Tree } from "../../store/layer/tree.ts";
 import type { LayerInfo } from "../../store/layers.ts";
-import type { Store } from "../../store/store.ts";
+import { createdAt, type Files, keyContext, type StepContext } from "./step.ts";
 
-/** Writes entries as a layer of the store, without mounts or privilege. Times later than `epoch` become it. */
-export async function entriesLayer(
-  store: Store,
-  entries: readonly SourceEntry[],
-  epoch: number | undefined,
-): Promise<{ readonly info: LayerInfo; readonly tree: Tree }> {
+/** A layer made of entries, or the known one of the same content. */
+export interface EntriesLayer {
+  readonly layer: LayerInfo;
+  /** RFC 3339: when a layer of this content was first made. */
+  readonly created: string;
+  /** Of what was written, with the digests of what was really read. */
+  readonly tree: Tree;
+}
+
+/**
+ * Writes entries as a layer of the store, without mounts or privilege. Times later than the epoch become it. Where a layer of the same content over
+ * the same parent is known, that one is taken, so that what follows stays cached.
+ */
+export async function entriesLayer(entries: readonly SourceEntry[], files: Files, context: StepContext): Promise<EntriesLayer> {
+  const { store, cache, epoch } = context;
   const scratch = await store.temp("layer");
   try {
     const tar = join(scratch, "layer.tar");
@@ -20,7 +30,10 @@ export async function entriesLayer(
       sync: true,
       ignoreMtime: () => true,
     });
-    return { info: await store.layers.add(tree, { tempTar: tar }), tree };
+    const known = await cache.findContent(keyContext(files, context, writerVersion), tree.contentId);
+    if (known !== undefined) return { layer: known.layer, created: known.created, tree };
+    await store.pin(tree.diffId);
+    return { layer: await store.layers.add(tree, { tempTar: tar }), created: createdAt(context), tree };
   } finally {
     await removeTree(scratch);
   }

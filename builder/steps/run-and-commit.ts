@@ -1,6 +1,7 @@
 import { constants } from "node:os";
 import { SandboxError } from "../../runtime-addon/index.ts";
 import type { PackedUpper } from "../../store/directory-work.ts";
+import { writerVersion } from "../../store/layer/tar-format.ts";
 import type { OwnerMode } from "../../store/layer-directories.ts";
 import type { Source } from "../dockerfile/errors.ts";
 import type { Instruction } from "../dockerfile/instruction.ts";
@@ -14,7 +15,7 @@ import { parseAddHost, stepHostname } from "../sandbox/network-files.ts";
 import { outputTail } from "../sandbox/output-tail.ts";
 import { type FailedStep, StepError } from "../step-error.ts";
 import { resolveUser } from "./passwd.ts";
-import { createdAt, type Files, type StepContext, type StepOutcome } from "./step.ts";
+import { createdAt, type Files, keyContext, type StepContext, type StepOutcome } from "./step.ts";
 
 /** What RUN steps of one build have in common. */
 export interface RunSettings {
@@ -25,6 +26,8 @@ export interface RunSettings {
   readonly proxy: Readonly<Record<string, string>>;
   readonly hostCa: boolean;
   readonly shmSizeBytes?: number;
+  /** Says what this machine cannot do and a step does without. */
+  readonly onNote: (message: string) => void;
 }
 
 /** The instruction as events and errors name it. */
@@ -68,7 +71,7 @@ export async function runAndCommit(
     documents: operation.documents,
     tty: false,
   } as const;
-  const options = { signal: context.signal, now: context.now };
+  const options = { signal: context.signal, now: context.now, onNote: settings.onNote };
   return withContainer(context.store, settings.host, spec, { stdin: "null", output }, options, async (finished) => {
     refuseFailure(finished, place, tail.lines());
     return commit(finished, files, context, keyFor(finished.host.owners));
@@ -122,7 +125,7 @@ async function commit(finished: FinishedContainer, files: Files, context: StepCo
     created: result.created,
     ...(context.epoch === undefined ? {} : { epoch: context.epoch }),
   });
-  const known = await context.cache.findContent(files.chain, packed.contentId);
+  const known = await context.cache.findContent(keyContext(files, context, writerVersion), packed.contentId);
   if (known !== undefined) {
     await context.cache.save({ key, layer: known.layer, created: known.created });
     const note = known.layer.diffId === packed.diffId ? "same layer as before" : "same content as before: what follows stays cached";

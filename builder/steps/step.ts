@@ -41,6 +41,11 @@ export interface StepContext {
   rootfs(layers: readonly LayerRef[]): Promise<Rootfs>;
   /** Runs work that keeps a processor or a disk busy, at most as many at once as the build may. */
   busy<T>(work: () => Promise<T>): Promise<T>;
+  /**
+   * Runs work of this key once: whoever wants the same in this build gets the same result, and other processes on the store wait. Call it outside of
+   * busy(), and look the record up again inside.
+   */
+  once(key: Digest, work: () => Promise<StepOutcome>): Promise<StepOutcome>;
   /** The wall clock, milliseconds. */
   now(): number;
 }

@@ -7,7 +7,7 @@ import { workdirKey } from "../plan/key.ts";
 import type { WorkdirOperation } from "../plan/operation.ts";
 import { entriesLayer } from "./entries-layer.ts";
 import { resolveUser } from "./passwd.ts";
-import { createdAt, type Files, keyContext, type StepContext, type StepOutcome } from "./step.ts";
+import { type Files, keyContext, type StepContext, type StepOutcome } from "./step.ts";
 
 /** WORKDIR: makes the directory and what is missing above it, 0755, owned by the stage's user. An existing one gives an empty layer. */
 export async function workdirStep(operation: WorkdirOperation, files: Files, context: StepContext): Promise<StepOutcome> {
@@ -16,8 +16,7 @@ export async function workdirStep(operation: WorkdirOperation, files: Files, con
   if (record !== undefined) return { layer: record.layer, created: record.created, cached: true };
   const rootfs = await context.rootfs(files.layers);
   const { uid, gid } = operation.user === "" ? { uid: 0, gid: 0 } : await resolveUser(rootfs, operation.user);
-  const { info: layer } = await entriesLayer(context.store, directoriesTo(operation.path, rootfs, { uid, gid }), context.epoch);
-  const created = createdAt(context);
+  const { layer, created } = await entriesLayer(directoriesTo(operation.path, rootfs, { uid, gid }), files, context);
   await context.cache.save({ key, layer, created });
   return { layer, created, cached: false };
 }

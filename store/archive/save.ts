@@ -33,7 +33,7 @@ export type SaveDestination = { readonly file: string } | { readonly directory: 
 
 /**
  * Writes images with all their blobs, each checked on the way: IntegrityError and NotFoundError tell of a damaged store, and nothing is left
- * at the destination (a stream is destroyed). The same images give the same bytes. The archive also holds what `docker load` reads.
+ * at the destination (a stream is destroyed). Rejects with `signal.reason` when aborted. The same images give the same bytes. The archive also holds what `docker load` reads.
  */
 export async function saveImages(
   store: Store,
@@ -45,7 +45,7 @@ export async function saveImages(
   for (const { image } of images)
     await lease.pin(image.descriptor.digest, image.imageId, ...image.manifest.layers.map(({ digest }) => digest));
   const files = filesOf(store, images, options);
-  if ("stream" in destination) await pipeline(outerTar(files), destination.stream, signalOf(options));
+  if ("stream" in destination) await pump(outerTar(files), destination.stream, options);
   else if ("file" in destination) await saveFile(resolve(destination.file), files, options);
   else await saveDirectory(resolve(destination.directory), files, options);
 }
@@ -92,7 +92,7 @@ function taggedName(reference: Reference): string {
 async function saveFile(file: string, files: readonly OuterFile[], options: Abortable): Promise<void> {
   const temp = siblingOf(file);
   try {
-    await pipeline(outerTar(files), createWriteStream(temp, { flags: "wx", mode: 0o644 }), signalOf(options));
+    await pump(outerTar(files), createWriteStream(temp, { flags: "wx", mode: 0o644 }), options);
     await syncFile(temp);
     renameSync(temp, file);
   } catch (error) {

@@ -1,6 +1,7 @@
 import { randomBytes } from "node:crypto";
 import { mkdir } from "node:fs/promises";
 import {
+  type Attributes,
   type ByteString,
   type ExtractEntry,
   extract,
@@ -11,7 +12,7 @@ import {
 } from "../../runtime-addon/index.ts";
 import { TsbuildError } from "../errors.ts";
 import { sortEntries } from "./canonical.ts";
-import type { Attributes, DirectoryEntry, HardlinkEntry, TreeEntry } from "./entry.ts";
+import type { DirectoryEntry, HardlinkEntry, TreeEntry } from "./entry.ts";
 import { parentPath, quotePath } from "./entry-path.ts";
 import type { Rootfs } from "./rootfs.ts";
 import type { Tree } from "./tree.ts";
@@ -56,6 +57,21 @@ export async function applyLayer(
     await removeTree(scratch);
     throw error;
   }
+}
+
+/** Whether unpacking takes anything from the layers below: attributes of directories that this one only implies, or files its hard links lead to. */
+export function dependsOnLower({ entries }: Tree): boolean {
+  const directories = new Set<ByteString>(["" as ByteString]);
+  const files = new Set<ByteString>();
+  for (const { kind, path } of entries) {
+    if (kind === "directory") directories.add(path);
+    else if (kind === "file") files.add(path);
+  }
+  return entries.some(
+    (entry) =>
+      !directories.has(entry.kind === "opaque" ? entry.path : parentPath(entry.path)) ||
+      (entry.kind === "hardlink" && !files.has(entry.target)),
+  );
 }
 
 /** The entries with those directories that they imply, the root too. */

@@ -1,7 +1,7 @@
-import { type ByteString, decodeScan, hashFiles, type ScanEntry, scan, statMany } from "../../runtime-addon/index.ts";
+import { type Attributes, type ByteString, decodeScan, hashFiles, type ScanEntry, scan, statMany } from "../../runtime-addon/index.ts";
 import { digestFromBytes } from "../digest.ts";
 import { inWalkOrder, sortEntries } from "./canonical.ts";
-import type { Attributes, NodeEntry, SourceEntry } from "./entry.ts";
+import type { NodeEntry, SourceEntry } from "./entry.ts";
 import { parentPath, rootPath } from "./entry-path.ts";
 import type { Rootfs, RootfsEntry } from "./rootfs.ts";
 import { upperMarks } from "./upper-marks.ts";

@@ -1,18 +1,5 @@
-import type { ByteString } from "../../runtime-addon/index.ts";
+import type { Attributes, ByteString } from "../../runtime-addon/index.ts";
 import type { Digest } from "../digest.ts";
-
-/** What every file in a layer has. */
-export interface Attributes {
-  /** Permission bits with setuid, setgid and sticky: 0–0o7777. */
-  readonly mode: number;
-  readonly uid: number;
-  readonly gid: number;
-  /** Seconds since the epoch (may be negative), and the nanoseconds past them (0–999,999,999). */
-  readonly mtime: number;
-  readonly mtimeNsec: number;
-  /** Absent when there are none. Never holds an overlay.* attribute. */
-  readonly xattrs?: Readonly<Record<string, ByteString>>;
-}
 
 /** Where a file's bytes are; whoever writes the layer reads them there, in bulk. Never a stream per file. */
 export type ContentRef =

@@ -1,8 +1,8 @@
-import type { ByteString } from "../../runtime-addon/index.ts";
+import type { Attributes, ByteString } from "../../runtime-addon/index.ts";
 import type { Digest } from "../digest.ts";
 import { TsbuildError } from "../errors.ts";
 import { inWalkOrder, sortEntries } from "./canonical.ts";
-import type { Attributes, TreeEntry } from "./entry.ts";
+import type { TreeEntry } from "./entry.ts";
 import { baseName, joinPath, normaliseArchivePath, parentPath, quotePath, rootPath } from "./entry-path.ts";
 
 /** A file's content and attributes; its hard links share one. */

@@ -49,6 +49,24 @@ export interface CanonicalHeader {
   readonly xattrs: Xattrs | undefined;
 }
 
+/** The header of an empty file without a mode, an owner or a time. */
+export function emptyFile(name: ByteString): CanonicalHeader {
+  return {
+    name,
+    type: "0",
+    mode: 0,
+    uid: 0,
+    gid: 0,
+    size: 0,
+    mtime: 0,
+    mtimeNsec: 0,
+    linkName: undefined,
+    major: 0,
+    minor: 0,
+    xattrs: undefined,
+  };
+}
+
 const nameBytes = 100;
 const prefixBytes = 155;
 const maxId = 0o7777777;
@@ -212,22 +230,4 @@ function writeOctal(block: Buffer, at: number, digits: number, value: number): v
 }
 
 const paxTemplate = Buffer.alloc(blockBytes);
-writeBlock(
-  paxTemplate,
-  0,
-  {
-    name: "PaxHeader" as ByteString,
-    type: "0",
-    mode: 0o644,
-    uid: 0,
-    gid: 0,
-    size: 0,
-    mtime: 0,
-    mtimeNsec: 0,
-    linkName: undefined,
-    major: 0,
-    minor: 0,
-    xattrs: undefined,
-  },
-  "x",
-);
+writeBlock(paxTemplate, 0, { ...emptyFile("PaxHeader" as ByteString), mode: 0o644 }, "x");

@@ -1,9 +1,8 @@
 import { createHash, type Hash } from "node:crypto";
-import type { ByteString } from "../../runtime-addon/index.ts";
+import type { Attributes, ByteString } from "../../runtime-addon/index.ts";
 import { type Digest, digestFromBytes } from "../digest.ts";
 import { TsbuildError } from "../errors.ts";
 import { contentIdOf } from "./content-id.ts";
-import type { Attributes } from "./entry.ts";
 import { baseName, joinPath, normaliseArchivePath, opaqueMarker, parentPath, quotePath, whiteoutPrefix } from "./entry-path.ts";
 import { type Inode, type LayerCollector, layerCollector } from "./layer-collector.ts";
 import type { TarHeader } from "./tar-header.ts";

@@ -5,7 +5,7 @@ import { canonicalEntries, sortEntries, tarOrder } from "./canonical.ts";
 import { contentIdOf } from "./content-id.ts";
 import type { ContentRef, IndexedFile, NodeEntry, SourceEntry, TreeEntry } from "./entry.ts";
 import { baseName, joinPath, opaqueMarker, parentPath, quotePath, whiteoutPrefix } from "./entry-path.ts";
-import { type CanonicalHeader, headerEncoder, padded, type TypeFlag, trailerBytes } from "./tar-format.ts";
+import { type CanonicalHeader, emptyFile, headerEncoder, padded, type TypeFlag, trailerBytes } from "./tar-format.ts";
 import type { Tree } from "./tree.ts";
 
 export interface WriteLayerOptions {
@@ -131,8 +131,8 @@ const typeFlags: Record<NodeEntry["kind"], TypeFlag> = {
 };
 
 function headerOf(entry: SourceEntry): CanonicalHeader {
-  if (entry.kind === "whiteout") return removal(joinPath(parentPath(entry.path), (whiteoutPrefix + baseName(entry.path)) as ByteString));
-  if (entry.kind === "opaque") return removal(joinPath(entry.path, opaqueMarker as ByteString));
+  if (entry.kind === "whiteout") return emptyFile(joinPath(parentPath(entry.path), (whiteoutPrefix + baseName(entry.path)) as ByteString));
+  if (entry.kind === "opaque") return emptyFile(joinPath(entry.path, opaqueMarker as ByteString));
   const device = entry.kind === "char" || entry.kind === "block";
   return {
     name: entry.kind === "directory" ? (`${entry.path === "" ? "." : entry.path}/` as ByteString) : entry.path,
@@ -148,22 +148,5 @@ function headerOf(entry: SourceEntry): CanonicalHeader {
     minor: device ? entry.minor : 0,
     // A link has its file's attributes; said once, they cannot disagree.
     xattrs: entry.kind === "hardlink" ? undefined : entry.xattrs,
-  };
-}
-
-function removal(name: ByteString): CanonicalHeader {
-  return {
-    name,
-    type: "0",
-    mode: 0,
-    uid: 0,
-    gid: 0,
-    size: 0,
-    mtime: 0,
-    mtimeNsec: 0,
-    linkName: undefined,
-    major: 0,
-    minor: 0,
-    xattrs: undefined,
   };
 }

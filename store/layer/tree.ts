@@ -1,7 +1,7 @@
-import type { ByteString } from "../../runtime-addon/index.ts";
+import type { Attributes, ByteString } from "../../runtime-addon/index.ts";
 import { type Digest, isDigest, parseDigest } from "../digest.ts";
 import { TsbuildError } from "../errors.ts";
-import type { Attributes, TreeEntry } from "./entry.ts";
+import type { TreeEntry } from "./entry.ts";
 import { checkEntryPath, quotePath } from "./entry-path.ts";
 
 /** A layer's index: everything about it but the contents themselves. */

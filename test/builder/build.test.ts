@@ -477,7 +477,10 @@ describe("a failed build", () => {
   it("leaves nothing temporary in the store", async () => {
     const store = newStore();
     const context = contextDirectory({ Dockerfile: "FROM scratch\nCOPY a /\nCOPY nope /", a: "" });
-    await expect(buildIn(store, context)).rejects.toThrow();
+    await expect(buildIn(store, context)).rejects.toMatchObject({
+      code: "COPY_SOURCE_NOT_FOUND",
+      message: `looking for "nope" in the build context ${context}: no such file or directory`,
+    });
     expect(execFileSync("find", ["v1/leases", "v1/tmp", "-type", "f"], { cwd: store, encoding: "utf8" })).toBe("");
   });
 });

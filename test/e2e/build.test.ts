@@ -156,7 +156,7 @@ COPY run.sh link /d/
   });
 });
 
-describe.skipIf(needs("sandbox").skip)("RUN", () => {
+describe("RUN", needs("sandbox"), () => {
   it("makes a layer of what it changed, whiteouts included, and COPY --from takes files of another stage", async () => {
     const context = contextDirectory({
       Dockerfile: `FROM busybox AS maker
@@ -202,7 +202,8 @@ RUN ignored
     expect(result.stderr).toContain("exit code 7");
     expect(result.stderr).toContain("  last output:\n    why\n");
     expect(result.stderr).not.toContain("echo never\n#");
-    expect((await tsbuild(["inspect", "failing"], { store })).code).toBe(1);
+    const inspected = await tsbuild(["inspect", "failing"], { store });
+    expect([inspected.code, inspected.stderr]).toEqual([1, expect.stringContaining("no image named docker.io/library/failing:latest")]);
   });
 
   it("leaves no stub of resolv.conf, hosts, proc, sys or dev in its layer", async () => {
@@ -212,7 +213,7 @@ RUN ignored
   });
 });
 
-describe.skipIf(needs("sandbox").skip)("the cache", () => {
+describe("the cache", needs("sandbox"), () => {
   const files = {
     Dockerfile: `FROM busybox AS first
 COPY a.txt /a.txt
@@ -275,8 +276,7 @@ describe("what cannot be built", () => {
   it("names the missing base and where it was looked for", async () => {
     const result = await build(contextDirectory({ Dockerfile: "FROM nowhere/app:v9\n" }));
     expect(result.code).toBe(1);
-    expect(result.stderr).toContain("nowhere/app:v9");
-    expect(result.stderr).toContain(store);
+    expect(result.stderr).toContain(`looking for image "nowhere/app:v9": no image named docker.io/nowhere/app:v9 in the store ${store};`);
   });
 
   it("shows all syntax errors with their lines", async () => {
@@ -288,13 +288,18 @@ describe("what cannot be built", () => {
 
   it("refuses flags that it does not know or support, with exit code 2", async () => {
     const context = contextDirectory({ Dockerfile: "FROM scratch\n" });
-    expect((await build(context, "--no-such-flag")).code).toBe(2);
+    const unknown = await build(context, "--no-such-flag");
+    expect([unknown.code, unknown.stderr]).toEqual([2, expect.stringContaining("build has no flag --no-such-flag [UNKNOWN_FLAG]")]);
     const push = await build(context, "--push");
-    expect([push.code, push.stderr.includes("--push")]).toEqual([2, true]);
+    expect([push.code, push.stderr]).toEqual([2, expect.stringContaining("--push")]);
   });
 
   it("does not copy from outside of the context", async () => {
-    const context = contextDirectory({ Dockerfile: "FROM scratch\nCOPY ../../etc/passwd /stolen\n" });
-    expect((await build(context, "-t", "stolen")).code).toBe(1);
+    const outside = contextDirectory({ "etc/passwd": "stolen\n", "deep/context/Dockerfile": "FROM scratch\nCOPY ../../etc/passwd /stolen\n" });
+    const result = await build(join(outside, "deep/context"), "-t", "stolen");
+    expect(result.code).toBe(1);
+    expect(result.stderr).toContain(
+      `Dockerfile:2:1: error: looking for "etc/passwd" in the build context ${outside}/deep/context: no such file or directory [COPY_SOURCE_NOT_FOUND]`,
+    );
   });
 });

@@ -11,7 +11,7 @@ import { temporaryDirectory } from "../support/temporary.ts";
 
 const LONG_MS = 900_000;
 
-describe.skipIf(needs("root", "sandbox", "debootstrap", "packageArchive").skip)("applications on a Debian base", () => {
+describe("applications on a Debian base", needs("root", "sandbox", "debootstrap", "packageArchive"), () => {
   const store = temporaryStore();
   let context: string;
 

@@ -76,21 +76,18 @@ describe("removeTree", () => {
     expect(error).toEqual({ code: "ENOTDIR", errno: -20, syscall: "unlink", path: join(base, "file/below") });
   });
 
-  it.skipIf(needs("privateMounts").skip)(
-    "does not go into a mount point's parent twice: a mounted directory is an error that names it",
-    () => {
-      const base = temporaryDirectory("remove");
-      mkdirSync(join(base, "tree/a/mounted"), { recursive: true });
-      const program = bundleProgram(base, "await runtime.removeTree(args[0]!);");
-      const script = 'mount -t tmpfs none "$1/a/mounted"; echo kept > "$1/a/mounted/file"; exec "$2" "$3" "$1"';
-      const output = execFileSync("unshare", ["--mount", "sh", "-ec", script, "sh", join(base, "tree"), process.execPath, program], {
-        encoding: "utf8",
-      });
-      expect(JSON.parse(output)).toEqual({ error: { code: "EBUSY", errno: -16, syscall: "rmdir", path: join(base, "tree/a/mounted") } });
-    },
-  );
+  it("does not go into a mount point's parent twice: a mounted directory is an error that names it", needs("privateMounts"), () => {
+    const base = temporaryDirectory("remove");
+    mkdirSync(join(base, "tree/a/mounted"), { recursive: true });
+    const program = bundleProgram(base, "await runtime.removeTree(args[0]!);");
+    const script = 'mount -t tmpfs none "$1/a/mounted"; echo kept > "$1/a/mounted/file"; exec "$2" "$3" "$1"';
+    const output = execFileSync("unshare", ["--mount", "sh", "-ec", script, "sh", join(base, "tree"), process.execPath, program], {
+      encoding: "utf8",
+    });
+    expect(JSON.parse(output)).toEqual({ error: { code: "EBUSY", errno: -16, syscall: "rmdir", path: join(base, "tree/a/mounted") } });
+  });
 
-  it.skipIf(needs("root").skip)("makes unwritable directories of one's own writable, and stops at those of others", () => {
+  it("makes unwritable directories of one's own writable, and stops at those of others", needs("root"), () => {
     const uid = 54_322;
     const base = temporaryDirectory("remove");
     const program = bundleProgram(base, "await runtime.removeTree(args[0]!);");
@@ -196,7 +193,7 @@ describe("setAttributes", () => {
     expect(statSync(join(outside, "victim")).mode & 0o777).toBe(0o600);
   });
 
-  it.skipIf(needs("root").skip)("sets owner before mode, so that setuid stays", async () => {
+  it("sets owner before mode, so that setuid stays", needs("root"), async () => {
     const root = temporaryDirectory("attributes");
     writeFileSync(join(root, "file"), "");
     symlinkSync("file", join(root, "link"));

@@ -51,7 +51,7 @@ sys.stdout.buffer.write(seen)
 
 const status = (text: string) => /"status":\{[^}]*\}/.exec(text)?.[0];
 
-describe.skipIf(needs("root", "privateMounts", "python").skip)("a sandbox with a terminal", () => {
+describe("a sandbox with a terminal", needs("root", "privateMounts", "python"), () => {
   it("has it as its controlling terminal, sized like the caller's, and owned by the user", async () => {
     const text = await onTerminal(
       "tty; stty size; stat -c %u:%a $(tty); echo x > /dev/tty; ls /dev/console; test -t 0 -a -t 1 -a -t 2; exit $?",

@@ -240,7 +240,7 @@ describe("scan", () => {
   });
 });
 
-describe.skipIf(needs("root").skip)("scan as root", () => {
+describe("scan as root", needs("root"), () => {
   it("reads owners, devices and fifos", async () => {
     const root = temporaryDirectory("scan");
     writeFileSync(join(root, "owned"), "");
@@ -258,7 +258,7 @@ describe.skipIf(needs("root").skip)("scan as root", () => {
   });
 });
 
-describe.skipIf(needs("root", "python").skip)("scan of xattrs as root", () => {
+describe("scan of xattrs as root", needs("root", "python"), () => {
   /** Rows of path, name and value in hex. */
   const setXattrs = (rows: readonly (readonly [string, string, string])[]) => {
     const script =

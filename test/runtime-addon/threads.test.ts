@@ -8,7 +8,7 @@ import { bundleProgram } from "./bundled.ts";
 
 const UID = 54_321;
 
-describe.skipIf(needs("root").skip)("without a thread to be had", () => {
+describe("without a thread to be had", needs("root"), () => {
   it("scans, hashes, packs, extracts and removes all the same", { timeout: 60_000 }, () => {
     const root = temporaryDirectory("threads");
     const tree = join(root, "tree");

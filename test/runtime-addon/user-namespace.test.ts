@@ -44,7 +44,7 @@ async function outcome(user: TestUser, program: string, ...args: string[]): Prom
   return JSON.parse(stdout) as Outcome;
 }
 
-describe.skipIf(needs("root", "privateMounts", "userNamespaces", "subIds").skip)("a namespace worker", () => {
+describe("a namespace worker", needs("root", "privateMounts", "userNamespaces", "subIds"), () => {
   const ranged = needs("root", "privateMounts").skip ? undefined : createUser({ uid: 54_331, subIds: true });
   const single = needs("root", "privateMounts").skip ? undefined : createUser({ uid: 54_332, subIds: false });
   const user = (kind: "ranges" | "single"): TestUser => {
@@ -154,7 +154,7 @@ describe.skipIf(needs("root", "privateMounts", "userNamespaces", "subIds").skip)
   });
 });
 
-describe.skipIf(needs("root", "privateMounts", "userNamespaces", "subIds").skip)("a sandbox of an ordinary user", () => {
+describe("a sandbox of an ordinary user", needs("root", "privateMounts", "userNamespaces", "subIds"), () => {
   const sandboxBody = `
     const { mkdirSync } = await import("node:fs");
     const { execFileSync } = await import("node:child_process");

@@ -62,7 +62,7 @@ describe("parseReference", () => {
   it("takes no time over a hostile name", () => {
     const started = performance.now();
     expect(() => parseReference(`${"a-".repeat(50_000)}!`)).toThrow("must be lower-case");
-    expect(() => parseReference(`${"a.".repeat(50_000)}/x`)).toThrow();
+    expect(() => parseReference(`${"a.".repeat(50_000)}/x`)).toThrow(/" is no registry host$/);
     expect(performance.now() - started).toBeLessThan(500);
   });
 });

@@ -1,33 +1,31 @@
-import { appendFileSync } from "node:fs";
-import { REQUIREMENTS, type Requirement, type RequirementName } from "./requirements.ts";
+import { REQUIREMENTS, type RequirementName } from "./requirements.ts";
 
-export interface Need {
-  readonly skip: boolean;
-  /** Empty when nothing is missing. */
-  readonly reason: string;
-}
-
-/** One line of the file named by TSBUILD_SKIPS_FILE. */
+/** A missing requirement, as the run's report holds it for each test that is skipped for its sake. */
 export interface DeclaredSkip {
-  /** Absolute path of the test file. */
-  readonly file: string;
-  readonly requirement: string;
   readonly reason: string;
   readonly missingInCi?: string;
+}
+
+/** Options of a test or of a `describe`: whether to skip, and in `meta`, by requirement, why. */
+export interface Need {
+  /** Never false: vitest would take that for the word of the group over an `it.skip` in it. */
+  readonly skip?: true;
+  readonly meta: Readonly<Record<`needs:${string}`, DeclaredSkip>>;
 }
 
 const known = new Map<RequirementName, boolean>();
 
 /**
- * What the following tests need of the machine: `describe.skipIf(needs("root", "skopeo").skip)(…)`. Each requirement is probed
- * once a process; a missing one is declared to the run's summary, which accepts no other skips.
+ * What a test or a group of tests needs of the machine: `describe("…", needs("root", "skopeo"), () => …)`. Each requirement is
+ * probed once a process. The run's summary accepts no other skips.
  */
 export function needs(...names: readonly [RequirementName, ...RequirementName[]]): Need {
   const missing = names.filter((name) => !holds(name));
-  const reasons = missing.map((name) => REQUIREMENTS[name].reason);
-  const file = testFileOf(new Error().stack ?? "");
-  for (const name of missing) declare(file, name, REQUIREMENTS[name]);
-  return { skip: missing.length > 0, reason: reasons.join("; ") };
+  const declared = missing.map((name) => {
+    const { reason, missingInCi } = REQUIREMENTS[name] as DeclaredSkip;
+    return [`needs:${name}`, { reason, ...(missingInCi === undefined ? {} : { missingInCi }) }] as const;
+  });
+  return { ...(missing.length > 0 ? { skip: true as const } : {}), meta: Object.fromEntries(declared) };
 }
 
 function holds(name: RequirementName): boolean {
@@ -37,21 +35,4 @@ function holds(name: RequirementName): boolean {
     known.set(name, answer);
   }
   return answer;
-}
-
-function declare(file: string, requirement: string, { reason, missingInCi }: Requirement): void {
-  const target = process.env.TSBUILD_SKIPS_FILE;
-  if (target === undefined) return;
-  const skip: DeclaredSkip = {
-    file,
-    requirement,
-    reason,
-    ...(missingInCi === undefined ? {} : { missingInCi }),
-  };
-  appendFileSync(target, `${JSON.stringify(skip)}\n`);
-}
-
-/** The path of the first test or suite file on the stack. */
-export function testFileOf(stack: string): string {
-  return /(?:file:\/\/)?(\/[^\s():]*\.(?:test|suite)\.ts)/.exec(stack)?.[1] ?? "";
 }

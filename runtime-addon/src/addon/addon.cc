@@ -8,7 +8,7 @@
 
 #include "attributes.h"
 #include "extract.h"
-#include "fd.h"
+#include "../fd.h"
 #include "hash-many.h"
 #include "job.h"
 #include "locks.h"

@@ -4,7 +4,7 @@
 #include <string_view>
 
 #include "failure.h"
-#include "fd.h"
+#include "../fd.h"
 
 namespace tsbuild {
 

@@ -5,7 +5,7 @@
 #include <cstdint>
 #include <cstring>
 
-#include "fd.h"
+#include "../fd.h"
 
 namespace tsbuild {
 

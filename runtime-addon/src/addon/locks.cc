@@ -7,7 +7,7 @@
 #include <mutex>
 
 #include "failure.h"
-#include "fd.h"
+#include "../fd.h"
 #include "thread.h"
 
 namespace tsbuild {

@@ -6,7 +6,7 @@
 #include <string>
 
 #include "failure.h"
-#include "fd.h"
+#include "../fd.h"
 #include "sha256.h"
 #include "thread.h"
 

@@ -29,7 +29,7 @@ Result open_node(int nodes, const Device& device, Fd& node) {
   const bool own = mknodat(nodes, device.name, S_IFCHR | 0666, number) == 0;
   if (!own && errno != EPERM) return failed("mknodat", host);
   node = Fd(sys::open_tree(own ? nodes : AT_FDCWD, own ? device.name : host.c_str(), OPEN_TREE_CLONE | AT_SYMLINK_NOFOLLOW));
-  if (!node.open()) return failed("open_tree", host);
+  if (!node.valid()) return failed("open_tree", host);
   struct stat status;
   if (fstat(node.get(), &status) < 0) return failed("fstat", host);
   // A host whose /dev/null became a file must not be shared with the sandbox.
@@ -46,7 +46,7 @@ Result bind_nodes(Root& root, int dev) {
     Fd node;
     if (Result r = open_node(nodes.get(), device, node); !r.ok()) return r;
     Fd place(openat(dev, device.name, O_CREAT | O_EXCL | O_CLOEXEC | O_RDONLY, 0666));
-    if (!place.open()) return failed("openat", device.name);
+    if (!place.valid()) return failed("openat", device.name);
     if (sys::move_mount(node.get(), place.get()) < 0) return failed("move_mount", device.name);
   }
   const std::string path = "/proc/self/fd/" + std::to_string(nodes.get());

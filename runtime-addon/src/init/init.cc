@@ -90,7 +90,7 @@ void drain(int master) {
 // True with the command's wait status once it has ended; false when the monitor is gone.
 bool watch_command(const Watch& watch, int& wait_status) {
   pollfd ready[4] = {{watch.signals.get(), POLLIN, 0}, {watch.monitor.get(), POLLIN, 0}, {watch.master.get(), POLLIN, 0}, {-1, POLLIN, 0}};
-  if (watch.master.open()) ready[3].fd = 0;
+  if (watch.master.valid()) ready[3].fd = 0;
   for (;;) {
     if (poll(ready, 4, -1) < 0 && errno != EINTR) return false;
     if (ready[2].revents != 0 && !pump(watch.master.get(), 1)) ready[2].fd = -1;
@@ -102,7 +102,7 @@ bool watch_command(const Watch& watch, int& wait_status) {
     if (ready[1].revents != 0 && !forward_signals(watch)) return false;
     if (ready[0].revents != 0 && !take_signals(watch, wait_status)) break;
   }
-  if (watch.master.open()) drain(watch.master.get());
+  if (watch.master.valid()) drain(watch.master.get());
   return true;
 }
 
@@ -139,7 +139,7 @@ int run_init(const Spec& spec, const Status& status, const Fd& monitor) {
   Started started;
   if (Result r = start(spec, started); !r.ok()) return status.error("session", r), 1;
   if (started.pid == 0) {
-    become_command(spec, status, started.await.get(), started.terminal.slave.open() ? started.terminal.slave.get() : -1);
+    become_command(spec, status, started.await.get(), started.terminal.slave.valid() ? started.terminal.slave.get() : -1);
     return 1;
   }
   started.terminal.slave.reset();

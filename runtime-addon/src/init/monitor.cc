@@ -22,7 +22,7 @@ struct Relay {
   bool full = false;
 
   pollfd wanted() const {
-    if (!pipe.open()) return {-1, 0, 0};
+    if (!pipe.valid()) return {-1, 0, 0};
     return full ? pollfd{socket, POLLOUT, 0} : pollfd{pipe.get(), POLLIN, 0};
   }
 
@@ -99,7 +99,7 @@ bool attend(const Status& status, Sandbox& sandbox, int& wait_status) {
 
 // All writers are dead: what they wrote goes out, unless the caller is gone.
 void drain(const Status& status, Sandbox& sandbox) {
-  while (sandbox.relays[0].pipe.open() || sandbox.relays[1].pipe.open()) {
+  while (sandbox.relays[0].pipe.valid() || sandbox.relays[1].pipe.valid()) {
     pollfd ready[3] = {sandbox.relays[0].wanted(), sandbox.relays[1].wanted(), {status.fd(), 0, 0}};
     if (poll(ready, 3, -1) < 0) continue;
     for (int i = 0; i < 2; i++)
@@ -123,6 +123,10 @@ int run_monitor(const Spec& spec, const Status& status) {
   if (sandbox.init == 0) return run_init(spec, status, init_channel);
 
   signal(SIGPIPE, SIG_IGN);
+  // With a terminal this process stays in the caller's foreground group. Where the terminal is not raw, as without standard input, the
+  // keys that make signals are the caller's to pass on: dying of one here would take the sandbox along.
+  for (const int key : {SIGINT, SIGQUIT, SIGTSTP})
+    if (spec.terminal) signal(key, SIG_IGN);
   status.started(sandbox.init);
   int wait_status = 0;
   rusage used{};

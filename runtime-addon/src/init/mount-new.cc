@@ -4,7 +4,7 @@
 
 Result new_mount(const char* type, const MountOptions& options, unsigned attributes, Fd& mount) {
   Fd context(sys::fsopen(type));
-  if (!context.open()) return failed("fsopen", type);
+  if (!context.valid()) return failed("fsopen", type);
   // What mount(8) and /proc/mounts show as the device.
   if (sys::fsconfig(context.get(), FSCONFIG_SET_STRING, "source", type) < 0) return failed("fsconfig", type);
   for (const auto& [key, value] : options) {
@@ -14,5 +14,5 @@ Result new_mount(const char* type, const MountOptions& options, unsigned attribu
   }
   if (sys::fsconfig(context.get(), FSCONFIG_CMD_CREATE, nullptr, nullptr) < 0) return failed("fsconfig", type);
   mount = Fd(sys::fsmount(context.get(), attributes));
-  return mount.open() ? success() : failed("fsmount", type);
+  return mount.valid() ? success() : failed("fsmount", type);
 }

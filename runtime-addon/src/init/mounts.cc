@@ -22,7 +22,7 @@ bool has_word(const std::string& text, const std::string& word) {
 Result copy_tree(int at, const char* path, unsigned flags, uint64_t attributes, bool recursive, Fd& tree) {
   const unsigned depth = recursive ? sys::kAtRecursive : 0;
   tree = Fd(sys::open_tree(at, path, OPEN_TREE_CLONE | flags | depth));
-  if (!tree.open()) return failed("open_tree", path);
+  if (!tree.valid()) return failed("open_tree", path);
   mount_attr wanted{};
   wanted.attr_set = attributes;
   wanted.propagation = MS_PRIVATE;
@@ -111,7 +111,7 @@ Result write_file(Root& root, const std::string& target, const std::string& mode
   Fd parent;
   if (Result r = open_or_create(root, target.substr(0, slash), Kind::directory, parent); !r.ok()) return r;
   Fd file(openat(parent.get(), target.c_str() + slash + 1, O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC | O_WRONLY, 0600));
-  if (!file.open()) return failed("openat", target);
+  if (!file.valid()) return failed("openat", target);
   for (size_t at = 0; at < content.size();) {
     const ssize_t length = write(file.get(), content.data() + at, content.size() - at);
     if (length < 0) return failed("write", target);

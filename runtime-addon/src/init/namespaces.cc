@@ -17,7 +17,7 @@
 Result join_user_namespace(pid_t pid) {
   const std::string path = "/proc/" + std::to_string(pid) + "/ns/user";
   Fd ns(open(path.c_str(), O_RDONLY | O_CLOEXEC));
-  if (!ns.open()) return failed("open", path);
+  if (!ns.valid()) return failed("open", path);
   if (setns(ns.get(), CLONE_NEWUSER) < 0) return failed("setns", path);
   // EPERM: a namespace with a single id keeps the groups of its maker (user_namespaces(7), "setgroups").
   if (setgroups(0, nullptr) < 0 && errno != EPERM) return failed("setgroups");
@@ -39,7 +39,7 @@ Result set_hostname(const std::string& name) {
 
 Result raise_loopback() {
   Fd socket_fd(socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0));
-  if (!socket_fd.open()) return failed("socket", "lo");
+  if (!socket_fd.valid()) return failed("socket", "lo");
   ifreq request{};
   std::strcpy(request.ifr_name, "lo");
   if (ioctl(socket_fd.get(), SIOCGIFFLAGS, &request) < 0) return failed("ioctl", "lo");

@@ -20,7 +20,7 @@ Fd open_confined(const Root& root, const std::string& path, uint64_t flags) {
   for (;;) {
     Fd fd(sys::openat2(root.top.get(), relative, how));
     // EAGAIN: something was renamed or mounted on this machine while ".." was walked (openat2(2)).
-    if (fd.open() || errno != EAGAIN) return fd;
+    if (fd.valid() || errno != EAGAIN) return fd;
   }
 }
 
@@ -56,12 +56,12 @@ Result make(const Root& root, int parent, const std::string& path, const std::st
     if (mkdirat(parent, name.c_str(), 0755) < 0) return failed("mkdirat", path);
   } else {
     Fd file(openat(parent, name.c_str(), O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC | O_WRONLY, 0644));
-    if (!file.open()) return failed("openat", path);
+    if (!file.valid()) return failed("openat", path);
   }
   // The mount point is to leave no trace: its directory keeps the time it had.
   const timespec times[] = {before.st_atim, before.st_mtim};
   const Fd directory(openat(parent, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-  if (!directory.open()) return failed("openat", path);
+  if (!directory.valid()) return failed("openat", path);
   if (futimens(directory.get(), times) < 0) return failed("futimens", path);
   report(root, parent, name);
   return success();
@@ -71,14 +71,14 @@ Result make(const Root& root, int parent, const std::string& path, const std::st
 
 Result open_inside(const Root& root, const std::string& path, Fd& fd) {
   fd = open_confined(root, path, 0);
-  return fd.open() ? success() : failed("openat2", path);
+  return fd.valid() ? success() : failed("openat2", path);
 }
 
 Result open_or_create(const Root& root, const std::string& path, Kind kind, Fd& fd) {
   std::string wanted = path;
   for (int links = 0; links <= kMaxSymlinks; links++) {
     fd = open_confined(root, wanted, 0);
-    if (fd.open()) return success();
+    if (fd.valid()) return success();
     if (errno != ENOENT) return failed("openat2", path);
     const Split at = split(wanted);
     Fd parent;

@@ -24,7 +24,7 @@ Result link_names(const Root& root, const std::string& upper, const std::string&
 
 Result open_top(Root& root, const std::string& directory) {
   root.top = Fd(open(directory.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));
-  return root.top.open() ? success() : failed("open", directory);
+  return root.top.valid() ? success() : failed("open", directory);
 }
 
 // The kernel says only ENOENT for the whole mount: name the directory.
@@ -54,18 +54,18 @@ Result mount_overlay(Root& root, const std::string& upper, const std::string& wo
 
 Result take_directory(Root& root, const std::string& directory) {
   Fd tree(sys::open_tree(AT_FDCWD, directory.c_str(), OPEN_TREE_CLONE | sys::kAtRecursive));
-  if (!tree.open()) return failed("open_tree", directory);
+  if (!tree.valid()) return failed("open_tree", directory);
   mount_attr attributes{};
   attributes.attr_set = MOUNT_ATTR_NODEV;
   if (sys::mount_setattr(tree.get(), 0, attributes) < 0) return failed("mount_setattr", directory);
   Fd place(open(directory.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));
-  if (!place.open()) return failed("open", directory);
+  if (!place.valid()) return failed("open", directory);
   if (sys::move_mount(tree.get(), place.get()) < 0) return failed("move_mount", directory);
   return open_top(root, directory);
 }
 
 Result enter(const Root& root) {
-  if (!root.top.open()) return failure("pivot_root", EINVAL, "no root file system");
+  if (!root.top.valid()) return failure("pivot_root", EINVAL, "no root file system");
   if (fchdir(root.top.get()) < 0) return failed("fchdir", "/");
   // The old root is stacked on top of the new one, where "." finds it (pivot_root(2), "pivot_root(\".\", \".\")").
   if (sys::pivot_root(".", ".") < 0) return failed("pivot_root", "/");

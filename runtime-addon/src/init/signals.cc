@@ -22,5 +22,5 @@ Result open_signals(std::initializer_list<int> signals, Fd& fd) {
   for (const int number : signals) sigaddset(&set, number);
   if (sigprocmask(SIG_BLOCK, &set, nullptr) < 0) return failed("sigprocmask");
   fd = Fd(signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK));
-  return fd.open() ? success() : failed("signalfd");
+  return fd.valid() ? success() : failed("signalfd");
 }

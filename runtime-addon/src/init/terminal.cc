@@ -11,9 +11,9 @@ namespace {
 
 Result bind_console() {
   Fd tree(sys::open_tree(AT_FDCWD, "/dev/pts/0", OPEN_TREE_CLONE));
-  if (!tree.open()) return failed("open_tree", "/dev/pts/0");
+  if (!tree.valid()) return failed("open_tree", "/dev/pts/0");
   Fd place(open("/dev/console", O_CREAT | O_EXCL | O_CLOEXEC | O_RDONLY | O_NOCTTY, 0600));
-  if (!place.open()) return failed("open", "/dev/console");
+  if (!place.valid()) return failed("open", "/dev/console");
   return sys::move_mount(tree.get(), place.get()) < 0 ? failed("move_mount", "/dev/console") : success();
 }
 
@@ -21,11 +21,11 @@ Result bind_console() {
 
 Result open_terminal(uid_t owner, Terminal& terminal) {
   terminal.master = Fd(open("/dev/pts/ptmx", O_RDWR | O_NOCTTY | O_CLOEXEC));
-  if (!terminal.master.open()) return failed("open", "/dev/pts/ptmx");
+  if (!terminal.master.valid()) return failed("open", "/dev/pts/ptmx");
   int locked = 0;
   if (ioctl(terminal.master.get(), TIOCSPTLCK, &locked) < 0) return failed("ioctl", "TIOCSPTLCK");
   terminal.slave = Fd(ioctl(terminal.master.get(), TIOCGPTPEER, O_RDWR | O_NOCTTY | O_CLOEXEC));
-  if (!terminal.slave.open()) return failed("ioctl", "TIOCGPTPEER");
+  if (!terminal.slave.valid()) return failed("ioctl", "TIOCGPTPEER");
   if (fchown(terminal.slave.get(), owner, static_cast<gid_t>(-1)) < 0) return failed("fchown", "terminal");
   copy_window_size(terminal.master.get());
   return bind_console();

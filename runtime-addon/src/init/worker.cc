@@ -22,7 +22,7 @@ struct IdMap {
 
 Result write_file(const std::string& path, const std::string& text) {
   Fd file(open(path.c_str(), O_WRONLY | O_CLOEXEC));
-  if (!file.open()) return failed("open", path);
+  if (!file.valid()) return failed("open", path);
   return write(file.get(), text.data(), text.size()) == static_cast<ssize_t>(text.size()) ? success() : failed("write", path);
 }
 

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { ignoreRules, parseIgnoreFile } from "../../../builder/context/ignore.ts";
+import { parseIgnoreFile } from "../../../builder/context/ignore.ts";
 import { type ByteString, bytesOf, TsbuildError } from "../../../runtime-addon/index.ts";
 import { random } from "../dockerfile/random.ts";
 
@@ -99,10 +99,6 @@ describe("several patterns", () => {
 
   it("the context itself is never excluded", () => {
     for (const file of ["*", "**", ".", "/"]) expect(excludes(file, "")).toBe(false);
-  });
-
-  it("of a list are not comments", () => {
-    expect(ignoreRules(["#a", " ", "*.md"]).excludes(bytesOf("#a"))).toBe(true);
   });
 });
 

@@ -65,6 +65,17 @@ describe("the stat cache", () => {
     expect([third.digest(scanned()), third.digest(scanned({ path: "z" as ByteString }))]).toEqual([digest, digestOf("z")]);
   });
 
+  it("forgets what is gone below a path that was looked through, and nothing else", () => {
+    const at = (path: string) => scanned({ path: path as ByteString });
+    const first = statCache(undefined);
+    for (const path of ["d/gone", "d/kept", "da", "e/f"]) first.remember(at(path), digest, seenAtMs);
+    const second = statCache(first.encode());
+    second.digest(at("d/kept"));
+    second.cover("d" as ByteString);
+    const third = statCache(second.encode());
+    expect(["d/gone", "d/kept", "da", "e/f"].map((path) => third.digest(at(path)) !== undefined)).toEqual([false, true, true, true]);
+  });
+
   it("replaces what it knew of a path", () => {
     const cache = statCache(undefined);
     cache.remember(scanned(), digest, seenAtMs);

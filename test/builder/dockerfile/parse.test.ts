@@ -2,7 +2,7 @@ import { describe, expect, it } from "vitest";
 import { DockerfileErrors } from "../../../builder/dockerfile/errors.ts";
 import { shellScript } from "../../../builder/dockerfile/heredoc.ts";
 import type { Dockerfile, Instruction, StageInstruction } from "../../../builder/dockerfile/instruction.ts";
-import { parseDockerfile, parseTrigger } from "../../../builder/dockerfile/parse.ts";
+import { parseDockerfile } from "../../../builder/dockerfile/parse.ts";
 
 /** The one instruction behind `FROM a`, without range, source and text. */
 function one(text: string): unknown {
@@ -342,18 +342,4 @@ describe("ranges and sources", () => {
       { source: "USER u", text: "USER u" },
     ]);
   });
-});
-
-describe("triggers from an image config", () => {
-  it("are one instruction", () => {
-    expect(bare(parseTrigger("RUN <<EOF\nls\nEOF", "ONBUILD of a"))).toMatchObject({ keyword: "RUN", command: { script: "<<EOF" } });
-    expect(bare(parseTrigger("copy . /app", "ONBUILD of a"))).toMatchObject({ keyword: "COPY", target: "/app" });
-  });
-
-  it.each(["", "# x", "FROM b", "ONBUILD RUN x", "MAINTAINER x", "RUN a\nRUN b", "FOO", "COPY x", "RUN <<EOF"])(
-    "%j is refused",
-    (trigger) => {
-      expect(() => parseTrigger(trigger, "ONBUILD of a")).toThrow(DockerfileErrors);
-    },
-  );
 });

@@ -30,6 +30,7 @@ export function stepContext(store: Store, change: Partial<StepContext> = {}): St
     signal: new AbortController().signal,
     rootfs: (layers) => openRootfs(store.layers, layers),
     busy: (work) => work(),
+    once: (_key, work) => work(),
     now: Date.now,
     ...change,
   };

@@ -39,13 +39,13 @@ it("makes one layer of the tar, byte for byte, and a config that says no more th
   expect(await verifyStore(store)).toEqual([]);
 });
 
-it.skipIf(needs("zstd", "xz", "bzip2").skip).each<[string, (bytes: Buffer) => Buffer]>([
+it.each<[string, (bytes: Buffer) => Buffer]>([
   ["gzip", (bytes) => gzipSync(bytes)],
   ["gzip in two members", (bytes) => Buffer.concat([gzipSync(bytes.subarray(0, 700)), gzipSync(bytes.subarray(700))])],
   ["zstd", (bytes) => output(["zstd", "-qc"], bytes)],
   ["xz", (bytes) => output(["xz", "-c"], bytes)],
   ["bzip2", (bytes) => output(["bzip2", "-c"], bytes)],
-])("takes %s, from a stream, and keeps it plain", async (_, compress) => {
+])("takes %s, from a stream, and keeps it plain", needs("zstd", "xz", "bzip2"), async (_, compress) => {
   const file = join(directory, "packed");
   writeFileSync(file, compress(tar));
   const image = await importRootfs(store, { stream: createReadStream(file) }, { names: ["base"] });
@@ -83,7 +83,7 @@ it("gives the same image whenever it is done, and does it once", async () => {
   expect(statSync(store.blobs.path(digestOf(tar))).ino).toBe(inode);
 });
 
-it.skipIf(needs("xz").skip).each<[name: string, bytes: () => Buffer, code: string, message: string]>([
+it.each<[name: string, bytes: () => Buffer, code: string, message: string]>([
   ["nothing", () => Buffer.alloc(0), "INVALID_TAR", "importing -: it is empty"],
   ["no tar", () => Buffer.from("#!/bin/sh\n".repeat(100)), "INVALID_TAR", "this is no tar header"],
   ["a tar cut short", () => tar.subarray(0, 1600), "INVALID_TAR", "the archive ends inside an entry"],
@@ -95,7 +95,7 @@ it.skipIf(needs("xz").skip).each<[name: string, bytes: () => Buffer, code: strin
     "../escape",
   ],
   ["a bomb", () => output(["xz", "-c"], Buffer.alloc(16 << 20)), "TOO_LARGE", "(a compression bomb)"],
-])("refuses %s, and leaves nothing", async (_, bytes, code, message) => {
+])("refuses %s, and leaves nothing", needs("xz"), async (_, bytes, code, message) => {
   async function* stream() {
     yield bytes();
   }

@@ -378,7 +378,7 @@ describe("load refuses, and leaves nothing of", () => {
     expect(await refusal({ directory: join(directory, "none") })).toMatchObject({ code: "NOT_FOUND" });
   });
 
-  it.skipIf(needs("zstd").skip)("a layer that is a compression bomb", async () => {
+  it("a layer that is a compression bomb", needs("zstd"), async () => {
     const blob = layout.blob("application/vnd.oci.image.layer.v1.tar+zstd", output(["zstd", "-qc", "-19"], Buffer.alloc(64 << 20)));
     layout.index(bentImage({ layers: [blob] }));
     const error = await refusal({ file: pack() }, { ...defaultLimits, freeBytes: 1 << 20 });

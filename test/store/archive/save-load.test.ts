@@ -85,12 +85,12 @@ describe("an OCI archive", () => {
     for (const { diffId } of image.layers) expect(await other.layers.tree(diffId)).toEqual(await store.layers.tree(diffId));
   });
 
-  it.skipIf(needs("zstd", "xz").skip).each<[string, (bytes: Buffer) => Buffer]>([
+  it.each<[string, (bytes: Buffer) => Buffer]>([
     ["plain", (bytes) => bytes],
     ["gzip", (bytes) => gzipSync(bytes)],
     ["zstd", (bytes) => output(["zstd", "-qc"], bytes)],
     ["xz", (bytes) => output(["xz", "-c"], bytes)],
-  ])("is loaded when it is %s", async (_, compress) => {
+  ])("is loaded when it is %s", needs("zstd", "xz"), async (_, compress) => {
     const file = join(directory, "image.tar");
     await saveImages(store, [{ image }], { file });
     writeFileSync(file, compress(readFileSync(file)));
@@ -122,12 +122,13 @@ describe("an OCI archive", () => {
   });
 
   it("stops when aborted, and leaves nothing", async () => {
-    const signal = AbortSignal.abort(new Error("no more"));
-    await expect(saveImages(store, [{ image }], { file: join(directory, "image.tar") }, { signal })).rejects.toThrow();
-    await expect(saveImages(store, [{ image }], { directory: join(directory, "layout") }, { signal })).rejects.toThrow();
+    const reason = new Error("no more");
+    const signal = AbortSignal.abort(reason);
+    await expect(saveImages(store, [{ image }], { file: join(directory, "image.tar") }, { signal })).rejects.toBe(reason);
+    await expect(saveImages(store, [{ image }], { directory: join(directory, "layout") }, { signal })).rejects.toBe(reason);
     expect(readdirSync(directory).sort()).toEqual(["other", "store"]);
     await saveImages(store, [{ image }], { file: join(directory, "image.tar") });
-    await expect(loadImages(other, { file: join(directory, "image.tar") }, { signal })).rejects.toThrow("no more");
+    await expect(loadImages(other, { file: join(directory, "image.tar") }, { signal })).rejects.toBe(reason);
     expect(await other.images.list()).toEqual([]);
   });
 
@@ -160,7 +161,7 @@ describe("an OCI directory", () => {
   });
 });
 
-describe.skipIf(needs("skopeo", "umoci").skip)("other tools", () => {
+describe("other tools", needs("skopeo", "umoci"), () => {
   it("read what we save, as OCI archive, as Docker archive, as OCI directory", async () => {
     const file = join(directory, "image.tar");
     const layout = join(directory, "layout");

@@ -1,5 +1,5 @@
-import { bytesOf } from "../../../runtime-addon/index.ts";
-import type { Attributes, DirectoryEntry, SourceEntry } from "../../../store/layer/entry.ts";
+import { type Attributes, bytesOf } from "../../../runtime-addon/index.ts";
+import type { DirectoryEntry, SourceEntry } from "../../../store/layer/entry.ts";
 
 /** Entries for tests, with attributes that are all the same unless said otherwise. */
 

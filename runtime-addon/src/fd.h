@@ -5,7 +5,7 @@
 
 namespace tsbuild {
 
-/** Owns one file descriptor. */
+/** Owns one file descriptor; negative is none. */
 class Fd {
  public:
   Fd() = default;

@@ -1,0 +1,20 @@
+import { realpath, stat } from "node:fs/promises";
+import { TsbuildError } from "../../store/errors.ts";
+
+/** The real path of the context's directory. Throws CONTEXT_NOT_FOUND, CONTEXT_NOT_DIRECTORY, CONTEXT_UNREADABLE. */
+export async function contextRoot(context: string): Promise<string> {
+  let root: string;
+  let isDirectory: boolean;
+  try {
+    root = await realpath(context);
+    isDirectory = (await stat(root)).isDirectory();
+  } catch (cause) {
+    const { code, message } = cause as NodeJS.ErrnoException;
+    if (code === "ENOENT" || code === "ENOTDIR") {
+      throw new TsbuildError("CONTEXT_NOT_FOUND", `opening the build context ${context}: there is no such directory`, { cause });
+    }
+    throw new TsbuildError("CONTEXT_UNREADABLE", `opening the build context ${context}: ${message}`, { cause });
+  }
+  if (!isDirectory) throw new TsbuildError("CONTEXT_NOT_DIRECTORY", `opening the build context ${context}: it is not a directory`);
+  return root;
+}
