@@ -1,5 +1,7 @@
-// Bundles the program (two files) and the libraries (one each) into dist/. Entries whose source does not exist are left out.
-import { chmodSync, existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync } from "node:fs";
+// Bundles the program (two files) and the libraries (one each) into dist/, with the libraries' types in dist/types. Entries whose source does
+// not exist are left out.
+import { spawn } from "node:child_process";
+import { chmodSync, existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { builtinModules } from "node:module";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -14,9 +16,12 @@ const entries = {
   commands: "builder/cli/commands.ts",
   worker: "store/directory-worker.ts",
   index: "builder/index.ts",
-  store: "store/store.ts",
+  store: "store/index.ts",
   runtime: "runtime-addon/index.ts",
 };
+
+/** The entries that programs import. */
+const libraries = [entries.index, entries.store, entries.runtime];
 
 /**
  * Static imports of Node's modules would be hoisted to the top of the one file and all be loaded at every start. As lazily evaluated
@@ -88,9 +93,34 @@ const commandsApart = {
   },
 };
 
+/** Writes the libraries' declarations, each file beside its like. Types are not checked here: npm run types does that. */
+async function declareTypes(outDir) {
+  const config = join(outDir, "../tsconfig.json");
+  const compilerOptions = { noEmit: false, noCheck: true, declaration: true, emitDeclarationOnly: true, rootDir: root, outDir };
+  const files = libraries.map((source) => join(root, source));
+  writeFileSync(config, JSON.stringify({ extends: join(root, "tsconfig.json"), include: [], files, compilerOptions }));
+  const compiler = fileURLToPath(import.meta.resolve("typescript/package.json"));
+  await new Promise((settle, fail) => {
+    const child = spawn(process.execPath, [join(dirname(compiler), "bin/tsc"), "-p", config], { stdio: ["ignore", "inherit", "inherit"] });
+    child.on("error", fail);
+    child.on("close", (code) => (code === 0 ? settle() : fail(new Error(`tsc ended with exit code ${code}`))));
+  });
+  // Other compilers look for the declarations of ./x.js, not of ./x.ts.
+  for (const file of readdirSync(outDir, { recursive: true, encoding: "utf8" })) {
+    const path = join(outDir, file);
+    if (!file.endsWith(".d.ts")) continue;
+    writeFileSync(path, readFileSync(path, "utf8").replace(/((?:from |import\()"\.{1,2}\/[^"]+)\.ts"/g, '$1.js"'));
+  }
+  rmSync(config);
+}
+
 mkdirSync(dist, { recursive: true });
 const staging = join(dist, `.new-${process.pid}`);
+mkdirSync(staging, { recursive: true });
 try {
+  const types = declareTypes(join(staging, "types"));
+  // Met below.
+  types.catch(() => undefined);
   for (const [name, source] of Object.entries(entries)) {
     if (!existsSync(join(root, source))) {
       console.log(`dist/${name}.js: left out, ${source} does not exist`);
@@ -116,8 +146,10 @@ try {
       logLevel: "warning",
     });
   }
-  // By rename, so that a program that starts meanwhile finds whole files.
-  for (const file of readdirSync(staging)) {
+  await types;
+  // By rename, so that a program that starts meanwhile finds whole files; a directory takes no other's place.
+  if (existsSync(join(dist, "types"))) renameSync(join(dist, "types"), join(staging, ".old-types"));
+  for (const file of readdirSync(staging).filter((name) => !name.startsWith("."))) {
     if (file === "tsbuild.js") chmodSync(join(staging, file), 0o755);
     renameSync(join(staging, file), join(dist, file));
     console.log(`dist/${file}`);

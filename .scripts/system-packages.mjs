@@ -39,11 +39,16 @@ export function missingPackages(purposes) {
   return [...wanted].sort().filter((name) => !(PROOF[name].startsWith("/") ? existsSync(PROOF[name]) : findCommand(PROOF[name])));
 }
 
+/** Whether packages may be installed: not with TSBUILD_NO_SYSTEM_PACKAGES=1, nor with --no-system-packages, which npm keeps to itself as a setting. */
+export function mayInstall(env = process.env) {
+  return env.TSBUILD_NO_SYSTEM_PACKAGES !== "1" && !["", "false"].includes(env.npm_config_system_packages);
+}
+
 /**
  * Installs what the purposes need, where that is possible and wished; else says in one line what is missing and the
  * command that installs it. Returns the packages that are missing afterwards. Throws when apt-get fails.
  */
-export function ensureSystemPackages(purposes, { install = process.env.TSBUILD_NO_SYSTEM_PACKAGES !== "1" } = {}) {
+export function ensureSystemPackages(purposes, { install = mayInstall() } = {}) {
   const missing = missingPackages(purposes);
   if (missing.length === 0) return [];
   const apt = findCommand("apt-get");

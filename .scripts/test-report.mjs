@@ -47,5 +47,7 @@ export function readTestReport(reportFile, { ci }) {
 }
 
 function declaredSkips(meta = {}) {
-  return Object.entries(meta).flatMap(([key, skip]) => (key.startsWith("needs:") ? [{ requirement: key.slice("needs:".length), ...skip }] : []));
+  return Object.entries(meta).flatMap(([key, skip]) =>
+    key.startsWith("needs:") ? [{ requirement: key.slice("needs:".length), ...skip }] : [],
+  );
 }

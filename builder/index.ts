@@ -1,7 +1,9 @@
 // The public API of the builder.
+export { TsbuildError } from "../store/errors.ts";
 export { build } from "./build.ts";
+export { DockerfileError, DockerfileErrors } from "./dockerfile/errors.ts";
 export type { BuildOptions, BuildResult, NetworkMode, ResourceLimits } from "./options.ts";
 export type { BuildEvent, EventSink, StepInfo, StepUsage } from "./progress/event.ts";
 export { runContainer } from "./run-container.ts";
-export type { RunOptions } from "./run-options.ts";
+export type { BindMount, PortMapping, RunOptions } from "./run-options.ts";
 export { StepError } from "./step-error.ts";

@@ -52,7 +52,18 @@ export interface BuildOptions {
   readonly proxy?: Readonly<Record<string, string>>;
 }
 
-type Defaulted = "tags" | "buildArgs" | "labels" | "noCache" | "noCacheFilter" | "network" | "addHosts" | "limits" | "hostCa" | "onEvent" | "proxy";
+type Defaulted =
+  | "tags"
+  | "buildArgs"
+  | "labels"
+  | "noCache"
+  | "noCacheFilter"
+  | "network"
+  | "addHosts"
+  | "limits"
+  | "hostCa"
+  | "onEvent"
+  | "proxy";
 
 /** BuildOptions with the defaults in place. */
 export type ResolvedBuildOptions = BuildOptions & Required<Pick<BuildOptions, Defaulted>>;

@@ -1,6 +1,7 @@
 import { readFile } from "node:fs/promises";
-import { basename, join } from "node:path";
+import { basename, dirname, join } from "node:path";
 import { TsbuildError } from "../store/errors.ts";
+import { openConfined } from "./context/confined-file.ts";
 
 /** The Dockerfile's text, how errors call it, and the ignore files that go with it. */
 export interface DockerfileText {
@@ -20,9 +21,9 @@ export async function readDockerfile(
   if (given !== undefined && "text" in given) return { file: "Dockerfile", text: given.text, ...(await rootIgnore(context)) };
   const candidates = given === undefined ? defaultNames.map((name) => join(context, name)) : [given.path];
   for (const path of candidates) {
-    const text = await readText(path);
+    const text = await readText(path, given === undefined ? context : undefined);
     if (text === undefined) continue;
-    const own = await readText(`${path}.dockerignore`);
+    const own = await readText(`${path}.dockerignore`, given === undefined ? context : dirname(path));
     const ignore = own === undefined ? await rootIgnore(context) : { ignore: { file: `${basename(path)}.dockerignore`, text: own } };
     return { file: given === undefined ? basename(path) : path, text, ...ignore };
   }
@@ -35,13 +36,20 @@ export async function readDockerfile(
 }
 
 async function rootIgnore(context: string): Promise<{ ignore?: { file: string; text: string } }> {
-  const text = await readText(join(context, ".dockerignore"));
+  const text = await readText(join(context, ".dockerignore"), context);
   return text === undefined ? {} : { ignore: { file: ".dockerignore", text } };
 }
 
-async function readText(path: string): Promise<string | undefined> {
+/** `within`: a context may hold a link to a file of the host, which an error's excerpt would show, or a FIFO. A path that the user names is theirs. */
+async function readText(path: string, within: string | undefined): Promise<string | undefined> {
   try {
-    return await readFile(path, "utf8");
+    if (within === undefined) return await readFile(path, "utf8");
+    const handle = await openConfined(within, path);
+    try {
+      return await handle.readFile("utf8");
+    } finally {
+      await handle.close();
+    }
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException;
     if (code === "ENOENT" || code === "ENOTDIR") return undefined;

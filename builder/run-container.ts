@@ -26,7 +26,8 @@ export async function runContainer(given: RunOptions): Promise<number> {
     await store.pin(image.descriptor.digest, ...image.layers.map(({ diffId }) => diffId));
     const config = image.config.config ?? {};
     const { onNote } = options;
-    const host = openHost(store, onNote);
+    // How the sandbox is made is for builds to say; here it would stand in the middle of the command's own output.
+    const host = openHost(store, () => {});
     const ports = await publishPorts(options.network === "none" ? [] : options.ports);
     try {
       const hostname = options.hostname ?? defaultHostname;

@@ -1,9 +1,8 @@
-import { randomBytes } from "node:crypto";
 import { constants } from "node:fs";
-import { access, mkdir, readFile, rmdir, writeFile } from "node:fs/promises";
+import { access, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { setTimeout as delay } from "node:timers/promises";
 import { type LimitFile, limitFilesV1, limitFilesV2, type ResourceLimits } from "./cgroup-files.ts";
+import { type Group, makeGroup, removeGroups } from "./cgroup-group.ts";
 import { type CgroupMount, cgroupMounts, ownGroups } from "./cgroup-mounts.ts";
 import { type CgroupUsage, usageV1, usageV2 } from "./cgroup-usage.ts";
 import { isSystemError } from "./errors.ts";
@@ -30,26 +29,27 @@ export async function openCgroup(limits: ResourceLimits): Promise<{ readonly gro
   const v1 = (controller: string) => machine.mounts.find((mount) => mount.version === 1 && mount.controllers.includes(controller));
   const onV1 = limitFilesV1(limits).filter(({ controller }) => v1(controller) !== undefined);
   const onV2 = limitFilesV2(limits).filter(({ controller }) => v1(controller) === undefined);
-  const name = `tsbuild-${randomBytes(6).toString("hex")}`;
   const groups: Group[] = [];
   try {
     for (const file of onV1) {
       const mount = v1(file.controller);
       const parent = mount === undefined ? "" : groupDirectory(mount, machine.own.get(file.controller) ?? "/");
-      const directory = join(parent, name);
-      const known = groups.find((group) => group.directory === directory);
-      if (known === undefined) groups.push(await makeGroup(parent, name, 1, file));
-      await writeLimit(directory, file);
+      let group = groups.find((one) => one.parent === parent);
+      if (group === undefined) {
+        group = await groupFor(parent, 1, file);
+        groups.push(group);
+      }
+      await writeLimit(group.directory, file);
     }
     const [first] = onV2;
     if (first !== undefined) {
       const parent = await delegatedParent(machine, [...new Set(onV2.map(({ controller }) => controller))], first.limit);
-      const group = await makeGroup(parent, name, 2, first);
+      const group = await groupFor(parent, 2, first);
       groups.push(group);
       for (const file of onV2) await writeLimit(group.directory, file);
     }
   } catch (error) {
-    await removeAll(groups);
+    await removeGroups(groups);
     throw error;
   }
   return groups.length === 0 ? {} : { group: cgroupOf(groups) };
@@ -61,33 +61,29 @@ interface Machine {
   readonly own: ReadonlyMap<string, string>;
 }
 
-interface Group {
-  readonly directory: string;
-  readonly version: 1 | 2;
-}
-
 function cgroupOf(groups: readonly Group[]): Cgroup {
   return {
     async add(pid) {
       for (const { directory } of groups) await writeFile(join(directory, "cgroup.procs"), String(pid));
     },
     usage: () => Object.assign({}, ...groups.map(({ directory, version }) => (version === 1 ? usageV1(directory) : usageV2(directory)))),
-    close: () => removeAll(groups),
+    close: () => removeGroups(groups),
   };
 }
 
-async function makeGroup(parent: string, name: string, version: 1 | 2, { controller, limit }: LimitFile): Promise<Group> {
-  const directory = join(parent, name);
-  await mkdir(directory).catch((cause) => {
-    throw unavailable(limit, `making the group ${directory}`, cause);
-  });
-  const group = { directory, version };
+async function groupFor(parent: string, version: 1 | 2, { controller, limit }: LimitFile): Promise<Group> {
+  let group: Group;
   try {
-    if (version === 1 && controller === "cpuset") await inheritCpuset(parent, directory);
+    group = await makeGroup(parent, version);
+  } catch (cause) {
+    throw unavailable(limit, `making a group in ${parent}`, cause);
+  }
+  try {
+    if (version === 1 && controller === "cpuset") await inheritCpuset(parent, group.directory);
     return group;
   } catch (cause) {
-    await removeAll([group]);
-    throw unavailable(limit, `filling the group ${directory}`, cause);
+    await removeGroups([group]);
+    throw unavailable(limit, `filling the group ${group.directory}`, cause);
   }
 }
 
@@ -156,22 +152,4 @@ function unavailable(limit: string, what: string, cause?: unknown): SandboxError
     ...(cause !== undefined && { cause }),
     hint: "build without this limit, as root, or in a session whose control groups are delegated (systemd-run --user --scope -p Delegate=yes)",
   });
-}
-
-const REMOVE_ATTEMPTS = 50;
-
-async function removeAll(groups: readonly Group[]): Promise<void> {
-  for (const { directory } of groups) {
-    for (let attempt = 1; ; attempt++) {
-      try {
-        await rmdir(directory);
-        break;
-      } catch (error) {
-        if (isSystemError(error, "ENOENT")) break;
-        // The kernel lets go of dead processes a moment after they were waited for.
-        if (!isSystemError(error, "EBUSY") || attempt === REMOVE_ATTEMPTS) throw error;
-        await delay(10);
-      }
-    }
-  }
 }

@@ -7,8 +7,6 @@ import { type Lease, openLease, removeStale } from "./lease.ts";
 import { openRoot } from "./open-root.ts";
 import { storePaths } from "./store-paths.ts";
 
-export { defaultStoreRoot } from "./store-paths.ts";
-
 /**
  * Images, layers and blobs of one directory, which is an OCI image layout at any time. Any number of processes may use it at once. What
  * becomes visible is whole: every file appears by rename, blobs are flushed before anything names them.

@@ -21,10 +21,10 @@ export type ContentContext = Pick<KeyContext, "parent" | "epoch" | "writer">;
 export interface StepCache {
   /** The record of a key, if its layer is still there. */
   find(key: KeyTree): Promise<StepRecord | undefined>;
-  /** Whether any step with this operation was ever recorded, on whatever parent and sources. */
-  knowsOperation(key: KeyTree): Promise<boolean>;
+  /** Whether any step with this operation was ever recorded, on whatever parent and sources; `words` are its sources as written. */
+  knowsOperation(key: KeyTree, words?: readonly string[]): Promise<boolean>;
   /** `merkles`: the sources' directory nodes, kept once each. */
-  save(record: Omit<StepRecord, "version">, merkles?: readonly Merkle[]): Promise<void>;
+  save(record: Omit<StepRecord, "version">, merkles?: readonly Merkle[], words?: readonly string[]): Promise<void>;
   /** The record whose layer had this content over a parent of this content, under the same epoch and writer. */
   findContent(context: ContentContext, content: Digest): Promise<StepRecord | undefined>;
   /** Merkle roots that were worked out before for the same immutable origin. */
@@ -52,17 +52,17 @@ export function stepCache(store: Store): StepCache {
   return {
     find: (key) => find(keyDigest(key)),
 
-    async knowsOperation(key) {
-      return (await read("by-op", operationDigest(key))) !== undefined;
+    async knowsOperation(key, words) {
+      return (await read("by-op", operationDigest(key, words))) !== undefined;
     },
 
-    async save(record, merkles = []) {
+    async save(record, merkles = [], words = []) {
       const key = keyDigest(record.key);
       for (const { nodes } of merkles) {
         for (const [digest, text] of nodes) if ((await read("nodes", digest)) === undefined) await write("nodes", digest, text);
       }
       await write("steps", key, JSON.stringify({ version: keyVersion, ...record }));
-      await write("by-op", operationDigest(record.key), key);
+      await write("by-op", operationDigest(record.key, words), key);
       await write("by-content", contentKey(record.key, record.layer.contentId), key);
     },
 

@@ -1,7 +1,8 @@
-import { mkdtemp, rm, stat } from "node:fs/promises";
+import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { isSystemError } from "../../runtime-addon/index.ts";
+import { TsbuildError } from "../../runtime-addon/index.ts";
+import { contextRoot } from "../context/context-root.ts";
 import { nearest } from "../dockerfile/suggest.ts";
 import type { BuildOptions } from "../options.ts";
 import type { CliIo } from "./cli-io.ts";
@@ -41,23 +42,16 @@ export async function readInputs(context: string, file: string | undefined, io: 
   return { context, ...(dockerfile === undefined ? {} : { dockerfile }), async [Symbol.asyncDispose]() {} };
 }
 
+/** Before anything else is done: a word that is no context is mostly a misspelt command. */
 async function checkDirectory(context: string): Promise<void> {
   try {
-    if ((await stat(context)).isDirectory()) return;
-  } catch (cause) {
-    if (!isSystemError(cause)) throw cause;
-    const isMissing = cause.code === "ENOENT";
-    const command = isMissing ? nearest(context, [...Object.keys(summaries), "help"]) : undefined;
-    throw new UsageError(
-      "CONTEXT_NOT_FOUND",
-      `reading the context ${context}: ${isMissing ? "there is no such directory" : cause.message}`,
-      {
-        ...(isMissing ? {} : { cause }),
-        ...(command === undefined ? {} : { hint: `did you mean the command ${command}?` }),
-      },
-    );
+    await contextRoot(context);
+  } catch (error) {
+    if (!(error instanceof TsbuildError)) throw error;
+    const { code, message, cause } = error;
+    const command = code === "CONTEXT_NOT_FOUND" ? nearest(context, [...Object.keys(summaries), "help"]) : undefined;
+    throw new UsageError(code, message, { cause, ...(command === undefined ? {} : { hint: `did you mean the command ${command}?` }) });
   }
-  throw new UsageError("CONTEXT_NOT_FOUND", `reading the context ${context}: it is not a directory`);
 }
 
 async function readDockerfile(io: CliIo): Promise<string> {

@@ -20,7 +20,7 @@ const flags = {
   target: { value: "STAGE", help: "The stage to build (the last one)" },
   "build-arg": { value: "KEY[=VALUE]", many: true, help: "Value of an ARG; KEY alone takes it from the environment" },
   label: { value: "KEY=VALUE", many: true, help: "Label of the image" },
-  platform: { value: "OS/ARCH", help: "Platform to build for (this machine's)" },
+  platform: { value: "OS/ARCH", help: "Platform to build for (this machine's; the image is labelled as its base is)" },
   "no-cache": { help: "Run all steps again" },
   "no-cache-filter": { value: "STAGES", many: true, help: "Run the steps of these stages again, separated by commas" },
   pull: {
@@ -35,7 +35,7 @@ const flags = {
   ...limitFlags,
   resource: { value: "LIMIT=VALUE", many: true, help: "Limit of RUN steps by name: memory=1g, cpus=2, pids=500" },
   "host-ca": { help: "RUN steps see the host's CA certificates" },
-  "source-date-epoch": { value: "SECONDS", help: "No file and no record is newer than this ($SOURCE_DATE_EPOCH)" },
+  "source-date-epoch": { value: "SECONDS", help: "Nothing that the build makes has a later time than this; base images keep theirs ($SOURCE_DATE_EPOCH)" },
   iidfile: { value: "FILE", help: "Write the image id to this file" },
   "metadata-file": { value: "FILE", help: "Write ids and names of the result to this file, as JSON" },
   jobs: { value: "N", help: "How many steps at once (the number of processors)" },

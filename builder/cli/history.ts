@@ -27,7 +27,11 @@ export const history = command(
       ...formatFlags,
       ...storeFlags,
     },
-    foreign: { human: { short: "H", note: "sizes are always printed for people" } },
+    foreign: {
+      human: { short: "H", note: "sizes are always printed for people" },
+      platform: { value: true, missing: "of several platforms this machine's is shown" },
+      quiet: { short: "q", missing: "steps have no ids; --format json has those of the layers" },
+    },
     examples: ["tsbuild history app"],
   },
   { min: 1, max: 1 },

@@ -21,7 +21,11 @@ export const images = command(
     foreign: {
       all: { short: "a", note: "all images are always listed" },
       digests: { missing: "--format json has the digests" },
-      filter: { value: true, missing: "all images are always listed" },
+      filter: { short: "f", value: true, missing: "all images are always listed" },
+      history: { missing: "names that images had are not kept" },
+      noheading: { short: "n", missing: "--format json and --quiet have no headings" },
+      sort: { value: true, off: "created", missing: "the newest image is always first" },
+      tree: { missing: "an image is listed once, whatever platforms its name has" },
     },
     examples: ["tsbuild images", "tsbuild images --format json"],
   },

@@ -25,6 +25,12 @@ export const importImage = command(
       platform: { value: "OS/ARCH", help: "Platform of the files (this machine's)" },
       ...storeFlags,
     },
+    foreign: {
+      arch: { value: true, missing: "use --platform" },
+      os: { value: true, missing: "use --platform" },
+      quiet: { short: "q", note: "only the image id is printed in any case" },
+      variant: { value: true, missing: "use --platform" },
+    },
     examples: ["tsbuild import rootfs.tar.gz debian", "tsbuild import -c ENV=A=1 - base < rootfs.tar"],
   },
   { min: 1, max: 2 },

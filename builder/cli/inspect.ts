@@ -9,10 +9,15 @@ export const inspect = command(
     operands: "IMAGE",
     summary: "Show all about an image as a JSON object: names, ids, platform, configuration, layers and history.",
     flags: {
-      format: { value: "FORMAT", choices: ["json"], help: "How to print (json)" },
+      format: { short: "f", value: "FORMAT", choices: ["json"], help: "How to print (json)" },
       ...storeFlags,
     },
-    foreign: { type: { value: true, off: "image", missing: "there is nothing but images" } },
+    foreign: {
+      latest: { short: "l", missing: "there is nothing but images" },
+      platform: { value: true, missing: "of several platforms this machine's is shown" },
+      size: { short: "s", note: "the size is always shown" },
+      type: { value: true, off: "image", missing: "there is nothing but images" },
+    },
     examples: ["tsbuild inspect app", "tsbuild inspect app | jq .config.Env"],
   },
   { min: 1, max: 1 },

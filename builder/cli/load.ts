@@ -18,7 +18,10 @@ export const load = command(
       quiet: { short: "q", help: "Print image ids only" },
       ...storeFlags,
     },
-    foreign: { platform: { value: true, missing: "of images for several platforms this machine's is taken" } },
+    foreign: {
+      "disable-content-trust": { note: "content trust is not used" },
+      platform: { value: true, missing: "of images for several platforms this machine's is taken" },
+    },
     examples: ["tsbuild load app.tar", "tsbuild load layout/", "zcat app.tar.gz | tsbuild load"],
   },
   { min: 0, max: 1 },

@@ -15,7 +15,12 @@ export const rmi = command(
       force: { short: "f", help: "Remove an image given by its id although it has several names" },
       ...storeFlags,
     },
-    foreign: { "no-prune": { note: "layers are never removed together with an image" } },
+    foreign: {
+      all: { short: "a", missing: "images are removed one by one" },
+      ignore: { short: "i", missing: "an image that is not there is an error" },
+      "no-prune": { note: "layers are never removed together with an image" },
+      platform: { value: true, missing: "a name goes with all its platforms" },
+    },
     examples: ["tsbuild rmi app:v1", "tsbuild rmi -f 3fa85f64"],
   },
   { min: 1, max: Number.POSITIVE_INFINITY },

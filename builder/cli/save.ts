@@ -29,7 +29,10 @@ export const save = command(
     },
     foreign: {
       compress: { missing: "layers are written as they are in the store" },
-      platform: { value: true, missing: "images are saved as they are in the store" },
+      "multi-image-archive": { short: "m", note: "an archive can always hold several images" },
+      platform: { value: true, missing: "of several platforms this machine's is saved" },
+      quiet: { short: "q", note: "nothing is printed but the archive" },
+      uncompressed: { missing: "layers are written as they are in the store" },
     },
     examples: ["tsbuild save app -o app.tar", "tsbuild save app -o layout/", "tsbuild save app | docker load"],
   },

@@ -1,5 +1,10 @@
 import { resolve } from "node:path";
+import { TsbuildError } from "../../runtime-addon/index.ts";
+import { platformText } from "../../store/platform.ts";
+import { isIpAddress } from "../ip-address.ts";
+import { parsePlatform } from "../plan/platform.ts";
 import type { BindMount, PortMapping } from "../run-options.ts";
+import { parseAddHost } from "../sandbox/network-files.ts";
 import { UsageError } from "./usage-error.ts";
 
 // Each reader throws UsageError INVALID_VALUE; `flag` is the name to print, e.g. "--memory".
@@ -55,15 +60,10 @@ export function readPairs(flag: string, words: readonly string[], lookUp: (key: 
   return Object.fromEntries(pairs);
 }
 
-/** "name:address" or "name=address" → "name:address". */
+/** "name:address", "name=address" or "name:host-gateway" → "name:address". */
 export function readHost(flag: string, text: string): string {
-  const match = /^([^:=\s]+)[:=](.+)$/.exec(text);
-  const address = match?.[2]?.replace(/^\[(.*)\]$/, "$1") ?? "";
-  if (match === null || (!isAddress(address) && address !== "host-gateway")) {
-    throw invalid(flag, text, "is not NAME:ADDRESS", "write it as db:10.0.0.7");
-  }
-  if (address === "host-gateway") throw new UsageError("UNSUPPORTED_VALUE", `reading ${flag}: the address host-gateway is not supported`);
-  return `${match[1]}:${address}`;
+  const { name, address } = usable(() => parseAddHost(text), flag, text, "is not NAME:ADDRESS", "write it as db:10.0.0.7");
+  return `${name}:${address}`;
 }
 
 /** "[ADDRESS:]HOST:CONTAINER[/tcp|/udp]" */
@@ -71,7 +71,7 @@ export function readPort(flag: string, text: string): PortMapping {
   const match = /^(?:(\[[^\]]*\]|[^:]*):)?(\d+):(\d+)(?:\/(tcp|udp))?$/.exec(text);
   if (match === null) throw invalid(flag, text, "is not HOST:CONTAINER", "write it as 8080:80 or 127.0.0.1:8080:80");
   const address = match[1]?.replace(/^\[(.*)\]$/, "$1");
-  if (address !== undefined && !isAddress(address)) throw invalid(flag, text, `has no IP address in front: "${address}"`);
+  if (address !== undefined && !isIpAddress(address)) throw invalid(flag, text, `has no IP address in front: "${address}"`);
   return {
     ...(address === undefined ? {} : { hostAddress: address }),
     hostPort: portOf(flag, text, match[2]),
@@ -111,13 +111,22 @@ export function readEpoch(flag: string, text: string): number {
 /** 9999-12-31T23:59:59Z: RFC 3339 has four digits for the year. */
 const lastSecond = 253_402_300_799;
 
-/** "linux/amd64": one platform. */
+/** "linux/amd64": one platform, under the names that images use. */
 export function readPlatform(flag: string, text: string): string {
   if (text.includes(",")) {
     throw new UsageError("UNSUPPORTED_VALUE", `reading ${flag}: "${text}" names several platforms, and an image is built for one`);
   }
-  if (!/^[a-z0-9]+\/[a-z0-9_]+(\/[a-z0-9.]+)?$/.test(text)) throw invalid(flag, text, "is not OS/ARCHITECTURE", "write it as linux/amd64");
-  return text;
+  return platformText(usable(() => parsePlatform(text), flag, text, "is not OS/ARCHITECTURE", "write it as linux/amd64"));
+}
+
+/** What the library reads, with the flag in its error. */
+function usable<T>(read: () => T, flag: string, text: string, problem: string, hint: string): T {
+  try {
+    return read();
+  } catch (error) {
+    if (error instanceof TsbuildError) throw invalid(flag, text, problem, hint);
+    throw error;
+  }
 }
 
 /** Throws INVALID_VALUE: `reading FLAG: "TEXT" PROBLEM`. */
@@ -129,10 +138,4 @@ function portOf(flag: string, text: string, digits: string | undefined): number 
   const port = Number(digits);
   if (!(port >= 1 && port <= 65535)) throw invalid(flag, text, `has a port that is not between 1 and 65535: ${digits}`);
   return port;
-}
-
-/** An IP address of either version. By the URL parser, which is there anyway: node:net takes milliseconds to load, in every build. */
-function isAddress(text: string): boolean {
-  if (/^\d{1,3}(\.\d{1,3}){3}$/.test(text)) return text.split(".").every((part) => Number(part) <= 255);
-  return text.includes(":") && URL.canParse(`http://[${text}]/`);
 }

@@ -11,7 +11,7 @@ export async function contextRoot(context: string): Promise<string> {
   } catch (cause) {
     const { code, message } = cause as NodeJS.ErrnoException;
     if (code === "ENOENT" || code === "ENOTDIR") {
-      throw new TsbuildError("CONTEXT_NOT_FOUND", `opening the build context ${context}: there is no such directory`, { cause });
+      throw new TsbuildError("CONTEXT_NOT_FOUND", `opening the build context ${context}: there is no such directory`);
     }
     throw new TsbuildError("CONTEXT_UNREADABLE", `opening the build context ${context}: ${message}`, { cause });
   }

@@ -54,7 +54,7 @@ export function runKey(
   };
 }
 
-/** `sources` is one Merkle root for each named source, and one for the heredocs. */
+/** `sources` is a Merkle root for each source that was found, with its name where that counts; how it was written does not. */
 export function copyKey(operation: CopyOperation, context: KeyContext, sources: readonly Digest[]): KeyTree {
   return {
     ...common("copy", context),
@@ -75,10 +75,13 @@ export function keyDigest(tree: KeyTree): Digest {
   return digestOf(canonicalJson(tree));
 }
 
-/** Names the operation apart from what it stands on and reads: how earlier records of "the same step" are found. */
-export function operationDigest(tree: KeyTree): Digest {
+/**
+ * Names the operation apart from what it stands on and reads: how earlier records of "the same step" are found. `words` are its sources as
+ * written, which tell two COPY to one target apart although they are no part of the key.
+ */
+export function operationDigest(tree: KeyTree, words: readonly string[] = []): Digest {
   const { parent: _parent, sources: _sources, ...operation } = tree;
-  return keyDigest(operation);
+  return keyDigest({ ...operation, words });
 }
 
 /** The chain that a step's children stand on: the parent's chain and the content of this step's layer. */

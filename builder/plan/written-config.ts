@@ -28,7 +28,14 @@ const containerFields = [
   "Shell",
 ] as const satisfies readonly (keyof ContainerConfig)[];
 
-const healthFields = ["Test", "Interval", "Timeout", "StartPeriod", "StartInterval", "Retries"] as const satisfies readonly (keyof Healthcheck)[];
+const healthFields = [
+  "Test",
+  "Interval",
+  "Timeout",
+  "StartPeriod",
+  "StartInterval",
+  "Retries",
+] as const satisfies readonly (keyof Healthcheck)[];
 
 function filled<T extends object, Field extends keyof T>(from: T, fields: readonly Field[]): Pick<T, Field> {
   return Object.fromEntries(fields.map((name) => [name, from[name]]).filter(([, value]) => !isEmpty(value))) as Pick<T, Field>;

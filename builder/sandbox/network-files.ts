@@ -1,4 +1,5 @@
 import { TsbuildError } from "../../store/errors.ts";
+import { isIpAddress } from "../ip-address.ts";
 
 /** The host name inside every RUN: fixed, so that what a step writes does not depend on the machine. */
 export const stepHostname = "tsbuild";
@@ -11,16 +12,16 @@ export interface HostEntry {
   readonly address: string;
 }
 
-/** Reads "name:address" or "name=address", as --add-host takes it. Throws INVALID_HOST. */
+/** Reads "name:address", "name=address" or "name:host-gateway", as --add-host takes it. Throws INVALID_HOST. */
 export function parseAddHost(text: string): HostEntry {
-  const match = /^([^:=\s]+)[:=](\S+)$/.exec(text);
-  const [, name, address] = match ?? [];
-  if (name === undefined || address === undefined) {
+  const [, name, written = ""] = /^([^:=\s]+)[:=](\S+)$/.exec(text) ?? [];
+  const address = written === "host-gateway" ? gatewayAddress : written.replace(/^\[(.*)\]$/, "$1");
+  if (name === undefined || !isIpAddress(address)) {
     throw new TsbuildError("INVALID_HOST", `reading --add-host ${text}: expected NAME:ADDRESS`, {
       hint: "for example db.local:10.0.0.5 or host.docker.internal:host-gateway",
     });
   }
-  return { name, address: address === "host-gateway" ? gatewayAddress : address.replace(/^\[(.*)\]$/, "$1") };
+  return { name, address };
 }
 
 /** The text of /etc/hosts inside a container (hosts(5)). */

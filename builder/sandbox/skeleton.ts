@@ -1,5 +1,5 @@
 import { mkdir, writeFile } from "node:fs/promises";
-import { dirname, join } from "node:path";
+import { dirname, join, posix } from "node:path";
 import { bytesOf, setAttributes } from "../../runtime-addon/index.ts";
 
 /** Mount points that every container needs. */
@@ -34,6 +34,7 @@ export async function makeSkeleton(
   );
 }
 
+/** ".." at the root stays there: a working directory may come from a foreign image. */
 function relative(path: string): string {
-  return path.replace(/^\/+|\/+$/g, "");
+  return posix.resolve("/", path).slice(1);
 }

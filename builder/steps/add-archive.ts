@@ -1,6 +1,5 @@
 import { createHash } from "node:crypto";
 import { createReadStream, createWriteStream } from "node:fs";
-import { open } from "node:fs/promises";
 import { join } from "node:path";
 import { pipeline } from "node:stream/promises";
 import { FileChangedError, removeTree, textOf } from "../../runtime-addon/index.ts";
@@ -11,6 +10,7 @@ import type { FileEntry } from "../../store/layer/entry.ts";
 import { rootPath } from "../../store/layer/entry-path.ts";
 import { readLayer } from "../../store/layer/tar-read.ts";
 import type { Store } from "../../store/store.ts";
+import { openConfined } from "../context/confined-file.ts";
 import type { PlacedSource } from "./copy-place.ts";
 import type { CopySource, SourceNode } from "./copy-source.ts";
 
@@ -88,7 +88,7 @@ function readerOf({ content, ...node }: SourceNode): Archive["read"] | undefined
   switch (content.at) {
     case "path": {
       const path = Buffer.concat([Buffer.from(content.root), Buffer.from("/"), Buffer.from(content.path, "latin1")]);
-      return () => readFile(path);
+      return () => readFile(content.root, path);
     }
     case "tar":
       return () =>
@@ -100,8 +100,8 @@ function readerOf({ content, ...node }: SourceNode): Archive["read"] | undefined
   }
 }
 
-async function* readFile(path: Buffer): AsyncGenerator<Uint8Array> {
-  const handle = await open(path, "r");
+async function* readFile(root: string, path: Buffer): AsyncGenerator<Uint8Array> {
+  const handle = await openConfined(root, path);
   try {
     yield* handle.createReadStream({ autoClose: false });
   } finally {

@@ -3,11 +3,12 @@ import { type Digest, digestFromBytes, digestOf, hexOf } from "../../store/diges
 import { readRecord, writeRecord } from "../../store/records.ts";
 import type { Store } from "../../store/store.ts";
 import type { DirectoryContext, ScannedSource } from "../context/directory.ts";
+import { readingContext } from "../context/reading-context.ts";
 import { isRacy, type StatCache, statCache } from "../context/stat-cache.ts";
 import type { CopyOperation } from "../plan/operation.ts";
 import type { CopyInputs } from "./copy-inputs.ts";
 import type { SourceNode } from "./copy-source.ts";
-import { irrelevantTo, sourceMerkles } from "./source-merkles.ts";
+import { irrelevantTo, type SourceRoot, sourceMerkles } from "./source-merkles.ts";
 
 /** The build context as COPY sees it, with what earlier builds learned of its files. */
 export interface ContextReader {
@@ -17,7 +18,7 @@ export interface ContextReader {
 }
 
 /** Merkle roots by what was asked for; each with the fingerprint of the scan that they are true for. */
-type KnownRoots = Record<string, { readonly fingerprint: Digest; readonly roots: readonly Digest[] }>;
+type KnownRoots = Record<string, { readonly fingerprint: Digest; readonly roots: readonly SourceRoot[] }>;
 
 /** `root` must be the context's real path: it names the caches. */
 export function contextReader(store: Store, context: DirectoryContext, now: () => number): ContextReader {
@@ -26,6 +27,7 @@ export function contextReader(store: Store, context: DirectoryContext, now: () =
   let stats: Promise<StatCache> | undefined;
   let known: Promise<KnownRoots> | undefined;
   let learned = false;
+  const reading = <T>(work: () => Promise<T>) => readingContext(context.root, store.root, work);
 
   const readStats = () => {
     stats ??= readRecord(store, "contexts", statsName).then(statCache);
@@ -42,8 +44,10 @@ export function contextReader(store: Store, context: DirectoryContext, now: () =
     async inputs(operation) {
       const seenAtMs = now();
       const found: ScannedSource[] = [];
-      for (const source of operation.sources) found.push(...(await context.find(source)));
-      const asked = digestOf(JSON.stringify([operation.sources, irrelevantTo(operation)]));
+      await reading(async () => {
+        for (const source of operation.sources) found.push(...(await context.find(source)));
+      });
+      const asked = digestOf(JSON.stringify(["root and unnamed", operation.sources, irrelevantTo(operation)]));
       const fingerprint = digestOf(found.map(({ name, fingerprint }) => `${name} ${fingerprint}`).join("\n"));
       const sources = () => found.map((source) => ({ name: source.name, nodes: source.list().nodes }));
 
@@ -54,14 +58,16 @@ export function contextReader(store: Store, context: DirectoryContext, now: () =
         },
         sources: async () => sources(),
         async merkles(given) {
-          const digests = await digestsOf(found, context.root, given, await readStats(), seenAtMs);
+          const cache = await readStats();
+          const digests = await reading(() => digestsOf(found, context.root, given, cache, seenAtMs));
           return sourceMerkles(sources(), (node) => digests.get(node) as Digest, operation);
         },
         async saveRoots(roots) {
           if (found.some((source) => source.list().scanned.some((entry) => isRacy(entry, seenAtMs)))) return;
-          (await readKnown())[asked] = { fingerprint, roots };
+          (await readKnown())[asked] = { fingerprint, roots: roots.map(({ root, unnamed }) => ({ root, unnamed })) };
           learned = true;
         },
+        reading,
       };
     },
 

@@ -1,8 +1,8 @@
-import { type ByteString, bytesOf, FileChangedError, isSystemError } from "../../runtime-addon/index.ts";
+import { type ByteString, bytesOf } from "../../runtime-addon/index.ts";
 import type { Digest } from "../../store/digest.ts";
-import { TsbuildError } from "../../store/errors.ts";
 import { writerVersion } from "../../store/layer/tar-format.ts";
 import type { Tree } from "../../store/layer/tree.ts";
+import { ContextChangedError } from "../context/reading-context.ts";
 import { parseChmod } from "../dockerfile/chmod.ts";
 import { copyKey } from "../plan/key.ts";
 import type { CopyOperation } from "../plan/operation.ts";
@@ -12,15 +12,14 @@ import { type Placement, placeSources } from "./copy-place.ts";
 import type { CopySource, SourceNode } from "./copy-source.ts";
 import { entriesLayer } from "./entries-layer.ts";
 import { resolveOwner } from "./passwd.ts";
+import type { SourceRoot } from "./source-merkles.ts";
 import { type Files, keyContext, type StepContext, type StepOutcome } from "./step.ts";
 
-/** How often a step begins again when its sources change while they are read. */
-const maxAttempts = 3;
-/** What a file that was there a moment ago gives when it is gone or has become something else (openat2(2)). */
-const vanished = ["ENOENT", "ENOTDIR", "ELOOP"] as const;
+/** A context that changed while it was read is read once more; a second change ends the build. */
+const maxAttempts = 2;
 
 /**
- * COPY and ADD. The sources' Merkle roots are the key; what a roots cache or the stat cache knows is not read again. Where no step
+ * COPY and ADD. The sources' Merkle roots are the key, with a file's own name where the copy gets it; what a roots cache or the stat cache knows is not read again. Where no step
  * with this operation was ever recorded, nothing is hashed beforehand: the pass that writes the layer tells the digests, and the key
  * is made from what was really read.
  */
@@ -34,27 +33,19 @@ export async function copyStep(
     try {
       return await copyOnce(operation, files, await find(), context);
     } catch (error) {
-      if (isSystemError(error, "EACCES")) {
-        throw new TsbuildError("COPY_SOURCE_UNREADABLE", `copying from the build context: ${error.message}`, {
-          cause: error,
-          hint: "make it readable for this user, or exclude it with .dockerignore",
-        });
-      }
-      const isChanged = error instanceof FileChangedError;
-      if (attempt < maxAttempts && (isChanged || isSystemError(error, ...vanished))) continue;
-      if (!isChanged) throw error;
-      throw new TsbuildError("CONTEXT_CHANGING", "copying from the build context: files keep changing while they are read", {
-        cause: error,
-        hint: "stop what writes to the context, or exclude those files with .dockerignore",
-      });
+      if (attempt === maxAttempts || !(error instanceof ContextChangedError)) throw error;
     }
   }
 }
 
 async function copyOnce(operation: CopyOperation, files: Files, inputs: CopyInputs, context: StepContext): Promise<StepOutcome> {
   const keyOf = (roots: readonly Digest[]) => copyKey(operation, keyContext(files, context, writerVersion), roots);
-  const lookup = async (roots: readonly Digest[]): Promise<StepOutcome | undefined> => {
-    const record = context.useCache ? await context.cache.find(keyOf(roots)) : undefined;
+  const lookup = async (roots: readonly SourceRoot[]): Promise<StepOutcome | undefined> => {
+    if (!context.useCache) return undefined;
+    // Whether a file's name counts follows from the parent and the target, which are in the key: a record without the name proves that it does not.
+    const unnamed = withoutName(operation, roots);
+    const record =
+      (unnamed && (await context.cache.find(keyOf(unnamed)))) ?? (await context.cache.find(keyOf(roots.map(({ root }) => root))));
     return record === undefined ? undefined : { layer: record.layer, created: record.created, cached: true };
   };
 
@@ -62,29 +53,34 @@ async function copyOnce(operation: CopyOperation, files: Files, inputs: CopyInpu
   if (known !== undefined) {
     const hit = await lookup(known);
     if (hit !== undefined) return hit;
-  } else if (context.useCache && (await context.cache.knowsOperation(keyOf([])))) {
+  } else if (context.useCache && (await context.cache.knowsOperation(keyOf([]), operation.sources))) {
     const merkles = await context.busy(() => inputs.merkles());
-    const roots = merkles.map(({ root }) => root);
-    await inputs.saveRoots(roots);
-    const hit = await lookup(roots);
+    await inputs.saveRoots(merkles);
+    const hit = await lookup(merkles);
     if (hit !== undefined) return hit;
   }
 
   return context.busy(async () => {
-    const { layer, created, merkles } = await write(operation, files, inputs, context);
-    const roots = merkles.map(({ root }) => root);
-    const key = keyOf(roots);
-    await context.cache.save({ key, layer, created }, merkles);
-    await inputs.saveRoots(roots);
+    const { layer, created, merkles, isInside } = await write(operation, files, inputs, context);
+    const unnamed = isInside ? undefined : withoutName(operation, merkles);
+    const key = keyOf(unnamed ?? merkles.map(({ root }) => root));
+    await context.cache.save({ key, layer, created }, merkles, operation.sources);
+    await inputs.saveRoots(merkles);
     return { layer, created, cached: false };
   });
+}
+
+/** The roots of a COPY that may give its one source a name of its own; undefined where that cannot be. */
+function withoutName({ target, sources, documents }: CopyOperation, roots: readonly SourceRoot[]): readonly Digest[] | undefined {
+  const isAlone = sources.length === 1 && documents.length === 0 && roots.length === 1;
+  return isAlone && !target.endsWith("/") ? roots.map(({ unnamed }) => unnamed) : undefined;
 }
 
 async function write(operation: CopyOperation, files: Files, inputs: CopyInputs, context: StepContext) {
   const parent = await context.rootfs(files.layers);
   const sources = await inputs.sources();
   const documents = operation.documents.map(documentSource);
-  const archives = operation.unpack ? await unpacked(sources, context) : asTheyAre(sources);
+  const archives = operation.unpack ? await inputs.reading(() => unpacked(sources, context)) : asTheyAre(sources);
   try {
     const placement: Placement = {
       target: operation.target,
@@ -94,10 +90,11 @@ async function write(operation: CopyOperation, files: Files, inputs: CopyInputs,
       ...(context.epoch === undefined ? {} : { epoch: context.epoch }),
     };
     const { entries, placed } = placeSources([...archives.sources, ...documents], parent, placement);
-    const { layer, created, tree } = await entriesLayer(entries, files, context);
+    const { layer, created, tree } = await inputs.reading(() => entriesLayer(entries, files, context));
     // What was read in this pass is what the key is made of, whatever an earlier scan said.
     const merkles = await inputs.merkles(new Map([...writtenDigests(tree, placed), ...archives.digests]));
-    return { layer, created, merkles };
+    const { entry } = parent.resolve(bytesOf(operation.target), { followLast: true });
+    return { layer, created, merkles, isInside: entry?.kind === "directory" };
   } finally {
     await archives.close();
   }

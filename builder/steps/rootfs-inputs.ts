@@ -17,13 +17,16 @@ export interface RootfsOrigin {
 
 /** Sources of COPY --from: an image or a stage never changes, so roots once known stay true. */
 export function rootfsInputs(operation: CopyOperation, origin: RootfsOrigin, cache: StepCache): CopyInputs {
-  const asked = digestOf(JSON.stringify([origin.chain, operation.sources, irrelevantTo(operation)]));
+  const asked = digestOf(JSON.stringify(["root and unnamed", origin.chain, operation.sources, irrelevantTo(operation)]));
   const find = async () => {
     const rootfs = await origin.rootfs();
     return { rootfs, found: operation.sources.flatMap((source) => findInRootfs(rootfs, source, origin.describe)) };
   };
   return {
-    knownRoots: () => cache.roots(asked),
+    async knownRoots() {
+      const digests = await cache.roots(asked);
+      return digests?.flatMap((root, i) => (i % 2 === 0 ? [{ root, unnamed: digests[i + 1] as Digest }] : []));
+    },
     async sources() {
       const { rootfs, found } = await find();
       return Promise.all(found.map((source) => toCopySource(rootfs, source)));
@@ -35,6 +38,13 @@ export function rootfsInputs(operation: CopyOperation, origin: RootfsOrigin, cac
         return sourceMerkles([source], (node) => digests.get(node) as Digest, operation);
       });
     },
-    saveRoots: (roots) => cache.saveRoots(asked, roots),
+    // One after the other.
+    saveRoots: (roots) =>
+      cache.saveRoots(
+        asked,
+        roots.flatMap(({ root, unnamed }) => [root, unnamed]),
+      ),
+    // Layers never change: whatever fails there is no matter of the sources.
+    reading: (work) => work(),
   };
 }

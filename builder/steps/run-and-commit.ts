@@ -1,6 +1,7 @@
 import { constants } from "node:os";
 import { SandboxError } from "../../runtime-addon/index.ts";
 import type { PackedUpper } from "../../store/directory-work.ts";
+import { TsbuildError } from "../../store/errors.ts";
 import { writerVersion } from "../../store/layer/tar-format.ts";
 import type { OwnerMode } from "../../store/layer-directories.ts";
 import type { Source } from "../dockerfile/errors.ts";
@@ -74,6 +75,7 @@ export async function runAndCommit(
   const options = { signal: context.signal, now: context.now, onNote: settings.onNote };
   return withContainer(context.store, settings.host, spec, { stdin: "null", output }, options, async (finished) => {
     refuseFailure(finished, place, tail.lines());
+    refuseWriters(finished, place);
     return commit(finished, files, context, keyFor(finished.host.owners));
   }).catch((error: unknown) => {
     throw asStepError(error, place);
@@ -94,6 +96,16 @@ function refuseFailure({ result, usage }: FinishedContainer, place: RunPlace, ta
     tail,
     hint,
   );
+}
+
+/** A descriptor that the command gave away (over a socket of the host's network) would change the layer after it is made. */
+function refuseWriters({ result }: FinishedContainer, place: RunPlace): void {
+  const unsealed = result.skipped.find(({ failure }) => failure?.op === "seal");
+  if (unsealed === undefined) return;
+  throw new TsbuildError("LAYER_BUSY", `${place.info.title}: a process outside of the step can still write to its files`, {
+    cause: unsealed,
+    hint: "the step passed an open file to another process; --network none prevents that",
+  });
 }
 
 /** A command that could not be started fails as a shell would say it. */

@@ -4,6 +4,14 @@ import { parseChmod } from "../dockerfile/chmod.ts";
 import type { CopyOperation } from "../plan/operation.ts";
 import type { CopySource, SourceNode } from "./copy-source.ts";
 
+/** What a source is, as digests. */
+export interface SourceRoot {
+  /** Also of its name, unless it is a directory, of which only what is inside is copied. */
+  readonly root: Digest;
+  /** Of the source alone: a file's own name is lost where the target names the copy. */
+  readonly unnamed: Digest;
+}
+
 /** What the flags set whatever the sources have. A symbolic --chmod does not: it changes the modes that are there. */
 export function irrelevantTo({ chmod, chown }: CopyOperation): MerkleOptions {
   return { ignoreModes: chmod !== undefined && parseChmod(chmod).octal !== undefined, ignoreOwners: chown !== undefined };
@@ -14,10 +22,10 @@ export function sourceMerkles(
   sources: readonly CopySource[],
   digest: (node: SourceNode) => Digest,
   operation: CopyOperation,
-): readonly Merkle[] {
+): readonly (Merkle & SourceRoot)[] {
   const options = irrelevantTo(operation);
   return sources.map(({ nodes, name }) => {
-    const merkle = merkleOf(nodes, digest, options);
-    return { ...merkle, root: digestOf(`${name} ${merkle.root}`) };
+    const { root: unnamed, nodes: texts } = merkleOf(nodes, digest, options);
+    return { unnamed, root: nodes[0]?.kind === "directory" ? unnamed : digestOf(`${name} ${unnamed}`), nodes: texts };
   });
 }

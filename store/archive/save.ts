@@ -33,7 +33,8 @@ export type SaveDestination = { readonly file: string } | { readonly directory: 
 
 /**
  * Writes images with all their blobs, each checked on the way: IntegrityError and NotFoundError tell of a damaged store, and nothing is left
- * at the destination (a stream is destroyed). Rejects with `signal.reason` when aborted. The same images give the same bytes. The archive also holds what `docker load` reads.
+ * at the destination (a stream is destroyed). Rejects with `signal.reason` when aborted. The same images give the same bytes. The archive also
+ * holds what `docker load` reads.
  */
 export async function saveImages(
   store: Store,
@@ -138,6 +139,12 @@ function siblingOf(path: string): string {
   return join(dirname(path), `.${basename(path)}.${randomBytes(6).toString("hex")}`);
 }
 
-function signalOf({ signal }: Abortable): { signal?: AbortSignal } {
-  return signal === undefined ? {} : { signal };
+/** pipeline(), but when aborted it rejects with the signal's own reason. */
+async function pump(from: AsyncIterable<Uint8Array>, to: Writable, { signal }: Abortable): Promise<void> {
+  try {
+    await pipeline(from, to, signal === undefined ? {} : { signal });
+  } catch (error) {
+    signal?.throwIfAborted();
+    throw error;
+  }
 }

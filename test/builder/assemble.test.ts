@@ -3,9 +3,10 @@ import { assembleConfig } from "../../builder/assemble.ts";
 import { parseDockerfile } from "../../builder/dockerfile/parse.ts";
 import type { StageResult } from "../../builder/execute.ts";
 import { type BuildPlan, outlineBuild, type PlanOptions, planBuild } from "../../builder/plan/build-plan.ts";
+import { imageKey } from "../../builder/plan/stages.ts";
 import { digestOf } from "../../store/digest.ts";
-import { type HistoryEntry, type ImageConfig, mediaTypes } from "../../store/oci.ts";
-import { amd64, planned } from "./plan/planned.ts";
+import { type ContainerConfig, type HistoryEntry, type ImageConfig, mediaTypes, type Platform } from "../../store/oci.ts";
+import { amd64, type Planning, planned } from "./plan/planned.ts";
 
 const layer = (name: string) => {
   const diffId = digestOf(name);
@@ -41,7 +42,13 @@ function onImage(
   const { outline, sources } = outlineBuild(dockerfile, options);
   const refs = Array.from({ length: layers }, (_, i) => layer(`base ${i}`));
   const config: ImageConfig = { ...amd64, rootfs: { type: "layers", diff_ids: refs.map(({ diffId }) => diffId) }, history };
-  const plan = planBuild(dockerfile, outline, sources, new Map([["i", { config, layers: refs }]]), options);
+  const plan = planBuild(
+    dockerfile,
+    outline,
+    sources,
+    new Map([[imageKey({ image: "i", platform: amd64 }), { config, layers: refs }]]),
+    options,
+  );
   return assembleConfig(plan, results(plan, [times]), { labels: {}, ...(epoch === undefined ? {} : { epoch }) });
 }
 
@@ -99,14 +106,89 @@ describe("the image config", () => {
     expect(rootfs.diff_ids).toEqual([digestOf("0.0"), digestOf("2.0")]);
   });
 
-  it("has the author and the platform's variant", () => {
-    const text = "FROM --platform=linux/arm/v7 scratch\nMAINTAINER Jo";
-    expect(assembled(text, [[]])).toMatchObject({ author: "Jo", architecture: "arm", variant: "v7" });
+  it("has the author", () => {
+    expect(assembled("FROM scratch\nMAINTAINER Jo", [[]])).toMatchObject({ author: "Jo" });
   });
 
   it("has the labels of the command line over those of the file", () => {
     expect(assembled("FROM scratch\nLABEL a=1 b=1", [[]], { labels: { b: "2", c: "" } }).config?.Labels).toEqual({ a: "1", b: "2", c: "" });
     expect(assembled("FROM scratch", [[]], { labels: { c: "3" } }).config?.Labels).toEqual({ c: "3" });
+  });
+});
+
+describe("the platform of an image", () => {
+  const arm64 = { os: "linux", architecture: "arm64" } as const;
+  const armV7 = { os: "linux", architecture: "arm", variant: "v7" } as const;
+  const v2 = { ...amd64, variant: "v2" } as const;
+
+  /** Of an image on "i", which says it is for `base`; `asked` is --platform. */
+  function platformOf(text: string, base: Platform, asked?: Platform): Platform {
+    const plan = planned(text, { images: { i: { whole: base } }, ...(asked === undefined ? {} : { platform: asked }) });
+    const { os, architecture, variant } = assembleConfig(plan, results(plan, []), {
+      labels: {},
+      ...(asked === undefined ? {} : { platform: asked }),
+    });
+    return { os, architecture, ...(variant === undefined ? {} : { variant }) };
+  }
+
+  it.each<[what: string, text: string, base: Platform, asked: Platform | undefined, expected: Platform]>([
+    ["the base's own where none is asked for", "FROM i", arm64, undefined, arm64],
+    ["the base's own whatever FROM --platform hoped for", "FROM --platform=linux/arm64 i", amd64, undefined, amd64],
+    ["the base's through a stage between", "FROM i AS a\nFROM --platform=linux/amd64 a", arm64, undefined, arm64],
+    ["the build's for scratch", "FROM --platform=linux/arm/v7 scratch", amd64, undefined, amd64],
+    ["the one asked for, for scratch", "FROM scratch", amd64, armV7, armV7],
+    ["the one asked for, even where the base is another", "FROM i", amd64, arm64, arm64],
+    ["the base's variant where none is asked for", "FROM i", v2, amd64, v2],
+    ["the variant asked for over the base's", "FROM i", armV7, { ...armV7, variant: "v6" }, { ...armV7, variant: "v6" }],
+    ["no variant of a base of another architecture", "FROM i", v2, arm64, arm64],
+    ["the name that images use", "FROM i", { os: "linux", architecture: "aarch64", variant: "v8" }, undefined, arm64],
+  ])("is %s", (_what, text, base, asked, expected) => {
+    expect(platformOf(text, base, asked)).toEqual(expected);
+  });
+});
+
+describe("what is empty", () => {
+  const configOn = (text: string, base: ContainerConfig = {}) => {
+    const plan = planned(text, { images: { i: base } satisfies Planning["images"] });
+    const { Env: _, ...config } = assembleConfig(plan, results(plan, []), { labels: {} }).config ?? {};
+    return config;
+  };
+
+  it.each<[what: string, text: string, base: ContainerConfig, expected: ContainerConfig]>([
+    ["a command", "FROM i\nCMD []", { Cmd: ["c"] }, { ArgsEscaped: true }],
+    ["an entrypoint, which drops an inherited command", "FROM i\nENTRYPOINT []", { Entrypoint: ["e"], Cmd: ["c"] }, {}],
+    ["a user", 'FROM i\nUSER ""', { User: "u" }, {}],
+    [
+      "whatever a base brings",
+      "FROM i",
+      {
+        User: "",
+        ExposedPorts: {},
+        Volumes: {},
+        Labels: {},
+        Cmd: [],
+        Entrypoint: [],
+        WorkingDir: "",
+        StopSignal: "",
+        ArgsEscaped: false,
+        Shell: [],
+      },
+      {},
+    ],
+    [
+      "times of a health check",
+      "FROM i",
+      { Healthcheck: { Test: ["NONE"], Interval: 0, Retries: 0 } },
+      { Healthcheck: { Test: ["NONE"] } },
+    ],
+    ["a health check, which is there all the same", "FROM i", { Healthcheck: { Test: [] } }, { Healthcheck: {} }],
+    ["nothing", "FROM i", { User: "u", Volumes: { "/v": {} } }, { User: "u", Volumes: { "/v": {} } }],
+  ])("is not written: %s", (_what, text, base, expected) => {
+    expect(configOn(text, base)).toEqual(expected);
+  });
+
+  it("goes with what no spec names", () => {
+    expect(configOn("FROM i", { Hostname: "h", StopTimeout: 3, User: "u" } as ContainerConfig)).toEqual({ User: "u" });
   });
 });
 

@@ -413,7 +413,7 @@ describe("a failed build prints where and why:", () => {
   it("a context that is not there", async () => {
     await expect(buildIn(newStore(), "/nowhere/at/all")).rejects.toMatchObject({
       code: "CONTEXT_NOT_FOUND",
-      message: "opening the build context /nowhere/at/all: no such directory",
+      message: "opening the build context /nowhere/at/all: there is no such directory",
     });
   });
 
@@ -516,7 +516,78 @@ describe("what a build says", () => {
     await buildIn(store, contextDirectory({ Dockerfile: "FROM scratch" }), { tags: ["base"], platform: "linux/arm64" });
     const { events } = await buildIn(store, contextDirectory({ Dockerfile: "FROM base" }));
     expect(events.filter(({ type }) => type === "warning")).toMatchObject([
-      { message: 'image "base" is for linux/arm64, the build is for linux/amd64', range: { start: { line: 1 } } },
+      { message: 'image "base" is for linux/arm64, and linux/amd64 is wanted', range: { start: { line: 1 } } },
     ]);
+  });
+});
+
+describe("a build for a platform", () => {
+  /** A store with one name for an image of either architecture; /arch says which it is. */
+  async function storeOfBoth(): Promise<string> {
+    const directory = newStore();
+    const manifests = [];
+    for (const architecture of ["amd64", "arm64"]) {
+      const context = contextDirectory({ Dockerfile: "FROM scratch\nCOPY arch /", arch: architecture });
+      await buildIn(directory, context, { tags: [architecture], platform: `linux/${architecture}` });
+      await using store = await openStore(directory);
+      const { descriptor } = await store.images.open(architecture);
+      manifests.push({ ...descriptor, platform: { os: "linux", architecture } });
+    }
+    await using store = await openStore(directory);
+    const mediaType = "application/vnd.oci.image.index.v1+json";
+    const blob = await store.blobs.putBytes(mediaType, Buffer.from(JSON.stringify({ schemaVersion: 2, mediaType, manifests })));
+    const index = JSON.parse(readFileSync(join(directory, "index.json"), "utf8"));
+    index.manifests.push({ ...blob, annotations: { "org.opencontainers.image.ref.name": "both" } });
+    writeFileSync(join(directory, "index.json"), JSON.stringify(index));
+    return directory;
+  }
+
+  const warnings = ({ events }: Pick<Built, "events">) => events.flatMap((event) => (event.type === "warning" ? [event.message] : []));
+
+  it.each<[what: string, dockerfile: string, platform: string | undefined, arch: string, labelled: string]>([
+    ["takes the image of that platform", "FROM both", "linux/arm64", "arm64", "arm64"],
+    ["takes what FROM --platform names", "FROM --platform=linux/arm64 both", undefined, "arm64", "arm64"],
+    ["takes what FROM --platform names over its own", "FROM --platform=linux/amd64 both", "linux/arm64", "amd64", "arm64"],
+    [
+      "copies from the image of its own platform",
+      "FROM --platform=linux/amd64 both\nCOPY --from=both arch /",
+      "linux/arm64",
+      "arm64",
+      "arm64",
+    ],
+  ])("%s", async (_what, dockerfile, platform, arch, labelled) => {
+    const store = await storeOfBoth();
+    const built = await build({
+      context: contextDirectory({ Dockerfile: dockerfile }),
+      store,
+      tags: ["app"],
+      ...(platform === undefined ? {} : { platform }),
+    });
+    await inspect(store, async (image, read) => {
+      expect([image.imageId, image.config.architecture, await read("arch")]).toEqual([built.imageId, labelled, arch]);
+    });
+  });
+
+  it("keeps stages of several platforms apart", async () => {
+    const store = await storeOfBoth();
+    const Dockerfile = "FROM --platform=linux/arm64 both AS a\nFROM --platform=linux/amd64 both\nCOPY --from=a arch /other";
+    const built = await buildIn(store, contextDirectory({ Dockerfile }));
+    expect(warnings(built)).toEqual([]);
+    await inspect(store, async (_image, read) => expect([await read("arch"), await read("other")]).toEqual(["amd64", "arm64"]));
+  });
+
+  it("warns of a base that is not for the platform that its stage wants, and does not call it so", async () => {
+    const store = await storeOfBoth();
+    const context = contextDirectory({ Dockerfile: "FROM --platform=linux/arm64 amd64" });
+    const events: BuildEvent[] = [];
+    await build({ context, store, tags: ["app"], onEvent: (event) => void events.push(event) });
+    expect(warnings({ events })).toEqual(['image "amd64" is for linux/amd64, and linux/arm64 is wanted']);
+    await inspect(store, (image) => expect(image.config.architecture).toBe("amd64"));
+  });
+
+  it("does not warn of a base that FROM --platform asks for", async () => {
+    const store = await storeOfBoth();
+    const built = await buildIn(store, contextDirectory({ Dockerfile: "FROM --platform=linux/arm64 arm64" }));
+    expect(warnings(built)).toEqual([]);
   });
 });

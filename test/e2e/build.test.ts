@@ -295,7 +295,10 @@ describe("what cannot be built", () => {
   });
 
   it("does not copy from outside of the context", async () => {
-    const outside = contextDirectory({ "etc/passwd": "stolen\n", "deep/context/Dockerfile": "FROM scratch\nCOPY ../../etc/passwd /stolen\n" });
+    const outside = contextDirectory({
+      "etc/passwd": "stolen\n",
+      "deep/context/Dockerfile": "FROM scratch\nCOPY ../../etc/passwd /stolen\n",
+    });
     const result = await build(join(outside, "deep/context"), "-t", "stolen");
     expect(result.code).toBe(1);
     expect(result.stderr).toContain(

@@ -18,7 +18,12 @@ describe("run", needs("sandbox"), () => {
     ["success", ["busybox", "true"], 0],
     ["the command's own code", ["busybox", "sh", "-c", "exit 7"], 7],
     ["128 + n for signal n", ["busybox", "sh", "-c", "kill -9 $$"], 137],
-    ["127 for a command that is not there", ["busybox", "no-such-command"], 127, "not found in the image: ENOENT, execve [COMMAND_NOT_FOUND]"],
+    [
+      "127 for a command that is not there",
+      ["busybox", "no-such-command"],
+      127,
+      "not found in the image: ENOENT, execve [COMMAND_NOT_FOUND]",
+    ],
     ["126 for a command that cannot be executed", ["busybox", "/etc/passwd"], 126, "EACCES, execve [COMMAND_NOT_EXECUTABLE]"],
     ["125 for an image that is not there", ["no-such-image"], 125, "no image named docker.io/library/no-such-image:latest"],
     ["125 for an unknown flag", ["--no-such-flag", "busybox"], 125, "run has no flag --no-such-flag [UNKNOWN_FLAG]"],

@@ -1,6 +1,10 @@
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { existsSync, mkdirSync, readFileSync } from "node:fs";
+import { basename, dirname, join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { openCgroup, type ResourceLimits } from "../../runtime-addon/index.ts";
-import { tsbuildCgroups } from "../support/leftovers.ts";
+import { goneWithin, tsbuildCgroups } from "../support/leftovers.ts";
 import { needs } from "../support/needs.ts";
 import { type BoxRun, box, lines } from "./box.ts";
 
@@ -78,6 +82,25 @@ describe("limits of a sandbox", needs("root", "privateMounts", "cgroups"), () =>
       code: "LIMIT_UNAVAILABLE",
       message: expect.stringMatching(/^setting the limit cpusetCpus: writing 4000 to cpuset\.cpus: E/),
     });
-    expect(tsbuildCgroups().filter((path) => !before.includes(path))).toEqual([]);
+    // Groups of other test files come and go.
+    const after = tsbuildCgroups().filter((path) => !before.includes(path));
+    expect(await goneWithin(20_000, () => after.filter((path) => existsSync(path)))).toEqual([]);
+  });
+
+  it("removes the groups that killed processes left, and none whose maker lives", async () => {
+    const { group } = await openCgroup({ pids: 10 });
+    const sleeper = spawn("sleep", ["100"]);
+    await group?.add(sleeper.pid ?? 0);
+    const [name = ""] = /tsbuild-\w+/.exec(readFileSync(`/proc/${sleeper.pid}/cgroup`, "utf8")) ?? [];
+    const mine = tsbuildCgroups().filter((path) => basename(path) === name);
+    expect(mine).toHaveLength(1);
+    const left = join(dirname(mine[0] ?? ""), `tsbuild-left-${process.pid}`);
+    mkdirSync(left);
+    sleeper.kill("SIGKILL");
+    await once(sleeper, "exit");
+    await limited({ pids: 10 }, "true");
+    expect([existsSync(left), existsSync(mine[0] ?? "")]).toEqual([false, true]);
+    await group?.close();
+    expect(existsSync(mine[0] ?? "")).toBe(false);
   });
 });

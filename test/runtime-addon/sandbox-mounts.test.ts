@@ -1,5 +1,21 @@
-import { chmodSync, existsSync, mkdirSync, readdirSync, readFileSync, statSync, symlinkSync, writeFileSync } from "node:fs";
+import { execFileSync } from "node:child_process";
+import {
+  chmodSync,
+  closeSync,
+  constants,
+  existsSync,
+  mkdirSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  readlinkSync,
+  rmdirSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
 import { join } from "node:path";
+import { setTimeout as delay } from "node:timers/promises";
 import { describe, expect, it } from "vitest";
 import { runSandbox } from "../../runtime-addon/index.ts";
 import { needs } from "../support/needs.ts";
@@ -36,6 +52,51 @@ describe("mounts of a sandbox", needs("root", "privateMounts"), () => {
       "sh: can't create /tmp/directory/new: Read-only file system\nsh: can't create /tmp/over: Read-only file system\n",
     );
     expect(readFileSync(join(host, "directory/file"), "utf8")).toBe("changed\n");
+  });
+
+  it.each(["proc", "sys", "dev"])("refuse an image whose /%s is a symlink that later mounts turn away from the masks", async (name) => {
+    const lower = temporaryDirectory("lower");
+    mkdirSync(join(lower, "real"));
+    mkdirSync(join(lower, "sys"));
+    // While /proc is mounted, /sys/p is the image's; when it is masked, /sys is the kernel's.
+    if (name === "proc") symlinkSync("/real", join(lower, "sys/p"));
+    else if (name === "sys") rmdirSync(join(lower, "sys"));
+    symlinkSync(name === "proc" ? "/sys/p" : "/real", join(lower, name));
+    execFileSync("cp", ["-a", join(busyboxRoot(), "bin"), lower]);
+    await expect(box("ls /real/sys", { root: layered([lower]).root })).rejects.toMatchObject({
+      failure: { errno: "ELOOP", path: `/${name}` },
+    });
+  });
+
+  it("can be written by nobody once the command has ended, and a descriptor that outlives it is reported", async () => {
+    const open: number[] = [];
+    const during = (pid: number, flags: number) => open.push(openSync(`/proc/${pid}/root/tmp/held`, flags));
+    const held = async (flags: number) =>
+      box(
+        "until [ -e /tmp/go ]; do sleep 0.05; done",
+        {},
+        {
+          onStarted: ({ pid }) =>
+            void (async () => {
+              // Until the root is entered, /proc/PID/root is the host's.
+              while (readlinkSync(`/proc/${pid}/root`) !== "/" || !existsSync(`/proc/${pid}/root/proc/1/comm`) || !isBox(pid))
+                await delay(10);
+              writeFileSync(`/proc/${pid}/root/tmp/held`, "before");
+              during(pid, flags);
+              writeFileSync(`/proc/${pid}/root/tmp/go`, "");
+            })(),
+        },
+      );
+    const isBox = (pid: number) => readFileSync(`/proc/${pid}/mountinfo`, "utf8").includes(" / / rw,nodev,relatime - overlay ");
+    try {
+      const reading = await held(constants.O_RDONLY);
+      expect(reading.skipped).toEqual([]);
+      expect(() => openSync(`/proc/self/fd/${open[0]}`, "r+")).toThrow("EROFS");
+      const writing = await held(constants.O_WRONLY);
+      expect(writing.skipped.map(({ failure }) => `${failure?.op} ${failure?.errno}`)).toEqual(["seal EBUSY"]);
+    } finally {
+      for (const fd of open) closeSync(fd);
+    }
   });
 
   it("leave nothing where the root has the mount points", async () => {

@@ -1,4 +1,4 @@
-import { readFileSync } from "node:fs";
+import { readFileSync, statSync } from "node:fs";
 import { describe, expect, it } from "vitest";
 import { needs } from "../support/needs.ts";
 import { box, lines } from "./box.ts";
@@ -141,6 +141,13 @@ describe("from inside a sandbox", needs("root", "privateMounts"), () => {
     expect(lines(run)).toEqual(["4", "4", "600"]);
     expect(run.stderr).toMatch(/No space left on device/);
     expect(statSync("/dev/null").mode).toBe(before);
+  });
+
+  it("a chmod of /dev/stdin does not reach the host's /dev/null", async () => {
+    const host = statSync("/dev/null");
+    const run = await box("stat -L -c %d:%i /proc/self/fd/0; chmod 600 /dev/stdin && stat -L -c %a /dev/null");
+    expect(lines(run)[0]).not.toBe(`${host.dev}:${host.ino}`);
+    expect(lines(run)[1]).toBe("600");
   });
 
   it("sizes of /dev/shm are as given", async () => {

@@ -289,6 +289,47 @@ describe("list", () => {
   });
 });
 
+describe("an index of several platforms", () => {
+  const arm64 = { os: "linux", architecture: "arm64" } as const;
+  const armV7 = { os: "linux", architecture: "arm", variant: "v7" } as const;
+  const wanted = { amd64: { os: "linux", architecture: "amd64" }, arm64, armV7 } as const;
+
+  async function putIndex(): Promise<ReadonlyMap<string, Image>> {
+    const images = new Map<string, Image>();
+    const { layers } = await putImage(store, [], [layer]);
+    for (const [name, platform] of Object.entries(wanted)) {
+      const config = { ...platform, rootfs: { type: "layers" as const, diff_ids: layers.map(({ diffId }) => diffId) } };
+      images.set(name, await store.images.put({ config, layers: layers.map(({ blob }) => blob), names: [] }));
+    }
+    const manifests = [...images].map(([name, { descriptor }]) => ({ ...descriptor, platform: wanted[name as keyof typeof wanted] }));
+    const mediaType = "application/vnd.oci.image.index.v1+json";
+    const blob = await store.blobs.putBytes(mediaType, Buffer.from(JSON.stringify({ schemaVersion: 2, mediaType, manifests })));
+    const listed = { ...blob, annotations: { "org.opencontainers.image.ref.name": "multi" } };
+    writeFileSync(join(store.root, "index.json"), JSON.stringify({ schemaVersion: 2, manifests: [listed] }));
+    return images;
+  }
+
+  it.each(Object.keys(wanted) as (keyof typeof wanted)[])("opens for the platform that is wanted: %s", async (name) => {
+    const images = await putIndex();
+    const opened = await store.images.open("multi", wanted[name]);
+    expect(opened.imageId).toBe(images.get(name)?.imageId);
+    expect((await store.images.resolve(opened.listed.digest, wanted[name]))?.imageId).toBe(opened.imageId);
+  });
+
+  it("says which platforms it has when none of them is wanted", async () => {
+    await putIndex();
+    await expect(store.images.open("multi", { os: "linux", architecture: "s390x" })).rejects.toMatchObject({
+      code: "PLATFORM_NOT_FOUND",
+      message: "opening image multi: it has linux/amd64, linux/arm64, linux/arm/v7, not linux/s390x",
+    });
+  });
+
+  it("is no matter where one image is listed alone", async () => {
+    const image = await putImage(store, ["app"], [layer]);
+    expect((await store.images.open("app", arm64)).imageId).toBe(image.imageId);
+  });
+});
+
 describe("verifyImage", () => {
   it.each<[string, (image: Image) => void, (image: Image) => string[]]>([
     ["a whole image", () => undefined, () => []],

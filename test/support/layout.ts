@@ -1,4 +1,5 @@
-import { readFileSync } from "node:fs";
+import { createHash } from "node:crypto";
+import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 
 /** What these tests read of an image, as plain data; the specification's own field names. */
@@ -32,4 +33,33 @@ export function readLayoutImage(layout: string, name: string): LayoutImage {
 
 export function blobPath(layout: string, digest: string): string {
   return join(layout, "blobs", ...digest.split(":"));
+}
+
+/** Reads every listed image down to its last blob; answers what is missing or has other bytes than its digest says, and the names listed. */
+export function checkLayout(layout: string): { readonly names: readonly string[]; readonly damage: readonly string[] } {
+  const damage: string[] = [];
+  const read = (digest: string): Buffer | undefined => {
+    try {
+      const bytes = readFileSync(blobPath(layout, digest));
+      if (`sha256:${createHash("sha256").update(bytes).digest("hex")}` === digest) return bytes;
+      damage.push(`${digest} is damaged`);
+    } catch (error) {
+      damage.push(String(error));
+    }
+    return undefined;
+  };
+  const { manifests } = JSON.parse(readFileSync(join(layout, "index.json"), "utf8"));
+  for (const { digest } of manifests) {
+    const manifest = read(digest);
+    if (manifest === undefined) continue;
+    const { config, layers } = JSON.parse(manifest.toString());
+    for (const blob of [config, ...layers]) read(blob.digest);
+  }
+  const named = manifests.map((one: { annotations?: Record<string, string> }) => one.annotations?.["org.opencontainers.image.ref.name"]);
+  return { names: named.filter((name?: string) => name !== undefined).sort(), damage };
+}
+
+/** What running processes, and only they, have in a store. */
+export function transientFiles(store: string): string[] {
+  return ["leases", "tmp", "trash"].flatMap((folder) => readdirSync(join(store, "v1", folder)).map((name) => `${folder}/${name}`));
 }

@@ -55,3 +55,28 @@ function cgroupsBelow(directory: string): string[] {
     return [...(name.startsWith("tsbuild-") ? [path] : []), ...cgroupsBelow(path)];
   });
 }
+
+/** "pid command line" of every process that has `text` in its command line or environment. Needs root. */
+export function processesWith(text: string): string[] {
+  return readdirSync("/proc").flatMap((pid) => {
+    if (!/^\d+$/.test(pid) || pid === String(process.pid)) return [];
+    const commandLine = readProcess(pid, "cmdline");
+    return commandLine.includes(text) || readProcess(pid, "environ").includes(text) ? [`${pid} ${commandLine.replaceAll("\0", " ")}`] : [];
+  });
+}
+
+function readProcess(pid: string, file: "cmdline" | "environ"): string {
+  try {
+    return readFileSync(`/proc/${pid}/${file}`, "utf8");
+  } catch {
+    // The process ended between the listing and the reading; what reads as nothing is a zombie or the kernel's own.
+    return "";
+  }
+}
+
+/** Waits until nothing is left; answers what is left all the same. */
+export async function goneWithin(timeoutMs: number, left: () => readonly string[]): Promise<readonly string[]> {
+  const deadline = Date.now() + timeoutMs;
+  while (left().length > 0 && Date.now() < deadline) await new Promise((resolve) => setTimeout(resolve, 10));
+  return left();
+}

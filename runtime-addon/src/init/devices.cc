@@ -32,6 +32,10 @@ Result open_node(int nodes, const Device& device, Fd& node) {
   if (!node.valid()) return failed("open_tree", host);
   struct stat status;
   if (fstat(node.get(), &status) < 0) return failed("fstat", host);
+  // The host's node can be used, but not changed.
+  mount_attr fixed{};
+  fixed.attr_set = MOUNT_ATTR_RDONLY;
+  if (!own && sys::mount_setattr(node.get(), 0, fixed) < 0) return failed("mount_setattr", host);
   // A host whose /dev/null became a file must not be shared with the sandbox.
   return S_ISCHR(status.st_mode) && status.st_rdev == number ? success() : failure("fstat", ENODEV, host);
 }
@@ -63,10 +67,21 @@ Result mount_inside(Root& root, const char* type, const MountOptions& options, c
 
 }  // namespace
 
+Result replace_host_null() {
+  for (int fd = 0; fd <= 2; fd++) {
+    struct stat status;
+    if (fstat(fd, &status) < 0 || !S_ISCHR(status.st_mode) || status.st_rdev != makedev(1, 3)) continue;
+    const Fd own(open("/dev/null", O_RDWR | O_CLOEXEC | O_NOCTTY));
+    if (!own.valid()) return failed("open", "/dev/null");
+    if (dup2(own.get(), fd) < 0) return failed("dup2", "/dev/null");
+  }
+  return success();
+}
+
 Result make_devices(Root& root, const std::string& shm_size, const std::string& terminal_group) {
   Fd dev;
   if (Result r = new_mount("tmpfs", {{"size", "65536k"}, {"mode", "0755"}}, MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV, dev); !r.ok()) return r;
-  if (Result r = attach(root, dev, "/dev", Kind::directory); !r.ok()) return r;
+  if (Result r = attach_plain(root, dev, "/dev", Kind::directory); !r.ok()) return r;
   if (Result r = bind_nodes(root, dev.get()); !r.ok()) return r;
   for (const auto& [name, target] : kLinks)
     if (symlinkat(target, dev.get(), name) < 0) return failed("symlinkat", name);

@@ -12,6 +12,7 @@
 
 #include "capabilities.h"
 #include "command.h"
+#include "devices.h"
 #include "operations.h"
 #include "signals.h"
 #include "syscalls.h"
@@ -37,7 +38,7 @@ bool make_root(const Spec& spec, const Status& status) {
   if (sys::mount(nullptr, "/", nullptr, MS_REC | MS_PRIVATE, nullptr) < 0) return report("namespaces", failed("mount", "/"));
   for (const Operation& operation : spec.operations)
     if (!report(operation.name, find_operation(operation.name)->run(root, operation.arguments))) return false;
-  return report("root", enter(root)) && report("keyring", leave_keyring());
+  return report("root", enter(root)) && report("--dev", replace_host_null()) && report("keyring", leave_keyring());
 }
 
 // Keeps nothing that the command has not, and lets nobody inside look at this process.

@@ -8,8 +8,11 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
+
 #include "init.h"
 #include "namespaces.h"
+#include "root.h"
 #include "terminal.h"
 
 namespace {
@@ -58,6 +61,8 @@ Result launch(const Spec& spec, Sandbox& sandbox, Fd& init_channel) {
   if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) < 0) return failed("socketpair");
   sandbox.channel = Fd(ends[0]);
   init_channel = Fd(ends[1]);
+  // Ours too: the end of the sandbox is the time to seal its root. pivot_root(2) moves us into that with the first process.
+  if (Result r = leave_mount_namespace(); !r.ok()) return r;
   if (Result r = fork_into_namespaces(spec.new_network, sandbox.init); !r.ok()) return r;
   if (sandbox.init != 0) {
     init_channel.reset();
@@ -81,14 +86,14 @@ bool obey(const Status& status, const Sandbox& sandbox) {
   return write(sandbox.channel.get(), bytes, static_cast<size_t>(length)) == length;
 }
 
-// Until the sandbox's first process lets go of the channel: it ends. True with the command's wait status.
-bool attend(const Status& status, Sandbox& sandbox, int& wait_status) {
+// Until the sandbox's first process lets go of the channel: it ends. True with the command's wait status; `ran`: it came from there.
+bool attend(const Status& status, Sandbox& sandbox, int& wait_status, bool& ran) {
   for (;;) {
     pollfd ready[4] = {{sandbox.channel.get(), POLLIN, 0}, {status.fd(), POLLIN, 0}, sandbox.relays[0].wanted(), sandbox.relays[1].wanted()};
     if (poll(ready, 4, -1) < 0) continue;
     for (int i = 0; i < 2; i++)
       if (ready[i + 2].revents != 0) sandbox.relays[i].move();
-    if (ready[0].revents != 0) return read(sandbox.channel.get(), &wait_status, sizeof wait_status) == sizeof wait_status;
+    if (ready[0].revents != 0) return ran = read(sandbox.channel.get(), &wait_status, sizeof wait_status) == sizeof wait_status;
     if (ready[1].revents != 0 && !obey(status, sandbox)) {
       kill(sandbox.init, SIGKILL);
       wait_status = SIGKILL;
@@ -106,6 +111,10 @@ void drain(const Status& status, Sandbox& sandbox) {
       if (ready[i].revents != 0) sandbox.relays[i].move();
     if (ready[2].revents != 0) return;
   }
+}
+
+bool has_overlay(const Spec& spec) {
+  return std::any_of(spec.operations.begin(), spec.operations.end(), [](const Operation& each) { return each.name == "--overlay"; });
 }
 
 }  // namespace
@@ -133,12 +142,16 @@ int run_monitor(const Spec& spec, const Status& status) {
   {
     const RawInput raw(spec.terminal);
     int init_status = 0;
-    const bool known = attend(status, sandbox, wait_status);
+    bool ran = false;
+    const bool known = attend(status, sandbox, wait_status, ran);
     // Returns once the whole pid namespace is dead (pid_namespaces(7)).
     while (wait4(sandbox.init, &init_status, 0, &used) < 0 && errno == EINTR) continue;
     drain(status, sandbox);
     if (!known && !WIFSIGNALED(init_status)) return 1;
     if (!known) wait_status = init_status;
+    // Only then "/" surely is the sandbox's root.
+    if (ran && has_overlay(spec))
+      if (const Result r = seal_overlay(); !r.ok()) status.skipped("seal", r);
   }
   status.ended(wait_status, used);
   return 0;

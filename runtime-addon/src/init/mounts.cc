@@ -44,6 +44,11 @@ Result attach(Root& root, const Fd& mount, const std::string& target, Kind kind)
   return sys::move_mount(mount.get(), place.get()) < 0 ? failed("move_mount", target) : success();
 }
 
+Result attach_plain(Root& root, const Fd& mount, const std::string& target, Kind kind) {
+  if (Result r = refuse_links(root, target); !r.ok()) return r;
+  return attach(root, mount, target, kind);
+}
+
 Result bind(Root& root, const std::string& source, const std::string& target, const std::string& flags) {
   Fd tree;
   const uint64_t attributes = MOUNT_ATTR_NODEV | (has_word(flags, "read-only") ? MOUNT_ATTR_RDONLY : 0);
@@ -64,7 +69,7 @@ Result mount_tmpfs(Root& root, const std::string& target, const std::string& siz
 Result mount_proc(Root& root, const std::string& target) {
   Fd mount;
   if (Result r = new_mount("proc", {}, kInert, mount); !r.ok()) return r;
-  return attach(root, mount, target, Kind::directory);
+  return attach_plain(root, mount, target, Kind::directory);
 }
 
 Result mount_sysfs(Root& root, const std::string& target) {
@@ -74,7 +79,7 @@ Result mount_sysfs(Root& root, const std::string& target) {
   if (!own.ok() && own.error != EPERM) return own;
   if (!own.ok())
     if (Result r = copy_tree(AT_FDCWD, "/sys", 0, kInert | MOUNT_ATTR_RDONLY, true, mount); !r.ok()) return r;
-  return attach(root, mount, target, Kind::directory);
+  return attach_plain(root, mount, target, Kind::directory);
 }
 
 Result mount_cgroup2(Root& root, const std::string& target) {
@@ -83,7 +88,7 @@ Result mount_cgroup2(Root& root, const std::string& target) {
     root.status.skipped("--cgroup2", r);
     return mask(root, target);
   }
-  return attach(root, mount, target, Kind::directory);
+  return attach_plain(root, mount, target, Kind::directory);
 }
 
 Result mount_cgroup1(Root& root, const std::string& target, const std::string& hierarchies) {

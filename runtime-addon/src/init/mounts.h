@@ -9,6 +9,9 @@
 // Puts an unattached mount on a path inside the root, which is made where it is missing.
 Result attach(Root& root, const Fd& mount, const std::string& target, Kind kind);
 
+// The same for the kernel's own file systems: never behind a symlink of the image.
+Result attach_plain(Root& root, const Fd& mount, const std::string& target, Kind kind);
+
 // Binds a file or directory of the host. Never with usable device files; never propagating to or from the host.
 Result bind(Root& root, const std::string& source, const std::string& target, const std::string& flags);
 Result mount_tmpfs(Root& root, const std::string& target, const std::string& size, const std::string& mode);

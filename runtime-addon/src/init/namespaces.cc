@@ -26,8 +26,10 @@ Result join_user_namespace(pid_t pid) {
   return success();
 }
 
+Result leave_mount_namespace() { return unshare(CLONE_NEWNS) < 0 ? failed("unshare") : success(); }
+
 Result fork_into_namespaces(bool new_network, pid_t& pid) {
-  unsigned long flags = CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWIPC | CLONE_NEWUTS | CLONE_NEWCGROUP | SIGCHLD;
+  unsigned long flags = CLONE_NEWPID | CLONE_NEWIPC | CLONE_NEWUTS | CLONE_NEWCGROUP | SIGCHLD;
   if (new_network) flags |= CLONE_NEWNET;
   pid = static_cast<pid_t>(syscall(SYS_clone, flags, nullptr, nullptr, nullptr, nullptr));
   return pid < 0 ? failed("clone") : success();

@@ -9,7 +9,10 @@
 // Enters the user namespace of a process and becomes its root.
 Result join_user_namespace(pid_t pid);
 
-// As fork(2), with the child as first process of new mount, pid, ipc, uts and cgroup (and network) namespaces.
+// Enters a new mount namespace.
+Result leave_mount_namespace();
+
+// As fork(2), with the child as first process of new pid, ipc, uts and cgroup (and network) namespaces.
 Result fork_into_namespaces(bool new_network, pid_t& pid);
 
 Result set_hostname(const std::string& name);

@@ -10,10 +10,10 @@ namespace {
 
 constexpr int kMaxSymlinks = 40;
 
-Fd open_confined(const Root& root, const std::string& path, uint64_t flags) {
+Fd open_confined(const Root& root, const std::string& path, uint64_t flags, uint64_t resolve = 0) {
   open_how how{};
   how.flags = flags | O_PATH | O_CLOEXEC;
-  how.resolve = RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS;
+  how.resolve = RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS | resolve;
   const char* relative = path.c_str();
   while (*relative == '/') relative++;
   if (*relative == '\0') relative = ".";
@@ -72,6 +72,10 @@ Result make(const Root& root, int parent, const std::string& path, const std::st
 Result open_inside(const Root& root, const std::string& path, Fd& fd) {
   fd = open_confined(root, path, 0);
   return fd.valid() ? success() : failed("openat2", path);
+}
+
+Result refuse_links(const Root& root, const std::string& path) {
+  return open_confined(root, path, 0, RESOLVE_NO_SYMLINKS).valid() || errno != ELOOP ? success() : failed("openat2", path);
 }
 
 Result open_or_create(const Root& root, const std::string& path, Kind kind, Fd& fd) {

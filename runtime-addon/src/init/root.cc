@@ -1,5 +1,7 @@
 #include "root.h"
 
+#include <ctime>
+
 #include "mount-new.h"
 #include "syscalls.h"
 
@@ -62,6 +64,20 @@ Result take_directory(Root& root, const std::string& directory) {
   if (!place.valid()) return failed("open", directory);
   if (sys::move_mount(tree.get(), place.get()) < 0) return failed("move_mount", directory);
   return open_top(root, directory);
+}
+
+Result seal_overlay() {
+  constexpr int kAttempts = 200;
+  constexpr timespec kPause{0, 10'000'000};
+  const Fd context(sys::fspick(AT_FDCWD, "/"));
+  if (!context.valid()) return failed("fspick", "/");
+  if (sys::fsconfig(context.get(), FSCONFIG_SET_FLAG, "ro", nullptr) < 0) return failed("fsconfig", "ro");
+  // The kernel closes some files of dead processes late (io_uring, descriptors on their way through sockets).
+  for (int attempt = 1; sys::fsconfig(context.get(), FSCONFIG_CMD_RECONFIGURE, nullptr, nullptr) < 0; attempt++) {
+    if (errno != EBUSY || attempt == kAttempts) return failed("fsconfig", "/");
+    nanosleep(&kPause, nullptr);
+  }
+  return success();
 }
 
 Result enter(const Root& root) {

@@ -23,5 +23,8 @@ Result mount_overlay(Root& root, const std::string& upper, const std::string& wo
 // Takes a plain directory of the host as the root.
 Result take_directory(Root& root, const std::string& directory);
 
+// Makes the overlay that is "/" read-only for good, also for descriptors that processes outside got of it. EBUSY: one can still write.
+Result seal_overlay();
+
 // Makes the root file system "/" and the host's unreachable.
 Result enter(const Root& root);

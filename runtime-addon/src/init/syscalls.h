@@ -28,6 +28,7 @@ inline int mount(const char* source, const char* target, const char* type, unsig
 inline int umount2(const char* target, int flags) { return static_cast<int>(syscall(SYS_umount2, target, flags)); }
 inline int pivot_root(const char* root, const char* old) { return static_cast<int>(syscall(SYS_pivot_root, root, old)); }
 inline int fsopen(const char* type) { return static_cast<int>(syscall(SYS_fsopen, type, FSOPEN_CLOEXEC)); }
+inline int fspick(int at, const char* path) { return static_cast<int>(syscall(SYS_fspick, at, path, FSPICK_CLOEXEC)); }
 inline int fsconfig(int context, unsigned command, const char* key, const char* value) {
   return static_cast<int>(syscall(SYS_fsconfig, context, command, key, value, 0));
 }

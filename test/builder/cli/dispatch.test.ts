@@ -62,7 +62,7 @@ describe("the command line", () => {
       "a misspelt command",
       ["imags"],
       2,
-      "error: reading the context imags: there is no such directory [CONTEXT_NOT_FOUND]\n  hint: did you mean the command images?\n",
+      "error: opening the build context imags: there is no such directory [CONTEXT_NOT_FOUND]\n  hint: did you mean the command images?\n",
     ],
     [
       "a context from git",
@@ -86,7 +86,7 @@ describe("the command line", () => {
       "a name of Object.prototype",
       ["constructor"],
       2,
-      "error: reading the context constructor: there is no such directory [CONTEXT_NOT_FOUND]\n",
+      "error: opening the build context constructor: there is no such directory [CONTEXT_NOT_FOUND]\n",
     ],
     [
       "a run without image",
@@ -120,7 +120,7 @@ describe("the command line", () => {
     writeFileSync(join(root, "file"), "");
     expect(await tsbuild([join(root, "file")])).toMatchObject({
       code: 2,
-      stderr: "error: reading the context ROOT/file: it is not a directory [CONTEXT_NOT_FOUND]\n",
+      stderr: "error: opening the build context ROOT/file: it is not a directory [CONTEXT_NOT_DIRECTORY]\n",
     });
     const tar = Buffer.alloc(1024);
     tar.write("ustar", 257);

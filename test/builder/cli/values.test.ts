@@ -34,6 +34,7 @@ describe("values", () => {
     [readHost, "db=10.0.0.7", "db:10.0.0.7"],
     [readHost, "db:::1", "db:::1"],
     [readHost, "db=[::1]", "db:::1"],
+    [readHost, "host.docker.internal:host-gateway", "host.docker.internal:127.0.0.1"],
     [readPort, "8080:80", { hostPort: 8080, containerPort: 80, protocol: "tcp" }],
     [readPort, "127.0.0.1:8080:80/udp", { hostAddress: "127.0.0.1", hostPort: 8080, containerPort: 80, protocol: "udp" }],
     [readPort, "[::1]:8080:80", { hostAddress: "::1", hostPort: 8080, containerPort: 80, protocol: "tcp" }],
@@ -44,6 +45,8 @@ describe("values", () => {
     [readEpoch, "1700000000", 1700000000],
     [readPlatform, "linux/amd64", "linux/amd64"],
     [readPlatform, "linux/arm/v7", "linux/arm/v7"],
+    [readPlatform, "linux/arm64/v8", "linux/arm64"],
+    [readPlatform, "Linux/x86_64", "linux/amd64"],
   ])("%o reads %s", (reader, text, expected) => {
     expect(reader("--x", text)).toEqual(expected);
   });
@@ -61,7 +64,7 @@ describe("values", () => {
     [readHost, "db:host", 'reading --x: "db:host" is not NAME:ADDRESS'],
     [readHost, "a b:10.0.0.1", 'reading --x: "a b:10.0.0.1" is not NAME:ADDRESS'],
     [readHost, "db:10.0.0.1\n6.6.6.6 bank", 'reading --x: "db:10.0.0.1\n6.6.6.6 bank" is not NAME:ADDRESS'],
-    [readHost, "db:host-gateway", "reading --x: the address host-gateway is not supported"],
+    [readHost, "db:10.0.0.256", 'reading --x: "db:10.0.0.256" is not NAME:ADDRESS'],
     [readPort, "80", 'reading --x: "80" is not HOST:CONTAINER'],
     [readPort, "0:80", 'reading --x: "0:80" has a port that is not between 1 and 65535: 0'],
     [readPort, "80:65536", 'reading --x: "80:65536" has a port that is not between 1 and 65535: 65536'],
@@ -74,6 +77,9 @@ describe("values", () => {
     [readEpoch, "1.5", 'reading --x: "1.5" is not a whole number from 0 on'],
     [readEpoch, "git", "reading --x: taking the time from git is not supported"],
     [readPlatform, "linux", 'reading --x: "linux" is not OS/ARCHITECTURE'],
+    [readPlatform, "linux/amd64/v2/x", 'reading --x: "linux/amd64/v2/x" is not OS/ARCHITECTURE'],
+    [readPlatform, "linux/a b", 'reading --x: "linux/a b" is not OS/ARCHITECTURE'],
+    [readPlatform, "linux/amd64/", 'reading --x: "linux/amd64/" is not OS/ARCHITECTURE'],
     [
       readPlatform,
       "linux/amd64,linux/arm64",

@@ -1,5 +1,4 @@
 import { describe, expect, it } from "vitest";
-import { DockerfileErrors } from "../../../builder/dockerfile/errors.ts";
 import { shellScript } from "../../../builder/dockerfile/heredoc.ts";
 import type { Dockerfile, Instruction, StageInstruction } from "../../../builder/dockerfile/instruction.ts";
 import { parseDockerfile } from "../../../builder/dockerfile/parse.ts";
@@ -79,7 +78,6 @@ describe("RUN", () => {
     ["RUN a \\\r\n b\r\n", run("a  b")],
     ["RUN -x", run("-x")],
     ["RUN -- --x", run("--x")],
-    ["RUN --", undefined],
     ["RUN [ -f x ] && y", run("[ -f x ] && y")],
     ["RUN ['a', 'b']", run("['a', 'b']")],
     ['RUN ["a", "b",]', run('["a", "b",]')],
@@ -95,8 +93,7 @@ describe("RUN", () => {
     ["RUN --mount=type=cache,target=$HOME ls --x", { ...run("ls --x"), mounts: ["type=cache,target=$HOME"] }],
     ["RUN --mount=type=cache,target=/a \\\n  --network=host \\\n ls", { ...run("ls"), mounts: ["type=cache,target=/a"], network: "host" }],
   ])("%j", (text, expected) => {
-    if (expected === undefined) expect(() => one(text)).toThrow(DockerfileErrors);
-    else expect(one(text)).toEqual(expected);
+    expect(one(text)).toEqual(expected);
   });
 });
 
@@ -217,7 +214,6 @@ describe("ENV, LABEL and ARG", () => {
     ['ENV "a b"=c', env(['"a b"', "c"])],
     ["ENV $a=$b", env(["$a", "$b"])],
     ["ENV a=b \\\n  c=d", env(["a", "b"], ["c", "d"])],
-    ["ENV a=${b:-x y}", undefined],
     ["ENV a b", env(["a", "b"])],
     ["ENV a b c=d  e", env(["a", "b c=d  e"])],
     ["ENV a   b", env(["a", "b"])],
@@ -228,8 +224,7 @@ describe("ENV, LABEL and ARG", () => {
     ["ARG a=", { keyword: "ARG", args: [{ name: "a", value: "" }] }],
     ['ARG a=b c d="e f"', { keyword: "ARG", args: [{ name: "a", value: "b" }, { name: "c" }, { name: "d", value: '"e f"' }] }],
   ])("%j", (text, expected) => {
-    if (expected === undefined) expect(() => one(text)).toThrow(DockerfileErrors);
-    else expect(one(text)).toEqual(expected);
+    expect(one(text)).toEqual(expected);
   });
 });
 

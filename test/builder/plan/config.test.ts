@@ -86,19 +86,19 @@ describe("config and history of", () => {
       "HEALTHCHECK in shell form",
       "HEALTHCHECK --interval=90s --timeout=1.5s --retries=3 CMD curl $X",
       { Healthcheck: { Test: ["CMD-SHELL", "curl $X"], Interval: 90e9, Timeout: 1.5e9, Retries: 3 } },
-      ['HEALTHCHECK &{["CMD-SHELL" "curl $X"] "1m30s" "1.5s" "0s" "0s" \'\\x03\'}'],
+      ["HEALTHCHECK {Test:[CMD-SHELL curl $X] Interval:1m30s Timeout:1.5s StartPeriod:0s StartInterval:0s Retries:3}"],
     ],
     [
       "HEALTHCHECK in exec form",
       'HEALTHCHECK --start-period=1h --start-interval=20ms --retries=10 CMD ["c", "d"]',
       { Healthcheck: { Test: ["CMD", "c", "d"], StartPeriod: 3600e9, StartInterval: 20e6, Retries: 10 } },
-      ['HEALTHCHECK &{["CMD" "c" "d"] "0s" "0s" "1h0m0s" "20ms" \'\\n\'}'],
+      ["HEALTHCHECK {Test:[CMD c d] Interval:0s Timeout:0s StartPeriod:1h0m0s StartInterval:20ms Retries:10}"],
     ],
     [
       "HEALTHCHECK NONE",
       "HEALTHCHECK NONE",
       { Healthcheck: { Test: ["NONE"] } },
-      ['HEALTHCHECK &{["NONE"] "0s" "0s" "0s" "0s" \'\\x00\'}'],
+      ["HEALTHCHECK {Test:[NONE] Interval:0s Timeout:0s StartPeriod:0s StartInterval:0s Retries:0}"],
     ],
     [
       "MAINTAINER, whose text is taken as it is",
@@ -190,5 +190,17 @@ describe("Go's forms in histories", () => {
     [36000e9, "10h0m0s"],
   ])("write %d ns as %s", (ns, expected) => {
     expect(formatDuration(ns)).toBe(expected);
+  });
+});
+
+describe("what Go does not print as it is", () => {
+  it.each<[what: string, text: string, expected: string]>([
+    ["a control character", "\u0001\u007f", '"\\x01\\x7f"'],
+    ["a control character of Latin-1", "\u0085", '"\\u0085"'],
+    ["a space that is no blank", "\u00a0\u200b", '"\\u00a0\\u200b"'],
+    ["a character of the other planes", "\u{e0001}", '"\\U000e0001"'],
+    ["letters, marks and pictures stay", "é漢\u0301😀 ", '"é漢\u0301😀 "'],
+  ])("%s", (_what, text, expected) => {
+    expect(quote(text)).toBe(expected);
   });
 });

@@ -1,6 +1,7 @@
 import { DockerfileError } from "../../../builder/dockerfile/errors.ts";
 import { parseDockerfile } from "../../../builder/dockerfile/parse.ts";
 import { type BuildPlan, outlineBuild, type PlannedImage, type PlanOptions, planBuild } from "../../../builder/plan/build-plan.ts";
+import { imageKey } from "../../../builder/plan/stages.ts";
 import type { ContainerConfig, ImageConfig } from "../../../store/oci.ts";
 
 export const amd64 = { os: "linux", architecture: "amd64" } as const;
@@ -15,7 +16,7 @@ export function planned(text: string, { images = {}, ...options }: Planning = {}
   const dockerfile = parseDockerfile(text, "Dockerfile");
   const all: PlanOptions = { buildArgs: {}, platform: amd64, network: "default", ...options };
   const { outline, sources, images: uses } = outlineBuild(dockerfile, all);
-  const resolved = new Map(uses.map(({ image }) => [image, imageOf(images[image])]));
+  const resolved = new Map(uses.map((use) => [imageKey(use), imageOf(images[use.image])]));
   return planBuild(dockerfile, outline, sources, resolved, all);
 }
 

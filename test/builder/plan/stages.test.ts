@@ -79,9 +79,12 @@ describe("the images that are wanted", () => {
     expect(imagesOf(text, buildArgs)).toEqual(expected);
   });
 
-  it("have the platform that FROM names", () => {
-    const { stages } = outline("ARG ARCH=arm64\nFROM --platform=linux/$ARCH/v8 a").outline;
-    expect(stages[0]?.platform).toEqual({ os: "linux", architecture: "arm64", variant: "v8" });
+  it("have the platform that FROM names, and the build's where they are copied from", () => {
+    const text = "ARG ARCH=arm\nFROM --platform=linux/$ARCH/7 a\nCOPY --from=a /x /";
+    expect(outline(text).images.map(({ image, platform }) => [image, platform])).toEqual([
+      ["a", { os: "linux", architecture: "arm", variant: "v7" }],
+      ["a", amd64],
+    ]);
   });
 });
 

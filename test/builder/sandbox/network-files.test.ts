@@ -13,11 +13,14 @@ describe("--add-host", () => {
     expect(parseAddHost(text)).toEqual({ name, address });
   });
 
-  it.each(["db", "db:", ":10.0.0.5", "", "a b:1", "db:1 evil", "db:1\nevil"])("%j is refused", (text) => {
-    expect(() => parseAddHost(text)).toThrow(
-      expect.objectContaining({ code: "INVALID_HOST", message: `reading --add-host ${text}: expected NAME:ADDRESS` }),
-    );
-  });
+  it.each(["db", "db:", ":10.0.0.5", "", "a b:1", "db:1 evil", "db:1\nevil", "db:other", "db:10.0.0.256", "db:10.0.0.1#"])(
+    "%j is refused",
+    (text) => {
+      expect(() => parseAddHost(text)).toThrow(
+        expect.objectContaining({ code: "INVALID_HOST", message: `reading --add-host ${text}: expected NAME:ADDRESS` }),
+      );
+    },
+  );
 });
 
 describe("/etc/hosts", () => {

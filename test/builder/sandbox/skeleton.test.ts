@@ -29,6 +29,12 @@ describe("the skeleton of a container", () => {
     );
   });
 
+  it("stays in its directory when an image's working directory climbs out of it", async () => {
+    expect(await lines({ directories: ["/../../../up/./a/../b"], files: ["/../top"] })).toEqual(
+      [...standard, "top f 644", "up d 755", "up/b d 755"].sort(),
+    );
+  });
+
   it("is dated alike on every machine", async () => {
     const root = join(temporaryDirectory("skeleton"), "s");
     await makeSkeleton(root, { directories: ["/a/b"], files: [] });

@@ -262,6 +262,76 @@ describe("a second COPY is cached", () => {
   });
 });
 
+describe("a source's own name", () => {
+  const made = (path: string) => directoryEntry(path);
+
+  it.each<[what: string, parent: Parameters<typeof filesOf>[1], operation: Partial<CopyOperation>, cached: boolean, path: string]>([
+    ["does not count where the target names the copy", [], { sources: ["t*"], target: "/f" }, true, "f"],
+    ["does not count where the target is a file", [fileEntry("f")], { sources: ["t*"], target: "/f" }, true, "f"],
+    ["counts in a directory of the parent", [made("f")], { sources: ["t*"], target: "/f" }, false, "f/t2"],
+    [
+      "counts in a directory that a symlink of the parent names",
+      [made("d"), { kind: "symlink", path: bytesOf("f"), target: bytesOf("d"), mode: 0o777, uid: 0, gid: 0, mtime: 0, mtimeNsec: 0 }],
+      { sources: ["t*"], target: "/f" },
+      false,
+      "d/t2",
+    ],
+    ["counts in a directory that the target says it is", [], { sources: ["t*"], target: "/f/" }, false, "f/t2"],
+    ["counts beside a second source", [], { sources: ["t*", "other"], target: "/f/" }, false, "f/t2"],
+    ["does not count for what is unpacked", [], { sources: ["t*"], target: "/f", unpack: true }, true, "f"],
+  ])("%s", async (_what, parent, change, cached, path) => {
+    await using store = await temporaryStore();
+    const files = await filesOf(store, parent);
+    const root = await directory({ t1: file("x"), other: file("y") });
+    const operation = copyOperation(change);
+    await copyFrom(root, operation, stepContext(store), { files });
+    renameSync(join(root, "t1"), join(root, "t2"));
+    const second = await copyFrom(root, operation, stepContext(store), { files });
+    expect(second.cached).toBe(cached);
+    expect((await entriesOf(store, second)).map((line) => line.split(" ").at(-1))).toContain(path);
+    // And again, when it is known without hashing.
+    expect((await copyFrom(root, operation, stepContext(store), { files })).cached).toBe(true);
+  });
+
+  it("does not count for a directory, whose content alone is copied", async () => {
+    await using store = await temporaryStore();
+    const root = await directory({ "one/f": file("x"), other: file("y") });
+    const operation = copyOperation({ sources: ["o?e", "other"], target: "/t/" });
+    await copyFrom(root, operation, stepContext(store));
+    renameSync(join(root, "one"), join(root, "ole"));
+    expect((await copyFrom(root, operation, stepContext(store))).cached).toBe(true);
+  });
+
+  it("does not count as it is written in the instruction", async () => {
+    await using store = await temporaryStore();
+    const root = await directory({ a: file("x") });
+    const first = await copyFrom(root, copyOperation({ sources: ["a"], target: "/t/" }), stepContext(store));
+    const again = copyOperation({ sources: ["*"], target: "/t/" });
+    // Nothing was recorded for these words, so that it is written, and found to be known.
+    expect((await copyFrom(root, again, stepContext(store))).layer).toEqual(first.layer);
+    expect((await copyFrom(root, again, stepContext(store))).cached).toBe(true);
+  });
+
+  it("keeps a COPY that was never made from being hashed beforehand, whatever else went to its target", async () => {
+    await using store = await temporaryStore();
+    const root = await directory({ a: file("x"), "d/f": file("y") });
+    await copyFrom(root, copyOperation({ sources: ["a"], target: "/t/" }), stepContext(store));
+    const operation = copyOperation({ sources: ["d"], target: "/t/" });
+    const reader = contextReader(store, directoryContext(root, undefined), Date.now);
+    const inputs = await reader.inputs(operation);
+    let hashed = 0;
+    const counting: CopyInputs = {
+      ...inputs,
+      merkles: (known) => {
+        if (known === undefined) hashed++;
+        return inputs.merkles(known);
+      },
+    };
+    expect((await copyStep(operation, noFiles, async () => counting, stepContext(store))).cached).toBe(false);
+    expect(hashed).toBe(0);
+  });
+});
+
 describe("a context that changes while it is read", () => {
   /** A COPY whose sources change each time right after they were found. */
   async function copyWhile(
@@ -318,8 +388,29 @@ describe("a context that changes while it is read", () => {
     const root = await directory({ f: file("x") });
     await expect(copyWhile((at) => appendFileSync(join(at, "f"), "y"), root, stepContext(store))).rejects.toMatchObject({
       code: "CONTEXT_CHANGING",
-      message: "copying from the build context: files keep changing while they are read",
+      message: expect.stringMatching(/^copying from the build context: files change while they are read: /),
       hint: "stop what writes to the context, or exclude those files with .dockerignore",
+    });
+  });
+
+  it("is read twice, no more", async () => {
+    await using store = await temporaryStore();
+    const root = await directory({ f: file("x") });
+    const attempts: number[] = [];
+    const change = (at: string, attempt: number) => {
+      attempts.push(attempt);
+      appendFileSync(join(at, "f"), "y");
+    };
+    await expect(copyWhile(change, root, stepContext(store))).rejects.toMatchObject({ code: "CONTEXT_CHANGING" });
+    expect(attempts).toEqual([1, 2]);
+  });
+
+  it("is that error too when files keep going away", async () => {
+    await using store = await temporaryStore();
+    const root = await directory({ g1: file("x"), g2: file("y"), g3: file("z") });
+    await expect(copyWhile((at, attempt) => rmSync(join(at, `g${attempt}`)), root, stepContext(store))).rejects.toMatchObject({
+      code: "CONTEXT_CHANGING",
+      message: expect.stringMatching(/^copying from the build context: files change while they are read: ENOENT: /),
     });
   });
 
@@ -519,10 +610,8 @@ describe("a record", () => {
         chown: "0",
         documents: [],
         epoch: null,
-        names: ["f"],
         op: "copy",
         parent: noFiles.chain,
-        platform: "linux/amd64",
         sources: [expect.stringMatching(/^sha256:[0-9a-f]{64}$/)],
         target: "/f",
         unpack: false,
@@ -530,6 +619,11 @@ describe("a record", () => {
         writer: expect.any(Number),
       },
     });
-    expect(await context.cache.findContent(digestOf("other"), outcome.layer.contentId)).toBeUndefined();
+    expect(
+      await context.cache.findContent(
+        { ...keyContext(noFiles, context, writerVersion), parent: digestOf("other") },
+        outcome.layer.contentId,
+      ),
+    ).toBeUndefined();
   });
 });

@@ -1,0 +1,106 @@
+import { randomBytes } from "node:crypto";
+import { closeSync, constants, openSync } from "node:fs";
+import { mkdir, readdir, rmdir, stat } from "node:fs/promises";
+import { join } from "node:path";
+import { setTimeout as delay } from "node:timers/promises";
+import { isSystemError } from "./errors.ts";
+import { lockFile } from "./locks.ts";
+
+/** One control group of ours. Its directory is flocked as long as its maker lives: one whose lock is free was left by a dead process. */
+export interface Group {
+  readonly parent: string;
+  readonly directory: string;
+  readonly version: 1 | 2;
+  /** Holds the lock. */
+  readonly fd: number;
+}
+
+const prefix = "tsbuild-";
+
+/** Makes an empty group below `parent`, and removes the groups there that killed processes left. Throws a system error. */
+export async function makeGroup(parent: string, version: 1 | 2): Promise<Group> {
+  await removeStale(parent);
+  for (;;) {
+    const directory = join(parent, `${prefix}${randomBytes(6).toString("hex")}`);
+    await mkdir(directory);
+    const fd = await lockDirectory(directory);
+    if (fd !== undefined) return { parent, directory, version, fd };
+    // Between making and locking, another process took it for a dead one's.
+  }
+}
+
+const removeAttempts = 50;
+
+/** Removes groups whose processes are dead. */
+export async function removeGroups(groups: readonly Group[]): Promise<void> {
+  for (const { directory, fd } of groups) {
+    try {
+      for (let attempt = 1; !(await isRemoved(directory)); attempt++) {
+        // The kernel lets go of dead processes a moment after they were waited for.
+        if (attempt === removeAttempts) await rmdir(directory);
+        await delay(10);
+      }
+    } finally {
+      closeSync(fd);
+    }
+  }
+}
+
+async function removeStale(parent: string): Promise<void> {
+  for (const name of await readdir(parent)) {
+    if (!name.startsWith(prefix)) continue;
+    const directory = join(parent, name);
+    const fd = await lockDirectory(directory);
+    if (fd === undefined) continue;
+    try {
+      // Where a process still is being taken down, the next one finds it again.
+      await isRemoved(directory);
+    } catch (error) {
+      // Another user's.
+      if (!isSystemError(error, "EACCES", "EPERM", "EROFS")) throw error;
+    } finally {
+      closeSync(fd);
+    }
+  }
+}
+
+/** A descriptor that holds the directory's lock; undefined when another has it, or the directory is gone or not for us to open. */
+async function lockDirectory(directory: string): Promise<number | undefined> {
+  let fd: number;
+  try {
+    fd = openSync(directory, constants.O_RDONLY | constants.O_DIRECTORY);
+  } catch (error) {
+    if (isSystemError(error, "ENOENT", "ENOTDIR", "EACCES")) return undefined;
+    throw error;
+  }
+  try {
+    if ((await lockFile(fd, "exclusive", { wait: false })) && (await isThere(directory))) return fd;
+  } catch (error) {
+    closeSync(fd);
+    throw error;
+  }
+  closeSync(fd);
+  return undefined;
+}
+
+async function isThere(directory: string): Promise<boolean> {
+  try {
+    await stat(directory);
+    return true;
+  } catch (error) {
+    if (isSystemError(error, "ENOENT")) return false;
+    throw error;
+  }
+}
+
+/** Whether the group is gone now; false while it has processes. */
+async function isRemoved(directory: string): Promise<boolean> {
+  try {
+    await rmdir(directory);
+    return true;
+  } catch (error) {
+    if (isSystemError(error, "ENOENT")) return true;
+    if (isSystemError(error, "EBUSY")) return false;
+    throw error;
+  }
+}

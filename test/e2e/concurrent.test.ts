@@ -1,0 +1,82 @@
+import { join } from "node:path";
+import { beforeAll, describe, expect, it } from "vitest";
+import { importBusybox } from "../support/bases.ts";
+import { mustTsbuild, temporaryStore, tsbuild } from "../support/cli.ts";
+import { mustRun } from "../support/command.ts";
+import { contextDirectory } from "../support/context.ts";
+import { checkLayout, readLayoutImage, transientFiles } from "../support/layout.ts";
+import { needs } from "../support/needs.ts";
+import { temporaryDirectory } from "../support/temporary.ts";
+
+const env = { SOURCE_DATE_EPOCH: "0" };
+
+const SHARED = `FROM busybox AS tools
+RUN sleep 0.2; mkdir /tools && echo tool > /tools/one
+FROM busybox
+COPY shared /shared
+RUN sleep 0.1; cat /shared/* > /all; rm /etc/shadow
+COPY --from=tools /tools /tools
+`;
+
+const files = Object.fromEntries(Array.from({ length: 40 }, (_, i) => [`shared/${i}`, `${i}\n`.repeat(200)]));
+
+function makeContext(own: string): string {
+  return contextDirectory({ Dockerfile: SHARED + own, ...files, mine: own });
+}
+
+describe("processes that build at once in one store", needs("sandbox"), () => {
+  let prepared: string;
+  beforeAll(async () => {
+    prepared = join(temporaryDirectory("prepared"), "store");
+    await importBusybox({ store: prepared });
+  });
+
+  const freshStore = async () => {
+    const store = temporaryStore();
+    await mustRun(["cp", "-a", prepared, store]);
+    return store;
+  };
+  const build = (store: string, name: string, context: string) =>
+    tsbuild(["build", "--progress", "plain", "--network", "none", "-t", name, context], { store, env });
+  const imageOf = (store: string, name: string) => {
+    const { imageId, config } = readLayoutImage(store, name);
+    return { imageId, diffIds: config.rootfs.diff_ids };
+  };
+
+  /** Builds them all at once, and each alone in a store of its own, which must give the same. */
+  async function buildTogether(store: string, contexts: Readonly<Record<string, string>>): Promise<void> {
+    const results = await Promise.all(Object.entries(contexts).map(([name, context]) => build(store, name, context)));
+    for (const { code, stderr } of results) expect(code, stderr).toBe(0);
+    expect(checkLayout(store)).toEqual({ names: [...Object.keys(contexts), "busybox"].sort(), damage: [] });
+    expect(transientFiles(store)).toEqual([]);
+    for (const [name, context] of Object.entries(contexts)) {
+      const alone = await freshStore();
+      expect((await build(alone, name, context)).code).toBe(0);
+      expect(imageOf(store, name), name).toEqual(imageOf(alone, name));
+      const script = "cat /tools/one; wc -l < /all; ls /etc/shadow 2>&1 || true";
+      expect(await mustTsbuild(["run", "--rm", name, "sh", "-c", script], { store })).toBe(
+        "tool\n8000\nls: /etc/shadow: No such file or directory\n",
+      );
+    }
+  }
+
+  it.each([2, 4])("%i with the same context all succeed and give the same image", async (count) => {
+    const context = makeContext("");
+    await buildTogether(await freshStore(), Object.fromEntries(Array.from({ length: count }, (_, i) => [`same-${i}`, context])));
+  });
+
+  it.each([2, 4])("%i that share steps all succeed and give what each gives alone", async (count) => {
+    const contexts = Array.from({ length: count }, (_, i) => [`own-${i}`, makeContext(`COPY mine /\nRUN echo ${i} > /own\n`)] as const);
+    await buildTogether(await freshStore(), Object.fromEntries(contexts));
+  });
+
+  it("make the store together when there is none yet", async () => {
+    const store = temporaryStore();
+    const context = contextDirectory({ Dockerfile: "FROM scratch\nCOPY file /\n", file: "x\n" });
+    const names = ["a", "b", "c", "d"];
+    const results = await Promise.all(names.map((name) => build(store, name, context)));
+    for (const { code, stderr } of results) expect(code, stderr).toBe(0);
+    expect(checkLayout(store)).toEqual({ names, damage: [] });
+    expect(transientFiles(store)).toEqual([]);
+  });
+});
