@@ -35,7 +35,10 @@ const flags = {
   ...limitFlags,
   resource: { value: "LIMIT=VALUE", many: true, help: "Limit of RUN steps by name: memory=1g, cpus=2, pids=500" },
   "host-ca": { help: "RUN steps see the host's CA certificates" },
-  "source-date-epoch": { value: "SECONDS", help: "Nothing that the build makes has a later time than this; base images keep theirs ($SOURCE_DATE_EPOCH)" },
+  "source-date-epoch": {
+    value: "SECONDS",
+    help: "Nothing that the build makes has a later time than this; base images keep theirs ($SOURCE_DATE_EPOCH)",
+  },
   iidfile: { value: "FILE", help: "Write the image id to this file" },
   "metadata-file": { value: "FILE", help: "Write ids and names of the result to this file, as JSON" },
   jobs: { value: "N", help: "How many steps at once (the number of processors)" },

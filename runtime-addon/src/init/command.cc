@@ -13,6 +13,7 @@
 #include "capabilities.h"
 #include "signals.h"
 #include "syscalls.h"
+#include "user-namespaces.h"
 
 namespace {
 
@@ -114,6 +115,7 @@ void become_command(const Spec& spec, const Status& status, int release, int ter
   if (report("--limit", apply_limits(spec))) return;
   if (report("--cwd", enter_directory(spec.cwd, false))) return;
   if (report("--uid", own_streams(spec))) return;
+  if (report("seccomp", forbid_user_namespaces())) return;
   if (report("--uid", become_user(spec))) return;
   if (report("--cwd", enter_directory(spec.cwd, true))) return;
   if (report("session", await_release(release))) return;
