@@ -1,5 +1,6 @@
 import { availableParallelism } from "node:os";
 import type { Image } from "../store/images.ts";
+import { openPinned } from "../store/pinned-image.ts";
 import { machinePlatform, platformText } from "../store/platform.ts";
 import { openStore, type Store } from "../store/store.ts";
 import { assembleConfig } from "./assemble.ts";
@@ -142,13 +143,12 @@ async function resolveImages(
     const { image: name, platform, instruction } = use;
     if (found.has(imageKey(use))) continue;
     try {
-      const image = await store.images.open(name, platform);
+      const image = await openPinned(store, name, platform);
       const offered = normalizePlatform(image.config);
       if (offered.architecture !== platform.architecture || offered.os !== platform.os) {
         const message = `image "${name}" is for ${platformText(offered)}, and ${platformText(platform)} is wanted`;
         onEvent({ type: "warning", message, range: instruction.range });
       }
-      await store.pin(image.descriptor.digest, ...image.layers.map(({ diffId }) => diffId));
       found.set(imageKey(use), image);
     } catch (error) {
       throw located(error, dockerfile, instruction.range);

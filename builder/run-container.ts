@@ -3,6 +3,7 @@ import { exitCodeOf } from "../runtime-addon/index.ts";
 import { TsbuildError } from "../store/errors.ts";
 import type { ContainerConfig } from "../store/oci.ts";
 import { openRootfs } from "../store/open-rootfs.ts";
+import { openPinned } from "../store/pinned-image.ts";
 import { openStore } from "../store/store.ts";
 import { defaultPath, splitVariable } from "./plan/stage-state.ts";
 import { type ResolvedRunOptions, type RunOptions, resolveRunOptions } from "./run-options.ts";
@@ -22,8 +23,7 @@ export async function runContainer(given: RunOptions): Promise<number> {
   const options = resolveRunOptions(given);
   const store = await openStore(options.store);
   try {
-    const image = await store.images.open(options.image);
-    await store.pin(image.descriptor.digest, ...image.layers.map(({ diffId }) => diffId));
+    const image = await openPinned(store, options.image);
     const config = image.config.config ?? {};
     const { onNote } = options;
     // How the sandbox is made is for builds to say; here it would stand in the middle of the command's own output.

@@ -1,8 +1,18 @@
-import { type Attributes, type ByteString, decodeScan, hashFiles, type ScanEntry, scan, statMany } from "../../runtime-addon/index.ts";
+import {
+  type Attributes,
+  type ByteString,
+  decodeScan,
+  hashFiles,
+  isSystemError,
+  type ScanEntry,
+  scan,
+  statMany,
+} from "../../runtime-addon/index.ts";
 import { digestFromBytes } from "../digest.ts";
+import { TsbuildError } from "../errors.ts";
 import { inWalkOrder, sortEntries } from "./canonical.ts";
 import type { NodeEntry, SourceEntry } from "./entry.ts";
-import { parentPath, rootPath } from "./entry-path.ts";
+import { maxPathBytes, parentPath, rootPath } from "./entry-path.ts";
 import type { Rootfs, RootfsEntry } from "./rootfs.ts";
 import { upperMarks } from "./upper-marks.ts";
 import { portableXattrs, sameXattrs, type Xattrs } from "./xattrs.ts";
@@ -26,6 +36,16 @@ export interface UpperDiff {
   readonly clamped: { readonly path: ByteString; readonly mtime: number; readonly mtimeNsec: number }[];
 }
 
+/** A process that goes down step by step can make paths that no system call can name whole, and so no layer. */
+function refuseDepth(error: unknown): never {
+  if (!isSystemError(error, "ENAMETOOLONG")) throw error;
+  throw new TsbuildError(
+    "PATH_TOO_LONG",
+    `reading what was changed: a path is longer than the ${maxPathBytes} bytes that a layer can name`,
+    { cause: error },
+  );
+}
+
 interface Change {
   readonly scanned: ScanEntry;
   readonly kind: NodeEntry["kind"] | "whiteout" | "socket";
@@ -42,7 +62,7 @@ interface Change {
 export async function diffUpper(upper: string, parent: Rootfs, options: DiffUpperOptions): Promise<UpperDiff> {
   const [rootBytes, belowBytes] = await Promise.all([
     statMany(upper, [rootPath], { xattrs: true }),
-    scan(upper, [rootPath], { recursive: true, xattrs: true }),
+    scan(upper, [rootPath], { recursive: true, xattrs: true }).catch(refuseDepth),
   ]);
   const changes = readChanges(decodeScan(belowBytes), parent);
   const fileOf = linkGroups(changes);

@@ -2,7 +2,7 @@ import { execFileSync } from "node:child_process";
 import { lstatSync, mkdirSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
-import { removePaths, setAttributes, textOf } from "../../../runtime-addon/index.ts";
+import { removePaths, removeTree, setAttributes, textOf } from "../../../runtime-addon/index.ts";
 import { applyLayer } from "../../../store/layer/apply.ts";
 import { type DiffUpperOptions, diffUpper, type UpperDiff } from "../../../store/layer/diff.ts";
 import type { SourceEntry } from "../../../store/layer/entry.ts";
@@ -145,6 +145,20 @@ describe("the changes in an upper directory", needs("root", "attr"), () => {
   it("leaves out labels of the host and what only root could read", async () => {
     const result = await diff({}, { a: file("1", { xattrs: { "trusted.x": "1", "security.selinux": "label", "user.a": "2" } }) });
     expect(result.entries[0]).toMatchObject({ xattrs: { "user.a": "2" } });
+  });
+
+  it("refuses directories too deep for any path to name", async () => {
+    const upper = temporaryDirectory("upper");
+    try {
+      const deeper = "import os, sys; os.chdir(sys.argv[1]); [(os.mkdir('d' * 200), os.chdir('d' * 200)) for _ in range(25)]";
+      execFileSync("python3", ["-c", deeper, upper]);
+      await expect(diffUpper(upper, stackRootfs([]), { owners: "exact" })).rejects.toMatchObject({
+        code: "PATH_TOO_LONG",
+        message: "reading what was changed: a path is longer than the 4095 bytes that a layer can name",
+      });
+    } finally {
+      await removeTree(upper);
+    }
   });
 
   it("has the root only when a process changed it, not for its time", async () => {
