@@ -9,7 +9,7 @@ import { parseArgs } from "node:util";
 import { BUSYBOX_CONFIG, busyboxKey, makeBusybox } from "./base-busybox.mjs";
 import { cachedTar } from "./base-cache.mjs";
 import { DEBIAN_CONFIG, debianKey, makeDebian } from "./base-debian.mjs";
-import { run } from "./command.mjs";
+import { output } from "./command.mjs";
 import { storeHolds } from "./store-holds.mjs";
 import { ensureSystemPackages } from "./system-packages.mjs";
 
@@ -44,8 +44,8 @@ export async function importBase(name, store) {
   }
   checkBuilt();
   const changes = BASES[name].config.flatMap((change) => ["--change", change]);
-  run([process.execPath, CLI, "import", "--store", store, ...changes, file, name], { quiet: true });
-  console.log(`${name}: imported in ${((Date.now() - started) / 1000).toFixed(1)} s (sha256:${digest.slice(0, 12)})`);
+  const imageId = output([process.execPath, "--", CLI, "import", "--store", store, ...changes, file, name]).trim();
+  console.log(`${name}: imported in ${((Date.now() - started) / 1000).toFixed(1)} s as ${imageId}`);
 }
 
 function warn(message) {

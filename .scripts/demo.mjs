@@ -48,7 +48,7 @@ async function main() {
 }
 
 function tsbuild(args) {
-  return spawn(process.execPath, [CLI, ...args], { cwd: CHECKOUT, stdio: ["ignore", "inherit", "inherit"] });
+  return spawn(process.execPath, ["--", CLI, ...args], { cwd: CHECKOUT, stdio: ["ignore", "inherit", "inherit"] });
 }
 
 /** Settles when the child is gone; fails unless it ended well, or by one of the signals that we sent. */

@@ -1,6 +1,7 @@
 import { availableParallelism } from "node:os";
+import { parseNewName } from "../store/image-names.ts";
 import type { Image } from "../store/images.ts";
-import { openPinned } from "../store/pinned-image.ts";
+import { nameSystemError } from "../store/name-system-error.ts";
 import { machinePlatform, platformText } from "../store/platform.ts";
 import { openStore, type Store } from "../store/store.ts";
 import { assembleConfig } from "./assemble.ts";
@@ -12,6 +13,7 @@ import { located } from "./dockerfile/errors.ts";
 import type { Dockerfile } from "./dockerfile/instruction.ts";
 import { parseDockerfile } from "./dockerfile/parse.ts";
 import { execute } from "./execute.ts";
+import { openBase } from "./open-base.ts";
 import { type BuildOptions, type BuildResult, type ResolvedBuildOptions, resolveBuildOptions } from "./options.ts";
 import { type BuildPlan, outlineBuild, type PlannedImage, type PlanOptions, planBuild, type StageWork } from "./plan/build-plan.ts";
 import { normalizePlatform, parsePlatform } from "./plan/platform.ts";
@@ -27,6 +29,8 @@ import { type ContextReader, contextReader } from "./steps/context-inputs.ts";
  */
 export async function build(given: BuildOptions): Promise<BuildResult> {
   const options = resolveBuildOptions(given);
+  // Before anything is built that could not be named afterwards.
+  options.tags.forEach(parseNewName);
   const root = await contextRoot(options.context);
   const started = await readDockerfile(options.context, options.dockerfile);
   const dockerfile = parseDockerfile(started.text, started.file);
@@ -43,6 +47,8 @@ export async function build(given: BuildOptions): Promise<BuildResult> {
       steps: plan.stages.flatMap(({ fromInfo, infos }) => [fromInfo, ...infos]).sort((a, b) => a.id - b.id),
     });
     return await buildPlan(plan, store, lazyContext(store, root, started), options);
+  } catch (error) {
+    throw nameSystemError(error, store.root);
   } finally {
     await store.close();
   }
@@ -143,7 +149,7 @@ async function resolveImages(
     const { image: name, platform, instruction } = use;
     if (found.has(imageKey(use))) continue;
     try {
-      const image = await openPinned(store, name, platform);
+      const image = await openBase(store, name, platform);
       const offered = normalizePlatform(image.config);
       if (offered.architecture !== platform.architecture || offered.os !== platform.os) {
         const message = `image "${name}" is for ${platformText(offered)}, and ${platformText(platform)} is wanted`;

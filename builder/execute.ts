@@ -1,6 +1,7 @@
 import pLimit from "p-limit";
 import type { Digest } from "../store/digest.ts";
 import type { Rootfs } from "../store/layer/rootfs.ts";
+import { nameSystemError } from "../store/name-system-error.ts";
 import { type LayerRef, openRootfs } from "../store/open-rootfs.ts";
 import { withStepLock } from "../store/step-lock.ts";
 import type { Store } from "../store/store.ts";
@@ -165,7 +166,7 @@ export async function execute(execution: Execution): Promise<ReadonlyMap<number,
     } catch (error) {
       onEvent({ type: "step-end", step: info.id, outcome: signal.aborted ? "cancelled" : "failed", atMs: now() });
       if (error instanceof StepError) throw error;
-      throw located(error, plan.dockerfile, step.instruction.range);
+      throw located(nameSystemError(error, store.root), plan.dockerfile, step.instruction.range);
     }
   }
 }

@@ -1,12 +1,14 @@
 import { stat } from "node:fs/promises";
 import { exitCodeOf } from "../runtime-addon/index.ts";
 import { TsbuildError } from "../store/errors.ts";
+import { nameSystemError } from "../store/name-system-error.ts";
 import type { ContainerConfig } from "../store/oci.ts";
 import { openRootfs } from "../store/open-rootfs.ts";
-import { openPinned } from "../store/pinned-image.ts";
 import { openStore } from "../store/store.ts";
+import { coveredBySandbox } from "./mount-target.ts";
+import { openBase } from "./open-base.ts";
 import { defaultPath, splitVariable } from "./plan/stage-state.ts";
-import { type ResolvedRunOptions, type RunOptions, resolveRunOptions } from "./run-options.ts";
+import { type BindMount, type PortMapping, type ResolvedRunOptions, type RunOptions, resolveRunOptions } from "./run-options.ts";
 import { withContainer } from "./sandbox/container.ts";
 import { openHost } from "./sandbox/host.ts";
 import { parseAddHost } from "./sandbox/network-files.ts";
@@ -21,14 +23,17 @@ const defaultHostname = "tsbuild";
  */
 export async function runContainer(given: RunOptions): Promise<number> {
   const options = resolveRunOptions(given);
+  options.volumes.forEach(refuseCover);
   const store = await openStore(options.store);
   try {
-    const image = await openPinned(store, options.image);
+    const image = await openBase(store, options.image);
     const config = image.config.config ?? {};
     const { onNote } = options;
     // How the sandbox is made is for builds to say; here it would stand in the middle of the command's own output.
     const host = openHost(store, () => {});
-    const ports = await publishPorts(options.network === "none" ? [] : options.ports);
+    const published = options.network === "none" ? [] : options.ports;
+    const ports = await publishPorts(published);
+    for (const port of published) noteReach(port, onNote);
     try {
       const hostname = options.hostname ?? defaultHostname;
       const spec = {
@@ -65,9 +70,25 @@ export async function runContainer(given: RunOptions): Promise<number> {
       await ports.close();
       await host.close();
     }
+  } catch (error) {
+    throw nameSystemError(error, store.root);
   } finally {
     await store.close();
   }
+}
+
+/** A sandbox without its own /proc or /dev is none. */
+function refuseCover({ target }: BindMount): void {
+  const covered = coveredBySandbox(target);
+  if (covered !== undefined) throw new TsbuildError("INVALID_VALUE", `mounting on ${target}: ${covered} is the sandbox's own`);
+}
+
+/** Who gives an address or another port may take it for the only way in. */
+function noteReach({ hostAddress, hostPort, containerPort }: PortMapping, onNote: (message: string) => void): void {
+  if (hostAddress === undefined && hostPort === containerPort) return;
+  onNote(
+    `the container shares the host's network: port ${containerPort} can be reached as the command listens on it; port ${hostPort} is added, and keeps nobody out`,
+  );
 }
 
 /** Entrypoint and command: the given ones replace the image's, and a given entrypoint drops the image's CMD. Throws NO_COMMAND. */

@@ -12,6 +12,8 @@ export interface Probe {
   /** What was found, or why not, in a sentence. */
   readonly detail: string;
   readonly remedy?: string;
+  /** False where it does not matter that this does not work: something else does what it would be for. Absent otherwise. */
+  readonly needed?: false;
 }
 
 /** Tries a whole sandbox on an overlay in a scratch directory below `directory`; in a process's user namespace, where one is given. */

@@ -14,7 +14,11 @@ import { openNamespaceWorker, tryUserNamespace } from "./user-namespace.ts";
 export async function probeHost(directory: string): Promise<Probe[]> {
   const inputs = readIdMapInputs();
   const map = planIdMap(inputs);
-  return [
+  const overlay = await probeOverlay(directory);
+  const inNamespace = await probeOverlayInNamespace(directory, map);
+  const needs = (probe: Probe, isNeeded: boolean): Probe => (probe.ok || isNeeded ? probe : notNeeded(probe));
+  // Where sandboxes can be made as we are, none is made in a user namespace; that one works is enough.
+  const namespaces = [
     await probeUserNamespaces(map),
     probeSubIds(map, inputs.user ?? String(inputs.uid)),
     inputs.writers === undefined
@@ -25,11 +29,18 @@ export async function probeHost(directory: string): Promise<Probe[]> {
           remedy: "install the package uidmap (Debian, Ubuntu) or shadow-utils (Fedora)",
         }
       : { name: "newuidmap", ok: true, detail: inputs.writers.newuidmap },
-    await probeOverlay(directory),
-    await probeOverlayInNamespace(directory, map),
+  ];
+  return [
+    ...namespaces.map((probe) => needs(probe, !overlay.ok)),
+    needs(overlay, !inNamespace.ok),
+    needs(inNamespace, !overlay.ok),
     await probeCgroups(),
     await probePasta(),
   ];
+}
+
+function notNeeded({ remedy: _, ...probe }: Probe): Probe {
+  return { ...probe, needed: false };
 }
 
 async function probeUserNamespaces(map: IdMap): Promise<Probe> {
@@ -114,16 +125,18 @@ async function probeCgroups(): Promise<Probe> {
   return { name, ok: works.length > 0, detail, ...(first.hint !== undefined && { remedy: first.hint }) };
 }
 
+const pastaPurpose = "for networks apart from the host's, which this version does not make";
+
 async function probePasta(): Promise<Probe> {
   for (const path of ["/usr/bin/pasta", "/bin/pasta", "/usr/local/bin/pasta"]) {
     try {
       await access(path, constants.X_OK);
-      return { name: "pasta", ok: true, detail: path };
+      return { name: "pasta", ok: true, detail: `${path}; ${pastaPurpose}` };
     } catch {
       // Not here: the next place.
     }
   }
-  return { name: "pasta", ok: false, detail: "not installed", remedy: "install the package passt" };
+  return notNeeded({ name: "pasta", ok: false, detail: `not installed; ${pastaPurpose}` });
 }
 
 function refusal(name: string, error: unknown): Probe {

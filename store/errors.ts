@@ -9,6 +9,9 @@ export class NotFoundError extends TsbuildError {
   }
 }
 
+/** No image of the store answers to a name or an id. */
+export class ImageNotFoundError extends NotFoundError {}
+
 /** Bytes did not match their descriptor. */
 export class IntegrityError extends TsbuildError {
   constructor(

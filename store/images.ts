@@ -1,8 +1,8 @@
 import type { BlobStore } from "./blobs.ts";
 import { canonicalJson } from "./canonical-json.ts";
 import { type Digest, digestOf } from "./digest.ts";
-import { NotFoundError, TsbuildError } from "./errors.ts";
-import { findByHex, findByName, type ImageQuery, parseImageQuery, queryName, queryText } from "./image-lookup.ts";
+import { ImageNotFoundError, NotFoundError, TsbuildError } from "./errors.ts";
+import { findByHex, findByName, type ImageQuery, parseImageQuery, queryText } from "./image-lookup.ts";
 import { nameManifest, parseNewName, referenceOf, shownName, withoutName } from "./image-names.ts";
 import { readStoreIndex, storeIndexWouldChange, updateStoreIndex } from "./layout.ts";
 import { withLock } from "./lock.ts";
@@ -88,7 +88,7 @@ export interface ImageStore {
    * INVALID_REFERENCE, AMBIGUOUS_IMAGE, and what reading a damaged image throws.
    */
   resolve(text: string, platform?: Platform): Promise<Image | undefined>;
-  /** The same, or NotFoundError. */
+  /** The same, or ImageNotFoundError. */
   open(text: string, platform?: Platform): Promise<Image>;
   /**
    * Config, manifest, then the name, each whole before the next: whoever sees the image sees all of it. Throws NotFoundError when a layer's
@@ -223,12 +223,9 @@ export function imageStore(root: string, blobs: BlobStore, tempFile: () => Promi
       const query = parseImageQuery(text);
       const image = await find(query, platform);
       if (image !== undefined) return image;
-      throw new NotFoundError(
-        `looking for image "${text}": no image ${queryText(query)} in the store ${root}; registries are not asked (this version has no client for them)`,
-        {
-          hint: `tsbuild images lists what is there; tsbuild import ROOTFS.tar ${query.by === "name" ? queryName(query) : "NAME"} makes one`,
-        },
-      );
+      throw new ImageNotFoundError(`looking for image "${text}": no image ${queryText(query)} in the store ${root}`, {
+        hint: "tsbuild images lists what is there",
+      });
     },
     async put({ config, layers, names, annotations }) {
       const rawConfig = canonicalJson(config);

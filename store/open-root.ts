@@ -1,4 +1,4 @@
-import { chmodSync, linkSync, mkdirSync, readdirSync, readFileSync, rmSync } from "node:fs";
+import { chmodSync, existsSync, linkSync, mkdirSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { isSystemError } from "../runtime-addon/index.ts";
 import { writeFileAtomically, writeTempFile } from "./atomic-file.ts";
@@ -6,6 +6,7 @@ import { canonicalJson } from "./canonical-json.ts";
 import { TsbuildError } from "./errors.ts";
 import { checkOciLayout, emptyIndex, ociLayoutFile } from "./layout.ts";
 import { withLock } from "./lock.ts";
+import { nameSystemError } from "./name-system-error.ts";
 import { formatFolder, storePaths } from "./store-paths.ts";
 
 /** Revision of the format inside its folder: a reader takes every revision up to its own. */
@@ -16,7 +17,7 @@ const folders = ["layers", "steps", "leases", "tmp", "trash"] as const;
 /**
  * Makes sure that `root` is a store of this format: an existing one costs one small read, a missing or empty directory becomes one, and
  * an OCI image layout made by another tool gets our folder beside its blobs. Safe when several processes do it at once.
- * Throws STORE_TOO_NEW, NOT_A_STORE, STORE_DAMAGED, STORE_INACCESSIBLE.
+ * Throws STORE_TOO_NEW, NOT_A_STORE, STORE_DAMAGED, STORE_INACCESSIBLE, and what nameSystemError names.
  */
 export async function openRoot(root: string): Promise<void> {
   try {
@@ -24,13 +25,14 @@ export async function openRoot(root: string): Promise<void> {
     if (revision === undefined) await makeStore(root);
     else if (revision > formatRevision) throw tooNew(root, `${formatFolder} revision ${revision}`);
   } catch (error) {
-    if (isSystemError(error, "EACCES", "EPERM", "EROFS", "ENOTDIR", "ENOSPC")) {
+    // Nothing of the store's own is there yet that could be missing: it is the path that leads nowhere.
+    if (isSystemError(error, "ENOENT", "ENOTDIR", "ELOOP", "ENAMETOOLONG")) {
       throw new TsbuildError("STORE_INACCESSIBLE", `opening the store ${root}: ${error.message}`, {
         cause: error,
         hint: "choose another directory with --store DIR or $TSBUILD_ROOT",
       });
     }
-    throw error;
+    throw nameSystemError(error, root, { doing: "opening", anyPath: true });
   }
 }
 
@@ -47,7 +49,7 @@ function readRevision(root: string): number | undefined {
 }
 
 async function makeStore(root: string): Promise<void> {
-  mkdirSync(dirname(root), { recursive: true });
+  makeParents(dirname(root));
   mkdirIfMissing(root);
   const names = readdirSync(root);
   const formats = names.filter((name) => /^v[1-9][0-9]*$/.test(name));
@@ -89,9 +91,16 @@ async function makeIndex(root: string, temp: string): Promise<void> {
   }
 }
 
-function mkdirIfMissing(path: string): void {
+/** By single calls: mkdir's own recursion says ENOENT of a read-only file system. */
+function makeParents(path: string): void {
+  if (existsSync(path)) return;
+  makeParents(dirname(path));
+  mkdirIfMissing(path, 0o777);
+}
+
+function mkdirIfMissing(path: string, mode = 0o700): void {
   try {
-    mkdirSync(path, { mode: 0o700 });
+    mkdirSync(path, { mode });
   } catch (error) {
     if (!isSystemError(error, "EEXIST")) throw error;
   }

@@ -47,7 +47,10 @@ function split(text: string): { name: string; tag?: string; digest?: Digest } {
   if (digest !== undefined && !isDigest(digest)) throw invalid(text, `"${digest}" is not sha256:<64 hex digits>`);
   const rest = at < 0 ? text : text.slice(0, at);
   const colon = rest.lastIndexOf(":");
-  const hasTag = colon > rest.lastIndexOf("/");
+  const slash = rest.lastIndexOf("/");
+  const hasTag = colon > slash;
+  const firstColon = rest.indexOf(":", slash + 1);
+  if (hasTag && firstColon < colon) throw invalid(text, `the tag "${rest.slice(firstColon + 1)}" cannot hold ":"`);
   const tag = hasTag ? rest.slice(colon + 1) : undefined;
   if (tag !== undefined && !tagForm.test(tag)) {
     throw invalid(text, `the tag "${tag}" must be 1–128 of letters, digits, "_", "." and "-", not beginning with "." or "-"`);

@@ -51,9 +51,10 @@ export async function openStore(directory: string): Promise<Store> {
   const tempFile = async (kind: string) => (await ownLease()).tempFile(kind);
   const close = async () => {
     if (own === undefined) return;
-    const { lease, cleaning } = await own;
-    await lease.close();
-    await cleaning;
+    // Whoever wanted the lease has heard why there is none.
+    const made = await own.catch(() => undefined);
+    await made?.lease.close();
+    await made?.cleaning;
   };
 
   const blobs = directoryBlobs(storePaths.blobs(root), () => tempFile("blob"));

@@ -7,6 +7,7 @@ import { nearest } from "../dockerfile/suggest.ts";
 import type { BuildOptions } from "../options.ts";
 import type { CliIo } from "./cli-io.ts";
 import { summaries } from "./command-names.ts";
+import { commandFirst } from "./misplaced-command.ts";
 import { UsageError } from "./usage-error.ts";
 
 /** What a build reads, and what has to be removed afterwards. */
@@ -14,14 +15,16 @@ export interface BuildInputs extends AsyncDisposable {
   /** A directory. */
   readonly context: string;
   readonly dockerfile?: BuildOptions["dockerfile"];
+  /** What to say when a file of the context is missed; absent: what the library says. */
+  readonly missedFileHint?: string;
 }
 
 /** A Dockerfile is text that people write; what is larger is something else. */
 const largestDockerfile = 16 * 1024 * 1024;
 const remoteContext = /^(https?:\/\/|git:\/\/|ssh:\/\/|git@|github\.com\/)/;
 
-/** Finds the context and the Dockerfile that the command line names. Throws UsageError where they cannot be used. */
-export async function readInputs(context: string, file: string | undefined, io: CliIo): Promise<BuildInputs> {
+/** Finds the context and the Dockerfile that the command line names; `argv` is all of it, for hints. Throws UsageError where they cannot be used. */
+export async function readInputs(context: string, file: string | undefined, argv: readonly string[], io: CliIo): Promise<BuildInputs> {
   if (context === "-") {
     if (file !== undefined)
       throw new UsageError(
@@ -30,28 +33,42 @@ export async function readInputs(context: string, file: string | undefined, io: 
       );
     const text = await readDockerfile(io);
     const empty = await mkdtemp(join(tmpdir(), "tsbuild-context-"));
-    return { context: empty, dockerfile: { text }, [Symbol.asyncDispose]: () => rm(empty, { recursive: true, force: true }) };
+    const missedFileHint = "there are no files: the Dockerfile came from standard input; give a directory too: -f - DIR";
+    return {
+      context: empty,
+      dockerfile: { text },
+      missedFileHint,
+      [Symbol.asyncDispose]: () => rm(empty, { recursive: true, force: true }),
+    };
   }
   if (remoteContext.test(context)) {
     throw new UsageError("UNSUPPORTED_CONTEXT", `reading the context ${context}: contexts from git and http are not supported`, {
       hint: "fetch it first and give the directory",
     });
   }
-  await checkDirectory(context);
+  await checkDirectory(context, argv);
   const dockerfile = file === undefined ? undefined : file === "-" ? { text: await readDockerfile(io) } : { path: file };
   return { context, ...(dockerfile === undefined ? {} : { dockerfile }), async [Symbol.asyncDispose]() {} };
 }
 
 /** Before anything else is done: a word that is no context is mostly a misspelt command. */
-async function checkDirectory(context: string): Promise<void> {
+async function checkDirectory(context: string, argv: readonly string[]): Promise<void> {
   try {
     await contextRoot(context);
   } catch (error) {
     if (!(error instanceof TsbuildError)) throw error;
     const { code, message, cause } = error;
-    const command = code === "CONTEXT_NOT_FOUND" ? nearest(context, [...Object.keys(summaries), "help"]) : undefined;
-    throw new UsageError(code, message, { cause, ...(command === undefined ? {} : { hint: `did you mean the command ${command}?` }) });
+    const hint = code === "CONTEXT_NOT_FOUND" ? hintForWord(context, argv) : undefined;
+    throw new UsageError(code, message, { cause, ...(hint === undefined ? {} : { hint }) });
   }
+}
+
+function hintForWord(word: string, argv: readonly string[]): string | undefined {
+  const misplaced = commandFirst(argv, word);
+  if (misplaced !== undefined) return misplaced;
+  const command = nearest(word, [...Object.keys(summaries), "help"]);
+  if (command !== undefined) return `did you mean the command ${command}?`;
+  return word.includes("/") ? undefined : "there is no command of that name either: tsbuild --help lists them";
 }
 
 async function readDockerfile(io: CliIo): Promise<string> {

@@ -1,6 +1,8 @@
-import { writeFileSync } from "node:fs";
-import { TsbuildError } from "../../runtime-addon/index.ts";
+import { accessSync, constants, statSync, writeFileSync } from "node:fs";
+import { dirname } from "node:path";
+import { isSystemError, TsbuildError } from "../../runtime-addon/index.ts";
 import { loadSettings } from "../config.ts";
+import { DockerfileError } from "../dockerfile/errors.ts";
 import type { BuildResult } from "../options.ts";
 import { openDisplay } from "../progress/display.ts";
 import { progressModes } from "../progress/mode.ts";
@@ -12,7 +14,7 @@ import { foreignBuildFlags } from "./foreign-flags.ts";
 import { limitFlags, readLimits } from "./limits.ts";
 import { storeFlags, storeRootOf } from "./store-flag.ts";
 import { UsageError } from "./usage-error.ts";
-import { readEpoch, readHost, readInteger, readPairs, readPlatform, readSize } from "./values.ts";
+import { readEpoch, readHost, readInteger, readPairs, readPlatform, readSize, readTag } from "./values.ts";
 
 const flags = {
   tag: { short: "t", value: "NAME", many: true, help: "Name of the image" },
@@ -66,11 +68,13 @@ export const build = command(
     ],
   },
   { min: 1, max: 1 },
-  async ({ flags, operands: [context = ""] }, io) => {
+  async ({ flags, operands: [context = ""], argv }, io) => {
     refusePull(flags.pull);
     const epoch = epochOf(flags, io);
     const limits = readLimits(flags, flags.resource);
-    await using inputs = await readInputs(context, flags.file, io);
+    for (const name of flags.tag ?? []) readTag(name);
+    for (const flag of ["iidfile", "metadata-file"] as const) refuseUnwritable(`--${flag}`, flags[flag]);
+    await using inputs = await readInputs(context, flags.file, argv, io);
     const settings = await loadSettings({ env: io.env, context: inputs.context });
     const network = flags.network ?? settings.network ?? "default";
     const jobs = flags.jobs === undefined ? settings.jobs : readInteger("--jobs", flags.jobs, 1);
@@ -100,6 +104,8 @@ export const build = command(
         proxy: proxyOf(io.env),
       });
       writeResults(flags, result);
+    } catch (error) {
+      throw withHint(error, inputs.missedFileHint);
     } finally {
       display.close();
     }
@@ -133,6 +139,13 @@ function proxyOf(env: CliIo["env"]): Record<string, string> {
   return Object.fromEntries(found);
 }
 
+/** COPY --from looks elsewhere: its errors stay as they are. */
+function withHint(error: unknown, hint: string | undefined): unknown {
+  if (hint === undefined || !(error instanceof DockerfileError) || error.code !== "COPY_SOURCE_NOT_FOUND") return error;
+  if (!error.message.includes("in the build context")) return error;
+  return new DockerfileError(error.code, error.message, error, error.range, { cause: error, hint });
+}
+
 /** File formats as docker buildx writes them, so that scripts can read them. */
 function writeResults(flags: BuildFlags, result: BuildResult): void {
   const metadata = {
@@ -143,6 +156,19 @@ function writeResults(flags: BuildFlags, result: BuildResult): void {
   if (flags.iidfile !== undefined) writeResult("--iidfile", flags.iidfile, result.imageId);
   if (flags["metadata-file"] !== undefined)
     writeResult("--metadata-file", flags["metadata-file"], `${JSON.stringify(metadata, undefined, 2)}\n`);
+}
+
+/** Before hours of building, and not after. */
+function refuseUnwritable(flag: string, path: string | undefined): void {
+  if (path === undefined) return;
+  try {
+    const found = statSync(path, { throwIfNoEntry: false });
+    if (found?.isDirectory()) throw new UsageError("WRITE_FAILED", `reading ${flag}: ${path} is a directory`);
+    accessSync(found === undefined ? dirname(path) : path, constants.W_OK);
+  } catch (cause) {
+    if (!isSystemError(cause)) throw cause;
+    throw new UsageError("WRITE_FAILED", `reading ${flag}: ${path} cannot be written: ${cause.message}`, { cause });
+  }
 }
 
 function writeResult(flag: string, path: string, text: string): void {

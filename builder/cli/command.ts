@@ -1,6 +1,7 @@
 import type { CliIo } from "./cli-io.ts";
 import { type CommandSpec, type FlagTable, type ParsedFlags, parseFlags } from "./flags.ts";
 import { commandHelp } from "./help.ts";
+import { commandFirst } from "./misplaced-command.ts";
 import { UsageError } from "./usage-error.ts";
 
 /** A command of the program: its help page and what it does. */
@@ -12,11 +13,14 @@ export interface Command {
   main(argv: readonly string[], io: CliIo): Promise<number>;
 }
 
+/** What a command was given, read and as it was written. */
+export type CommandArgs<Flags extends FlagTable> = ParsedFlags<Flags> & { readonly argv: readonly string[] };
+
 /** A command that reads its flags, answers --help, checks the number of operands and then runs. */
 export function command<const Flags extends FlagTable>(
   spec: CommandSpec<Flags>,
   operandCount: { readonly min: number; readonly max: number },
-  run: (args: ParsedFlags<Flags>, io: CliIo) => Promise<number>,
+  run: (args: CommandArgs<Flags>, io: CliIo) => Promise<number>,
   options: { readonly exitCodeOf?: (error: unknown) => number } = {},
 ): Command {
   return {
@@ -40,12 +44,12 @@ export function command<const Flags extends FlagTable>(
           "WRONG_OPERANDS",
           `reading the command line: ${spec.name} ${problem}, got ${count === 0 ? "nothing" : args.operands.join(" ")}`,
           {
-            hint: `tsbuild ${spec.name} --help`,
+            hint: (spec.name === "build" ? commandFirst(argv, args.operands[0]) : undefined) ?? `tsbuild ${spec.name} --help`,
           },
         );
       }
       for (const note of args.notes) io.stderr.write(`note: ${note}\n`);
-      return run(args, io);
+      return run({ ...args, argv }, io);
     },
   };
 }

@@ -1,6 +1,10 @@
-import { release } from "node:os";
-import { probeHost } from "../../runtime-addon/index.ts";
+import { mkdtemp, rm } from "node:fs/promises";
+import { release, tmpdir } from "node:os";
+import { join } from "node:path";
+import { type Probe, probeHost, TsbuildError } from "../../runtime-addon/index.ts";
+import { nameSystemError } from "../../store/name-system-error.ts";
 import { machinePlatform, platformText } from "../../store/platform.ts";
+import type { Store } from "../../store/store.ts";
 import { version } from "../version.ts";
 import { command } from "./command.ts";
 import { formatFlags, formatJson } from "./format-flag.ts";
@@ -27,7 +31,7 @@ export const info = command(
         uid: io.uid,
         store: store.root,
       };
-      const probes = await probeHost(await store.temp("probe"));
+      const probes = await probeIn(store);
       if (flags.format === "json") {
         io.stdout.write(formatJson({ ...about, probes }));
         return 0;
@@ -38,7 +42,7 @@ export const info = command(
       io.stdout.write(
         formatTable(
           ["WHAT", "WORKS", "DETAIL"],
-          probes.map(({ name, ok, detail }) => [name, ok ? "yes" : "no", detail]),
+          probes.map(({ name, ok, needed, detail }) => [name, ok ? "yes" : needed === false ? "not needed" : "no", detail]),
         ),
       );
       const remedies = probes.filter(({ remedy }) => remedy !== undefined);
@@ -46,3 +50,20 @@ export const info = command(
       return 0;
     }),
 );
+
+/** In the store's directory; where nothing can be written there, that is the first thing to say, and the rest is tried in the temp directory. */
+async function probeIn(store: Store): Promise<Probe[]> {
+  try {
+    return await probeHost(await store.temp("probe"));
+  } catch (error) {
+    const named = nameSystemError(error, store.root);
+    if (named === error || !(named instanceof TsbuildError)) throw error;
+    const { message: detail, hint } = named;
+    const directory = await mkdtemp(join(tmpdir(), "tsbuild-probe-"));
+    try {
+      return [{ name: "store", ok: false, detail, ...(hint !== undefined && { remedy: hint }) }, ...(await probeHost(directory))];
+    } finally {
+      await rm(directory, { recursive: true, force: true });
+    }
+  }
+}

@@ -56,7 +56,7 @@ export function readLimits(flags: FlagValues<typeof limitFlags>, resources: read
     const found = given.get(name);
     return found === undefined ? undefined : reader(found.flag, found.text);
   };
-  const memoryBytes = read("memory", readSize);
+  const memoryBytes = read("memory", readMemory);
   const memorySwapBytes = read("memory-swap", (flag, text) => (text === "-1" ? -1 : readSize(flag, text)));
   const quota = read("cpu-quota", (flag, text) => readInteger(flag, text, 1));
   const period = read("cpu-period", (flag, text) => readInteger(flag, text, 1)) ?? 100_000;
@@ -75,11 +75,23 @@ export function readLimits(flags: FlagValues<typeof limitFlags>, resources: read
     throw invalid("--memory-swap", given.get("memory-swap")?.text ?? "", "is less than --memory, and memory is part of it");
   }
   return {
-    ...(memoryBytes === undefined ? {} : { memoryBytes }),
+    ...(memoryBytes === undefined || memoryBytes === 0 ? {} : { memoryBytes }),
     ...(memorySwapBytes === undefined ? {} : { memorySwapBytes }),
     ...(cpus === undefined ? {} : { cpus }),
     ...(cpuShares === undefined ? {} : { cpuShares }),
     ...(cpusetCpus === undefined ? {} : { cpusetCpus }),
     ...(pids === undefined || pids <= 0 ? {} : { pids }),
   };
+}
+
+/** What Docker asks for at least: a container that gets less does not start, for reasons hard to see. */
+const leastMemoryBytes = 6 * 2 ** 20;
+
+function readMemory(flag: string, text: string): number {
+  const bytes = readSize(flag, text);
+  const number = Number.parseFloat(text);
+  // 0 asks for no limit, as in Docker.
+  if (bytes >= leastMemoryBytes || number === 0) return bytes;
+  const hint = number >= 6 ? `write ${number}m` : "write 6m or more";
+  throw invalid(flag, text, "is less than 6m, and nothing starts with so little", hint);
 }

@@ -1,3 +1,4 @@
+import { nameSystemError } from "../../store/name-system-error.ts";
 import { openStore, type Store } from "../../store/store.ts";
 import type { CliIo } from "./cli-io.ts";
 import { storeRootOf } from "./store-flag.ts";
@@ -7,6 +8,8 @@ export async function withStore<T>(flags: { readonly store?: string }, io: CliIo
   const store = await openStore(await storeRootOf(flags, io));
   try {
     return await use(store);
+  } catch (error) {
+    throw nameSystemError(error, store.root);
   } finally {
     await store.close();
   }

@@ -1,4 +1,5 @@
 import { SandboxError, TsbuildError } from "../../runtime-addon/index.ts";
+import { nameSystemError } from "../../store/name-system-error.ts";
 import { ConfigError } from "../config.ts";
 import { formatDiagnostic } from "../dockerfile/diagnostic.ts";
 import { DockerfileError, DockerfileErrors, formatDockerfileError } from "../dockerfile/errors.ts";
@@ -11,8 +12,12 @@ import { UsageError } from "./usage-error.ts";
 /** Sandbox errors that are about the command or the image, not about this machine. */
 const commandCodes: ReadonlySet<string> = new Set(["COMMAND_NOT_EXECUTABLE", "COMMAND_NOT_FOUND", "INVALID_SPEC", "WORKING_DIRECTORY"]);
 
+/** Paths of the command line that lead nowhere: wrong usage, whoever finds it out. */
+const usageCodes: ReadonlySet<string> = new Set(["CONTEXT_NOT_FOUND", "CONTEXT_NOT_DIRECTORY", "DOCKERFILE_NOT_FOUND"]);
+
 /** Prints an error to standard error and returns the exit code: 1, 2 usage, 3 no sandbox here, 130 cancelled. */
-export function reportError(error: unknown, io: Pick<CliIo, "stderr" | "env" | "signal">): number {
+export function reportError(thrown: unknown, io: Pick<CliIo, "stderr" | "env" | "signal">): number {
+  const error = nameSystemError(thrown, undefined);
   const style = paint(wantsColors(io.stderr, io.env));
   if (io.signal.aborted && isCancellation(error, io.signal)) {
     io.stderr.write("cancelled\n");
@@ -58,7 +63,7 @@ export function formatStepError(error: StepError): string {
 }
 
 function exitCodeOf(error: TsbuildError): number {
-  if (error instanceof UsageError || error instanceof ConfigError) return 2;
+  if (error instanceof UsageError || error instanceof ConfigError || usageCodes.has(error.code)) return 2;
   const inner = error instanceof DockerfileError && error.cause instanceof SandboxError ? error.cause : error;
   return inner instanceof SandboxError && !commandCodes.has(inner.code) ? 3 : 1;
 }

@@ -1,5 +1,6 @@
 import { TsbuildError } from "../../runtime-addon/index.ts";
 import type { ImageStore } from "../../store/images.ts";
+import { nameSystemError } from "../../store/name-system-error.ts";
 import { command } from "./command.ts";
 import { nameMeant } from "./image-name.ts";
 import { withStore } from "./open-store.ts";
@@ -25,27 +26,38 @@ export const rmi = command(
   },
   { min: 1, max: Number.POSITIVE_INFINITY },
   ({ flags, operands }, io) =>
-    withStore(flags, io, async ({ images }) => {
+    withStore(flags, io, async ({ images, root }) => {
       let code = 0;
+      let removed = false;
       for (const text of operands) {
         try {
-          for (const line of await removeImage(images, text, flags.force ?? false)) io.stdout.write(`${line}\n`);
+          const gone = await removeImage(images, text, flags.force ?? false);
+          for (const name of gone.names) io.stdout.write(`untagged ${name}\n`);
+          if (gone.imageId !== undefined) io.stdout.write(`removed ${gone.imageId}\n`);
+          removed ||= gone.imageId !== undefined;
         } catch (error) {
           // The others are removed all the same, as docker rmi does.
-          code = reportError(error, io);
+          code = reportError(nameSystemError(error, root), io);
         }
       }
+      if (removed)
+        io.stderr.write("note: layers stay in the store as the build cache, and their space with them; this version cannot prune them\n");
       return code;
     }),
 );
 
-/** Resolves with what was done, a sentence each. */
-async function removeImage(images: ImageStore, text: string, force: boolean): Promise<string[]> {
+/** Names that were taken away, and the image where it went with them. */
+interface Removed {
+  readonly names: readonly string[];
+  readonly imageId?: string;
+}
+
+async function removeImage(images: ImageStore, text: string, force: boolean): Promise<Removed> {
   const image = await images.open(text);
   const name = nameMeant(image, text);
   if (name !== undefined) {
     await images.untag(name);
-    return [`untagged ${name}`, ...(image.names.length === 1 ? [`removed ${image.imageId}`] : [])];
+    return { names: [name], ...(image.names.length === 1 ? { imageId: image.imageId } : {}) };
   }
   if (image.names.length > 1 && !force) {
     throw new TsbuildError("IMAGE_HAS_NAMES", `removing ${text}: the image has several names: ${image.names.join(", ")}`, {
@@ -53,5 +65,5 @@ async function removeImage(images: ImageStore, text: string, force: boolean): Pr
     });
   }
   await images.remove(image);
-  return [...image.names.map((removed) => `untagged ${removed}`), `removed ${image.imageId}`];
+  return { names: image.names, imageId: image.imageId };
 }

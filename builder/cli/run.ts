@@ -20,8 +20,13 @@ const flags = {
   user: { short: "u", value: "USER[:GROUP]", help: "User and group, by name or number" },
   entrypoint: { value: "COMMAND", help: "Replaces the image's ENTRYPOINT and CMD" },
   hostname: { short: "h", value: "NAME", help: "Host name in the container" },
-  publish: { short: "p", value: "HOST:CONTAINER", many: true, help: "Port of the host that leads to the container: 8080:80" },
-  network: { value: "MODE", choices: ["default", "none", "host"], help: "Network of the container" },
+  publish: {
+    short: "p",
+    value: "HOST:CONTAINER",
+    many: true,
+    help: "Another port of the host that leads to the container: 8080:80. By default the container shares the host's network, where what it listens on can be reached as it is",
+  },
+  network: { value: "MODE", choices: ["default", "none", "host"], help: "Network of the container: the host's (default, host), or none" },
   "add-host": { value: "NAME:ADDRESS", many: true, help: "Another line of /etc/hosts" },
   volume: {
     short: "v",

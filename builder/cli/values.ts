@@ -1,7 +1,9 @@
 import { resolve } from "node:path";
 import { TsbuildError } from "../../runtime-addon/index.ts";
+import { parseNewName } from "../../store/image-names.ts";
 import { platformText } from "../../store/platform.ts";
 import { isIpAddress } from "../ip-address.ts";
+import { coveredBySandbox } from "../mount-target.ts";
 import { parsePlatform } from "../plan/platform.ts";
 import type { BindMount, PortMapping } from "../run-options.ts";
 import { parseAddHost } from "../sandbox/network-files.ts";
@@ -92,6 +94,8 @@ export function readVolume(flag: string, text: string): BindMount {
     });
   }
   if (!target.startsWith("/")) throw invalid(flag, text, "has no absolute path in the container");
+  const covered = coveredBySandbox(target);
+  if (covered !== undefined) throw invalid(flag, text, `would cover ${covered}, which is the sandbox's own`, "mount it on another path");
   if (mode !== undefined && mode !== "ro" && mode !== "rw") throw invalid(flag, text, `has the mode "${mode}", which is neither ro nor rw`);
   return { source: resolve(source), target, readOnly: mode === "ro" };
 }
@@ -117,6 +121,16 @@ export function readPlatform(flag: string, text: string): string {
     throw new UsageError("UNSUPPORTED_VALUE", `reading ${flag}: "${text}" names several platforms, and an image is built for one`);
   }
   return platformText(usable(() => parsePlatform(text), flag, text, "is not OS/ARCHITECTURE", "write it as linux/amd64"));
+}
+
+/** A name for an image. */
+export function readTag(text: string): void {
+  try {
+    parseNewName(text);
+  } catch (error) {
+    if (!(error instanceof TsbuildError)) throw error;
+    throw new UsageError(error.code, error.message, error.hint === undefined ? {} : { hint: error.hint });
+  }
 }
 
 /** What the library reads, with the flag in its error. */

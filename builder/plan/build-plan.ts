@@ -2,13 +2,13 @@ import { TsbuildError } from "../../store/errors.ts";
 import type { HistoryEntry, ImageConfig, Platform } from "../../store/oci.ts";
 import type { LayerRef } from "../../store/open-rootfs.ts";
 import { machinePlatform } from "../../store/platform.ts";
-import { withRange } from "../dockerfile/errors.ts";
+import { type DockerfileError, DockerfileErrors } from "../dockerfile/errors.ts";
 import type { Dockerfile, Instruction } from "../dockerfile/instruction.ts";
 import type { NetworkMode } from "../options.ts";
 import type { StepInfo } from "../progress/event.ts";
 import { platformArgs } from "./platform.ts";
 import { type ArgSources, globalArgs } from "./scope.ts";
-import { type PlannedStep, planWork } from "./stage.ts";
+import { collecting, type PlannedStep, planWork } from "./stage.ts";
 import { type BaseState, imageBase, type PlannedHistory, type StageState, scratchBase, stageBase } from "./stage-state.ts";
 import { type Base, type ImageUse, imageKey, type PlannedStage, planStages, type StagePlan } from "./stages.ts";
 
@@ -81,7 +81,10 @@ function imagesOf({ base, platform, stage, copiedImages }: PlannedStage, target:
   ];
 }
 
-/** Second half: every step of every needed stage, with the configs of the base images known, by imageKey. Pure. */
+/**
+ * Second half: every step of every needed stage, with the configs of the base images known, by imageKey. Throws all that is wrong with
+ * instructions at once. Pure.
+ */
 export function planBuild(
   dockerfile: Dockerfile,
   outline: StagePlan,
@@ -97,12 +100,14 @@ export function planBuild(
   const single = outline.stages.length === 1 && outline.stages[0]?.name === undefined;
   const labels = new Map(outline.stages.map(({ index, name }) => [index, name ?? `stage-${index}`]));
   const done = new Map<number, StageWork>();
+  const errors: DockerfileError[] = [];
+  const onError = (error: DockerfileError): void => void errors.push(error);
   let nextId = 1;
 
   for (const planned of outline.stages) {
     const label = labels.get(planned.index) ?? "";
-    const base = baseOf(dockerfile, planned, done, options.platform, image);
-    const { steps, state, history } = planWork(dockerfile, planned, base.state, { network: options.network, sources });
+    const base = baseOf(dockerfile, planned, done, options.platform, image, onError);
+    const { steps, state, history } = planWork(dockerfile, planned, base.state, { network: options.network, sources, onError });
     const info = (position: number, instruction: Instruction): StepInfo => ({
       id: nextId++,
       ...(single ? {} : { stage: label }),
@@ -126,6 +131,8 @@ export function planBuild(
       history,
     });
   }
+  if (errors.length > 1) throw new DockerfileErrors(errors);
+  if (errors[0] !== undefined) throw errors[0];
   const target = done.get(outline.target.index);
   if (target === undefined) throw new RangeError("the target was not planned");
   return {
@@ -143,11 +150,12 @@ function baseOf(
   done: ReadonlyMap<number, StageWork>,
   target: Platform,
   image: (name: string, platform: Platform) => PlannedImage,
+  onError: (error: DockerfileError) => void,
 ): BaseState & { readonly wanted: Platform } {
   // The empty image has no platform to choose, and a stage is what it is: FROM --platform chooses among images only.
   if (base.kind === "scratch") return { ...scratchBase(target), wanted: target };
   const refuseTriggers = (triggers: readonly string[] = [], what: string): void =>
-    withRange(dockerfile, stage.from.range, () => {
+    collecting(onError, dockerfile, stage.from.range, () => {
       if (triggers.length === 0) return;
       throw new TsbuildError("UNSUPPORTED_FEATURE", `planning the build: ${what} has ONBUILD triggers, which this version does not run`);
     });

@@ -1,9 +1,9 @@
 import { posix } from "node:path";
 import { TsbuildError } from "../../store/errors.ts";
 import { parseChmod } from "../dockerfile/chmod.ts";
-import { withRange } from "../dockerfile/errors.ts";
+import { DockerfileError, withRange } from "../dockerfile/errors.ts";
 import { shellScript } from "../dockerfile/heredoc.ts";
-import type { Copy, Dockerfile, Instruction, Run, Workdir } from "../dockerfile/instruction.ts";
+import type { Copy, Dockerfile, Instruction, Run, SourceRange, Workdir } from "../dockerfile/instruction.ts";
 import { parseChown } from "../dockerfile/values.ts";
 import { expandDocument } from "../dockerfile/words.ts";
 import type { NetworkMode } from "../options.ts";
@@ -30,15 +30,17 @@ export interface PlannedWork {
 export interface WorkOptions {
   readonly network: NetworkMode;
   readonly sources: ArgSources;
+  /** Hears what is wrong with an instruction, which is then left out: whoever calls this throws it when all is planned. */
+  readonly onError: (error: DockerfileError) => void;
 }
 
-/** Plans a stage on top of what its base comes to. Pure. Errors carry the instruction's place. */
+/** Plans a stage on top of what its base comes to. Pure. */
 export function planWork(dockerfile: Dockerfile, stage: PlannedStage, base: StageState, options: WorkOptions): PlannedWork {
   const steps: PlannedStep[] = [];
   const history: PlannedHistory[] = [];
   let state = base;
   for (const instruction of stage.stage.instructions) {
-    withRange(dockerfile, instruction.range, () => {
+    collecting(options.onError, dockerfile, instruction.range, () => {
       switch (instruction.keyword) {
         case "RUN": {
           const operation = planRun(instruction, state, options);
@@ -70,6 +72,16 @@ export function planWork(dockerfile: Dockerfile, stage: PlannedStage, base: Stag
     });
   }
   return { steps, state, history };
+}
+
+/** As withRange, with an error of the Dockerfile's handed over and not thrown. */
+export function collecting(onError: (error: DockerfileError) => void, dockerfile: Dockerfile, range: SourceRange, body: () => void): void {
+  try {
+    withRange(dockerfile, range, body);
+  } catch (error) {
+    if (!(error instanceof DockerfileError)) throw error;
+    onError(error);
+  }
 }
 
 function workdirPath(instruction: Workdir, state: StageState, sources: ArgSources): string {

@@ -34,7 +34,7 @@ const maxId = 0xffff_fffe;
 export async function resolveUser(rootfs: Rootfs, text: string): Promise<Identity> {
   const [user, group] = split(text);
   const row = findUser(await readPasswd(rootfs), user);
-  const uid = row?.uid ?? numberOf(user, text) ?? unknownUser(user);
+  const uid = row?.uid ?? numberOf(user, text) ?? unknownUser(rootfs, user);
   const home = row?.home ?? "/";
   if (group !== undefined) return { uid, gid: await groupOf(rootfs, group, text), groups: [], home };
   const groups =
@@ -46,7 +46,7 @@ export async function resolveUser(rootfs: Rootfs, text: string): Promise<Identit
 export async function resolveOwner(rootfs: Rootfs, text: string): Promise<{ uid: number; gid: number }> {
   const [user, group] = split(text);
   const given = numberOf(user, text);
-  const row = given === undefined ? (findUser(await readPasswd(rootfs), user) ?? unknownUser(user)) : { uid: given, gid: given };
+  const row = given === undefined ? (findUser(await readPasswd(rootfs), user) ?? unknownUser(rootfs, user)) : { uid: given, gid: given };
   return { uid: row.uid, gid: group === undefined ? row.gid : await groupOf(rootfs, group, text) };
 }
 
@@ -61,10 +61,17 @@ function findUser(users: readonly PasswdRow[], user: string): PasswdRow | undefi
   return /^\d+$/.test(user) ? users.find(({ uid }) => uid === Number(user)) : users.find(({ name }) => name === user);
 }
 
-function unknownUser(user: string): never {
+function unknownUser(rootfs: Rootfs, user: string): never {
   throw new TsbuildError("UNKNOWN_USER", `looking for the user "${user}": the image's /etc/passwd has no such name`, {
-    hint: "add it in a RUN before (useradd, adduser), or use a number",
+    hint: hintFor(rootfs, "/etc/passwd", "useradd, adduser"),
   });
+}
+
+/** In a stage FROM scratch there is nothing to add a name to, nor to do it with. */
+function hintFor(rootfs: Rootfs, file: string, commands: string): string {
+  return rootfs.resolve(bytesOf(file.slice(1)), { followLast: true }).entry === undefined
+    ? `this stage has no ${file}: use a number`
+    : `add it in a RUN before (${commands}), or use a number`;
 }
 
 async function groupOf(rootfs: Rootfs, group: string, text: string): Promise<number> {
@@ -73,7 +80,7 @@ async function groupOf(rootfs: Rootfs, group: string, text: string): Promise<num
   const row = (await readGroup(rootfs)).find(({ name }) => name === group);
   if (row !== undefined) return row.gid;
   throw new TsbuildError("UNKNOWN_GROUP", `looking for the group "${group}": the image's /etc/group has no such name`, {
-    hint: "add it in a RUN before (groupadd, addgroup), or use a number",
+    hint: hintFor(rootfs, "/etc/group", "groupadd, addgroup"),
   });
 }
 

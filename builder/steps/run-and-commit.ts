@@ -1,3 +1,4 @@
+import { statfsSync } from "node:fs";
 import { constants } from "node:os";
 import { SandboxError } from "../../runtime-addon/index.ts";
 import type { PackedUpper } from "../../store/directory-work.ts";
@@ -41,6 +42,12 @@ export interface RunPlace {
 
 const tailLines = 20;
 
+/** Less is no room for whatever the command wanted to write. */
+const noRoomBytes = 64 * 1024;
+
+const oneIdHint =
+  "this sandbox has one user id only: a command that needs others (chown, su, apt-get) fails; give your user a range in /etc/subuid and /etc/subgid and install newuidmap (package uidmap)";
+
 /** Runs a step's command and records the layer that it makes, under the key for the owners that this machine can give. */
 export async function runAndCommit(
   operation: RunOperation,
@@ -74,7 +81,7 @@ export async function runAndCommit(
   } as const;
   const options = { signal: context.signal, now: context.now, onNote: settings.onNote };
   return withContainer(context.store, settings.host, spec, { stdin: "null", output }, options, async (finished) => {
-    refuseFailure(finished, place, tail.lines());
+    refuseFailure(finished, place, tail.lines(), context.store.root);
     refuseWriters(finished, place);
     return commit(finished, files, context, keyFor(finished.host.owners));
   }).catch((error: unknown) => {
@@ -82,20 +89,24 @@ export async function runAndCommit(
   });
 }
 
-function refuseFailure({ result, usage }: FinishedContainer, place: RunPlace, tail: readonly string[]): void {
-  const { status } = result;
+function refuseFailure(finished: FinishedContainer, place: RunPlace, tail: readonly string[], storeRoot: string): void {
+  const { status } = finished.result;
   if ("code" in status && status.code === 0) return;
-  const step = failedStep(place);
-  const hint =
-    result.usage.oomKilled === true
-      ? { hint: `the step ran out of memory (peak ${usage.peakMemoryBytes ?? "unknown"} bytes): raise --memory` }
-      : {};
-  throw new StepError(
-    step,
-    "code" in status ? { kind: "exit", code: status.code } : { kind: "signal", signal: signalName(status.signal) },
-    tail,
-    hint,
-  );
+  const how =
+    "code" in status ? ({ kind: "exit", code: status.code } as const) : ({ kind: "signal", signal: signalName(status.signal) } as const);
+  const hint = hintFor(finished, storeRoot);
+  throw new StepError(failedStep(place), how, tail, hint === undefined ? {} : { hint });
+}
+
+/** What the command could not see of the reason, or says in words of its own. */
+function hintFor({ host, result, usage }: FinishedContainer, storeRoot: string): string | undefined {
+  if (result.usage.oomKilled === true) {
+    return `the step ran out of memory (peak ${usage.peakMemoryBytes ?? "unknown"} bytes): raise --memory`;
+  }
+  const { bavail, bsize } = statfsSync(storeRoot);
+  if (bavail * bsize < noRoomBytes)
+    return `the file system of the store ${storeRoot} is full: make room, or use another store with --store DIR`;
+  return host.owners === "flat" ? oneIdHint : undefined;
 }
 
 /** A descriptor that the command gave away (over a socket of the host's network) would change the layer after it is made. */

@@ -3,6 +3,7 @@ import { basename } from "node:path";
 import { type PlainLimits, plainBytes } from "../compression.ts";
 import { TsbuildError } from "../errors.ts";
 import { type Abortable, fileBytes } from "../file-bytes.ts";
+import { parseNewName } from "../image-names.ts";
 import type { Image } from "../images.ts";
 import { readLayer } from "../layer/tar-read.ts";
 import type { LayerInfo } from "../layers.ts";
@@ -10,6 +11,7 @@ import type { ContainerConfig, Platform } from "../oci.ts";
 import { machinePlatform } from "../platform.ts";
 import type { Store } from "../store.ts";
 import { teeToFile } from "../tee-file.ts";
+import { namingSource } from "./naming-source.ts";
 
 export interface ImportOptions extends Abortable {
   /** None leaves the image untagged. */
@@ -25,16 +27,20 @@ export interface ImportOptions extends Abortable {
   readonly limits?: PlainLimits;
 }
 
+type ImportSource = { readonly file: string } | { readonly stream: AsyncIterable<Uint8Array> };
+
 /**
  * Makes an image of one layer from the tar of a root file system, plain or compressed (gzip, zstd, xz, bzip2: told by content). The layer is
  * the plain tar byte for byte. Throws what readLayer and plainBytes throw, and then leaves nothing behind.
  */
-export async function importRootfs(
-  store: Store,
-  source: { readonly file: string } | { readonly stream: AsyncIterable<Uint8Array> },
-  options: ImportOptions,
-): Promise<Image> {
+export function importRootfs(store: Store, source: ImportSource, options: ImportOptions): Promise<Image> {
+  return namingSource("importing", "file" in source ? source.file : undefined, store.root, () => importFrom(store, source, options));
+}
+
+async function importFrom(store: Store, source: ImportSource, options: ImportOptions): Promise<Image> {
   const { names, config, created, platform = machinePlatform(), signal, limits } = options;
+  // Before anything is read that could not be named afterwards.
+  names.forEach(parseNewName);
   const from = "file" in source ? basename(source.file) : "-";
   const bytes = "file" in source ? fileBytes(source.file, { signal }) : source.stream;
   const temp = await store.tempFile("import");
@@ -42,7 +48,7 @@ export async function importRootfs(
   let layer: LayerInfo;
   try {
     const { tree } = await readLayer(teeToFile(plainBytes(bytes, { signal, limits }), temp, { sync: true, signal }));
-    if (tree.size === 0) throw new TsbuildError("INVALID_TAR", `importing ${from}: it is empty`);
+    if (tree.size === 0) throw new TsbuildError("INVALID_TAR", "reading the tar of a root file system: it is empty");
     await lease.pin(tree.diffId);
     layer = await store.layers.add(tree, { tempTar: temp });
   } finally {

@@ -14,6 +14,7 @@ import { machinePlatform } from "../platform.ts";
 import type { Store } from "../store.ts";
 import { type ArchiveContent, directoryContent, stageArchive } from "./archive-content.ts";
 import { type ChosenImage, chooseImages } from "./choose.ts";
+import { namingSource } from "./naming-source.ts";
 
 export type LoadSource = { readonly file: string } | { readonly directory: string } | { readonly stream: AsyncIterable<Uint8Array> };
 
@@ -29,7 +30,12 @@ const manyBlobs = 16;
  * choice, under the names they have there. Every blob is checked by digest and size, every layer's plain tar by diffId, before anything is
  * visible: a refused archive leaves nothing. Bytes of manifests and configs stay as they are.
  */
-export async function loadImages(store: Store, source: LoadSource, options: LoadOptions = {}): Promise<readonly Image[]> {
+export function loadImages(store: Store, source: LoadSource, options: LoadOptions = {}): Promise<readonly Image[]> {
+  const path = "file" in source ? source.file : "directory" in source ? source.directory : undefined;
+  return namingSource("loading", path, store.root, () => loadFrom(store, source, options));
+}
+
+async function loadFrom(store: Store, source: LoadSource, options: LoadOptions): Promise<readonly Image[]> {
   const directory = await store.temp("load");
   const staged = new Map<Digest, StagedLayer>();
   try {

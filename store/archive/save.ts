@@ -12,6 +12,8 @@ import type { Abortable } from "../file-bytes.ts";
 import { nameManifest, parseNewName } from "../image-names.ts";
 import type { Image } from "../images.ts";
 import { emptyIndex, ociLayoutFile } from "../layout.ts";
+import type { Lease } from "../lease.ts";
+import { nameSystemError } from "../name-system-error.ts";
 import type { Descriptor } from "../oci.ts";
 import { familiarName, type Reference } from "../reference.ts";
 import type { Store } from "../store.ts";
@@ -42,13 +44,32 @@ export async function saveImages(
   destination: SaveDestination,
   options: Abortable = {},
 ): Promise<void> {
-  await using lease = await store.lease();
-  for (const { image } of images)
-    await lease.pin(image.descriptor.digest, image.imageId, ...image.manifest.layers.map(({ digest }) => digest));
+  await using _lease = await leaseOn(store, images);
   const files = filesOf(store, images, options);
-  if ("stream" in destination) await pump(outerTar(files), destination.stream, options);
-  else if ("file" in destination) await saveFile(resolve(destination.file), files, options);
-  else await saveDirectory(resolve(destination.directory), files, options);
+  if ("stream" in destination) return pump(outerTar(files), destination.stream, options);
+  const path = resolve("file" in destination ? destination.file : destination.directory);
+  try {
+    await ("file" in destination ? saveFile(path, files, options) : saveDirectory(path, files, options));
+  } catch (error) {
+    // The store is only read: what cannot be written, or is not said of a file of its own, is the destination.
+    if (!isSystemError(error) || error.path?.startsWith(`${store.root}/`)) throw nameSystemError(error, store.root);
+    throw new TsbuildError("WRITE_FAILED", `saving to ${path}: ${error.message}`, { cause: error });
+  }
+}
+
+/** Undefined where nothing can be written, full or read-only: an image can be read all the same, and every blob is checked on the way. */
+async function leaseOn(store: Store, images: readonly SavedImage[]): Promise<Lease | undefined> {
+  let lease: Lease | undefined;
+  try {
+    lease = await store.lease();
+    for (const { image } of images)
+      await lease.pin(image.descriptor.digest, image.imageId, ...image.manifest.layers.map(({ digest }) => digest));
+    return lease;
+  } catch (error) {
+    await lease?.close();
+    if (isSystemError(error, "EROFS", "ENOSPC", "EDQUOT", "EACCES", "EPERM")) return undefined;
+    throw error;
+  }
 }
 
 function filesOf(store: Store, images: readonly SavedImage[], options: Abortable): OuterFile[] {

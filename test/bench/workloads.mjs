@@ -21,7 +21,7 @@ export function workloads({ place, busybox, peers, nodes }) {
 
   const importBusybox = () =>
     once("template", () => {
-      const args = [CLI, "import", "--store", template, "--change", 'CMD ["sh"]', "--change", "ENV PATH=/bin", busybox, "busybox"];
+      const args = ["--", CLI, "import", "--store", template, "--change", 'CMD ["sh"]', "--change", "ENV PATH=/bin", busybox, "busybox"];
       execFileSync(process.execPath, args, { stdio: ["ignore", "ignore", "pipe"] });
     });
   /** A store that holds busybox and nothing else, for one run. */
@@ -33,6 +33,7 @@ export function workloads({ place, busybox, peers, nodes }) {
   };
   const build = (context, store) => [
     process.execPath,
+    "--",
     CLI,
     "build",
     "--store",
@@ -88,10 +89,10 @@ export function workloads({ place, busybox, peers, nodes }) {
   });
   return [
     row("start", 20, "tsbuild version", () => [
-      { name: "tsbuild version", kind: "ours", argv: [process.execPath, CLI, "version"] },
+      { name: "tsbuild version", kind: "ours", argv: [process.execPath, "--", CLI, "version"] },
       NODE_FLOOR,
       ...nodes.flatMap((node) => [
-        { name: `${node} tsbuild version`, kind: "peer", argv: [node, CLI, "version"] },
+        { name: `${node} tsbuild version`, kind: "peer", argv: [node, "--", CLI, "version"] },
         { name: `${node} -e 0`, kind: "floor", argv: [node, "-e", "0"] },
       ]),
     ]),
@@ -117,7 +118,19 @@ export function workloads({ place, busybox, peers, nodes }) {
         name: "tsbuild",
         kind: "ours",
         prepare: () => ({
-          argv: [process.execPath, CLI, "run", "--store", once("run-store", freshStore), "--rm", "--network", "none", "busybox", "true"],
+          argv: [
+            process.execPath,
+            "--",
+            CLI,
+            "run",
+            "--store",
+            once("run-store", freshStore),
+            "--rm",
+            "--network",
+            "none",
+            "busybox",
+            "true",
+          ],
         }),
       },
       NODE_FLOOR,

@@ -1,5 +1,5 @@
 import { execFileSync } from "node:child_process";
-import { appendFileSync, readFileSync, utimesSync, writeFileSync } from "node:fs";
+import { appendFileSync, existsSync, readFileSync, utimesSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { DockerfileError, DockerfileErrors, formatDockerfileError } from "../../builder/dockerfile/errors.ts";
@@ -382,7 +382,7 @@ describe("a failed build prints where and why:", () => {
       `Dockerfile:2:1: error: looking for the user "app": the image's /etc/passwd has no such name [UNKNOWN_USER]
     2 │ COPY --chown=app a /x
       ╵ ~~~~~~~~~~~~~~~~~~~~~
-  hint: add it in a RUN before (useradd, adduser), or use a number`,
+  hint: this stage has no /etc/passwd: use a number`,
     ],
     [
       "a port that is none",
@@ -406,8 +406,18 @@ describe("a failed build prints where and why:", () => {
   it("a base image that is nowhere", async () => {
     const context = contextDirectory({ Dockerfile: "FROM no-such-image:1" });
     const lines = (await printed(() => buildIn(newStore(), context))).split("\n");
-    expect(lines[0]).toMatch(/^Dockerfile:1:1: error: .*no-such-image:1.* \[NOT_FOUND\]$/);
+    expect(lines[0]).toMatch(/^Dockerfile:1:1: error: .*no-such-image:1.*; registries are not asked \(.*\) \[NOT_FOUND\]$/);
+    expect(lines[3]).toBe("  hint: tsbuild images lists what is there; tsbuild import ROOTFS.tar no-such-image:1 makes one");
     expect(lines.slice(1, 3)).toEqual(["    1 │ FROM no-such-image:1", "      ╵ ~~~~~~~~~~~~~~~~~~~~"]);
+  });
+
+  it("a name that no image can have, before anything is read or built", async () => {
+    const store = newStore();
+    await expect(buildIn(store, "/nowhere/at/all", { tags: ["app", "app:bad:tag"] })).rejects.toMatchObject({
+      code: "INVALID_REFERENCE",
+      message: 'reading the image name "app:bad:tag": the tag "bad:tag" cannot hold ":"',
+    });
+    expect(existsSync(store)).toBe(false);
   });
 
   it("a context that is not there", async () => {

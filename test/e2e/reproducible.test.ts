@@ -46,8 +46,8 @@ mkdir -p "$3/work"
 cp -a "$5" "$3/work/context"
 cd "$7"
 export TSBUILD_ROOT="$3/work/store"
-"$1" "$2" import --change 'CMD ["sh"]' "$4" busybox > "$3/work/log" 2>&1 || { cat "$3/work/log" >&2; exit 1; }
-"$1" "$2" build --no-cache --network none --progress plain --iidfile "$3/work/iid" -t result "$3/work/context" > "$3/work/log" 2>&1 || { cat "$3/work/log" >&2; exit 1; }
+"$1" -- "$2" import --change 'CMD ["sh"]' "$4" busybox > "$3/work/log" 2>&1 || { cat "$3/work/log" >&2; exit 1; }
+"$1" -- "$2" build --no-cache --network none --progress plain --iidfile "$3/work/iid" -t result "$3/work/context" > "$3/work/log" 2>&1 || { cat "$3/work/log" >&2; exit 1; }
 id=$(cat "$3/work/iid")
 echo "$id"
 cat "$3/work/store/blobs/sha256/\${id#sha256:}"

@@ -1,6 +1,8 @@
+import { existsSync, readFileSync } from "node:fs";
+import { join } from "node:path";
 import { beforeAll, describe, expect, it } from "vitest";
 import { importBusybox } from "../support/bases.ts";
-import { mustTsbuild, tsbuild } from "../support/cli.ts";
+import { CHECKOUT, mustTsbuild, tsbuild } from "../support/cli.ts";
 import { contextDirectory } from "../support/context.ts";
 import { readLayoutImage } from "../support/layout.ts";
 import { needs } from "../support/needs.ts";
@@ -49,6 +51,28 @@ describe.each(ROWS)("an ordinary user $name", needs("root", "privateMounts", "us
     );
   });
 
+  it("is told of a lack of ids where a command failed, and only there", async () => {
+    const context = contextDirectory({ Dockerfile: "FROM busybox\nRUN touch /f && chown 5 /f && false\n" });
+    const built = await tsbuild(["--progress", "plain", context], { user });
+    expect(built.code, built.stderr).toBe(1);
+    expect(built.stderr).toContain("exit code 1 [STEP_FAILED]");
+    const hint = "  hint: this sandbox has one user id only: a command that needs others (chown, su, apt-get) fails; ";
+    if (subIds) expect(built.stderr).not.toContain("hint:");
+    else expect(built.stderr).toContain(hint);
+  });
+
+  it("is not frightened by info, where all that is needed works", async () => {
+    const { code, stdout } = await tsbuild(["info"], { user });
+    expect(code).toBe(0);
+    expect(stdout).toMatch(/^overlay +not needed +/m);
+    expect(stdout).toMatch(/^overlay in a user namespace +yes +/m);
+    expect(stdout).toMatch(/^pasta +(yes|not needed) +.*for networks apart from the host's, which this version does not make$/m);
+    // Below the table are remedies; of what works, or is not needed, there are none.
+    const remedies = stdout.split("\n\n").slice(2).join("\n");
+    expect(remedies).not.toMatch(/^(overlay|pasta|user namespaces)/m);
+    if (!subIds) expect(remedies).toContain("sub-ids: usermod --add-subuids");
+  });
+
   it("has the demonstration built and served", async () => {
     const result = await asUser(user, [user.node, `${user.checkout}/.scripts/demo.mjs`]);
     expect(result.code, result.stdout + result.stderr).toBe(0);
@@ -58,6 +82,18 @@ describe.each(ROWS)("an ordinary user $name", needs("root", "privateMounts", "us
 
   it("removes its images without help", async () => {
     expect((await tsbuild(["rmi", "own"], { user })).code).toBe(0);
+  });
+
+  it("removes the store whole as the README says", async () => {
+    // Files of other owners, and directories that nobody may enter, are what a plain rm stops at.
+    const locked = contextDirectory({ Dockerfile: "FROM busybox\nRUN mkdir -p /d/e && touch /d/e/f && chmod 0 /d/e /d\n" });
+    expect((await tsbuild(["-q", locked], { user })).code).toBe(0);
+    const remove = subIds ? "unshare --map-auto --map-root-user rm -rf" : 'chmod -R u+rwx "$0" && rm -rf';
+    const removed = await asUser(user, ["sh", "-c", `${remove} "$0"`, store]);
+    expect(removed).toEqual({ code: 0, stdout: "", stderr: "" });
+    expect(existsSync(store)).toBe(false);
+    const readme = readFileSync(join(CHECKOUT, "README.md"), "utf8");
+    for (const word of remove.replaceAll('"$0"', "DIR").split(" && ")) expect(readme).toContain(word);
   });
 });
 

@@ -1,4 +1,5 @@
 import { beforeAll, describe, expect, it } from "vitest";
+import { runContainer } from "../../builder/run-container.ts";
 import { importBusybox } from "../support/bases.ts";
 import { temporaryStore, tsbuild } from "../support/cli.ts";
 import { contextDirectory } from "../support/context.ts";
@@ -25,7 +26,13 @@ describe("run", needs("sandbox"), () => {
       "not found in the image: ENOENT, execve [COMMAND_NOT_FOUND]",
     ],
     ["126 for a command that cannot be executed", ["busybox", "/etc/passwd"], 126, "EACCES, execve [COMMAND_NOT_EXECUTABLE]"],
-    ["125 for an image that is not there", ["no-such-image"], 125, "no image named docker.io/library/no-such-image:latest"],
+    [
+      "125 for an image that is not there",
+      ["no-such-image"],
+      125,
+      `no image named docker.io/library/no-such-image:latest in the store ${store}; registries are not asked (this version has no client for them) [NOT_FOUND]\n  hint: tsbuild images lists what is there; tsbuild import ROOTFS.tar no-such-image makes one\n`,
+    ],
+    ["125 for too little memory", ["-m", "10", "busybox"], 125, "[INVALID_VALUE]\n  hint: write 10m\n"],
     ["125 for an unknown flag", ["--no-such-flag", "busybox"], 125, "run has no flag --no-such-flag [UNKNOWN_FLAG]"],
   ])("ends with %s", async (_name, args, code, message) => {
     const result = await run(...args);
@@ -73,6 +80,23 @@ describe("run", needs("sandbox"), () => {
       stderr: "touch: /out/refused: Read-only file system\n",
     });
     expect((await run("-v", `${directory}:/out:ro`, "busybox", "ls", "/out")).stdout).toBe("made\n");
+  });
+
+  it("says that a published port keeps nobody out, where one might think so", async () => {
+    const note = (container: number, host: number) =>
+      `note: the container shares the host's network: port ${container} can be reached as the command listens on it; port ${host} is added, and keeps nobody out\n`;
+    expect((await run("-p", "127.0.0.1:48731:8080", "busybox", "true")).stderr).toBe(note(8080, 48731));
+    expect((await run("-p", "48731:8080", "busybox", "true")).stderr).toBe(note(8080, 48731));
+    expect((await run("-p", "8080:8080", "busybox", "true")).stderr).toBe("");
+    expect((await run("-p", "48731:8080", "--network", "none", "busybox", "true")).stderr).toBe("");
+  });
+
+  it("keeps its own /proc, also where a program asks for another", async () => {
+    const volumes = [{ source: "/tmp", target: "/proc/sys", readOnly: true }];
+    await expect(runContainer({ store, image: "busybox", command: ["true"], volumes })).rejects.toMatchObject({
+      code: "INVALID_VALUE",
+      message: "mounting on /proc/sys: /proc is the sandbox's own",
+    });
   });
 
   it("has loopback only with --network none", async () => {

@@ -2,8 +2,10 @@ import { spawn } from "node:child_process";
 import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
+import { importBusybox } from "../support/bases.ts";
 import { CLI_PATH, temporaryStore, tsbuild } from "../support/cli.ts";
 import { type CommandResult, command } from "../support/command.ts";
+import { needs } from "../support/needs.ts";
 import { temporaryDirectory } from "../support/temporary.ts";
 
 function sample(): string {
@@ -16,7 +18,7 @@ function sample(): string {
 
 /** Runs tsbuild on a terminal of its own; what the terminal gets is stdout. */
 function onTerminal(args: readonly string[], env: Record<string, string> = {}): Promise<CommandResult> {
-  const line = [process.execPath, CLI_PATH, ...args].map((word) => `'${word}'`).join(" ");
+  const line = [process.execPath, "--", CLI_PATH, ...args].map((word) => `'${word}'`).join(" ");
   const { NO_COLOR: _, ...inherited } = process.env;
   return command(["script", "-qec", line, "/dev/null"], { env: { ...inherited, TERM: "xterm-256color", ...env } });
 }
@@ -76,7 +78,7 @@ describe("what is printed where", () => {
 
   it("nothing more than the reader wants", async () => {
     const store = temporaryStore();
-    const { code, stderr } = await command(["sh", "-c", `'${process.execPath}' '${CLI_PATH}' info --help | head -1 >/dev/null`], {
+    const { code, stderr } = await command(["sh", "-c", `'${process.execPath}' -- '${CLI_PATH}' info --help | head -1 >/dev/null`], {
       env: { ...process.env, TSBUILD_ROOT: store },
     });
     expect({ code, stderr }).toEqual({ code: 0, stderr: "" });
@@ -113,8 +115,16 @@ describe("commands on images", () => {
       stdout: "",
       stderr: `error: removing ${short}: the image has several names: app, app:v1 [IMAGE_HAS_NAMES]\n  hint: remove the names, or give --force\n`,
     });
-    expect(await run("rmi", "nope", "app:latest")).toMatchObject({ code: 1, stdout: "untagged app\n" });
-    expect(await run("rmi", "app:v1")).toEqual({ code: 0, stdout: `untagged app:v1\nremoved ${imageId}\n`, stderr: "" });
+    expect(await run("rmi", "nope", "app:latest")).toEqual({
+      code: 1,
+      stdout: "untagged app\n",
+      stderr: `error: looking for image "nope": no image named docker.io/library/nope:latest in the store ${store} [NOT_FOUND]\n  hint: tsbuild images lists what is there\n`,
+    });
+    expect(await run("rmi", "app:v1")).toEqual({
+      code: 0,
+      stdout: `untagged app:v1\nremoved ${imageId}\n`,
+      stderr: "note: layers stay in the store as the build cache, and their space with them; this version cannot prune them\n",
+    });
     expect(await run("images", "--format", "json")).toEqual({ code: 0, stdout: "[]\n", stderr: "" });
   });
 
@@ -125,7 +135,7 @@ describe("commands on images", () => {
     const file = join(work, "app.tar");
     expect(await tsbuild(["save", "app:v1", "-o", file], { store })).toEqual({ code: 0, stdout: "", stderr: "" });
     expect((await tsbuild(["save", "app", "-o", `${work}/layout/`], { store })).code).toBe(0);
-    const piped = await command(["sh", "-c", `'${process.execPath}' '${CLI_PATH}' save --store '${store}' app:v1 | cmp - '${file}'`]);
+    const piped = await command(["sh", "-c", `'${process.execPath}' -- '${CLI_PATH}' save --store '${store}' app:v1 | cmp - '${file}'`]);
     expect(piped).toEqual({ code: 0, stdout: "", stderr: "" });
     for (const [source, name] of [
       [file, "app:v1"],
@@ -140,9 +150,62 @@ describe("commands on images", () => {
   });
 });
 
+/** Runs tsbuild on a terminal and presses Ctrl-C when the terminal shows "ready"; the last line of output says how tsbuild ended. */
+const INTERRUPTER = `
+import os, pty, sys
+pid, master = pty.fork()
+if pid == 0:
+    os.execv(sys.argv[1], sys.argv[1:])
+seen = b""
+typed = False
+while True:
+    try:
+        chunk = os.read(master, 65536)
+    except OSError:
+        break
+    seen += chunk
+    if not typed and b"ready" in seen:
+        typed = True
+        os.write(master, b"\\x03")
+code = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+sys.stdout.buffer.write(seen + b"\\nended with %d" % code)
+`;
+
+describe("Ctrl-C in a container with a terminal and no input", needs("sandbox", "python"), () => {
+  it.each([
+    ["ends a command that does not listen with 130", "", 130, false],
+    ["runs the command's own trap, whose code counts", "trap 'echo trapped; exit 42' INT;", 42, true],
+    ["runs the command's own trap, which may end it with 130", "trap 'echo trapped; exit 130' INT;", 130, true],
+  ])("%s", async (_name, trap, code, isTrapped) => {
+    const store = temporaryStore();
+    await importBusybox({ store });
+    const script = `${trap} echo ready; i=0; while [ $i -lt 400 ]; do sleep 0.05; i=$((i+1)); done`;
+    const argv = ["--", CLI_PATH, "run", "--store", store, "-t", "busybox", "sh", "-c", script];
+    const { stdout } = await command(["python3", "-c", INTERRUPTER, process.execPath, ...argv]);
+    expect(stdout.split("\n").at(-1)).toBe(`ended with ${code}`);
+    expect(/trapped\r+\n/.test(stdout)).toBe(isTrapped);
+  });
+});
+
+describe("the executable file itself", needs("sandbox"), () => {
+  it("gets every word: Node, which knows --env-file too, takes none away", async () => {
+    const store = temporaryStore();
+    await importBusybox({ store });
+    const file = join(temporaryDirectory("env"), "variables");
+    writeFileSync(file, "FROM_FILE=seen\n");
+    const env = { ...process.env, TSBUILD_ROOT: store };
+    const read = await command([CLI_PATH, "run", "--env-file", file, "busybox", "sh", "-c", "echo $FROM_FILE"], { env });
+    expect(read).toEqual({ code: 0, stdout: "seen\n", stderr: "" });
+    const echoed = await command([CLI_PATH, "run", "busybox", "echo", "--env-file=x", "--env-file", "y"], { env });
+    expect(echoed).toEqual({ code: 0, stdout: "--env-file=x --env-file y\n", stderr: "" });
+    const missing = await command([CLI_PATH, "run", "--env-file=/no/such/file", "busybox", "true"], { env });
+    expect([missing.code, missing.stderr]).toEqual([125, expect.stringContaining("[ENV_FILE]")]);
+  });
+});
+
 describe("a cancelled command", () => {
   it.each([["SIGINT"], ["SIGTERM"]] as const)("that waits for input ends with 130 after one %s", async (signal) => {
-    const child = spawn(process.execPath, [CLI_PATH, "--store", temporaryStore(), "-"], { stdio: ["pipe", "ignore", "pipe"] });
+    const child = spawn(process.execPath, ["--", CLI_PATH, "--store", temporaryStore(), "-"], { stdio: ["pipe", "ignore", "pipe"] });
     let stderr = "";
     child.stderr.on("data", (chunk) => {
       stderr += chunk;

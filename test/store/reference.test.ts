@@ -35,6 +35,8 @@ describe("parseReference", () => {
 
   it.each<[text: string, message: string, hint?: string]>([
     ["", 'reading the image name "": it is empty'],
+    ["app:bad:tag", 'reading the image name "app:bad:tag": the tag "bad:tag" cannot hold ":"'],
+    ["host:5000/app:a:b", 'reading the image name "host:5000/app:a:b": the tag "a:b" cannot hold ":"'],
     ["App", 'reading the image name "App": "App" must be lower case', 'try "app"'],
     ["me/App:v1", 'reading the image name "me/App:v1": "App" must be lower case', 'try "app"'],
     ["a//b", 'reading the image name "a//b": a part of the name is empty'],

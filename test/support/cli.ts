@@ -29,7 +29,7 @@ export function tsbuild(args: readonly string[], options: CliOptions = {}): Prom
   };
   const cli = user === undefined ? CLI_PATH : `${user.checkout}/dist/tsbuild.js`;
   const node = user === undefined ? process.execPath : user.node;
-  const [first = node, ...others] = [...prefix, node, cli, ...args];
+  const [first = node, ...others] = [...prefix, node, "--", cli, ...args];
   const argv: [string, ...string[]] = [first, ...others];
   if (user !== undefined) return asUser(user, argv, { ...rest, env: own });
   const { TSBUILD_ROOT: _root, SOURCE_DATE_EPOCH: _epoch, ...inherited } = process.env;

@@ -13,7 +13,7 @@ export async function withContainerRoot<T>(
 ): Promise<T> {
   // The length of the sleep is what tells this container's process from others.
   const seconds = String(100_000 + Math.floor(Math.random() * 1_000_000));
-  const child = spawn(process.execPath, [CLI_PATH, "run", "--rm", image, "sleep", seconds], {
+  const child = spawn(process.execPath, ["--", CLI_PATH, "run", "--rm", image, "sleep", seconds], {
     env: { ...process.env, TSBUILD_ROOT: options.store },
     stdio: ["ignore", "ignore", "pipe"],
   });

@@ -19,7 +19,7 @@ export function freePort(): Promise<number> {
  * Returns the exit code of the run.
  */
 export async function whileServing(args: readonly string[], store: string, url: string, use: () => Promise<void>): Promise<number> {
-  const child = spawn(process.execPath, [CLI_PATH, "run", "--rm", ...args], {
+  const child = spawn(process.execPath, ["--", CLI_PATH, "run", "--rm", ...args], {
     env: { ...process.env, TSBUILD_ROOT: store },
     stdio: ["ignore", "pipe", "pipe"],
   });

@@ -86,7 +86,49 @@ describe("the command line", () => {
       "a name of Object.prototype",
       ["constructor"],
       2,
-      "error: opening the build context constructor: there is no such directory [CONTEXT_NOT_FOUND]\n",
+      "error: opening the build context constructor: there is no such directory [CONTEXT_NOT_FOUND]\n  hint: there is no command of that name either: tsbuild --help lists them\n",
+    ],
+    [
+      "a path that is not there",
+      ["./no/such/place"],
+      2,
+      "error: opening the build context ./no/such/place: there is no such directory [CONTEXT_NOT_FOUND]\n",
+    ],
+    [
+      "a command after its flags",
+      ["--store", "X", "images"],
+      2,
+      "error: opening the build context images: there is no such directory [CONTEXT_NOT_FOUND]\n  hint: write tsbuild images --store X\n",
+    ],
+    [
+      "a command after its flags, and before its operands",
+      ["--store", "X", "rmi", "app"],
+      2,
+      "error: reading the command line: build takes no more than PATH | -, got rmi app [WRONG_OPERANDS]\n  hint: write tsbuild rmi --store X app\n",
+    ],
+    [
+      "a command's name where it means itself",
+      ["version", "images"],
+      2,
+      "error: reading the command line: version takes no operands, got images [WRONG_OPERANDS]\n  hint: tsbuild version --help\n",
+    ],
+    [
+      "a name that no image can have, before anything else",
+      ["-t", "app:bad:tag", "./no/such/place"],
+      2,
+      'error: reading the image name "app:bad:tag": the tag "bad:tag" cannot hold ":" [INVALID_REFERENCE]\n',
+    ],
+    [
+      "an id file in a directory that is not there",
+      ["--iidfile", "/no/such/place/id", "."],
+      2,
+      "error: reading --iidfile: /no/such/place/id cannot be written: ENOENT: no such file or directory, access '/no/such/place' [WRITE_FAILED]\n",
+    ],
+    [
+      "metadata to be written over a directory",
+      ["--metadata-file", "/", "."],
+      2,
+      "error: reading --metadata-file: / is a directory [WRITE_FAILED]\n",
     ],
     [
       "a run without image",
@@ -128,6 +170,25 @@ describe("the command line", () => {
       "error: reading standard input: it is an archive, and contexts from archives are not supported [UNSUPPORTED_CONTEXT]\n  hint: unpack it and give the directory\n";
     expect(await tsbuild(["-"], { stdin: tar })).toMatchObject({ code: 2, stderr });
     expect(await tsbuild(["-"], { stdin: Uint8Array.of(0x1f, 0x8b, 8) })).toMatchObject({ code: 2, stderr });
+  });
+
+  it("counts a Dockerfile that is not there as wrong usage, whoever finds that out", async () => {
+    for (const argv of [[root], ["-f", join(root, "none"), root]]) {
+      const { code, stderr } = await tsbuild(["--store", join(root, "store"), ...argv]);
+      expect([code, stderr]).toEqual([2, expect.stringContaining("[DOCKERFILE_NOT_FOUND]")]);
+    }
+  });
+
+  it("says where files can come from when the Dockerfile is all there is", async () => {
+    const { code, stderr } = await tsbuild(["--store", join(root, "store"), "-"], { stdin: "FROM scratch\nCOPY a /a\n" });
+    expect(code).toBe(1);
+    expect(stderr).toMatch(/in the build context .*: no such file or directory \[COPY_SOURCE_NOT_FOUND\]/);
+    expect(stderr).toContain("  hint: there are no files: the Dockerfile came from standard input; give a directory too: -f - DIR\n");
+    const other = await tsbuild(["--store", join(root, "store"), "-"], {
+      stdin: "FROM scratch AS a\nFROM scratch\nCOPY --from=a /x /x\n",
+    });
+    expect(other.stderr).toContain('looking for "/x" in stage "a": no such file or directory [COPY_SOURCE_NOT_FOUND]');
+    expect(other.stderr).not.toContain("hint:");
   });
 
   it("says which accepted flags have no effect", async () => {

@@ -9,6 +9,7 @@ describe("limits", () => {
     ["none", {}, [], {}],
     ["memory", { memory: "512m" }, [], { memoryBytes: 536870912 }],
     ["memory and swap", { memory: "1g", "memory-swap": "2g" }, [], { memoryBytes: 1073741824, memorySwapBytes: 2147483648 }],
+    ["no limit of memory", { memory: "0" }, [], {}],
     ["unlimited swap", { "memory-swap": "-1" }, [], { memorySwapBytes: -1 }],
     ["processors", { cpus: "1.5" }, [], { cpus: 1.5 }],
     ["a quota", { "cpu-quota": "50000" }, [], { cpus: 0.5 }],
@@ -16,8 +17,8 @@ describe("limits", () => {
     ["shares and set", { "cpu-shares": "512", "cpuset-cpus": "0-1" }, [], { cpuShares: 512, cpusetCpus: "0-1" }],
     ["processes", { "pids-limit": "100" }, [], { pids: 100 }],
     ["no limit of processes", { "pids-limit": "-1" }, [], {}],
-    ["resources by name", {}, ["memory=1m", "cpus=2", "pids=9"], { memoryBytes: 1048576, cpus: 2, pids: 9 }],
-    ["a resource after a flag", { memory: "1m" }, ["memory=2m"], { memoryBytes: 2097152 }],
+    ["resources by name", {}, ["memory=6m", "cpus=2", "pids=9"], { memoryBytes: 6291456, cpus: 2, pids: 9 }],
+    ["a resource after a flag", { memory: "7m" }, ["memory=8m"], { memoryBytes: 8388608 }],
   ])("%s", (_name, flags, resources, expected) => {
     expect(readLimits(flags, resources)).toEqual(expected);
   });
@@ -39,5 +40,19 @@ describe("limits", () => {
     ["one share", { "cpu-shares": "1" }, [], 'reading --cpu-shares: "1" is not a whole number from 2 on'],
   ])("refused: %s", (_name, flags, resources, message) => {
     expect(thrown(() => readLimits(flags, resources)).message).toBe(message);
+  });
+
+  it.each<[memory: string, hint: string]>([
+    ["10", "write 10m"],
+    ["512", "write 512m"],
+    ["10k", "write 10m"],
+    ["5m", "write 6m or more"],
+    ["0.5", "write 6m or more"],
+  ])("too little memory, --memory %s: %s", (memory, hint) => {
+    expect(thrown(() => readLimits({ memory }))).toMatchObject({
+      code: "INVALID_VALUE",
+      message: `reading --memory: "${memory}" is less than 6m, and nothing starts with so little`,
+      hint,
+    });
   });
 });

@@ -40,6 +40,9 @@ describe("printed errors", () => {
     ["no namespaces", new SandboxError("NAMESPACE_REFUSED", "x"), 3],
     ["no overlay", new SandboxError("NO_SANDBOX", "x"), 3],
     ["a missing command", new SandboxError("COMMAND_NOT_FOUND", "x"), 1],
+    ["a context that is not there", new TsbuildError("CONTEXT_NOT_FOUND", "x"), 2],
+    ["a context that is a file", new TsbuildError("CONTEXT_NOT_DIRECTORY", "x"), 2],
+    ["a Dockerfile that is not there", new TsbuildError("DOCKERFILE_NOT_FOUND", "x"), 2],
     ["anything else", new Error("x"), 1],
     ["not even an error", "x", 1],
   ])("exit with the right code for %s", (_name, error, code) => {
@@ -86,6 +89,12 @@ describe("printed errors", () => {
 
   it("we did not expect come with their stack", () => {
     expect(report(new RangeError("step 3 has no title")).printed).toMatch(/^internal error: RangeError: step 3 has no title\n {4}at /);
+  });
+
+  it("of the system have no stack, where they can happen to anyone", () => {
+    const error = (code: string) => Object.assign(new Error(`${code}: no, open '/x'`), { code, errno: -1, syscall: "open", path: "/x" });
+    expect(report(error("EACCES"))).toEqual({ code: 1, printed: "error: using /x: EACCES: no, open '/x' [SYSTEM_ERROR]\n" });
+    expect(report(error("ENOENT")).printed).toMatch(/^internal error: Error: ENOENT: no, open '\/x'\n {4}at /);
   });
 
   it("cannot control the terminal", () => {

@@ -1,4 +1,5 @@
 import { describe, expect, it } from "vitest";
+import { DockerfileErrors } from "../../../builder/dockerfile/errors.ts";
 import type { CopyOperation, RunOperation } from "../../../builder/plan/operation.ts";
 import { defaultPath } from "../../../builder/plan/stage-state.ts";
 import type { ContainerConfig } from "../../../store/oci.ts";
@@ -255,6 +256,41 @@ describe("what is wrong has its place:", () => {
     ["COPY --chown=4294967295 a /t", "INVALID_CHOWN", 'reading the owner "4294967295": ids end at 4294967294'],
   ])("%s", (instruction, code, message) => {
     expect(planError(`FROM i\n${instruction}`)).toMatchObject({ code, message, line: 2 });
+  });
+});
+
+describe("several things that are wrong", () => {
+  const errorsOf = (text: string) => {
+    try {
+      planned(text, { images: { triggers: { OnBuild: ["RUN x"] } } });
+    } catch (error) {
+      if (error instanceof DockerfileErrors) return error.errors.map(({ code, range }) => `${range.start.line} ${code}`);
+      throw error;
+    }
+    throw new Error("planning threw nothing");
+  };
+
+  it("are told at once, over all stages that the target needs", () => {
+    const text = `FROM i AS a
+RUN --mount=type=cache,target=/c x
+WORKDIR $NOTHING
+FROM i AS unneeded
+RUN --mount=type=cache,target=/c x
+FROM triggers
+COPY --link a /t
+COPY --from=a --chmod=9 a /t
+`;
+    expect(errorsOf(text)).toEqual([
+      "2 UNSUPPORTED_FEATURE",
+      "3 EMPTY_VALUE",
+      "6 UNSUPPORTED_FEATURE",
+      "7 UNSUPPORTED_FEATURE",
+      "8 INVALID_CHMOD",
+    ]);
+  });
+
+  it("but one alone is thrown as it is", () => {
+    expect(planError("FROM i\nENV A=1\nCOPY --link a /t\nRUN x")).toMatchObject({ code: "UNSUPPORTED_FEATURE", line: 3 });
   });
 });
 

@@ -99,8 +99,16 @@ describe("a user or group that nobody is", () => {
   });
 
   it("is every name in an image without files", async () => {
-    await expect(resolveUser(empty, "root")).rejects.toMatchObject({ code: "UNKNOWN_USER" });
-    await expect(resolveOwner(empty, "0:root")).rejects.toMatchObject({ code: "UNKNOWN_GROUP" });
+    const passwdHint = "this stage has no /etc/passwd: use a number";
+    await expect(resolveUser(empty, "root")).rejects.toMatchObject({ code: "UNKNOWN_USER", hint: passwdHint });
+    await expect(resolveOwner(empty, "root")).rejects.toMatchObject({ code: "UNKNOWN_USER", hint: passwdHint });
+    await expect(resolveOwner(empty, "0:root")).rejects.toMatchObject({
+      code: "UNKNOWN_GROUP",
+      hint: "this stage has no /etc/group: use a number",
+    });
+    await expect(resolveUser(image, "nobody")).rejects.toMatchObject({
+      hint: "add it in a RUN before (useradd, adduser), or use a number",
+    });
   });
 });
 

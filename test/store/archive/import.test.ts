@@ -84,7 +84,7 @@ it("gives the same image whenever it is done, and does it once", async () => {
 });
 
 it.each<[name: string, bytes: () => Buffer, code: string, message: string]>([
-  ["nothing", () => Buffer.alloc(0), "INVALID_TAR", "importing -: it is empty"],
+  ["nothing", () => Buffer.alloc(0), "INVALID_TAR", "reading the tar of a root file system: it is empty"],
   ["no tar", () => Buffer.from("#!/bin/sh\n".repeat(100)), "INVALID_TAR", "this is no tar header"],
   ["a tar cut short", () => tar.subarray(0, 1600), "INVALID_TAR", "the archive ends inside an entry"],
   ["a gzip file cut short", () => gzipSync(tar).subarray(0, 100), "INVALID_COMPRESSION", "unexpected end of file"],
@@ -109,5 +109,29 @@ it.each<[name: string, bytes: () => Buffer, code: string, message: string]>([
 });
 
 it("says which file is not there", async () => {
-  await expect(importRootfs(store, { file: join(directory, "none.tar") }, { names: ["x"] })).rejects.toMatchObject({ code: "ENOENT" });
+  const file = join(directory, "none.tar");
+  await expect(importRootfs(store, { file }, { names: ["x"] })).rejects.toMatchObject({
+    code: "NOT_FOUND",
+    message: `importing ${file}: there is no such file or directory`,
+  });
+  await expect(importRootfs(store, { file: directory }, { names: ["x"] })).rejects.toMatchObject({
+    code: "NOT_A_FILE",
+    message: `importing ${directory}: it is a directory`,
+  });
+});
+
+it("says which file is no tar", async () => {
+  const file = join(directory, "letter.txt");
+  writeFileSync(file, "dear");
+  await expect(importRootfs(store, { file }, { names: ["x"] })).rejects.toMatchObject({
+    code: "INVALID_TAR",
+    message: `importing ${file}: reading a tar: at byte 0: the archive ends inside an entry`,
+  });
+});
+
+it("refuses a name that cannot be one before it reads anything", async () => {
+  const unread = async function* (): AsyncGenerator<Uint8Array> {
+    yield expect.unreachable("read");
+  };
+  await expect(importRootfs(store, { stream: unread() }, { names: ["a:b:c"] })).rejects.toMatchObject({ code: "INVALID_REFERENCE" });
 });

@@ -356,7 +356,10 @@ describe("load refuses, and leaves nothing of", () => {
       "it is in Docker's own older format, without index.json",
     ],
   ])("%s", async (_, make, code, message) => {
-    expect(await refusal({ file: make() })).toMatchObject({ code, message: expect.stringContaining(message) });
+    const file = make();
+    const error = await refusal({ file });
+    expect(error).toMatchObject({ code, message: expect.stringContaining(message) });
+    expect(error).toMatchObject({ message: expect.stringContaining(`loading ${file}: `) });
   });
 
   it.each<[name: string, place: (path: string) => void]>([
@@ -374,7 +377,8 @@ describe("load refuses, and leaves nothing of", () => {
   });
 
   it("a missing file and a missing directory", async () => {
-    expect(await refusal({ file: join(directory, "none.tar") })).toMatchObject({ code: "ENOENT" });
+    const file = join(directory, "none.tar");
+    expect(await refusal({ file })).toMatchObject({ code: "NOT_FOUND", message: `loading ${file}: there is no such file or directory` });
     expect(await refusal({ directory: join(directory, "none") })).toMatchObject({ code: "NOT_FOUND" });
   });
 

@@ -1,0 +1,69 @@
+import { isSystemError, type SystemError } from "../runtime-addon/index.ts";
+import { TsbuildError } from "./errors.ts";
+
+interface Naming {
+  readonly code: string;
+  readonly hint: string;
+}
+
+const elsewhere = "use another store: --store DIR or $TSBUILD_ROOT";
+const full: Naming = { code: "STORE_FULL", hint: `make room on its file system, or ${elsewhere}` };
+const inaccessible: Naming = { code: "STORE_INACCESSIBLE", hint: `give this user the right to it, or ${elsewhere}` };
+
+/** errno(3): what a store's own files can meet that is no fault of the program's. */
+const storeNamings: Readonly<Record<string, Naming>> = {
+  ENOSPC: full,
+  EDQUOT: full,
+  EROFS: { code: "STORE_READ_ONLY", hint: `mount its file system writable, or ${elsewhere}` },
+  EACCES: inaccessible,
+  EPERM: inaccessible,
+  EIO: { code: "STORE_FAILING", hint: `its file system or disk fails: dmesg says more; ${elsewhere}` },
+  ENOENT: { code: "STORE_DAMAGED", hint: `another program removed or never wrote that file; ${elsewhere}` },
+};
+
+const openFiles: Readonly<Record<string, Naming>> = {
+  EMFILE: { code: "TOO_MANY_FILES", hint: "raise this process's limit of open files: ulimit -n 65536" },
+  ENFILE: { code: "TOO_MANY_FILES", hint: "raise the machine's limit of open files: sysctl -w fs.file-max=1000000" },
+};
+
+/** Elsewhere a missing file may well be the program's own mistake, which must show as one. */
+const othersNamed: ReadonlySet<string> = new Set(["ENOSPC", "EDQUOT", "EROFS", "EACCES", "EPERM", "EIO"]);
+
+/** A write to an open file tells no path; what this program writes so without a name of its own for the error is the store's. */
+const withoutPath: ReadonlySet<string> = new Set(["ENOSPC", "EDQUOT", "EROFS", "EIO"]);
+
+export interface NamingOptions {
+  /** What was being done with the store; absent: using it. */
+  readonly doing?: string;
+  /** Whatever the path, it is on the way to the store. */
+  readonly anyPath?: boolean;
+}
+
+/**
+ * What the system refused, as an error with a name and a hint: STORE_FULL, STORE_READ_ONLY, STORE_INACCESSIBLE, STORE_FAILING and STORE_DAMAGED
+ * for files of the store at `root` (absent: there is none), TOO_MANY_FILES, and SYSTEM_ERROR for other files. Any other error comes back as it is.
+ */
+export function nameSystemError(
+  error: unknown,
+  root: string | undefined,
+  { doing = "using", anyPath = false }: NamingOptions = {},
+): unknown {
+  if (!isSystemError(error)) return error;
+  const limit = openFiles[error.code];
+  if (limit !== undefined) return named(limit.code, `opening a file: ${error.message}`, error, limit.hint);
+  if (root !== undefined && (anyPath || isOfStore(error, root))) {
+    const naming = storeNamings[error.code];
+    return naming === undefined ? error : named(naming.code, `${doing} the store ${root}: ${error.message}`, error, naming.hint);
+  }
+  if (!othersNamed.has(error.code)) return error;
+  return named("SYSTEM_ERROR", `using ${error.path ?? "an open file"}: ${error.message}`, error);
+}
+
+function isOfStore({ code, path, dest }: SystemError, root: string): boolean {
+  if (path === undefined) return withoutPath.has(code);
+  return [path, dest].some((file) => file === root || file?.startsWith(root.endsWith("/") ? root : `${root}/`));
+}
+
+function named(code: string, message: string, cause: Error, hint?: string): TsbuildError {
+  return new TsbuildError(code, message, { cause, ...(hint === undefined ? {} : { hint }) });
+}

@@ -1,0 +1,126 @@
+import { mkdirSync } from "node:fs";
+import { join } from "node:path";
+import { beforeAll, describe, expect, it } from "vitest";
+import { busyboxTar, importBusybox } from "../support/bases.ts";
+import { temporaryStore, tsbuild } from "../support/cli.ts";
+import type { CommandResult } from "../support/command.ts";
+import { contextDirectory } from "../support/context.ts";
+import { needs } from "../support/needs.ts";
+import { temporaryDirectory } from "../support/temporary.ts";
+
+const template = temporaryStore();
+
+/** How a copy of the store is put on a small file system of its own ($1: its directory, $2: the store that is copied), for one command. */
+const PLACES = {
+  full: 'dd if=/dev/zero of="$1/fill" bs=4096 2>/dev/null || true',
+  "but for a page full": 'dd if=/dev/zero of="$1/fill" bs=4096 2>/dev/null || true; truncate -s -4096 "$1/fill"',
+  "read-only": 'mount -o remount,ro "$1"',
+  roomy: "true",
+} as const;
+
+/** Runs one command with a store there; `after` are commands of a shell with that store in $TSBUILD_ROOT, whose output is added. */
+function onStore(place: keyof typeof PLACES, args: readonly string[], after = ":"): Promise<CommandResult> {
+  const directory = temporaryDirectory("small");
+  const script = `mount -t tmpfs -o size=12m none "$1"; cp -a "$2" "$1/store"; ${PLACES[place]}
+    shift 2; code=0; "$@" || code=$?; ${after}; exit $code`;
+  const prefix = ["unshare", "--mount", "--propagation", "private", "sh", "-ec", script, "sh", directory, template];
+  return tsbuild(args, { store: join(directory, "store"), prefix }).then(({ code, stdout, stderr }) => ({
+    code,
+    stdout: stdout.replaceAll(directory, "SMALL"),
+    stderr: stderr.replaceAll(directory, "SMALL"),
+  }));
+}
+
+const index = 'cat "$TSBUILD_ROOT/index.json"; ls "$TSBUILD_ROOT/v1/leases" "$TSBUILD_ROOT/v1/tmp" | wc -w';
+
+describe("a store that cannot be written to", needs("root", "privateMounts"), () => {
+  let context: string;
+  beforeAll(async () => {
+    await importBusybox({ store: template });
+    context = contextDirectory({
+      Dockerfile: "FROM busybox\nLABEL a=b\nCOPY big /big\n",
+      Run: "FROM busybox\nRUN head -c 20000000 /dev/zero > /big\n",
+      big: "x".repeat(16 << 20),
+    });
+  });
+
+  describe.each(["full", "read-only"] as const)("%s", (place) => {
+    it.each([[["images"]], [["inspect", "busybox"]], [["history", "busybox"]], [["save", "busybox"]]])("is read by %j", async (args) => {
+      const expected = await tsbuild(args, { store: template });
+      expect(expected.code).toBe(0);
+      expect(await onStore(place, args)).toEqual(expected);
+    });
+
+    it("is one row of info, and the rest is found out all the same", async () => {
+      const { code, stdout, stderr } = await onStore(place, ["info", "--format", "json"]);
+      expect({ code, stderr }).toEqual({ code: 0, stderr: "" });
+      const { probes } = JSON.parse(stdout);
+      expect(probes[0]).toMatchObject({ name: "store", ok: false, detail: expect.stringMatching(/^using the store SMALL\/store: E/) });
+      expect(probes.find(({ name }: { name: string }) => name === "overlay").ok).toBe(true);
+    });
+
+    const [code, hint] =
+      place === "full" ? ["STORE_FULL", "make room on its file system"] : ["STORE_READ_ONLY", "mount its file system writable"];
+    it.each<[args: readonly string[], exitCode: number]>([
+      [["tag", "busybox", "other"], 1],
+      [["rmi", "busybox"], 1],
+      [["run", "busybox", "true"], 125],
+      [["import", busyboxTar(), "x"], 1],
+    ])(`refuses %j in one sentence (${code})`, async (args, exitCode) => {
+      const result = await onStore(place, args, index);
+      expect(result.code).toBe(exitCode);
+      const [error = "", second = "", ...others] = result.stderr.trimEnd().split("\n");
+      expect(error).toMatch(new RegExp(`^error: .*the store SMALL/store: E[A-Z]+: .* \\[${code}\\]$`));
+      expect(second).toContain(`  hint: ${hint}`);
+      expect(others).toEqual([]);
+      // The list of images is what it was, and nothing is left.
+      expect(result.stdout).toContain('"io.containerd.image.name":"docker.io/library/busybox:latest"');
+      expect(result.stdout).toMatch(/\b2\n$/);
+    });
+  });
+
+  it("says so at the line of the Dockerfile that found out", async () => {
+    const { code, stderr } = await onStore("roomy", ["--progress", "quiet", context]);
+    expect(code).toBe(1);
+    expect(stderr).toMatch(/^Dockerfile:3:1: error: using the store SMALL\/store: ENOSPC: .* \[STORE_FULL\]\n {4}3 │ COPY big \/big\n/);
+    expect(stderr).toContain("\n  hint: make room on its file system");
+    expect(stderr).not.toMatch(/internal error|\n {4}at /);
+  });
+
+  it("is said of a command that filled it, which saw less", async () => {
+    const { code, stderr } = await onStore("roomy", ["--progress", "quiet", "-f", join(context, "Run"), context]);
+    expect(code).toBe(1);
+    expect(stderr).toContain("exit code 1 [STEP_FAILED]");
+    expect(stderr).toContain(
+      "\n  hint: the file system of the store SMALL/store is full: make room, or use another store with --store DIR\n",
+    );
+  });
+
+  it("lets an image's name go while there is a page left", async () => {
+    const { code, stdout } = await onStore("but for a page full", ["rmi", "busybox"], index);
+    expect(code).toBe(0);
+    expect(stdout).toMatch(/^untagged busybox\nremoved sha256:[0-9a-f]{64}\n\{"manifests":\[\],/);
+  });
+
+  it("cannot become one: read-only, or no directory", async () => {
+    const made = await tsbuild(["images"], { store: "/proc/none/store" });
+    expect([made.code, made.stderr]).toEqual([1, expect.stringContaining("opening the store /proc/none/store: ENOENT: ")]);
+    expect(made.stderr).toContain("[STORE_INACCESSIBLE]\n  hint: choose another directory with --store DIR or $TSBUILD_ROOT\n");
+    const directory = temporaryDirectory("small");
+    mkdirSync(join(directory, "there"));
+    const script = 'mount -t tmpfs -o ro none "$1"; shift; exec "$@"';
+    const prefix = ["unshare", "--mount", "--propagation", "private", "sh", "-ec", script, "sh", join(directory, "there")];
+    const { code, stderr } = await tsbuild(["images"], { store: join(directory, "there/a/b"), prefix });
+    expect([code, stderr]).toEqual([1, expect.stringContaining(`opening the store ${directory}/there/a/b: EROFS: `)]);
+    expect(stderr).toContain("[STORE_READ_ONLY]\n  hint: mount its file system writable");
+  });
+});
+
+describe("what save writes to", () => {
+  it("is named where it cannot be written", async () => {
+    await importBusybox({ store: template });
+    const file = join(temporaryDirectory("save"), "no/app.tar");
+    const { code, stderr } = await tsbuild(["save", "busybox", "-o", file], { store: template });
+    expect([code, stderr]).toEqual([1, expect.stringMatching(new RegExp(`^error: saving to ${file}: ENOENT: .* \\[WRITE_FAILED\\]\\n$`))]);
+  });
+});
