@@ -31,18 +31,21 @@ export async function makeGroup(parent: string, version: 1 | 2): Promise<Group> 
 
 const removeAttempts = 50;
 
-/** Removes groups whose processes are dead. */
+/** Removes groups whose processes are dead: all of them, also where one will not go. */
 export async function removeGroups(groups: readonly Group[]): Promise<void> {
-  for (const { directory, fd } of groups) {
-    try {
-      for (let attempt = 1; !(await isRemoved(directory)); attempt++) {
-        // The kernel lets go of dead processes a moment after they were waited for.
-        if (attempt === removeAttempts) await rmdir(directory);
-        await delay(10);
-      }
-    } finally {
-      closeSync(fd);
+  const results = await Promise.allSettled(groups.map(removeGroup));
+  for (const result of results) if (result.status === "rejected") throw result.reason;
+}
+
+async function removeGroup({ directory, fd }: Group): Promise<void> {
+  try {
+    for (let attempt = 1; !(await isRemoved(directory)); attempt++) {
+      // The kernel lets go of dead processes a moment after they were waited for.
+      if (attempt === removeAttempts) await rmdir(directory);
+      await delay(10);
     }
+  } finally {
+    closeSync(fd);
   }
 }
 

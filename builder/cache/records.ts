@@ -68,7 +68,9 @@ export function stepCache(store: Store): StepCache {
 
     async findContent(context, content) {
       const key = await read("by-content", contentKey(context, content));
-      return key === undefined ? undefined : find(key.toString("utf8") as Digest);
+      const record = key === undefined ? undefined : await find(key.toString("utf8") as Digest);
+      // The step may have run again since, with another result under the same key.
+      return record?.layer.contentId === content ? record : undefined;
     },
 
     async roots(origin) {

@@ -118,7 +118,10 @@ export async function withContainer<T>(
         onStarted: (sandbox) => options.onStarted?.((signal) => sandbox.kill(signal)),
       });
       const endedAtMs = options.now();
-      for (const { message } of result.skipped) options.onNote(`the sandbox does without: ${message}`);
+      for (const { message, failure } of result.skipped) {
+        // Whether the overlay could be closed for good concerns only those who keep what is in it, and they refuse.
+        if (failure?.op !== "seal") options.onNote(`the sandbox does without: ${message}`);
+      }
       const usage = { wallMs: endedAtMs - startedAtMs, ...result.usage };
       return await after({ host: opened, directory, result, usage, startedAtMs, endedAtMs });
     } finally {
