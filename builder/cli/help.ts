@@ -6,7 +6,7 @@ const maxColumns = 100;
 export function commandHelp(spec: CommandSpec): string {
   const rows = [...Object.entries(spec.flags), ["help", helpFlag] as const].map(([name, flag]): [string, string] => {
     const short = flag.short !== undefined && !(name === "help" && usesShort(spec, "h")) ? `-${flag.short}, ` : "    ";
-    return [`${short}--${name}${placeholder(flag)}`, describe(flag)];
+    return [`${short}--${name}${valueForm(flag)}`, describe(flag)];
   });
   const lines = [`usage: tsbuild ${spec.name} [options] ${spec.operands}`.trimEnd(), "", spec.summary, "", "options:", ...alignRows(rows)];
   if (spec.examples.length > 0) lines.push("", "examples:", ...spec.examples.map((example) => `  ${example}`));
@@ -27,7 +27,7 @@ export function alignRows(rows: readonly (readonly [string, string])[]): string[
   return lines;
 }
 
-function placeholder(flag: Flag): string {
+function valueForm(flag: Flag): string {
   if (flag.value === undefined) return "";
   const value = flag.choices === undefined ? flag.value : flag.choices.join("|");
   return flag.implied === undefined ? ` ${value}` : `[=${value}]`;
