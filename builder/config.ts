@@ -1,21 +1,10 @@
 import { closeSync, constants, fstatSync, openSync, readFileSync } from "node:fs";
-import { isAbsolute, join } from "node:path";
+import { join } from "node:path";
 import { type ErrorDetails, isSystemError, TsbuildError } from "../runtime-addon/index.ts";
 import { nearest } from "./dockerfile/suggest.ts";
-import type { NetworkMode } from "./options.ts";
-import { type ProgressMode, progressModes } from "./progress/mode.ts";
+import { findKey, isTable, type Settings, type SettingsDraft, settingKeys } from "./settings.ts";
 
-/** What the settings files say; flags win over it. */
-export interface Settings {
-  /** RUN steps and containers see the host's bundle of CA certificates. */
-  readonly hostCa?: boolean;
-  readonly network?: NetworkMode;
-  /** How many steps at once. */
-  readonly jobs?: number;
-  readonly progress?: ProgressMode;
-  /** The store's directory, absolute. */
-  readonly storeRoot?: string;
-}
+export type { Settings };
 
 /** A settings file is wrong. The message begins with "file:line: " as far as the line is known. */
 export class ConfigError extends TsbuildError {
@@ -32,49 +21,6 @@ export class ConfigError extends TsbuildError {
 
 /** Where a file came from: the project's own belongs to whoever wrote the context, and may not loosen anything. */
 type Origin = "system" | "user" | "project";
-
-interface Key {
-  readonly setting: keyof Settings;
-  readonly expects: string;
-  readonly accepts: (value: unknown) => boolean;
-  /** Whether a project may set this value. */
-  readonly inProject: (value: unknown) => boolean;
-}
-
-const networks: readonly unknown[] = ["default", "none", "host"];
-
-const keys: Readonly<Record<string, Key>> = {
-  "sandbox.host_ca": {
-    setting: "hostCa",
-    expects: "true or false",
-    accepts: (value) => typeof value === "boolean",
-    inProject: (value) => value === false,
-  },
-  "sandbox.network": {
-    setting: "network",
-    expects: '"default", "none" or "host"',
-    accepts: (value) => networks.includes(value),
-    inProject: (value) => value === "none",
-  },
-  "build.jobs": {
-    setting: "jobs",
-    expects: "a whole number from 1 to 1024",
-    accepts: (value) => Number.isInteger(value) && Number(value) >= 1 && Number(value) <= 1024,
-    inProject: () => true,
-  },
-  "build.progress": {
-    setting: "progress",
-    expects: progressModes.map((mode) => `"${mode}"`).join(", "),
-    accepts: (value) => progressModes.some((mode) => mode === value),
-    inProject: () => true,
-  },
-  "store.root": {
-    setting: "storeRoot",
-    expects: "an absolute path",
-    accepts: (value) => typeof value === "string" && isAbsolute(value),
-    inProject: () => false,
-  },
-};
 
 /** A settings file is a page of text; what is larger is something else. */
 const largestFile = 64 * 1024;
@@ -95,13 +41,12 @@ export async function loadSettings(options: {
   const files: [Origin, string][] = [["system", join(systemDirectory, "tsbuild.toml")]];
   if (home !== undefined) files.push(["user", join(home, "tsbuild", "tsbuild.toml")]);
   if (context !== undefined) files.push(["project", join(context, "tsbuild.toml")]);
-  const settings: Record<string, unknown> = {};
+  const settings: SettingsDraft = {};
   for (const [origin, file] of files) {
     const text = readText(file, origin);
-    if (text !== undefined) Object.assign(settings, await readSettings(file, origin, text));
+    if (text !== undefined) await readSettings(settings, file, origin, text);
   }
-  // Every value went through its key's `accepts`.
-  return Object.freeze(settings) as Settings;
+  return Object.freeze(settings);
 }
 
 function readText(file: string, origin: Origin): string | undefined {
@@ -125,7 +70,8 @@ function readText(file: string, origin: Origin): string | undefined {
   }
 }
 
-async function readSettings(file: string, origin: Origin, text: string): Promise<Record<string, unknown>> {
+/** Adds what a file says to what files before it said. */
+async function readSettings(settings: SettingsDraft, file: string, origin: Origin, text: string): Promise<void> {
   const { default: toml } = await import("@iarna/toml");
   let document: object;
   try {
@@ -136,33 +82,46 @@ async function readSettings(file: string, origin: Origin, text: string): Promise
     const problem = message.split("\n")[0]?.replace(/ at row \d+, col \d+, pos \d+:?$/, "") ?? "";
     throw new ConfigError("CONFIG_SYNTAX", file, line === undefined ? undefined : line + 1, `not valid TOML: ${problem}`);
   }
-  const settings: Record<string, unknown> = {};
-  for (const [name, value] of leaves(document)) {
-    const key = Object.hasOwn(keys, name) ? keys[name] : undefined;
+  for (const [path, value] of leaves(document)) {
+    const found = findKey(path);
+    const name = path.join(".");
     const line = lineOf(text, name);
-    if (key === undefined) {
-      const known = nearest(name, Object.keys(keys));
+    if (found === undefined) {
+      const names = settingKeys.map((key) => key.name);
+      const known = nearest(name, names) ?? nearestBelow(path, names);
       throw new ConfigError("CONFIG_UNKNOWN_KEY", file, line, `there is no setting "${name}"`, {
-        hint: known === undefined ? `settings: ${Object.keys(keys).join(", ")}` : `did you mean ${known}?`,
+        hint: known === undefined ? `settings: ${names.join(", ")}` : `did you mean ${known}?`,
       });
     }
+    const { key, chosen } = found;
     if (!key.accepts(value)) throw new ConfigError("CONFIG_INVALID_VALUE", file, line, `${name} must be ${key.expects}`);
     if (origin === "project" && !key.inProject(value)) {
       throw new ConfigError("CONFIG_NOT_ALLOWED", file, line, `a context's own file may not set ${name} to ${JSON.stringify(value)}`, {
         hint: "put it in your own settings ($XDG_CONFIG_HOME/tsbuild/tsbuild.toml) or give the flag",
       });
     }
-    settings[key.setting] = value;
+    key.put(settings, value, chosen);
   }
-  return settings;
 }
 
-/** All values with their dotted names; of a table that is none of ours the name only, whatever is in it. */
-function* leaves(table: object, prefix = ""): Generator<[string, unknown]> {
+/** For names with a part of the file's own: the last part decides, as the one that is misspelt. */
+function nearestBelow(path: readonly string[], names: readonly string[]): string | undefined {
+  const siblings = names.filter((name) => {
+    const parts = name.split(".");
+    return parts.length === path.length && parts.slice(0, -1).every((part, i) => part === "*" || part === path[i]);
+  });
+  const last = nearest(
+    path.at(-1) ?? "",
+    siblings.map((name) => name.slice(name.lastIndexOf(".") + 1)),
+  );
+  return last === undefined ? undefined : [...path.slice(0, -1), last].join(".");
+}
+
+/** All values with their paths of names; of a table that is none of ours the path only, whatever is in it. */
+function* leaves(table: object, above: readonly string[] = []): Generator<[readonly string[], unknown]> {
   for (const [name, value] of Object.entries(table)) {
-    const path = `${prefix}${name}`;
-    const isOurs = Object.keys(keys).some((key) => key.startsWith(`${path}.`));
-    if (isOurs && typeof value === "object" && value !== null) yield* leaves(value, `${path}.`);
+    const path = [...above, name];
+    if (isTable(path) && typeof value === "object" && value !== null && !Array.isArray(value)) yield* leaves(value, path);
     else yield [path, value];
   }
 }
@@ -185,8 +144,8 @@ function lineOf(text: string, name: string): number | undefined {
 
 /** A key as it is written → its parts without quotes and blanks, joined with dots. */
 function dotted(key: string): string {
-  return key
-    .split(".")
+  const parts = key.match(/"[^"]*"|'[^']*'|[^.]+/g) ?? [];
+  return parts
     .map((part) => part.trim().replace(/^(["'])(.*)\1$/, "$2"))
     .filter((part) => part !== "")
     .join(".");

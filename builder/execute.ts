@@ -14,6 +14,7 @@ import type { EventSink, StepInfo } from "./progress/event.ts";
 import { StepError } from "./step-error.ts";
 import type { ContextReader } from "./steps/context-inputs.ts";
 import { copyStep } from "./steps/copy.ts";
+import { detached } from "./steps/detached.ts";
 import { rootfsInputs } from "./steps/rootfs-inputs.ts";
 import { runStep } from "./steps/run.ts";
 import type { RunSettings } from "./steps/run-and-commit.ts";
@@ -119,12 +120,12 @@ export async function execute(execution: Execution): Promise<ReadonlyMap<number,
         return workdirStep(operation, files, context);
       case "copy": {
         const { origin } = operation;
-        if (origin.from === "context")
-          return copyStep(operation, files, async () => (await execution.context()).inputs(operation), context);
+        const { operation: copy, files: onto } = operation.link ? await detached(operation, files, context) : { operation, files };
+        if (origin.from === "context") return copyStep(copy, onto, async () => (await execution.context()).inputs(copy), context);
         const source = origin.from === "stage" ? (await resultOf(origin.stage)).files : imageFiles(plan.image(origin.image).layers);
         const describe = origin.from === "stage" ? `stage ${plan.stageLabel(origin.stage)}` : `image "${origin.image}"`;
-        const inputs = rootfsInputs(operation, { chain: source.chain, describe, rootfs: () => rootfs(source.layers) }, execution.cache);
-        return copyStep(operation, files, async () => inputs, context);
+        const inputs = rootfsInputs(copy, { chain: source.chain, describe, rootfs: () => rootfs(source.layers) }, execution.cache);
+        return copyStep(copy, onto, async () => inputs, context);
       }
     }
   }

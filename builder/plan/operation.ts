@@ -40,6 +40,8 @@ export interface CopyOperation {
   readonly chmod?: string;
   /** Archives among the sources are unpacked. */
   readonly unpack: boolean;
+  /** The layer shall not depend on those below. */
+  readonly link: boolean;
 }
 
 export interface WorkdirOperation {

@@ -136,7 +136,6 @@ function planCopy(
 ): { operation: CopyOperation; createdBy: string } {
   const { flags, keyword } = instruction;
   for (const [name, value] of Object.entries({
-    link: flags.link,
     parents: flags.parents,
     exclude: flags.exclude?.length,
     checksum: flags.checksum,
@@ -169,6 +168,7 @@ function planCopy(
     documents,
     target: copyTarget(target, state),
     unpack: flags.unpack ?? keyword === "ADD",
+    link: flags.link ?? false,
     ...(chown === undefined ? {} : { chown }),
     ...(chmod === undefined ? {} : { chmod }),
   };

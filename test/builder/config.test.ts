@@ -4,6 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { ConfigError, loadSettings, type Settings } from "../../builder/config.ts";
+import { settingKeys } from "../../builder/settings.ts";
 
 let root: string;
 let context: string;
@@ -45,6 +46,52 @@ describe("settings", () => {
     expect(await load()).toEqual({ hostCa: true, network: "host", jobs: 3, progress: "plain", storeRoot: "/srv/store" });
   });
 
+  it("of registries are merged host by host, key by key", async () => {
+    write("system", '[registry]\nparallel = 2\n[registry.host."docker.io"]\nmirrors = ["a:5000", "b"]\ninsecure = true\n');
+    write(
+      "user",
+      `[registry]
+attempts = 3
+deadline_seconds = 60
+connect_timeout_seconds = 5
+stall_timeout_seconds = 7
+max_layer_mib = 10
+[registry.rewrite]
+"quay.io/team" = "mirror.example/quay/team"
+[registry.host."index.docker.io"]
+mirrors = ["c"]
+[registry.host."host:5000"]
+ca = "/etc/ca.pem"
+client_certificate = "/etc/client.pem"
+client_key = "/etc/client.key"
+`,
+    );
+    expect(await load()).toEqual({
+      registry: {
+        parallel: 2,
+        attempts: 3,
+        deadlineMs: 60_000,
+        connectTimeoutMs: 5_000,
+        stallTimeoutMs: 7_000,
+        maxLayerBytes: 10 * 2 ** 20,
+        rewrites: [{ from: "quay.io/team", to: "mirror.example/quay/team" }],
+        hosts: {
+          "docker.io": { mirrors: ["c"], insecure: true },
+          "host:5000": { ca: "/etc/ca.pem", clientCertificate: "/etc/client.pem", clientKey: "/etc/client.key" },
+        },
+      },
+    });
+  });
+
+  it("of a rewriting rule are replaced by later files", async () => {
+    write("system", '[registry.rewrite]\n"a" = "b"\n"c" = "d"\n');
+    write("user", '[registry.rewrite]\n"a" = "e"\n');
+    expect((await load()).registry?.rewrites).toEqual([
+      { from: "c", to: "d" },
+      { from: "a", to: "e" },
+    ]);
+  });
+
   it("of the project win over the user's, and those over the system's, key by key", async () => {
     write("system", '[build]\njobs = 1\nprogress = "plain"\n[store]\nroot = "/system"\n');
     write("user", '[build]\njobs = 2\n[sandbox]\nnetwork = "host"\n');
@@ -71,7 +118,7 @@ describe("settings", () => {
       "jobs = 1\n",
       "CONFIG_UNKNOWN_KEY",
       ':1: there is no setting "jobs"',
-      "settings: sandbox.host_ca, sandbox.network, build.jobs, build.progress, store.root",
+      `settings: ${settingKeys.map(({ name }) => name).join(", ")}`,
     ],
     ["an unknown table", "[build]\njobs = 1\n\n[cache]\nsize = 1\n", "CONFIG_UNKNOWN_KEY", ':4: there is no setting "cache"', undefined],
     ["an unknown empty table", "[caches]\n", "CONFIG_UNKNOWN_KEY", ':1: there is no setting "caches"', undefined],
@@ -106,6 +153,27 @@ describe("settings", () => {
       ":2: not valid TOML: Unexpected character, expecting string, number, datetime, boolean, inline array or inline table",
       undefined,
     ],
+    [
+      "a misspelt key of a host",
+      '[registry.host."host:5000"]\n# comment\nmirrrors = ["a"]\n',
+      "CONFIG_UNKNOWN_KEY",
+      ':3: there is no setting "registry.host.host:5000.mirrrors"',
+      "did you mean registry.host.host:5000.mirrors?",
+    ],
+    [
+      "a mirror that is no list",
+      '[registry]\nparallel = 2\n[registry.host."docker.io"]\nmirrors = "a"\n',
+      "CONFIG_INVALID_VALUE",
+      ':4: registry.host.docker.io.mirrors must be a list of hosts, as ["mirror.example:5000/prefix"]',
+      undefined,
+    ],
+    [
+      "a relative CA",
+      'registry.host."h".ca = "ca.pem"\n',
+      "CONFIG_INVALID_VALUE",
+      ":1: registry.host.h.ca must be the absolute path of a PEM file",
+      undefined,
+    ],
     ["a key given twice", "[build]\njobs = 1\njobs = 2\n", "CONFIG_SYNTAX", ":3: not valid TOML: Can't redefine existing key", undefined],
   ])("refuse %s", async (_name, text, code, message, hint) => {
     write("user", text);
@@ -123,6 +191,21 @@ describe("a hostile context", () => {
       "opens the default network again",
       '[sandbox]\nnetwork = "default"\n',
       ':2: a context\'s own file may not set sandbox.network to "default"',
+    ],
+    [
+      "names a registry to pull from instead",
+      '[registry.rewrite]\n"docker.io" = "evil.example"\n',
+      ':2: a context\'s own file may not set registry.rewrite.docker.io to "evil.example"',
+    ],
+    [
+      "adds a mirror",
+      '\nregistry.host."docker.io".mirrors = ["evil.example"]\n',
+      ':2: a context\'s own file may not set registry.host.docker.io.mirrors to ["evil.example"]',
+    ],
+    [
+      "has certificates not checked",
+      "\nregistry.host.h.insecure = true\n",
+      ":2: a context's own file may not set registry.host.h.insecure to true",
     ],
     ["moves the store", '[store]\nroot = "/etc"\n', ':2: a context\'s own file may not set store.root to "/etc"'],
   ])("cannot do harm when it %s", async (_attack, text, message) => {

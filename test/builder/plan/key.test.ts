@@ -23,7 +23,15 @@ const run: RunOperation = {
   network: "default",
   documents: [],
 };
-const copy: CopyOperation = { op: "copy", origin: { from: "context" }, sources: ["a"], documents: [], target: "/t", unpack: false };
+const copy: CopyOperation = {
+  op: "copy",
+  origin: { from: "context" },
+  sources: ["a"],
+  documents: [],
+  target: "/t",
+  unpack: false,
+  link: false,
+};
 const workdir: WorkdirOperation = { op: "workdir", path: "/w", user: "u" };
 const roots = [digestOf("root")];
 

@@ -99,13 +99,14 @@ describe("COPY and ADD", () => {
         documents: [],
         target: "/t/",
         unpack: false,
+        link: false,
         chown: "1:2",
         chmod: "640",
       },
       createdBy: "COPY --chown=1:2 --chmod=640 a b c* /t/ # buildkit",
     });
     expect(last("ADD a /t")).toEqual({
-      operation: { op: "copy", origin: { from: "context" }, sources: ["a"], documents: [], target: "/t", unpack: true },
+      operation: { op: "copy", origin: { from: "context" }, sources: ["a"], documents: [], target: "/t", unpack: true, link: false },
       createdBy: "ADD a /t # buildkit",
     });
   });
@@ -161,6 +162,7 @@ describe("COPY and ADD", () => {
         ],
         target: "/t/",
         unpack: false,
+        link: false,
       },
       createdBy: "COPY x <<one.txt <<two /t/ # buildkit",
     });
@@ -178,6 +180,12 @@ describe("COPY and ADD", () => {
   it("leave out flags that expand to nothing", () => {
     const { chown, chmod, createdBy } = copy("COPY --chown=$X --chmod=$Y a /t");
     expect([chown, chmod, createdBy]).toEqual([undefined, undefined, "COPY a /t # buildkit"]);
+  });
+
+  it("COPY --link makes a layer of its own, and only where it is asked for", () => {
+    expect(copy("COPY --link a /t").link).toBe(true);
+    expect(copy("COPY --link=false a /t").link).toBe(false);
+    expect(planned("FROM i\nCOPY --link --chown=1 a /t").target.history.at(-1)?.createdBy).toBe("COPY --chown=1 a /t # buildkit");
   });
 
   it("ADD --unpack=false copies archives", () => {
@@ -228,7 +236,6 @@ describe("what is not supported has a named error:", () => {
   it.each<[instruction: string, what: string]>([
     ["RUN --mount=type=cache,target=/c x", "RUN --mount"],
     ["RUN --security=insecure x", "RUN --security=insecure"],
-    ["COPY --link a /t", "COPY --link"],
     ["COPY --parents a /t", "COPY --parents"],
     ["COPY --exclude=b a /t", "COPY --exclude"],
     ["ADD --checksum=sha256:00 a /t", "ADD --checksum"],
@@ -277,7 +284,7 @@ WORKDIR $NOTHING
 FROM i AS unneeded
 RUN --mount=type=cache,target=/c x
 FROM triggers
-COPY --link a /t
+COPY --parents a /t
 COPY --from=a --chmod=9 a /t
 `;
     expect(errorsOf(text)).toEqual([
@@ -290,7 +297,7 @@ COPY --from=a --chmod=9 a /t
   });
 
   it("but one alone is thrown as it is", () => {
-    expect(planError("FROM i\nENV A=1\nCOPY --link a /t\nRUN x")).toMatchObject({ code: "UNSUPPORTED_FEATURE", line: 3 });
+    expect(planError("FROM i\nENV A=1\nCOPY --parents a /t\nRUN x")).toMatchObject({ code: "UNSUPPORTED_FEATURE", line: 3 });
   });
 });
 

@@ -45,7 +45,7 @@ export async function filesOf(store: Store, entries: readonly SourceEntry[]): Pr
 }
 
 export function copyOperation(change: Partial<CopyOperation> = {}): CopyOperation {
-  return { op: "copy", origin: { from: "context" }, sources: [""], documents: [], target: "/", unpack: false, ...change };
+  return { op: "copy", origin: { from: "context" }, sources: [""], documents: [], target: "/", unpack: false, link: false, ...change };
 }
 
 /** One COPY from a directory, as a build of its own does it: nothing is remembered but what is in the store. */

@@ -1,0 +1,135 @@
+import { isAbsolute } from "node:path";
+import type { HostSettings, RegistrySettings } from "../store/registry/settings.ts";
+import type { NetworkMode } from "./options.ts";
+import { type ProgressMode, progressModes } from "./progress/mode.ts";
+
+/** What the settings files say; flags win over it. */
+export interface Settings {
+  /** RUN steps and containers see the host's bundle of CA certificates. */
+  readonly hostCa?: boolean;
+  readonly network?: NetworkMode;
+  /** How many steps at once. */
+  readonly jobs?: number;
+  readonly progress?: ProgressMode;
+  /** The store's directory, absolute. */
+  readonly storeRoot?: string;
+  /** What differs from the defaults. */
+  readonly registry?: Partial<RegistrySettings>;
+}
+
+type Draft<T> = { -readonly [K in keyof T]: T[K] };
+export type SettingsDraft = Draft<Settings>;
+
+/** A setting that a file may hold. */
+export interface Key {
+  /** Dotted; "*" stands for a name that the file chooses. */
+  readonly name: string;
+  readonly expects: string;
+  readonly accepts: (value: unknown) => boolean;
+  /** Whether a project's own file may set this value: it may take away, but not grant. */
+  readonly inProject: (value: unknown) => boolean;
+  /** Puts an accepted value into its place; `chosen` is what stood for "*". */
+  readonly put: (settings: SettingsDraft, value: unknown, chosen: string) => void;
+}
+
+const networks: readonly unknown[] = ["default", "none", "host"];
+const isSwitch = (value: unknown): boolean => typeof value === "boolean";
+const isText = (value: unknown): boolean => typeof value === "string" && value !== "";
+const isPath = (value: unknown): boolean => typeof value === "string" && isAbsolute(value);
+const isWhole = (min: number, max: number) => (value: unknown) => Number.isInteger(value) && Number(value) >= min && Number(value) <= max;
+const isTextList = (value: unknown): boolean => Array.isArray(value) && value.length > 0 && value.every(isText);
+// Who writes the context must not choose where images come from, nor what is trusted.
+const never = (): boolean => false;
+
+/** A setting whose value is kept as it is, under a name of its own. */
+function plain(setting: keyof Settings, key: Omit<Key, "put">): Key {
+  // `accepts` has looked at the value.
+  return { ...key, put: (settings, value) => Object.assign(settings, { [setting]: value }) };
+}
+
+function registryNumber(name: string, field: keyof RegistrySettings, min: number, max: number, factor = 1): Key {
+  return {
+    name: `registry.${name}`,
+    expects: `a whole number from ${min} to ${max}`,
+    accepts: isWhole(min, max),
+    inProject: never,
+    put: (settings, value) => {
+      settings.registry = { ...settings.registry, [field]: Number(value) * factor };
+    },
+  };
+}
+
+function hostKey(name: string, field: keyof HostSettings, expects: string, accepts: Key["accepts"]): Key {
+  return {
+    name: `registry.host.*.${name}`,
+    expects,
+    accepts,
+    inProject: never,
+    put: (settings, value, chosen) => {
+      const host = chosen === "index.docker.io" ? "docker.io" : chosen;
+      const hosts = settings.registry?.hosts ?? {};
+      const changed = { ...(Object.hasOwn(hosts, host) ? hosts[host] : {}), [field]: value };
+      settings.registry = { ...settings.registry, hosts: { ...hosts, [host]: changed } };
+    },
+  };
+}
+
+const second = 1000;
+const mebibyte = 2 ** 20;
+
+export const settingKeys: readonly Key[] = [
+  plain("hostCa", { name: "sandbox.host_ca", expects: "true or false", accepts: isSwitch, inProject: (value) => value === false }),
+  plain("network", {
+    name: "sandbox.network",
+    expects: '"default", "none" or "host"',
+    accepts: (value) => networks.includes(value),
+    inProject: (value) => value === "none",
+  }),
+  plain("jobs", { name: "build.jobs", expects: "a whole number from 1 to 1024", accepts: isWhole(1, 1024), inProject: () => true }),
+  plain("progress", {
+    name: "build.progress",
+    expects: progressModes.map((mode) => `"${mode}"`).join(", "),
+    accepts: (value) => progressModes.some((mode) => mode === value),
+    inProject: () => true,
+  }),
+  plain("storeRoot", { name: "store.root", expects: "an absolute path", accepts: isPath, inProject: never }),
+  registryNumber("parallel", "parallel", 1, 64),
+  registryNumber("attempts", "attempts", 1, 100),
+  registryNumber("deadline_seconds", "deadlineMs", 1, 86_400, second),
+  registryNumber("connect_timeout_seconds", "connectTimeoutMs", 1, 3600, second),
+  registryNumber("stall_timeout_seconds", "stallTimeoutMs", 1, 3600, second),
+  registryNumber("max_layer_mib", "maxLayerBytes", 1, 2 ** 30, mebibyte),
+  {
+    name: "registry.rewrite.*",
+    expects: 'the beginning of image names that is read instead: "host/path"',
+    accepts: isText,
+    inProject: never,
+    put: (settings, value, chosen) => {
+      const others = settings.registry?.rewrites?.filter(({ from }) => from !== chosen) ?? [];
+      settings.registry = { ...settings.registry, rewrites: [...others, { from: chosen, to: String(value) }] };
+    },
+  },
+  hostKey("mirrors", "mirrors", 'a list of hosts, as ["mirror.example:5000/prefix"]', isTextList),
+  hostKey("insecure", "insecure", "true or false", isSwitch),
+  hostKey("ca", "ca", "the absolute path of a PEM file", isPath),
+  hostKey("client_certificate", "clientCertificate", "the absolute path of a PEM file", isPath),
+  hostKey("client_key", "clientKey", "the absolute path of a PEM file", isPath),
+];
+
+/** The key that a file's path of names means, and what stands for its "*". */
+export function findKey(path: readonly string[]): { readonly key: Key; readonly chosen: string } | undefined {
+  for (const key of settingKeys) {
+    const parts = key.name.split(".");
+    if (parts.length !== path.length || !parts.every((part, i) => part === "*" || part === path[i])) continue;
+    return { key, chosen: path[parts.indexOf("*")] ?? "" };
+  }
+  return undefined;
+}
+
+/** Whether keys lie below this path of names. */
+export function isTable(path: readonly string[]): boolean {
+  return settingKeys.some(({ name }) => {
+    const parts = name.split(".");
+    return parts.length > path.length && path.every((part, i) => parts[i] === "*" || parts[i] === part);
+  });
+}
