@@ -18,6 +18,8 @@ const entries = {
   index: "builder/index.ts",
   store: "store/index.ts",
   runtime: "runtime-addon/index.ts",
+  // Large, and loaded by the first request to a registry only.
+  undici: "store/registry/undici.ts",
 };
 
 /** The entries that programs import. */
@@ -93,6 +95,14 @@ const commandsApart = {
   },
 };
 
+/** The door of undici stays a file of its own, which is loaded when it is needed. */
+const undiciApart = {
+  name: "undici-apart",
+  setup({ onResolve }) {
+    onResolve({ filter: /^\.\/undici\.ts$/ }, () => ({ path: "./undici.js", external: true, sideEffects: false }));
+  },
+};
+
 /** Writes the libraries' declarations, each file beside its like. Types are not checked here: npm run types does that. */
 async function declareTypes(outDir) {
   const config = join(outDir, "../tsconfig.json");
@@ -134,7 +144,7 @@ try {
       bundle: true,
       format: "esm",
       platform: "node",
-      target: "node20.17",
+      target: "node20.18.1",
       // Identifiers stay: error classes are named after them, and stacks are for reading.
       minifySyntax: true,
       minifyWhitespace: true,
@@ -142,7 +152,7 @@ try {
       // Native and optional: found in node_modules where it could be compiled.
       external: ["zlib-sync"],
       banner: name === "tsbuild" ? { js: "#!/usr/bin/env -S node --" } : {},
-      plugins: [...(name === "tsbuild" ? [commandsApart] : []), lazyBuiltins, noSideEffects, directImports],
+      plugins: [...(name === "tsbuild" ? [commandsApart] : []), undiciApart, lazyBuiltins, noSideEffects, directImports],
       logLevel: "warning",
     });
   }

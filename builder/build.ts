@@ -1,23 +1,28 @@
 import { availableParallelism } from "node:os";
+import { TsbuildError } from "../store/errors.ts";
 import { parseNewName } from "../store/image-names.ts";
-import type { Image } from "../store/images.ts";
 import { nameSystemError } from "../store/name-system-error.ts";
+import type { LayerRef } from "../store/open-rootfs.ts";
 import { machinePlatform, platformText } from "../store/platform.ts";
+import type { Registry } from "../store/registry/registry.ts";
 import { openStore, type Store } from "../store/store.ts";
 import { assembleConfig } from "./assemble.ts";
 import { stepCache } from "./cache/records.ts";
 import { contextRoot } from "./context/context-root.ts";
 import { directoryContext } from "./context/directory.ts";
 import { parseIgnoreFile } from "./context/ignore.ts";
+import { type Delivered, deliver } from "./deliver.ts";
 import { located } from "./dockerfile/errors.ts";
 import type { Dockerfile } from "./dockerfile/instruction.ts";
 import { parseDockerfile } from "./dockerfile/parse.ts";
 import { execute } from "./execute.ts";
-import { openBase } from "./open-base.ts";
+import { type ImageFinder, imageFinder } from "./find-image.ts";
+import { lazyRegistry } from "./lazy-registry.ts";
 import { type BuildOptions, type BuildResult, type ResolvedBuildOptions, resolveBuildOptions } from "./options.ts";
 import { type BuildPlan, outlineBuild, type PlannedImage, type PlanOptions, planBuild, type StageWork } from "./plan/build-plan.ts";
 import { normalizePlatform, parsePlatform } from "./plan/platform.ts";
 import { type ImageUse, imageKey } from "./plan/stages.ts";
+import type { EventSink } from "./progress/event.ts";
 import { type DockerfileText, readDockerfile } from "./read-dockerfile.ts";
 import { openHost } from "./sandbox/host.ts";
 import { type ContextReader, contextReader } from "./steps/context-inputs.ts";
@@ -31,22 +36,35 @@ export async function build(given: BuildOptions): Promise<BuildResult> {
   const options = resolveBuildOptions(given);
   // Before anything is built that could not be named afterwards.
   options.tags.forEach(parseNewName);
+  refuseNameless(options);
   const root = await contextRoot(options.context);
   const started = await readDockerfile(options.context, options.dockerfile);
   const dockerfile = parseDockerfile(started.text, started.file);
   const planOptions = planOptionsOf(options);
   const { outline, sources, images } = outlineBuild(dockerfile, planOptions);
 
+  const signal = options.signal ?? new AbortController().signal;
+  const onNote = notes(options.onEvent);
+  await using registries = lazyRegistry(options.registry);
   const store = await openStore(options.store);
   try {
-    const resolved = await resolveImages(store, images, dockerfile, options);
+    const finder = imageFinder(store, {
+      pull: options.pull,
+      take: "lazily",
+      registry: registries.open,
+      onEvent: options.onEvent,
+      onNote,
+      signal,
+    });
+    const resolved = await resolveImages(finder, images, dockerfile, options);
     const plan = planBuild(dockerfile, outline, sources, resolved, planOptions);
     warnUnusedArgs(plan, dockerfile, options);
     options.onEvent({
       type: "plan",
       steps: plan.stages.flatMap(({ fromInfo, infos }) => [fromInfo, ...infos]).sort((a, b) => a.id - b.id),
     });
-    return await buildPlan(plan, store, lazyContext(store, root, started), options);
+    const site = { store, finder, registry: registries.open, context: lazyContext(store, root, started), onNote, signal };
+    return await buildPlan(plan, site, options);
   } catch (error) {
     throw nameSystemError(error, store.root);
   } finally {
@@ -54,19 +72,26 @@ export async function build(given: BuildOptions): Promise<BuildResult> {
   }
 }
 
-async function buildPlan(plan: BuildPlan, store: Store, context: LazyContext, options: ResolvedBuildOptions): Promise<BuildResult> {
+/** What a build works with. */
+interface Site {
+  readonly store: Store;
+  readonly finder: ImageFinder;
+  readonly registry: () => Promise<Registry>;
+  readonly context: LazyContext;
+  readonly onNote: (message: string) => void;
+  readonly signal: AbortSignal;
+}
+
+async function buildPlan(plan: BuildPlan, site: Site, options: ResolvedBuildOptions): Promise<BuildResult> {
+  const { store, finder, context, onNote, signal } = site;
   const epoch = options.sourceDateEpoch;
-  const said = new Set<string>();
-  const onNote = (message: string): void => {
-    if (!said.has(message)) options.onEvent({ type: "note", message });
-    said.add(message);
-  };
   const host = openHost(store, onNote);
   try {
     const results = await execute({
       plan,
       store,
       cache: stepCache(store),
+      fetch: finder.fetcher.fetch,
       context: context.open,
       run: {
         host,
@@ -81,7 +106,7 @@ async function buildPlan(plan: BuildPlan, store: Store, context: LazyContext, op
       jobs: options.jobs ?? availableParallelism(),
       useCache: (stage) => !options.noCache && !isFiltered(stage, options.noCacheFilter),
       onEvent: options.onEvent,
-      signal: options.signal ?? new AbortController().signal,
+      signal,
       now: Date.now,
     });
     await context.save();
@@ -92,19 +117,38 @@ async function buildPlan(plan: BuildPlan, store: Store, context: LazyContext, op
       ...(options.platform === undefined ? {} : { platform: parsePlatform(options.platform) }),
       ...(epoch === undefined ? {} : { epoch }),
     });
-    const image = await store.images.put({ config, layers: result.files.layers.map(({ blob }) => blob), names: options.tags });
-    options.onEvent(imageEvent(image));
+    const { layers } = result.files;
+    const image = { config, layers, annotations: options.annotations, names: options.tags };
+    const delivered = await deliver(store, image, options.outputs, { ...site, fetcher: finder.fetcher, onEvent: options.onEvent });
+    options.onEvent(imageEvent(delivered, layers));
     const all = [...results.values()];
     return {
-      imageId: image.imageId,
-      manifestDigest: image.descriptor.digest,
-      names: image.names,
+      imageId: delivered.imageId,
+      manifestDigest: delivered.manifestDigest,
+      names: delivered.names,
       cachedSteps: all.reduce((sum, { cachedSteps }) => sum + cachedSteps, 0),
       totalSteps: all.reduce((sum, { created }) => sum + created.length, 0),
     };
   } finally {
     await host.close();
   }
+}
+
+/** Says each note once. */
+function notes(onEvent: EventSink): (message: string) => void {
+  const said = new Set<string>();
+  return (message) => {
+    if (!said.has(message)) onEvent({ type: "note", message });
+    said.add(message);
+  };
+}
+
+/** A registry knows images by their names only. */
+function refuseNameless({ outputs, tags }: ResolvedBuildOptions): void {
+  if (tags.length > 0 || !outputs.some(({ type }) => type === "registry")) return;
+  throw new TsbuildError("INVALID_REFERENCE", "pushing the image: it has no name that says where to", {
+    hint: "name it: -t HOST/REPOSITORY:TAG",
+  });
 }
 
 function planOptionsOf(options: ResolvedBuildOptions): PlanOptions {
@@ -138,29 +182,33 @@ function lazyContext(store: Store, root: string, { ignore }: DockerfileText): La
   };
 }
 
+/** All at once: each may need an answer from far away. */
 async function resolveImages(
-  store: Store,
+  finder: ImageFinder,
   uses: readonly ImageUse[],
   dockerfile: Dockerfile,
   { onEvent }: ResolvedBuildOptions,
 ): Promise<ReadonlyMap<string, PlannedImage>> {
-  const found = new Map<string, PlannedImage>();
-  for (const use of uses) {
-    const { image: name, platform, instruction } = use;
-    if (found.has(imageKey(use))) continue;
-    try {
-      const image = await openBase(store, name, platform);
-      const offered = normalizePlatform(image.config);
-      if (offered.architecture !== platform.architecture || offered.os !== platform.os) {
-        const message = `image "${name}" is for ${platformText(offered)}, and ${platformText(platform)} is wanted`;
-        onEvent({ type: "warning", message, range: instruction.range });
+  const distinct = new Map<string, ImageUse>();
+  for (const use of uses) if (!distinct.has(imageKey(use))) distinct.set(imageKey(use), use);
+  const found = await Promise.allSettled(
+    [...distinct].map(async ([key, { image: name, platform, instruction }]): Promise<[string, PlannedImage]> => {
+      try {
+        const image = await finder.find(name, platform);
+        const offered = normalizePlatform(image.config);
+        if (offered.architecture !== platform.architecture || offered.os !== platform.os) {
+          const message = `image "${name}" is for ${platformText(offered)}, and ${platformText(platform)} is wanted`;
+          onEvent({ type: "warning", message, range: instruction.range });
+        }
+        return [key, image];
+      } catch (error) {
+        throw located(error, dockerfile, instruction.range);
       }
-      found.set(imageKey(use), image);
-    } catch (error) {
-      throw located(error, dockerfile, instruction.range);
-    }
-  }
-  return found;
+    }),
+  );
+  const failed = found.find((result) => result.status === "rejected");
+  if (failed !== undefined) throw failed.reason;
+  return new Map(found.flatMap((result) => (result.status === "fulfilled" ? [result.value] : [])));
 }
 
 function warnUnusedArgs(plan: BuildPlan, dockerfile: Dockerfile, { buildArgs, onEvent }: ResolvedBuildOptions): void {
@@ -178,12 +226,13 @@ function isFiltered(stage: StageWork, filter: readonly string[]): boolean {
   return filter.some((name) => name.toLowerCase() === stage.name || name === String(stage.index));
 }
 
-function imageEvent(image: Image) {
+function imageEvent({ imageId, manifestDigest, names, pushed }: Delivered, layers: readonly LayerRef[]) {
   return {
     type: "image",
-    imageId: image.imageId,
-    manifestDigest: image.descriptor.digest,
-    names: image.names,
-    sizeBytes: image.layers.reduce((sum, { blob }) => sum + blob.size, 0),
+    imageId,
+    manifestDigest,
+    names,
+    pushed,
+    sizeBytes: layers.reduce((sum, { blob }) => sum + blob.size, 0),
   } as const;
 }

@@ -3,6 +3,7 @@ import type { Digest } from "../store/digest.ts";
 import type { Rootfs } from "../store/layer/rootfs.ts";
 import { nameSystemError } from "../store/name-system-error.ts";
 import { type LayerRef, openRootfs } from "../store/open-rootfs.ts";
+import type { LayerFetcher } from "../store/registry/layer-fetcher.ts";
 import { withStepLock } from "../store/step-lock.ts";
 import type { Store } from "../store/store.ts";
 import type { StepCache } from "./cache/records.ts";
@@ -33,6 +34,8 @@ export interface Execution {
   readonly plan: BuildPlan;
   readonly store: Store;
   readonly cache: StepCache;
+  /** Brings layers of base images into the store, which need not be there before a step looks at them. */
+  readonly fetch: LayerFetcher["fetch"];
   readonly context: () => Promise<ContextReader>;
   readonly run: RunSettings;
   readonly epoch?: number;
@@ -52,7 +55,7 @@ export async function execute(execution: Execution): Promise<ReadonlyMap<number,
   const stop = new AbortController();
   const signal = AbortSignal.any([execution.signal, stop.signal]);
   const limit = pLimit(execution.jobs);
-  const rootfs = rootfsCache(store);
+  const rootfs = rootfsCache(store, (layers) => execution.fetch(layers, { signal }));
   const results = new Map<number, Promise<StageResult>>();
   const running = new Map<Digest, Promise<StepOutcome>>();
 
@@ -192,14 +195,17 @@ function imageFiles(layers: readonly LayerRef[]): Files {
   return { layers, chain: baseChain(layers.map(({ diffId }) => diffId)) };
 }
 
-/** Stacks each list of layers once a build. */
-function rootfsCache(store: Store): (layers: readonly LayerRef[]) => Promise<Rootfs> {
+/** Fetches and stacks each list of layers once a build: whoever looks at files, or runs on them, comes by here first. */
+function rootfsCache(
+  store: Store,
+  fetch: (layers: readonly LayerRef[]) => Promise<void>,
+): (layers: readonly LayerRef[]) => Promise<Rootfs> {
   const stacks = new Map<string, Promise<Rootfs>>();
   return (layers) => {
     const name = layers.map(({ diffId }) => diffId).join(" ");
     const known = stacks.get(name);
     if (known !== undefined) return known;
-    const stack = openRootfs(store.layers, layers);
+    const stack = fetch(layers).then(() => openRootfs(store.layers, layers));
     stacks.set(name, stack);
     return stack;
   };

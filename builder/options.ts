@@ -1,9 +1,23 @@
 import type { ResourceLimits } from "../runtime-addon/index.ts";
+import type { RegistryOptions } from "../store/registry/registry.ts";
 import type { EventSink } from "./progress/event.ts";
 
-export type { ResourceLimits };
+export type { RegistryOptions, ResourceLimits };
 
 export type NetworkMode = "default" | "none" | "host";
+
+/**
+ * When a registry is asked for an image: where the store has none of that name (missing), each time, and the store's is taken only where it is the same (always) or where the
+ * registry does not answer (newer), or not at all. A name with a digest is looked for in the store first in any case.
+ */
+export type PullPolicy = "missing" | "always" | "newer" | "never";
+
+/** Where the image goes. */
+export type BuildOutput =
+  /** Into the store, whole, under its names. */
+  | { readonly type: "image" }
+  /** To the registries that its names name. What is not in the store goes from registry to registry. */
+  | { readonly type: "registry"; readonly compression?: "gzip" | "none"; readonly format?: "oci" | "docker" };
 
 /**
  * Everything a build depends on; all but the context and the store may be left out. Nothing below `build()` reads the environment, the command
@@ -48,6 +62,14 @@ export interface BuildOptions {
   readonly onEvent?: EventSink;
   /** Aborting ends the build. */
   readonly signal?: AbortSignal;
+  /** Of base images and COPY --from. Absent: "missing". */
+  readonly pull?: PullPolicy;
+  /** How registries are spoken to. Absent: as their defaults are, and as nobody in particular. */
+  readonly registry?: RegistryOptions;
+  /** Absent: the store alone. */
+  readonly outputs?: readonly BuildOutput[];
+  /** Of the image's manifest. Absent: none. */
+  readonly annotations?: Readonly<Record<string, string>>;
   /** Values of the predefined proxy variables (HTTP_PROXY, …): given to RUN, outside key and history. Absent: none. */
   readonly proxy?: Readonly<Record<string, string>>;
 }
@@ -63,6 +85,10 @@ type Defaulted =
   | "limits"
   | "hostCa"
   | "onEvent"
+  | "pull"
+  | "registry"
+  | "outputs"
+  | "annotations"
   | "proxy";
 
 /** BuildOptions with the defaults in place. */
@@ -81,6 +107,10 @@ export function resolveBuildOptions(options: BuildOptions): ResolvedBuildOptions
     limits: options.limits ?? {},
     hostCa: options.hostCa ?? false,
     onEvent: options.onEvent ?? (() => undefined),
+    pull: options.pull ?? "missing",
+    registry: options.registry ?? {},
+    outputs: options.outputs ?? [{ type: "image" }],
+    annotations: options.annotations ?? {},
     proxy: options.proxy ?? {},
   };
 }
@@ -88,6 +118,7 @@ export function resolveBuildOptions(options: BuildOptions): ResolvedBuildOptions
 export interface BuildResult {
   /** Digest of the image config. */
   readonly imageId: string;
+  /** As pushed, where it was pushed; else as it is in the store. */
   readonly manifestDigest: string;
   readonly names: readonly string[];
   /** How many of the steps that could be cached were. */

@@ -4,9 +4,11 @@ import { TsbuildError } from "../store/errors.ts";
 import { nameSystemError } from "../store/name-system-error.ts";
 import type { ContainerConfig } from "../store/oci.ts";
 import { openRootfs } from "../store/open-rootfs.ts";
-import { openStore } from "../store/store.ts";
+import { openStore, type Store } from "../store/store.ts";
+import { type FoundImage, imageFinder } from "./find-image.ts";
+import { lazyRegistry } from "./lazy-registry.ts";
 import { coveredBySandbox } from "./mount-target.ts";
-import { openBase } from "./open-base.ts";
+import { parsePlatform } from "./plan/platform.ts";
 import { defaultPath, splitVariable } from "./plan/stage-state.ts";
 import { type BindMount, type PortMapping, type ResolvedRunOptions, type RunOptions, resolveRunOptions } from "./run-options.ts";
 import { withContainer } from "./sandbox/container.ts";
@@ -26,7 +28,7 @@ export async function runContainer(given: RunOptions): Promise<number> {
   options.volumes.forEach(refuseCover);
   const store = await openStore(options.store);
   try {
-    const image = await openBase(store, options.image);
+    const image = await findWhole(store, options);
     const config = image.config.config ?? {};
     const { onNote } = options;
     // How the sandbox is made is for builds to say; here it would stand in the middle of the command's own output.
@@ -75,6 +77,17 @@ export async function runContainer(given: RunOptions): Promise<number> {
   } finally {
     await store.close();
   }
+}
+
+/** The image with all its layers in the store, from a registry where the options allow it. */
+async function findWhole(store: Store, options: ResolvedRunOptions): Promise<FoundImage> {
+  const { pull, onTransfer: onEvent, onNote } = options;
+  const signal = options.signal ?? new AbortController().signal;
+  await using registries = lazyRegistry(options.registry);
+  const finder = imageFinder(store, { pull, take: "whole", registry: registries.open, onEvent, onNote, signal });
+  const image = await finder.find(options.image, options.platform === undefined ? undefined : parsePlatform(options.platform));
+  await finder.fetcher.fetch(image.layers, { signal });
+  return image;
 }
 
 /** A sandbox without its own /proc or /dev is none. */

@@ -1,4 +1,5 @@
-import type { NetworkMode, ResourceLimits } from "./options.ts";
+import type { TransferSink } from "../store/registry/transfer-event.ts";
+import type { NetworkMode, PullPolicy, RegistryOptions, ResourceLimits } from "./options.ts";
 
 /** A port of the host that leads to one of the container. */
 export interface PortMapping {
@@ -51,6 +52,14 @@ export interface RunOptions {
   readonly limits?: ResourceLimits;
   /** Bytes of /dev/shm; absent: 64 MiB. */
   readonly shmSizeBytes?: number;
+  /** When a registry is asked for the image. Absent: "missing". */
+  readonly pull?: PullPolicy;
+  /** Which platform of an image for several. Absent: this machine's. */
+  readonly platform?: string;
+  /** How registries are spoken to. Absent: as their defaults are, and as nobody in particular. */
+  readonly registry?: RegistryOptions;
+  /** Hears what comes from a registry. Absent: nobody does. */
+  readonly onTransfer?: TransferSink;
   /** The container sees the host's bundle of CA certificates. Absent: false. */
   readonly hostCa?: boolean;
   /**
@@ -66,7 +75,21 @@ export interface RunOptions {
   readonly onStarted?: (deliver: (signal: NodeJS.Signals) => void) => void;
 }
 
-type Defaulted = "command" | "env" | "interactive" | "tty" | "network" | "ports" | "addHosts" | "volumes" | "limits" | "hostCa" | "onNote";
+type Defaulted =
+  | "command"
+  | "env"
+  | "interactive"
+  | "tty"
+  | "network"
+  | "ports"
+  | "addHosts"
+  | "volumes"
+  | "limits"
+  | "hostCa"
+  | "pull"
+  | "registry"
+  | "onTransfer"
+  | "onNote";
 
 /** RunOptions with the defaults in place. */
 export type ResolvedRunOptions = RunOptions & Required<Pick<RunOptions, Defaulted>>;
@@ -84,6 +107,9 @@ export function resolveRunOptions(options: RunOptions): ResolvedRunOptions {
     volumes: options.volumes ?? [],
     limits: options.limits ?? {},
     hostCa: options.hostCa ?? false,
+    pull: options.pull ?? "missing",
+    registry: options.registry ?? {},
+    onTransfer: options.onTransfer ?? (() => undefined),
     onNote: options.onNote ?? (() => undefined),
   };
 }

@@ -1,7 +1,9 @@
 import { mkdir, rename } from "node:fs/promises";
+import { availableParallelism } from "node:os";
 import { join } from "node:path";
 import { type Attributes, bytesOf, removePaths, removeTree, setAttributes, textOf } from "../runtime-addon/index.ts";
 import { type Digest, digestOf } from "./digest.ts";
+import { inParallel } from "./in-parallel.ts";
 import { applyLayer, dependsOnLower } from "./layer/apply.ts";
 import { diffUpper } from "./layer/diff.ts";
 import { writeLayer } from "./layer/tar-write.ts";
@@ -56,6 +58,14 @@ export interface DirectoryWork {
   remove(request: { readonly path: string }): Promise<void>;
 }
 
+interface Unpacked {
+  readonly directory: string;
+  readonly omitted: readonly string[];
+}
+
+/** The extractor has threads of its own; beyond this the disk is what they wait for. */
+const layersAtOnce = Math.min(4, availableParallelism());
+
 /** The clock of file systems lags behind the system's by up to a tick. */
 const clockLagMs = 50;
 const rootDefaults: Attributes = { mode: 0o755, uid: 0, gid: 0, mtime: 0, mtimeNsec: 0 };
@@ -66,30 +76,31 @@ export function localDirectoryWork(store: Store): DirectoryWork {
   /** What pack() wrote and adopt() has not taken yet, by build directory. */
   const packed = new Map<string, Tree>();
 
-  async function unpackOne(diffId: Digest, below: readonly Digest[], owners: OwnerMode, omitted: string[]): Promise<string> {
+  async function unpackOne(diffId: Digest, below: readonly Digest[], owners: OwnerMode): Promise<Unpacked> {
     // Layers of ours never depend on lower ones; the tree that could tell is read only where there is no directory without it.
-    if (layers.hasDirectory(diffId, owners)) return layers.directory(diffId, owners);
+    if (layers.hasDirectory(diffId, owners)) return { directory: layers.directory(diffId, owners), omitted: [] };
     const tree = await keptTree(layers, diffId);
     const on = dependsOnLower(tree) ? digestOf(below.join(" ")) : undefined;
-    if (layers.hasDirectory(diffId, owners, on)) return layers.directory(diffId, owners, on);
+    if (layers.hasDirectory(diffId, owners, on)) return { directory: layers.directory(diffId, owners, on), omitted: [] };
     const scratch = await store.temp("unpack");
     const target = join(scratch, "dir");
     const applied = await applyLayer(tree, await layers.plainTar(diffId), target, { owners, lower: await stackLayers(layers, below) });
-    omitted.push(...applied.omitted.map((path) => `/${textOf(path)}`));
-    const adopted = await layers.adoptDirectory(diffId, target, owners, on);
+    const directory = await layers.adoptDirectory(diffId, target, owners, on);
     await removeTree(scratch);
-    return adopted;
+    return { directory, omitted: applied.omitted.map((path) => `/${textOf(path)}`) };
   }
 
   return {
     async unpack({ diffIds, owners }) {
-      const omitted: string[] = [];
-      const paths = new Map<Digest, string>();
       // Of a layer that is there twice only the topmost is mounted, on all that lies below it.
-      for (const [i, diffId] of diffIds.entries()) {
-        if (diffIds.lastIndexOf(diffId) === i) paths.set(diffId, await unpackOne(diffId, diffIds.slice(0, i), owners, omitted));
-      }
-      return { directories: diffIds.map((diffId) => paths.get(diffId) as string), omitted };
+      const topmost = diffIds.flatMap((diffId, i) => (diffIds.lastIndexOf(diffId) === i ? { diffId, below: diffIds.slice(0, i) } : []));
+      // Each takes from lower layers what their trees say, and never waits for their directories.
+      const unpacked = await inParallel(topmost, layersAtOnce, ({ diffId, below }) => unpackOne(diffId, below, owners));
+      const directories = new Map(topmost.map(({ diffId }, i) => [diffId, unpacked[i]?.directory]));
+      return {
+        directories: diffIds.map((diffId) => directories.get(diffId) as string),
+        omitted: unpacked.flatMap(({ omitted }) => omitted),
+      };
     },
 
     async prepare({ directory, parents, owners }) {

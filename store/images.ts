@@ -2,23 +2,17 @@ import type { BlobStore } from "./blobs.ts";
 import { canonicalJson } from "./canonical-json.ts";
 import { type Digest, digestOf } from "./digest.ts";
 import { ImageNotFoundError, NotFoundError, TsbuildError } from "./errors.ts";
-import { findByHex, findByName, type ImageQuery, parseImageQuery, queryText } from "./image-lookup.ts";
-import { nameManifest, parseNewName, referenceOf, shownName, withoutName } from "./image-names.ts";
+import { findByHex, findByName, type ImageQuery, parseImageQuery, queryName, queryText } from "./image-lookup.ts";
+import { nameManifest, parseNewName, shownName, withoutName } from "./image-names.ts";
 import { readStoreIndex, storeIndexWouldChange, updateStoreIndex } from "./layout.ts";
+import { digestNamesOf, namesOf, parseListedName, removeName } from "./listed-names.ts";
 import { withLock } from "./lock.ts";
 import { type Descriptor, type HistoryEntry, type ImageConfig, type Manifest, mediaTypes, type Platform } from "./oci.ts";
-import {
-  isConfigType,
-  isIndexType,
-  isManifestType,
-  maxConfigBytes,
-  maxManifestBytes,
-  parseConfig,
-  parseIndex,
-  parseManifest,
-} from "./oci-parse.ts";
-import { bestForPlatform, machinePlatform, platformText } from "./platform.ts";
-import { fullName } from "./reference.ts";
+import { isConfigType, isIndexType, maxConfigBytes, maxManifestBytes, parseConfig, parseIndex, parseManifest } from "./oci-parse.ts";
+import { machinePlatform, platformOf, platformText } from "./platform.ts";
+import { chooseOffer, offersOf, offersText } from "./platform-offers.ts";
+import type { Reference } from "./reference.ts";
+import { forgetName } from "./remembered-names.ts";
 import { storePaths } from "./store-paths.ts";
 
 /** One layer of an image, as manifest, config and history together tell of it; bottom first in lists. */
@@ -31,7 +25,7 @@ export interface ImageLayer {
 
 /** An image of the store, read and checked: raw bytes are the identity and are never written anew. */
 export interface Image {
-  /** As people write them: "app", "app:v1". */
+  /** As people write them: "app", "app:v1". Digests by which it was pulled are not among them. */
   readonly names: readonly string[];
   /** Of the manifest. */
   readonly descriptor: Descriptor;
@@ -48,6 +42,8 @@ export interface Image {
 
 export interface ImageSummary {
   readonly names: readonly string[];
+  /** "app@sha256:…": where it was pulled by its digest. */
+  readonly digestNames: readonly string[];
   readonly imageId: Digest | undefined;
   readonly manifestDigest: Digest;
   /** RFC 3339, where the image says it. */
@@ -70,12 +66,21 @@ export interface NewImage {
   readonly annotations?: Readonly<Record<string, string>>;
 }
 
+/** An index as it came. */
+export interface RawIndex {
+  readonly mediaType: string;
+  readonly bytes: Buffer;
+}
+
 /** An image made elsewhere. */
 export interface RawImage {
   readonly manifestType: string;
   readonly rawManifest: Buffer;
   readonly rawConfig: Buffer;
+  /** A name may end in the digest of what is listed: then the image has no tag by it, but is found under the whole name. */
   readonly names: readonly string[];
+  /** Where the image is one of several platforms: the index that is listed for it, and those inside it on the way to the manifest. */
+  readonly indexes?: readonly RawIndex[];
 }
 
 /** Images are entries of index.json. Names are read as Docker reads them; a name belongs to one image at a time. */
@@ -84,8 +89,9 @@ export interface ImageStore {
   list(): Promise<readonly ImageSummary[]>;
   /**
    * By name, name@digest, digest, image id, or ≥ 4 of its hex digits; undefined when there is none. Of an index of several platforms, the
-   * image of `platform` (absent: this machine's), else PLATFORM_NOT_FOUND; an image listed alone is taken whatever it is for. Throws
-   * INVALID_REFERENCE, AMBIGUOUS_IMAGE, and what reading a damaged image throws.
+   * image of `platform`: PLATFORM_NOT_FOUND when the index does not list it, undefined when it was not fetched. Absent: this machine's, else one
+   * that is there. An image listed alone is taken whatever it is for. Throws INVALID_REFERENCE, AMBIGUOUS_IMAGE, and what reading a damaged image
+   * throws.
    */
   resolve(text: string, platform?: Platform): Promise<Image | undefined>;
   /** The same, or ImageNotFoundError. */
@@ -108,43 +114,43 @@ export interface ImageStore {
 export function imageStore(root: string, blobs: BlobStore, tempFile: () => Promise<string>): ImageStore {
   const update = (change: (manifests: readonly Descriptor[]) => readonly Descriptor[]) => updateStoreIndex(root, tempFile, change);
   const manifests = () => readStoreIndex(root).manifests;
+  /** Before a name is given: what a registry said of it must not come back when the next step fails. */
+  const forget = (names: readonly Reference[]) => {
+    for (const name of names) forgetName(root, name);
+  };
 
-  /** Of an index, the entry of the platform. */
-  const manifestFor = async (entry: Descriptor, wanted = machinePlatform()): Promise<Descriptor> => {
+  /** Of an index, the entry of the platform. Undefined when it is not here: an index lists platforms that may never have been fetched. */
+  const manifestFor = async (entry: Descriptor, wanted?: Platform): Promise<Descriptor | undefined> => {
     if (!isIndexType(entry.mediaType)) return entry;
-    const index = parseIndex(await blobs.readBytes(entry, maxManifestBytes), entry.digest);
-    const found = bestForPlatform(index.manifests, wanted);
-    if (found !== undefined && isManifestType(found.mediaType)) return found;
-    const offered = index.manifests.map(({ platform }) => (platform === undefined ? "unnamed" : platformText(platform)));
+    const offers = await offersOf(entry, async (index) =>
+      index === entry || (await blobs.has(index)) ? parseIndex(await blobs.readBytes(index, maxManifestBytes), index.digest) : undefined,
+    );
+    const best = chooseOffer(offers, wanted ?? machinePlatform());
+    if (best !== undefined && (await blobs.has(best))) return best;
+    if (wanted === undefined) for (const offer of offers) if (await blobs.has(offer)) return offer;
+    if (best !== undefined) return undefined;
     throw new TsbuildError(
       "PLATFORM_NOT_FOUND",
-      `opening image ${shownName(entry) ?? entry.digest}: it has ${offered.join(", ") || "no platforms"}, not ${platformText(wanted)}`,
+      `opening image ${shownName(entry) ?? entry.digest}: it has ${offersText(offers)}, not ${platformText(wanted ?? machinePlatform())}`,
     );
   };
 
-  const read = async (entry: Descriptor, names: readonly string[], platform?: Platform): Promise<Image> => {
+  const read = async (entry: Descriptor, names: readonly string[], platform?: Platform): Promise<Image | undefined> => {
     const descriptor = await manifestFor(entry, platform);
+    if (descriptor === undefined) return undefined;
     const rawManifest = await blobs.readBytes(descriptor, maxManifestBytes);
     const manifest = parseManifest(rawManifest, descriptor.digest);
-    if (!isConfigType(manifest.config.mediaType)) {
-      throw new TsbuildError(
-        "NOT_AN_IMAGE",
-        `opening ${names[0] ?? descriptor.digest}: it is an artifact of type ${manifest.config.mediaType}, no image`,
-      );
-    }
+    checkIsImage(manifest, `opening ${names[0] ?? descriptor.digest}`);
     const rawConfig = await blobs.readBytes(manifest.config, maxConfigBytes);
     return { ...imageOf(descriptor, rawManifest, rawConfig), names, listed: withoutName(entry) };
   };
 
-  const namesOf = (entries: readonly Descriptor[], digest: Digest) =>
-    entries.filter((entry) => entry.digest === digest).flatMap((entry) => shownName(entry) ?? []);
-
-  const find = async (query: ImageQuery, platform: Platform | undefined): Promise<Image | undefined> => {
+  const find = async (query: ImageQuery): Promise<{ entry: Descriptor; names: readonly string[] } | undefined> => {
     const entries = manifests();
     const named = query.by === "name" ? findByName(entries, query.reference) : undefined;
     const hex = query.by === "hex" ? query.hex : query.orHex;
     const entry = named ?? (hex === undefined ? undefined : findByHex(await identified(entries), hex));
-    return entry === undefined ? undefined : read(entry, namesOf(entries, entry.digest), platform);
+    return entry === undefined ? undefined : { entry, names: namesOf(entries, entry.digest) };
   };
 
   const identified = async (entries: readonly Descriptor[]) =>
@@ -154,6 +160,7 @@ export function imageStore(root: string, blobs: BlobStore, tempFile: () => Promi
   const imageIdOf = async (entry: Descriptor): Promise<Digest | undefined> => {
     try {
       const descriptor = await manifestFor(entry);
+      if (descriptor === undefined) return undefined;
       return parseManifest(await blobs.readBytes(descriptor, maxManifestBytes), descriptor.digest).config.digest;
     } catch (error) {
       if (error instanceof TsbuildError) return undefined;
@@ -161,17 +168,21 @@ export function imageStore(root: string, blobs: BlobStore, tempFile: () => Promi
     }
   };
 
-  const summary = async (entry: Descriptor, names: readonly string[]): Promise<ImageSummary | undefined> => {
+  const summary = async (entry: Descriptor, entries: readonly Descriptor[]): Promise<ImageSummary | undefined> => {
+    const names = namesOf(entries, entry.digest);
+    const digestNames = digestNamesOf(entries, entry.digest);
     try {
-      const { imageId, descriptor, manifest, config } = await read(entry, names);
+      const found = await read(entry, names);
+      if (found === undefined) throw new NotFoundError(`opening image ${names[0] ?? entry.digest}: none of its platforms is in the store`);
+      const { imageId, descriptor, manifest, config } = found;
       const sizes = new Map([manifest.config, ...manifest.layers].map(({ digest, size }) => [digest, size]));
-      const { os, architecture, variant } = config;
       return {
         names,
+        digestNames,
         imageId,
         manifestDigest: descriptor.digest,
         created: config.created,
-        platform: { os, architecture, ...(variant !== undefined && { variant }) },
+        platform: platformOf(config),
         sizeBytes: [...sizes.values()].reduce((sum, size) => sum + size, 0),
       };
     } catch (error) {
@@ -179,6 +190,7 @@ export function imageStore(root: string, blobs: BlobStore, tempFile: () => Promi
       if (error.code === "NOT_AN_IMAGE") return undefined;
       return {
         names,
+        digestNames,
         imageId: undefined,
         manifestDigest: entry.digest,
         created: undefined,
@@ -189,40 +201,55 @@ export function imageStore(root: string, blobs: BlobStore, tempFile: () => Promi
     }
   };
 
-  const putRaw = async ({ manifestType, rawManifest, rawConfig, names }: RawImage): Promise<Image> => {
-    const references = names.map(parseNewName);
-    const descriptor = { mediaType: manifestType, digest: digestOf(rawManifest), size: rawManifest.length };
+  const putRaw = async ({ manifestType, rawManifest, rawConfig, names, indexes = [] }: RawImage): Promise<Image> => {
+    const descriptor = descriptorOf(manifestType, rawManifest);
     const image = imageOf(descriptor, rawManifest, rawConfig);
-    const { os, architecture, variant } = image.config;
-    const listed = { ...descriptor, platform: { os, architecture, ...(variant !== undefined && { variant }) } };
+    const [index] = indexes;
+    const listed = index === undefined ? { ...descriptor, platform: platformOf(image.config) } : descriptorOf(index.mediaType, index.bytes);
+    const references = names.map((name) => parseListedName(name, listed.digest));
     const name = (entries: readonly Descriptor[]) => nameManifest(entries, listed, references);
     const write = async () => {
       for (const layer of image.manifest.layers) {
         if (!(await blobs.has(layer)))
           throw new NotFoundError(`storing image ${image.imageId}: its layer ${layer.digest} is not in the store ${root}`);
       }
-      await Promise.all([blobs.putBytes(image.manifest.config.mediaType, rawConfig), blobs.putBytes(manifestType, rawManifest)]);
+      const putConfig = blobs.putBytes(image.manifest.config.mediaType, rawConfig);
+      // An index may be listed already, for another platform: there this one is as soon as its manifest is.
+      if (index !== undefined) await putConfig;
+      await Promise.all([putConfig, blobs.putBytes(manifestType, rawManifest)]);
+      for (const { mediaType, bytes } of indexes) await blobs.putBytes(mediaType, bytes);
+      forget(references);
       await update(name);
     };
     // Shared, so that no collector runs between the look at the blobs and the entry that keeps them; where that entry is there already,
-    // nothing can be collected.
-    if (storeIndexWouldChange(root, name)) await withLock(storePaths.lock(root), "shared", write);
+    // nothing can be collected, but of a platform that is new in a listed index.
+    if (index !== undefined || storeIndexWouldChange(root, name)) await withLock(storePaths.lock(root), "shared", write);
     else await write();
-    return { ...image, names: namesOf(manifests(), descriptor.digest), listed };
+    return { ...image, names: namesOf(manifests(), listed.digest), listed };
   };
 
   return {
     async list() {
       const entries = manifests();
       const distinct = new Map(entries.map((entry) => [entry.digest, entry]));
-      const summaries = await Promise.all([...distinct.values()].map((entry) => summary(entry, namesOf(entries, entry.digest))));
+      const summaries = await Promise.all([...distinct.values()].map((entry) => summary(entry, entries)));
       return summaries.filter((found) => found !== undefined);
     },
-    resolve: (text, platform) => find(parseImageQuery(text), platform),
+    async resolve(text, platform) {
+      const found = await find(parseImageQuery(text));
+      return found === undefined ? undefined : read(found.entry, found.names, platform);
+    },
     async open(text, platform) {
       const query = parseImageQuery(text);
-      const image = await find(query, platform);
+      const found = await find(query);
+      const image = found === undefined ? undefined : await read(found.entry, found.names, platform);
       if (image !== undefined) return image;
+      if (found !== undefined) {
+        const wanted = platformText(platform ?? machinePlatform());
+        throw new ImageNotFoundError(`looking for image "${text}": it is in the store ${root}, but not for ${wanted}`, {
+          hint: `tsbuild pull --platform ${wanted} ${queryName(query)}`,
+        });
+      }
       throw new ImageNotFoundError(`looking for image "${text}": no image ${queryText(query)} in the store ${root}`, {
         hint: "tsbuild images lists what is there",
       });
@@ -241,16 +268,15 @@ export function imageStore(root: string, blobs: BlobStore, tempFile: () => Promi
     putRaw,
     async tag({ listed }, name) {
       const reference = parseNewName(name);
+      forget([reference]);
       await update((entries) => nameManifest(entries, listed, [reference]));
     },
     async untag(name) {
-      const wanted = fullName(parseNewName(name));
+      const reference = parseNewName(name);
+      forget([reference]);
       let found = false;
       await update((entries) => {
-        const kept = entries.filter((entry) => {
-          const reference = referenceOf(entry);
-          return reference === undefined || fullName(reference) !== wanted;
-        });
+        const kept = removeName(entries, reference);
         found = kept.length < entries.length;
         return kept;
       });
@@ -262,8 +288,18 @@ export function imageStore(root: string, blobs: BlobStore, tempFile: () => Promi
   };
 }
 
+function descriptorOf(mediaType: string, bytes: Buffer): Descriptor {
+  return { mediaType, digest: digestOf(bytes), size: bytes.length };
+}
+
+/** Throws NOT_AN_IMAGE for charts, signatures and other artifacts. `doing` begins the message. */
+export function checkIsImage({ config }: Manifest, doing: string): void {
+  if (isConfigType(config.mediaType)) return;
+  throw new TsbuildError("NOT_AN_IMAGE", `${doing}: it is an artifact of type ${config.mediaType}, no image`);
+}
+
 /** Pairs manifest, config and history. Throws INVALID_DOCUMENT when they do not fit each other. */
-function imageOf(descriptor: Descriptor, rawManifest: Buffer, rawConfig: Buffer): Omit<Image, "names" | "listed"> {
+export function imageOf(descriptor: Descriptor, rawManifest: Buffer, rawConfig: Buffer): Omit<Image, "names" | "listed"> {
   const manifest = parseManifest(rawManifest, descriptor.digest);
   const imageId = manifest.config.digest;
   const config = parseConfig(rawConfig, imageId);

@@ -17,6 +17,7 @@ export function parseIndex(bytes: Uint8Array, where: string): Index {
   const fail = failing("index", where);
   const json = parseObject(bytes, fail);
   if (json.schemaVersion !== 2) throw fail(`schemaVersion is ${JSON.stringify(json.schemaVersion)}, not 2`);
+  checkIsOneThing(json, ["config", "layers", "fsLayers"], fail);
   if (!Array.isArray(json.manifests)) throw fail("it has no manifests");
   json.manifests.forEach((descriptor, i) => {
     checkDescriptor(descriptor, `manifests[${i}]`, fail);
@@ -29,9 +30,10 @@ export function parseManifest(bytes: Uint8Array, where: string): Manifest {
   const fail = failing("manifest", where);
   const json = parseObject(bytes, fail);
   if (json.schemaVersion !== 2) throw fail(`schemaVersion is ${JSON.stringify(json.schemaVersion)}, not 2`);
-  // A document that is an index to one reader and a manifest to another names two different images (CVE-2021-41190).
-  if (json.manifests !== undefined || json.fsLayers !== undefined) throw fail("it is a manifest and something else at once");
+  checkIsOneThing(json, ["manifests", "fsLayers"], fail);
   checkDescriptor(json.config, "config", fail);
+  if (json.subject !== undefined && json.subject !== null) checkDescriptor(json.subject, "subject", fail);
+  checkOptionalText(json, "artifactType", fail);
   if (!Array.isArray(json.layers)) throw fail("it has no layers");
   json.layers.forEach((descriptor, i) => {
     checkDescriptor(descriptor, `layers[${i}]`, fail);
@@ -44,7 +46,8 @@ export function parseConfig(bytes: Uint8Array, where: string): ImageConfig {
   const fail = failing("image config", where);
   const json = parseObject(bytes, fail);
   for (const key of ["os", "architecture"]) if (typeof json[key] !== "string") throw fail(`${key} is missing`);
-  for (const key of ["variant", "created", "author"]) checkOptionalText(json, key, fail);
+  for (const key of ["variant", "os.version", "created", "author"]) checkOptionalText(json, key, fail);
+  checkOptionalTexts(json, "os.features", fail);
   if (!isObject(json.rootfs) || !Array.isArray(json.rootfs.diff_ids ?? [])) throw fail("rootfs.diff_ids is missing");
   const diffIds = (json.rootfs.diff_ids ?? []) as readonly unknown[];
   diffIds.forEach((digest, i) => {
@@ -64,6 +67,11 @@ export function parseConfig(bytes: Uint8Array, where: string): ImageConfig {
   } as unknown as ImageConfig;
 }
 
+/** A document that is an index to one reader and a manifest to another names two different images (CVE-2021-41190). */
+function checkIsOneThing(json: Json, others: readonly string[], fail: Fail): void {
+  if (others.some((key) => json[key] !== undefined)) throw fail("it is a manifest and something else at once");
+}
+
 const lists = ["Env", "Cmd", "Entrypoint", "Shell", "OnBuild"];
 const texts = ["User", "WorkingDir", "StopSignal"];
 const maps = ["ExposedPorts", "Volumes", "Labels", "Healthcheck"];
@@ -73,7 +81,7 @@ function checkContainerConfig(config: unknown, fail: Fail): void {
   for (const key of lists) {
     const value = config[key];
     if (value === undefined || value === null) continue;
-    if (!Array.isArray(value) || !value.every((item) => typeof item === "string")) throw fail(`config.${key} is no list of strings`);
+    if (!isTexts(value)) throw fail(`config.${key} is no list of strings`);
   }
   for (const key of texts) checkOptionalText(config, key, fail);
   for (const key of maps) {
@@ -101,8 +109,11 @@ function checkDescriptor(value: unknown, name: string, fail: Fail): asserts valu
   if (platform !== undefined) {
     if (!isObject(platform) || typeof platform.os !== "string" || typeof platform.architecture !== "string")
       throw fail(`${name}.platform is incomplete`);
-    checkOptionalText(platform, "variant", fail);
+    for (const key of ["variant", "os.version"]) checkOptionalText(platform, key, fail);
+    checkOptionalTexts(platform, "os.features", fail);
   }
+  checkOptionalText(value, "artifactType", fail);
+  checkOptionalTexts(value, "urls", fail);
   if (annotations !== undefined && !(isObject(annotations) && Object.values(annotations).every((text) => typeof text === "string"))) {
     throw fail(`${name}.annotations is no object of strings`);
   }
@@ -121,6 +132,11 @@ export function isConfigType(mediaType: string): boolean {
   return mediaType === mediaTypes.config || mediaType === mediaTypes.dockerConfig;
 }
 
+/** Whether this is the type of a file system layer: a tar, compressed or not. In-toto statements, encrypted layers and the like are none. */
+export function isLayerType(mediaType: string): boolean {
+  return /[./-]tar(?:[.+](?:gzip|zstd))?$/.test(mediaType);
+}
+
 type Fail = (why: string) => TsbuildError;
 
 function failing(kind: DocumentKind, where: string): Fail {
@@ -130,6 +146,15 @@ function failing(kind: DocumentKind, where: string): Fail {
 function checkOptionalText(json: Json, key: string, fail: Fail): void {
   const value = json[key];
   if (value !== undefined && value !== null && typeof value !== "string") throw fail(`${key} is no string`);
+}
+
+function checkOptionalTexts(json: Json, key: string, fail: Fail): void {
+  const value = json[key];
+  if (value !== undefined && value !== null && !isTexts(value)) throw fail(`${key} is no list of strings`);
+}
+
+function isTexts(value: unknown): boolean {
+  return Array.isArray(value) && value.every((item) => typeof item === "string");
 }
 
 function isObject(value: unknown): value is Json {

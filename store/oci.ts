@@ -19,6 +19,10 @@ export interface Platform {
   readonly os: string;
   readonly architecture: string;
   readonly variant?: string;
+  /** Of Windows: "10.0.20348.2159". */
+  readonly "os.version"?: string;
+  /** What the system must have besides: "win32k". */
+  readonly "os.features"?: readonly string[];
 }
 
 /** Names content: what it is, how long, and its hash. Content is passed around by descriptor, not by digest. */
@@ -28,6 +32,10 @@ export interface Descriptor {
   readonly size: number;
   readonly platform?: Platform;
   readonly annotations?: Readonly<Record<string, string>>;
+  /** Where else the content can be had: of layers that may not be given on. */
+  readonly urls?: readonly string[];
+  /** Of a manifest that is no image: what it is. */
+  readonly artifactType?: string;
 }
 
 export interface Manifest {
@@ -35,6 +43,9 @@ export interface Manifest {
   readonly mediaType: string;
   readonly config: Descriptor;
   readonly layers: readonly Descriptor[];
+  readonly artifactType?: string;
+  /** The manifest that this one is about. */
+  readonly subject?: Descriptor;
   readonly annotations?: Readonly<Record<string, string>>;
 }
 

@@ -22,8 +22,14 @@ const RULES: Rules = {
     { folder: "runtime-addon/", mayImport: ["runtime-addon/"] },
   ],
   doors: {
-    "node:child_process": ["runtime-addon/sandbox.ts", "runtime-addon/user-namespace.ts", "runtime-addon/probe.ts", "store/tool-filter.ts"],
-    "node:zlib": ["store/compression.ts", "store/gzip-small.ts", "store/zstd.ts"],
+    "node:child_process": [
+      "runtime-addon/sandbox.ts",
+      "runtime-addon/user-namespace.ts",
+      "runtime-addon/probe.ts",
+      "store/registry/credential-helper.ts",
+      "store/tool-filter.ts",
+    ],
+    "node:zlib": ["store/compression.ts", "store/gzip-blocks.ts", "store/gzip-small.ts", "store/zstd.ts"],
     "node:worker_threads": [],
     "node:cluster": [],
     "node:vm": [],

@@ -12,6 +12,8 @@ import { command } from "./command.ts";
 import type { FlagValues } from "./flags.ts";
 import { foreignBuildFlags } from "./foreign-flags.ts";
 import { limitFlags, readLimits } from "./limits.ts";
+import { readOutputs } from "./outputs.ts";
+import { pullFlag, pullPolicy, registryFlags, registryOptions } from "./registry-flags.ts";
 import { storeFlags, storeRootOf } from "./store-flag.ts";
 import { UsageError } from "./usage-error.ts";
 import { readEpoch, readHost, readInteger, readPairs, readPlatform, readSize, readTag } from "./values.ts";
@@ -26,11 +28,18 @@ const flags = {
   "no-cache": { help: "Run all steps again" },
   "no-cache-filter": { value: "STAGES", many: true, help: "Run the steps of these stages again, separated by commas" },
   pull: {
-    value: "WHEN",
-    choices: ["missing", "never", "always", "newer", "true", "false"],
-    implied: "always",
-    help: "When to ask a registry for base images; only missing and never are possible, as there are no registries yet",
+    ...pullFlag,
+    help: "When to ask a registry for base images and COPY --from; alone: always (missing)",
   },
+  output: {
+    short: "o",
+    value: "TYPE",
+    many: true,
+    help: "Where the image goes: type=image (the store), type=registry, type=image,push=true (type=image)",
+  },
+  push: { help: "The same as --output=type=registry" },
+  load: { help: "The same as --output=type=image" },
+  annotation: { value: "KEY=VALUE", many: true, help: "Annotation of the image's manifest" },
   network: { value: "MODE", choices: ["default", "none", "host"], help: "Network of RUN steps" },
   "add-host": { value: "NAME:ADDRESS", many: true, help: "Another line of /etc/hosts in RUN steps" },
   "shm-size": { value: "SIZE", help: "Size of /dev/shm in RUN steps (64m)" },
@@ -46,6 +55,7 @@ const flags = {
   jobs: { value: "N", help: "How many steps at once (the number of processors)" },
   quiet: { short: "q", help: "Print the image id only" },
   progress: { value: "MODE", choices: progressModes, help: "How to show the build (auto)" },
+  ...registryFlags,
   ...storeFlags,
 } as const;
 
@@ -65,14 +75,17 @@ export const build = command(
       "tsbuild -t app .",
       "tsbuild -t app:v1 -f docker/Dockerfile --build-arg VERSION=1 --target server .",
       "tsbuild -t app - < Dockerfile",
+      "tsbuild -t registry.example/team/app:v1 --push .",
     ],
   },
   { min: 1, max: 1 },
   async ({ flags, operands: [context = ""], argv }, io) => {
-    refusePull(flags.pull);
+    const { outputs, names } = readOutputs(flags);
+    const tags = [...(flags.tag ?? []), ...names];
+    const annotations = readAnnotations(flags.annotation ?? []);
     const epoch = epochOf(flags, io);
     const limits = readLimits(flags, flags.resource);
-    for (const name of flags.tag ?? []) readTag(name);
+    for (const name of tags) readTag(name);
     for (const flag of ["iidfile", "metadata-file"] as const) refuseUnwritable(`--${flag}`, flags[flag]);
     await using inputs = await readInputs(context, flags.file, argv, io);
     const settings = await loadSettings({ env: io.env, context: inputs.context });
@@ -84,7 +97,11 @@ export const build = command(
       const result = await builder.build({
         context: inputs.context,
         ...(inputs.dockerfile === undefined ? {} : { dockerfile: inputs.dockerfile }),
-        tags: flags.tag ?? [],
+        tags,
+        outputs,
+        annotations,
+        pull: pullPolicy(flags.pull),
+        registry: await registryOptions(flags, io, settings),
         ...(flags.target === undefined ? {} : { target: flags.target }),
         buildArgs: buildArgsOf(flags, io, epoch),
         labels: readPairs("--label", flags.label ?? [], () => ""),
@@ -113,11 +130,19 @@ export const build = command(
   },
 );
 
-function refusePull(when: BuildFlags["pull"]): void {
-  if (when === undefined || when === "missing" || when === "never" || when === "false") return;
-  throw new UsageError("UNSUPPORTED_FLAG", `reading --pull: "${when}" is not supported: images cannot be pulled from registries`, {
-    hint: "import the base image: tsbuild import ROOTFS.tar NAME",
-  });
+const annotationLevel = /^((?:index|manifest)(?:-descriptor)?(?:,(?:index|manifest)(?:-descriptor)?)*)(?:\[[^\]]*\])?:/;
+
+/** Levels as buildx writes them: "manifest:key=value", "index[linux/amd64]:key=value". Only the manifest's own annotations can be set. */
+function readAnnotations(words: readonly string[]): Record<string, string> {
+  for (const word of words) {
+    const level = annotationLevel.exec(word)?.[1];
+    if (level === undefined || level === "manifest") continue;
+    throw new UsageError("UNSUPPORTED_VALUE", `reading --annotation: "${word}": annotations at the level ${level} are not supported`, {
+      hint: "leave the level out: the manifest is annotated",
+    });
+  }
+  const plain = words.map((word) => word.replace(annotationLevel, ""));
+  return readPairs("--annotation", plain, () => "");
 }
 
 /** The flag, else the build argument, else the environment. */

@@ -10,7 +10,11 @@ export interface Output {
 
 /** What a command may touch of the process: tests bring their own. */
 export interface CliIo {
-  readonly stdin: AsyncIterable<Uint8Array> & { readonly isTTY?: boolean };
+  readonly stdin: AsyncIterable<Uint8Array> & {
+    readonly isTTY?: boolean;
+    /** Of a terminal: keys arrive as they are pressed and are not shown. */
+    setRawMode?(raw: boolean): unknown;
+  };
   /** Results. */
   readonly stdout: Output;
   /** The same two for much data. */

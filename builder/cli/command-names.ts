@@ -10,6 +10,10 @@ export const summaries = {
   rmi: "Remove names of images",
   save: "Write images as an OCI archive or directory",
   load: "Take images from an archive or directory",
+  pull: "Bring images from registries into the store",
+  "ls-remote": "List the tags of a registry's repository",
+  login: "Log in to a registry",
+  logout: "Forget what is kept of a registry",
   info: "Show what this machine allows",
   version: "Show the version",
 } as const;

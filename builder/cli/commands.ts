@@ -14,6 +14,10 @@ export const loaders: Readonly<Record<CommandName, () => Promise<Command>>> = {
   rmi: async () => (await import("./rmi.ts")).rmi,
   save: async () => (await import("./save.ts")).save,
   load: async () => (await import("./load.ts")).load,
+  pull: async () => (await import("./pull.ts")).pull,
+  "ls-remote": async () => (await import("./ls-remote.ts")).lsRemote,
+  login: async () => (await import("./login.ts")).login,
+  logout: async () => (await import("./logout.ts")).logout,
   info: async () => (await import("./info.ts")).info,
   version: async () => (await import("./version.ts")).versionCommand,
 };

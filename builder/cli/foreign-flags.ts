@@ -3,14 +3,13 @@ import type { ForeignFlag } from "./flags.ts";
 type ForeignTable = Readonly<Record<string, ForeignFlag>>;
 
 const alwaysRemoved = "nothing is left of intermediate containers in any case";
-const registries = "images cannot be pulled from or pushed to registries";
+const certificates = 'put them into certs.d, or name them in tsbuild.toml ([registry.host."HOST"] ca = …)';
+const noPasswords = "a password in the command line can be read by every user of the machine: tsbuild login, or --authfile";
 
 /** Flags of docker build, buildx build and podman build that `tsbuild build` does not have. */
 export const foreignBuildFlags: ForeignTable = {
   allow: { value: true, missing: "steps cannot be given more rights" },
-  annotation: { value: true, missing: "manifests cannot be annotated" },
   attest: { value: true, missing: "attestations are not made" },
-  authfile: { value: true, missing: registries },
   "build-arg-file": {
     value: true,
     missing: "arguments are not read from files",
@@ -43,7 +42,8 @@ export const foreignBuildFlags: ForeignTable = {
   check: { missing: "the Dockerfile can be built, not checked" },
   compress: { note: "there is no daemon to send the context to" },
   "cpuset-mems": { value: true, missing: "memory nodes cannot be chosen" },
-  creds: { value: true, missing: registries },
+  "cert-dir": { value: true, missing: certificates },
+  creds: { value: true, missing: noPasswords },
   debug: { short: "D", missing: "there is no debugger" },
   device: { value: true, missing: "steps cannot be given devices" },
   "disable-content-trust": { note: "content trust is not used" },
@@ -67,23 +67,15 @@ export const foreignBuildFlags: ForeignTable = {
     missing: "how steps are isolated is found out by trying",
   },
   layers: { note: "layers are always cached" },
-  load: { note: "the image is always put into the store" },
   logfile: { value: true, missing: "redirect standard error instead" },
   manifest: { value: true, missing: "manifest lists are not made" },
-  output: {
-    short: "o",
-    value: true,
-    missing: "the image goes into the store; tsbuild save writes it elsewhere",
-  },
   policy: { value: true, missing: "there are no source policies" },
   provenance: {
     value: true,
     off: "false",
     missing: "attestations are not made",
   },
-  push: { missing: registries },
-  retry: { value: true, missing: registries },
-  "retry-delay": { value: true, missing: registries },
+  "retry-delay": { value: true, note: "the delay grows from try to try, and is what the registry asks for" },
   rm: { note: alwaysRemoved },
   sbom: {
     value: true,
@@ -100,7 +92,6 @@ export const foreignBuildFlags: ForeignTable = {
   ssh: { value: true, missing: "steps cannot be given SSH agents" },
   stream: { note: "there is no daemon to send the context to" },
   timestamp: { value: true, missing: "use --source-date-epoch" },
-  "tls-verify": { value: true, missing: registries },
   ulimit: {
     value: true,
     missing: "resource limits of processes cannot be set",
@@ -227,16 +218,10 @@ export const foreignRunFlags: ForeignTable = {
     off: "private",
     missing: "a container always has a PID namespace of its own",
   },
-  platform: { value: true, missing: "the platform is the image's" },
   privileged: { missing: fixedSecurity },
   "publish-all": {
     short: "P",
     missing: "ports are published one by one (-p HOST:CONTAINER)",
-  },
-  pull: { value: true, off: "never", missing: registries },
-  quiet: {
-    short: "q",
-    note: "nothing is printed but what the container prints",
   },
   "read-only": { missing: "a container can write to its own root" },
   restart: { value: true, off: "no", missing: "a container runs once" },

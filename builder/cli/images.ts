@@ -53,8 +53,13 @@ export const images = command(
 );
 
 function rowsOf(image: ImageSummary, id: string, nowMs: number): string[][] {
-  const names = image.names.length === 0 ? ["<none>"] : image.names;
-  return names.map((name) => [harmless(name, { colors: false }), id, formatAge(image.created, nowMs), formatBytes(image.sizeBytes)]);
+  const names = image.names.length > 0 ? image.names : image.digestNames;
+  return (names.length > 0 ? names : ["<none>"]).map((name) => [
+    harmless(name, { colors: false }),
+    id,
+    formatAge(image.created, nowMs),
+    formatBytes(image.sizeBytes),
+  ]);
 }
 
 function timeOf({ created }: ImageSummary): number {

@@ -2,13 +2,15 @@ import { readFileSync } from "node:fs";
 import type { Writable } from "node:stream";
 import { TsbuildError } from "../../runtime-addon/index.ts";
 import { loadSettings } from "../config.ts";
+import { transferDisplay } from "../progress/transfers.ts";
 import type { RunOptions } from "../run-options.ts";
 import { command } from "./command.ts";
 import { foreignRunFlags } from "./foreign-flags.ts";
 import { limitFlags, readLimits } from "./limits.ts";
+import { pullFlag, pullPolicy, registryFlags, registryOptions } from "./registry-flags.ts";
 import { storeFlags, storeRootOf } from "./store-flag.ts";
 import { UsageError } from "./usage-error.ts";
-import { invalid, readHost, readPairs, readPort, readSize, readVolume } from "./values.ts";
+import { invalid, readHost, readPairs, readPlatform, readPort, readSize, readVolume } from "./values.ts";
 
 const flags = {
   rm: { help: "Remove the container when it ends, which is always done" },
@@ -37,6 +39,10 @@ const flags = {
   "shm-size": { value: "SIZE", help: "Size of /dev/shm (64m)" },
   ...limitFlags,
   "host-ca": { help: "The container sees the host's CA certificates" },
+  pull: { ...pullFlag, help: "When to ask a registry for the image; alone: always (missing)" },
+  platform: { value: "OS/ARCH", help: "Which of the platforms of an image for several (this machine's)" },
+  quiet: { short: "q", help: "Do not show how an image is pulled" },
+  ...registryFlags,
   ...storeFlags,
 } as const;
 
@@ -68,6 +74,7 @@ export const run = command(
     if (flags.workdir !== undefined && !flags.workdir.startsWith("/")) throw invalid("--workdir", flags.workdir, "is not an absolute path");
     const files = (flags["env-file"] ?? []).flatMap(readEnvFile);
     const kill = new AbortController();
+    const display = transferDisplay(io, { quiet: flags.quiet ?? false });
     const options: RunOptions = {
       store: await storeRootOf(flags, io, settings),
       image,
@@ -89,6 +96,10 @@ export const run = command(
       limits: readLimits(flags),
       ...(flags["shm-size"] === undefined ? {} : { shmSizeBytes: readSize("--shm-size", flags["shm-size"]) }),
       hostCa: flags["host-ca"] ?? settings.hostCa ?? false,
+      pull: pullPolicy(flags.pull),
+      ...(flags.platform === undefined ? {} : { platform: readPlatform("--platform", flags.platform) }),
+      registry: await registryOptions(flags, io, settings),
+      onTransfer: display.onEvent,
       onNote: (message) => io.stderr.write(`note: ${message}\n`),
       output: (chunk, name) => passOn(io.stream(name), chunk),
       signal: AbortSignal.any([io.signal, kill.signal]),
@@ -102,7 +113,11 @@ export const run = command(
       },
     };
     const { runContainer } = await import("../run-container.ts");
-    return runContainer(options);
+    try {
+      return await runContainer(options);
+    } finally {
+      display.close();
+    }
   },
   { exitCodeOf },
 );

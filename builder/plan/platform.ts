@@ -1,16 +1,22 @@
 import { TsbuildError } from "../../store/errors.ts";
 import type { Platform } from "../../store/oci.ts";
-import { platformText } from "../../store/platform.ts";
+import { platformOf, platformText } from "../../store/platform.ts";
 
-/** "linux/arm64/v8" → its parts, under the names that images use (normalizePlatform). Throws INVALID_PLATFORM. */
+/** "linux/arm64/v8", "windows(10.0.20348)/amd64" → its parts, under the names that images use (normalizePlatform). Throws INVALID_PLATFORM. */
 export function parsePlatform(text: string): Platform {
-  const [os, architecture, variant, ...rest] = text.split("/");
+  const [system = "", architecture, variant, ...rest] = text.split("/");
+  const [, os, version] = /^([\w.-]+)(?:\(([\w.-]+)\))?$/.exec(system) ?? [];
   if (![os, architecture, variant ?? "v"].every((part) => part !== undefined && /^[\w.-]+$/.test(part)) || rest.length > 0) {
     throw new TsbuildError("INVALID_PLATFORM", `reading the platform "${text}": expected OS/ARCHITECTURE[/VARIANT]`, {
       hint: "for example linux/amd64",
     });
   }
-  return normalizePlatform({ os: os ?? "", architecture: architecture ?? "", ...(variant === undefined ? {} : { variant }) });
+  return normalizePlatform({
+    os: os ?? "",
+    architecture: architecture ?? "",
+    ...(variant === undefined ? {} : { variant }),
+    ...(version === undefined ? {} : { "os.version": version }),
+  });
 }
 
 const architectureAliases: Readonly<Record<string, readonly [architecture: string, variant?: string]>> = {
@@ -28,7 +34,8 @@ export function normalizePlatform(platform: Platform): Platform {
   const named = platform.architecture.toLowerCase();
   const [architecture, implied] = (Object.hasOwn(architectureAliases, named) ? architectureAliases[named] : undefined) ?? [named];
   const variant = normalizeVariant(architecture, implied ?? platform.variant?.toLowerCase());
-  return { os: os === "macos" ? "darwin" : os, architecture, ...(variant === undefined ? {} : { variant }) };
+  const { variant: _, ...rest } = platformOf(platform);
+  return { ...rest, os: os === "macos" ? "darwin" : os, architecture, ...(variant === undefined ? {} : { variant }) };
 }
 
 function normalizeVariant(architecture: string, variant: string | undefined): string | undefined {

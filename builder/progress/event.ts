@@ -1,3 +1,4 @@
+import type { TransferEvent } from "../../store/registry/transfer-event.ts";
 import type { SourceRange } from "../dockerfile/instruction.ts";
 
 /** What one step used, where the kernel could say. */
@@ -41,11 +42,16 @@ export type BuildEvent =
   /** Said once a build: which sandbox rung, a limit that could not be set, an argument nobody used. */
   | { readonly type: "note"; readonly message: string }
   | { readonly type: "warning"; readonly message: string; readonly range?: SourceRange }
+  /** What comes from registries and goes to them. */
+  | TransferEvent
   | {
+      /** The result: in the store under `names`, in registries as `pushed`. */
       readonly type: "image";
       readonly imageId: string;
       readonly manifestDigest: string;
       readonly names: readonly string[];
+      /** "docker.io/library/app:latest@sha256:…". */
+      readonly pushed: readonly string[];
       readonly sizeBytes: number;
     };
 

@@ -4,6 +4,7 @@ import { formatBytes, formatSeconds } from "./measures.ts";
 import type { Renderer, RendererIo } from "./renderer.ts";
 import { describeResult } from "./step-result.ts";
 import { harmless } from "./terminal-text.ts";
+import { transferLines } from "./transfer-lines.ts";
 
 const tickMs = 1000;
 /** No longer silence than this: CI systems end jobs that print nothing. */
@@ -34,6 +35,7 @@ export function plainRenderer({ write, now }: RendererIo, options: { readonly ra
     lastPrintMs = now();
     write(text);
   };
+  const transfers = transferLines({ write: print, now });
   const printLines = (id: number, lines: readonly string[]): void => {
     if (lines.length === 0) return;
     const step = running.get(id);
@@ -86,6 +88,9 @@ export function plainRenderer({ write, now }: RendererIo, options: { readonly ra
         print(`#${event.step} ${describeResult(event, step?.atMs)}\n`);
         break;
       }
+      case "transfer":
+        transfers.handle(event);
+        break;
       case "note":
         print(`note: ${harmless(event.message, { colors: false })}\n`);
         break;
@@ -96,6 +101,7 @@ export function plainRenderer({ write, now }: RendererIo, options: { readonly ra
         break;
       case "image":
         print(`image ${event.imageId}, ${formatBytes(event.sizeBytes)}${event.names.length === 0 ? "" : `: ${event.names.join(", ")}`}\n`);
+        for (const name of event.pushed) print(`pushed ${name}\n`);
         break;
     }
   };
@@ -112,6 +118,7 @@ export function plainRenderer({ write, now }: RendererIo, options: { readonly ra
         const message = step.message === undefined ? "" : `, ${harmless(step.message, { colors: false })}`;
         printLines(id, [`… ${formatSeconds(now() - step.startedMs)}${message}`]);
       }
+      if (isSilent(lastPrintMs)) transfers.tick();
       if (isSilent(lastPrintMs)) print(`… ${formatSeconds(now() - startedMs)}\n`);
     },
     close() {

@@ -1,22 +1,18 @@
 import type { BuildEvent } from "./event.ts";
 import { type LineSplitter, lineSplitter } from "./line-splitter.ts";
+import { livePicture, type Screen } from "./live-picture.ts";
 import { formatBytes, formatDuration } from "./measures.ts";
 import { type Paint, paint } from "./paint.ts";
 import type { Renderer, RendererIo } from "./renderer.ts";
 import { describeResult } from "./step-result.ts";
-import { afterReturns, clip, columnsOf, harmless } from "./terminal-text.ts";
+import { afterReturns, clip, harmless } from "./terminal-text.ts";
+import { transferBarLines, transferEnd } from "./transfer-bars.ts";
+import { transferRows } from "./transfer-rows.ts";
 
 /** At most ten pictures a second. */
 const tickMs = 100;
 /** Output lines shown below one running step. */
 const windowLines = 6;
-
-const hideCursor = "\x1b[?25l";
-const showCursor = "\x1b[?25h";
-// Synchronised output: terminals that know it show the picture at once, others ignore it.
-const beginPicture = "\x1b[?2026h";
-const endPicture = "\x1b[?2026l";
-const eraseBelow = "\x1b[0J";
 
 interface RunningStep {
   readonly title: string;
@@ -29,12 +25,6 @@ interface RunningStep {
   message?: string;
 }
 
-/** Screen size of the moment, in characters. */
-export interface Screen {
-  readonly columns: number;
-  readonly rows: number;
-}
-
 /**
  * A live picture at the bottom of a terminal: the running steps with their time and last output; whatever has ended stands above it as
  * one line for good.
@@ -44,30 +34,12 @@ export function ttyRenderer({ write, now }: RendererIo, options: { readonly colo
   const startedMs = now();
   const titles = new Map<number, string>();
   const running = new Map<number, RunningStep>();
-  /** Lines that go above the picture with the next write. */
-  let finished: string[] = [];
-  /** The picture on the screen. */
-  let shown: string[] = [];
+  const picture = livePicture(write, () => options.screen().columns);
+  const transfers = transferRows(now);
   let total = 0;
   let ended = 0;
-  let open = false;
 
-  const say = (line: string): void => {
-    finished.push(line);
-  };
-
-  const draw = (live: string[]): void => {
-    if (finished.length === 0 && sameLines(live, shown)) return;
-    const { columns } = options.screen();
-    // The terminal has rewrapped what it shows if it was made narrower.
-    const rows = shown.reduce((sum, line) => sum + Math.max(1, Math.ceil(columnsOf(line) / Math.max(columns, 1))), 0);
-    const up = rows === 0 ? "\r" : `\x1b[${rows}A\r`;
-    const begin = open ? beginPicture : `${beginPicture}${hideCursor}`;
-    open = true;
-    write(`${begin}${up}${eraseBelow}${[...finished, ...live].map((line) => `${line}\n`).join("")}${endPicture}`);
-    finished = [];
-    shown = live;
-  };
+  const say = (line: string): void => picture.say(line);
 
   const endStep = (event: Extract<BuildEvent, { type: "step-end" }>): void => {
     const step = running.get(event.step);
@@ -116,6 +88,11 @@ export function ttyRenderer({ write, now }: RendererIo, options: { readonly colo
         case "step-end":
           endStep(event);
           break;
+        case "transfer": {
+          const line = transferEnd(event, transfers, now(), style);
+          if (line !== undefined) say(clip(line, options.screen().columns - 1));
+          break;
+        }
         case "note":
           say(`${style.cyan("note:")} ${harmless(event.message, { colors: false })}`);
           break;
@@ -128,19 +105,21 @@ export function ttyRenderer({ write, now }: RendererIo, options: { readonly colo
           say(
             `${style.bold("image")} ${event.imageId}, ${formatBytes(event.sizeBytes)}${event.names.length === 0 ? "" : `: ${event.names.join(", ")}`}`,
           );
+          for (const name of event.pushed) say(`${style.bold("pushed")} ${harmless(name, { colors: false })}`);
           break;
       }
     },
     tick() {
-      if (running.size === 0 && finished.length === 0) return;
+      const steps = [...running.values()];
+      const moving = transfers.all();
+      if (steps.length === 0 && moving.length === 0) return picture.draw([]);
+      const screen = options.screen();
+      const bars = transferBarLines(moving, screen, style);
       const head = `${style.bold("building")} ${ended}/${total} ${style.dim(formatDuration(now() - startedMs))}`;
-      draw(running.size === 0 ? [] : [head, ...liveLines([...running.values()], now(), options.screen(), style)]);
+      const rows = Math.max(2, screen.rows - bars.length);
+      picture.draw([head, ...liveLines(steps, now(), { ...screen, rows }, style), ...bars]);
     },
-    close() {
-      if (finished.length > 0 || shown.length > 0) draw([]);
-      if (open) write(showCursor);
-      open = false;
-    },
+    close: () => picture.close(),
   };
 }
 
@@ -177,8 +156,4 @@ function markOf(outcome: Extract<BuildEvent, { type: "step-end" }>["outcome"], s
     case "cancelled":
       return style.yellow("–");
   }
-}
-
-function sameLines(a: readonly string[], b: readonly string[]): boolean {
-  return a.length === b.length && a.every((line, index) => line === b[index]);
 }

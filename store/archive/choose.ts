@@ -2,8 +2,8 @@ import type { Digest } from "../digest.ts";
 import { TsbuildError } from "../errors.ts";
 import { nameOf, referenceOf, withoutName } from "../image-names.ts";
 import type { Descriptor, Index, Platform } from "../oci.ts";
-import { isIndexType, isManifestType } from "../oci-parse.ts";
 import { bestForPlatform, platformText } from "../platform.ts";
+import { distinctOffers, offersOf, offersText } from "../platform-offers.ts";
 import { familiarName } from "../reference.ts";
 
 /** One image of a layout: its manifest, and the names that it has there, as far as an image can be called so. */
@@ -11,9 +11,6 @@ export interface ChosenImage {
   readonly manifest: Descriptor;
   readonly names: readonly string[];
 }
-
-/** Index in index in index: no tool writes more, and each level multiplies. */
-const maxDepth = 3;
 
 /**
  * The images of a layout for one platform. What bears one name is one image for several platforms, be it a list of manifests or an index;
@@ -27,7 +24,7 @@ export async function chooseImages(
   const chosen = new Map<Digest, { manifest: Descriptor; names: string[] }>();
   for (const { name, entries } of groupsOf(index)) {
     const offers: Descriptor[] = [];
-    for (const entry of entries) offers.push(...(await manifestsOf(entry, readIndex, 0)));
+    for (const entry of entries) offers.push(...(await offersOf(entry, readIndex)));
     const manifest = chooseOne(offers, platform, name);
     if (manifest === undefined) continue;
     const image = chosen.get(manifest.digest) ?? { manifest: withoutName(manifest), names: [] };
@@ -62,33 +59,13 @@ function groupsOf(index: Index): readonly Group[] {
   return [...named.values(), ...groups.filter((entries) => entries.length > 0).map((entries) => ({ name: undefined, entries }))];
 }
 
-async function manifestsOf(
-  entry: Descriptor,
-  readIndex: (descriptor: Descriptor) => Promise<Index>,
-  depth: number,
-): Promise<readonly Descriptor[]> {
-  if (isManifestType(entry.mediaType)) return isAttestation(entry) ? [] : [entry];
-  if (!isIndexType(entry.mediaType)) return [];
-  if (depth === maxDepth)
-    throw new TsbuildError("INVALID_DOCUMENT", `reading the index ${entry.digest}: more than ${maxDepth} levels of indexes`);
-  const found: Descriptor[] = [];
-  for (const inner of (await readIndex(entry)).manifests) found.push(...(await manifestsOf(inner, readIndex, depth + 1)));
-  return found;
-}
-
-/** BuildKit puts its attestations into the index as manifests of no platform. */
-function isAttestation({ platform, annotations }: Descriptor): boolean {
-  return platform?.os === "unknown" || annotations?.["vnd.docker.reference.type"] !== undefined;
-}
-
 function chooseOne(offers: readonly Descriptor[], platform: Platform, name: string | undefined): Descriptor | undefined {
-  const distinct = [...new Map(offers.map((offer) => [offer.digest, offer])).values()];
+  const distinct = distinctOffers(offers);
   if (distinct.length < 2) return distinct[0];
   const best = bestForPlatform(distinct, platform);
   if (best !== undefined) return best;
-  const offered = distinct.map((offer) => (offer.platform === undefined ? "unnamed" : platformText(offer.platform)));
   throw new TsbuildError(
     "PLATFORM_NOT_FOUND",
-    `reading image ${name ?? "without a name"}: it is for ${offered.join(", ")}, not ${platformText(platform)}`,
+    `reading image ${name ?? "without a name"}: it is for ${offersText(distinct)}, not ${platformText(platform)}`,
   );
 }

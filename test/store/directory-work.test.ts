@@ -1,5 +1,5 @@
 import { execFileSync } from "node:child_process";
-import { chmodSync, createReadStream, existsSync, mkdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { chmodSync, createReadStream, existsSync, linkSync, mkdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import type { Digest } from "../../store/digest.ts";
@@ -55,6 +55,18 @@ async function layerWithoutDirectory(store: Store): Promise<Digest> {
   return (await store.layers.add(tree, { tempTar: join(scratch, "layer.tar") })).diffId;
 }
 
+/** A tar of another program whose hard link leads to a file that is in no layer. */
+async function layerWithLostLink(store: Store): Promise<Digest> {
+  const scratch = await store.temp("tar");
+  const tar = join(scratch, "layer.tar");
+  writeFileSync(join(scratch, "a"), "content");
+  linkSync(join(scratch, "a"), join(scratch, "b"));
+  execFileSync("tar", ["-C", scratch, "-cf", tar, "a", "b"]);
+  execFileSync("tar", ["-f", tar, "--delete", "a"]);
+  const { tree } = await readLayer(createReadStream(tar));
+  return (await store.layers.add(tree, { tempTar: tar })).diffId;
+}
+
 describe("layers are unpacked", needs("root"), () => {
   it("once each, in the order asked for", () =>
     withStore(async (store, work) => {
@@ -100,6 +112,29 @@ describe("layers are unpacked", needs("root"), () => {
         return statSync(join(directories[1] ?? "", "d")).mode & 0o7777;
       };
       expect([await modeOn(open), await modeOn(closed), await modeOn(open)]).toEqual([0o1777, 0o700, 0o1777]);
+    }));
+
+  it("several at once, in the order asked for", () =>
+    withStore(async (store, work) => {
+      const diffIds: Digest[] = [];
+      for (let i = 0; i < 12; i++) diffIds.push(await addLayer(store, [fileEntry(`f${i}`, String(i))]));
+      const order = [...diffIds, ...diffIds.slice(0, 3)];
+      const { directories } = await work.unpack({ diffIds: order, owners: "exact" });
+      expect(directories).toEqual(order.map((diffId) => store.layers.directory(diffId, "exact")));
+      for (const [i, directory] of directories.slice(0, 12).entries())
+        expect(readFileSync(join(directory, `f${i}`), "utf8")).toBe(String(i));
+    }));
+
+  it("until one cannot be, and the rest of the work has ended then", () =>
+    withStore(async (store, work) => {
+      const good = [await addLayer(store, [fileEntry("a")]), await addLayer(store, [fileEntry("b")])];
+      const bad = await layerWithLostLink(store);
+      const late = await addLayer(store, [fileEntry("late")]);
+      const diffIds = [bad, ...good, ...Array.from({ length: 4 }, () => late)];
+      await expect(work.unpack({ diffIds, owners: "exact" })).rejects.toMatchObject({ code: "UNSUPPORTED_HARDLINK" });
+      const half = execFileSync("find", [store.root, "-name", "*.tmp"], { encoding: "utf8" });
+      expect(half).toBe("");
+      expect((await work.unpack({ diffIds: good, owners: "exact" })).directories).toHaveLength(2);
     }));
 
   it("and nothing else is left of the work", () =>

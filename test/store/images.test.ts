@@ -324,6 +324,46 @@ describe("an index of several platforms", () => {
     });
   });
 
+  it("opens what is there where no platform is asked for, and says what is not", async () => {
+    const images = await putIndex();
+    const own = images.get(process.arch === "arm64" ? "arm64" : "amd64") as Image;
+    const other = images.get(process.arch === "arm64" ? "amd64" : "arm64") as Image;
+    rmSync(store.blobs.path(own.descriptor.digest));
+    expect((await store.images.open("multi")).imageId).toBe(other.imageId);
+    expect(await store.images.list()).toMatchObject([{ names: ["multi"], imageId: other.imageId }]);
+    const { os, architecture } = own.config;
+    expect(await store.images.resolve("multi", { os, architecture })).toBeUndefined();
+    await expect(store.images.open("multi", { os, architecture })).rejects.toMatchObject({
+      code: "NOT_FOUND",
+      message: `looking for image "multi": it is in the store ${store.root}, but not for ${os}/${architecture}`,
+      hint: `tsbuild pull --platform ${os}/${architecture} multi`,
+    });
+    expect(await verifyStore(store)).toEqual([]);
+  });
+
+  it("is damaged when none of its platforms is there", async () => {
+    for (const { descriptor } of (await putIndex()).values()) rmSync(store.blobs.path(descriptor.digest));
+    expect(await store.images.resolve("multi")).toBeUndefined();
+    expect(await store.images.list()).toMatchObject([
+      { names: ["multi"], imageId: undefined, damage: "opening image multi: none of its platforms is in the store" },
+    ]);
+  });
+
+  it("is stored with the image, under names and its own digest only", async () => {
+    const { layers, rawConfig, rawManifest, descriptor } = await putImage(store, ["plain"], [layer]);
+    const mediaType = "application/vnd.oci.image.index.v1+json";
+    const bytes = Buffer.from(JSON.stringify({ schemaVersion: 2, mediaType, manifests: [{ ...descriptor, platform: wanted.amd64 }] }));
+    const raw = { manifestType: descriptor.mediaType, rawManifest, rawConfig, indexes: [{ mediaType, bytes }] };
+    const image = await store.images.putRaw({ ...raw, names: ["multi:v1", `multi:v2@${digestOf(bytes)}`] });
+    expect(image).toMatchObject({ names: ["multi:v1"], layers, listed: { mediaType, digest: digestOf(bytes) } });
+    expect(refNames()).toEqual(["plain", "multi:v1", `multi@${digestOf(bytes)}`]);
+    expect((await store.images.open(`multi@${digestOf(bytes)}`, wanted.amd64)).names).toEqual(["multi:v1"]);
+    await expect(store.images.putRaw({ ...raw, names: [`multi@${descriptor.digest}`] })).rejects.toMatchObject({
+      code: "INVALID_REFERENCE",
+      message: `naming an image "multi@${descriptor.digest}": a name cannot carry a digest`,
+    });
+  });
+
   it("is no matter where one image is listed alone", async () => {
     const image = await putImage(store, ["app"], [layer]);
     expect((await store.images.open("app", arm64)).imageId).toBe(image.imageId);

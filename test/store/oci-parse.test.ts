@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { canonicalJson } from "../../store/canonical-json.ts";
 import { digestOf } from "../../store/digest.ts";
-import { parseConfig, parseIndex, parseManifest } from "../../store/oci-parse.ts";
+import { isLayerType, parseConfig, parseIndex, parseManifest } from "../../store/oci-parse.ts";
 
 const digest = digestOf("x");
 const descriptor = { mediaType: "m", digest, size: 1 };
@@ -21,6 +21,30 @@ describe("a hostile or broken document", () => {
       parseManifest,
       bytes({ ...manifest, manifests: [] }),
       "reading the manifest X: it is a manifest and something else at once",
+    ],
+    [
+      "an index that is a manifest too",
+      parseIndex,
+      bytes({ schemaVersion: 2, manifests: [], layers: [] }),
+      "reading the index X: it is a manifest and something else at once",
+    ],
+    [
+      "a subject without a digest",
+      parseManifest,
+      bytes({ ...manifest, subject: { mediaType: "m", size: 1 } }),
+      "reading the manifest X: subject.digest undefined is not sha256:<64 hex digits>",
+    ],
+    [
+      "URLs that are no list",
+      parseManifest,
+      bytes({ ...manifest, layers: [{ ...descriptor, urls: "https://x" }] }),
+      "reading the manifest X: urls is no list of strings",
+    ],
+    [
+      "features that are no texts",
+      parseIndex,
+      bytes({ schemaVersion: 2, manifests: [{ ...descriptor, platform: { os: "windows", architecture: "amd64", "os.features": [1] } }] }),
+      "reading the index X: os.features is no list of strings",
     ],
     ["no config", parseManifest, bytes({ ...manifest, config: null }), "reading the manifest X: config is no descriptor"],
     ["no layers", parseManifest, bytes({ ...manifest, layers: {} }), "reading the manifest X: it has no layers"],
@@ -117,4 +141,31 @@ it("keeps what it does not know, and reads null as absent", () => {
 it("writes the same JSON whatever the order of keys", () => {
   expect(canonicalJson({ b: 1, a: { d: [{ z: 1, y: undefined }], c: null } }).toString()).toBe('{"a":{"c":null,"d":[{"z":1}]},"b":1}');
   expect(canonicalJson(JSON.parse('{"__proto__":{"b":1,"a":2}}')).toString()).toBe('{"__proto__":{"a":2,"b":1}}');
+});
+
+describe("a layer's type", () => {
+  it.each([
+    "application/vnd.oci.image.layer.v1.tar",
+    "application/vnd.oci.image.layer.v1.tar+gzip",
+    "application/vnd.oci.image.layer.v1.tar+zstd",
+    "application/vnd.oci.image.layer.nondistributable.v1.tar+gzip",
+    "application/vnd.docker.image.rootfs.diff.tar",
+    "application/vnd.docker.image.rootfs.diff.tar.gzip",
+    "application/vnd.docker.image.rootfs.diff.tar.zstd",
+    "application/vnd.docker.image.rootfs.foreign.diff.tar.gzip",
+    "application/x-tar",
+  ])("may be %s", (type) => {
+    expect(isLayerType(type)).toBe(true);
+  });
+
+  it.each([
+    "application/vnd.in-toto+json",
+    "application/vnd.oci.image.layer.v1.tar+gzip+encrypted",
+    "application/vnd.cncf.helm.chart.content.v1.tar+gzip;x",
+    "application/octet-stream",
+    "application/vnd.oci.empty.v1+json",
+    "",
+  ])("may not be %s", (type) => {
+    expect(isLayerType(type)).toBe(false);
+  });
 });

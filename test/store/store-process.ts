@@ -19,7 +19,16 @@ export function storeProgram(directory: string, source: string): StoreProgram {
   const input = join(directory, "program.ts");
   writeFileSync(input, source.replace(/from "(store|runtime-addon)\//g, `from "${checkout}$1/`));
   // As a command: esbuild's library leaves its service running.
-  const args = [input, "--bundle", "--format=esm", "--platform=node", "--target=node20.17", "--external:zlib-sync", `--outfile=${file}`];
+  const args = [
+    input,
+    "--bundle",
+    "--format=esm",
+    "--platform=node",
+    "--target=node20.18.1",
+    "--external:undici",
+    "--external:zlib-sync",
+    `--outfile=${file}`,
+  ];
   // The addon is found beside the sources.
   const addonBase = pathToFileURL(join(checkout, "runtime-addon/binding.ts")).href;
   execFileSync(

@@ -107,7 +107,15 @@ describe("the Merkle root", () => {
 });
 
 describe("the roots of a COPY", () => {
-  const operation: CopyOperation = { op: "copy", origin: { from: "context" }, sources: ["s"], documents: [], target: "/t/", unpack: false, link: false };
+  const operation: CopyOperation = {
+    op: "copy",
+    origin: { from: "context" },
+    sources: ["s"],
+    documents: [],
+    target: "/t/",
+    unpack: false,
+    link: false,
+  };
   const rootWith = (change: Partial<CopyOperation>, node: object = {}, name = "s") =>
     sourceMerkles([{ name: name as ByteString, nodes: [file("", node)] }], contentOf, { ...operation, ...change })[0]?.root;
 

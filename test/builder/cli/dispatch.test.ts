@@ -72,15 +72,21 @@ describe("the command line", () => {
     ],
     [
       "a flag of docker that is not there",
-      ["--push", "."],
+      ["--squash", "."],
       2,
-      "error: reading the command line: --push is not supported: images cannot be pulled from or pushed to registries [UNSUPPORTED_FLAG]\n",
+      "error: reading the command line: --squash is not supported: layers cannot be squashed [UNSUPPORTED_FLAG]\n",
     ],
     [
-      "a pull that needs a registry",
-      ["--pull", "."],
+      "a password in the command line",
+      ["--creds", "user:secret", "."],
       2,
-      'error: reading --pull: "always" is not supported: images cannot be pulled from registries [UNSUPPORTED_FLAG]\n  hint: import the base image: tsbuild import ROOTFS.tar NAME\n',
+      "error: reading the command line: --creds is not supported: a password in the command line can be read by every user of the machine: tsbuild login, or --authfile [UNSUPPORTED_FLAG]\n",
+    ],
+    [
+      "an annotation of what is not annotated",
+      ["--annotation", "index:a=b", "."],
+      2,
+      'error: reading --annotation: "index:a=b": annotations at the level index are not supported [UNSUPPORTED_VALUE]\n  hint: leave the level out: the manifest is annotated\n',
     ],
     [
       "a name of Object.prototype",

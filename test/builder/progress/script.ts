@@ -24,6 +24,7 @@ export const warning: BuildEvent = { type: "warning", message: "stage names are 
 
 export const image: BuildEvent = {
   type: "image",
+  pushed: [],
   imageId: `sha256:${"1a".repeat(32)}`,
   manifestDigest: `sha256:${"2b".repeat(32)}`,
   names: ["app:latest", "app:v1"],

@@ -1,0 +1,74 @@
+import { canonicalJson } from "../store/canonical-json.ts";
+import { type Digest, digestOf } from "../store/digest.ts";
+import type { ImageConfig } from "../store/oci.ts";
+import type { LayerRef } from "../store/open-rootfs.ts";
+import { familiarName, parseReference } from "../store/reference.ts";
+import type { LayerFetcher } from "../store/registry/layer-fetcher.ts";
+import type { Registry } from "../store/registry/registry.ts";
+import type { TransferSink } from "../store/registry/transfer-event.ts";
+import type { Store } from "../store/store.ts";
+import type { BuildOutput } from "./options.ts";
+
+/** A finished image that is nowhere yet. */
+export interface FinishedImage {
+  readonly config: ImageConfig;
+  readonly layers: readonly LayerRef[];
+  readonly annotations: Readonly<Record<string, string>>;
+  /** As typed. */
+  readonly names: readonly string[];
+}
+
+export interface DeliverOptions {
+  readonly registry: () => Promise<Registry>;
+  readonly fetcher: LayerFetcher;
+  readonly onEvent: TransferSink;
+  readonly signal: AbortSignal;
+}
+
+export interface Delivered {
+  readonly imageId: Digest;
+  readonly manifestDigest: Digest;
+  readonly names: readonly string[];
+  /** Names with digests, as they can be pulled. */
+  readonly pushed: readonly string[];
+}
+
+/** Puts an image where it shall go: first into the store, which then has all of it, then to registries. A name changes last. */
+export async function deliver(
+  store: Store,
+  image: FinishedImage,
+  outputs: readonly BuildOutput[],
+  options: DeliverOptions,
+): Promise<Delivered> {
+  const imageId = digestOf(canonicalJson(image.config));
+  let delivered: Delivered = { imageId, manifestDigest: imageId, names: image.names, pushed: [] };
+  if (outputs.some(({ type }) => type === "image")) {
+    await options.fetcher.fetch(await missingOf(store, image.layers), { exactBlobs: true, signal: options.signal });
+    const { config, annotations, names } = image;
+    const stored = await store.images.put({ config, layers: image.layers.map(({ blob }) => blob), names, annotations });
+    delivered = { ...delivered, manifestDigest: stored.descriptor.digest, names: stored.names };
+  }
+  for (const output of outputs)
+    if (output.type === "registry") delivered = { ...delivered, ...(await push(store, image, output, options)) };
+  return delivered;
+}
+
+/** Those of a base that no step looked at, or that the store has in another form. */
+async function missingOf(store: Store, layers: readonly LayerRef[]): Promise<readonly LayerRef[]> {
+  const missing: LayerRef[] = [];
+  for (const layer of layers) if (!(await store.blobs.has(layer.blob))) missing.push(layer);
+  return missing;
+}
+
+async function push(
+  store: Store,
+  image: FinishedImage,
+  { compression = "gzip", format = "oci" }: Extract<BuildOutput, { type: "registry" }>,
+  { registry, fetcher, onEvent, signal }: DeliverOptions,
+): Promise<Pick<Delivered, "manifestDigest" | "pushed">> {
+  const { pushImage } = await import("../store/registry/push.ts");
+  const references = image.names.map(parseReference);
+  const pushable = { rawConfig: canonicalJson(image.config), layers: image.layers, annotations: image.annotations };
+  const { digest } = await pushImage(store, await registry(), pushable, references, { compression, format, fetcher, onEvent, signal });
+  return { manifestDigest: digest, pushed: references.map((reference) => `${familiarName(reference)}@${digest}`) };
+}

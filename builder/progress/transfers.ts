@@ -1,0 +1,45 @@
+import type { TransferSink } from "../../store/registry/transfer-event.ts";
+import type { DisplayIo } from "./display.ts";
+import { wantsColors } from "./paint.ts";
+import { transferBars } from "./transfer-bars.ts";
+import { transferLines } from "./transfer-lines.ts";
+import type { TransferRenderer } from "./transfer-renderer.ts";
+
+/** A running display of transfers; `close` is idempotent and leaves the terminal clean. What comes after it is not shown. */
+export interface TransferDisplay {
+  readonly onEvent: TransferSink;
+  close(): void;
+}
+
+/** Shows what goes between registries and the store on standard error: bars on a terminal, lines elsewhere, nothing where `quiet`. */
+export function transferDisplay(
+  io: Pick<DisplayIo, "stderr" | "env">,
+  { quiet = false }: { readonly quiet?: boolean } = {},
+): TransferDisplay {
+  if (quiet) return { onEvent: () => undefined, close: () => undefined };
+  const renderer = rendererFor(io);
+  const timer = setInterval(() => renderer.tick(), renderer.tickMs);
+  timer.unref();
+  let open = true;
+  const close = (): void => {
+    open = false;
+    clearInterval(timer);
+    process.off("exit", close);
+    renderer.close();
+  };
+  // The cursor comes back also where something ends the process early.
+  process.on("exit", close);
+  return {
+    onEvent(event) {
+      if (open) renderer.handle(event);
+    },
+    close,
+  };
+}
+
+function rendererFor({ stderr, env }: Pick<DisplayIo, "stderr" | "env">): TransferRenderer {
+  const io = { write: (text: string): void => stderr.write(text), now: (): number => performance.now() };
+  if (stderr.isTTY !== true || env.TERM === "dumb") return transferLines(io);
+  const screen = () => ({ columns: stderr.columns ?? 80, rows: stderr.rows ?? 24 });
+  return transferBars(io, { colors: wantsColors(stderr, env), screen });
+}

@@ -1,0 +1,123 @@
+import { canonicalJson } from "../canonical-json.ts";
+import { digestOf } from "../digest.ts";
+import { TsbuildError } from "../errors.ts";
+import { type Descriptor, type Manifest, mediaTypes } from "../oci.ts";
+import { parseManifest } from "../oci-parse.ts";
+import type { LayerRef } from "../open-rootfs.ts";
+import { fullName, type Reference } from "../reference.ts";
+import type { Store } from "../store.ts";
+import { type Converted, convertLayer, convertManifest, type Document, formatOf, type ImageFormat } from "./convert.ts";
+import type { LayerFetcher } from "./layer-fetcher.ts";
+import { type PushingOptions, pushBytes, pushManifest } from "./push-blob.ts";
+import { pushLayers } from "./push-layers.ts";
+import type { Registry } from "./registry.ts";
+import type { Repository } from "./repository.ts";
+
+/** An image of one platform. Its layers are in the store, or where the options' fetcher says. */
+export interface PushableImage {
+  readonly rawConfig: Buffer;
+  /** Bottom first. */
+  readonly layers: readonly LayerRef[];
+  /** Of the manifest; added to those that it has. */
+  readonly annotations?: Readonly<Record<string, string>>;
+  /** Where there is one already: it is sent byte for byte when nothing asks for another. */
+  readonly manifest?: Document;
+}
+
+export interface PushOptions extends PushingOptions {
+  /** What becomes of plain tars: "gzip" (default) compresses them. Compressed layers stay as they are. */
+  readonly compression?: "gzip" | "none";
+  /** Absent: that of the image's manifest, else "oci". */
+  readonly format?: ImageFormat | undefined;
+  /** Knows where layers can be had that the store lacks. */
+  readonly fetcher?: LayerFetcher | undefined;
+  /** Hears what the format has no place for. */
+  readonly onNote?: ((message: string) => void) | undefined;
+}
+
+/** A repository and the tags that the image gets there. */
+export interface PushTarget {
+  readonly repository: Repository;
+  readonly tags: readonly string[];
+}
+
+/**
+ * Pushes an image under all these names, and answers its manifest as it is there. Layers, then the config, then the manifest, then the tags: a registry never sees a manifest whose
+ * blobs are not all there. What a repository has is not sent; a layer that another repository of the same registry has is mounted; one that goes to several registries is
+ * compressed once. Throws INVALID_REFERENCE for a name with a digest, NOT_CONVERTIBLE, and as pushLayers.
+ */
+export async function pushImage(
+  store: Store,
+  registry: Registry,
+  image: PushableImage,
+  destinations: readonly Reference[],
+  options: PushOptions = {},
+): Promise<Descriptor> {
+  const { compression = "gzip", signal, onEvent, onNote } = options;
+  const targets = targetsOf(registry, destinations);
+  const format = options.format ?? (image.manifest === undefined ? "oci" : formatOf(image.manifest.mediaType));
+  // What cannot be said in the format is refused before anything moves.
+  manifestOf(
+    image,
+    image.layers.map(({ blob }) => blob),
+    format,
+  );
+  await store.pin(...image.layers.flatMap(({ diffId, blob }) => [diffId, blob.digest]));
+  const repositories = targets.map(({ repository }) => repository);
+  // One more than are sent at once: it is compressed meanwhile.
+  const parallel = registry.settings.parallel + 1;
+  const layers = await pushLayers(store, repositories, image.layers, { ...options, compression, parallel });
+  const { notes, ...document } = manifestOf(image, layers, format);
+  for (const note of notes) onNote?.(note);
+  const configType = parseManifest(document.bytes, "made for a push").config.mediaType;
+  for (const { repository, tags } of targets) {
+    await pushBytes(repository, configType, image.rawConfig, { signal, onEvent });
+    await pushManifest(repository, document, tags, { signal, onEvent });
+  }
+  return { mediaType: document.mediaType, digest: digestOf(document.bytes), size: document.bytes.length };
+}
+
+/** The names by repository, in the order in which they came. Throws INVALID_REFERENCE. */
+export function targetsOf(registry: Registry, destinations: readonly Reference[]): readonly PushTarget[] {
+  if (destinations.length === 0) throw new TsbuildError("INVALID_REFERENCE", "pushing an image: it has no name to be pushed under");
+  const targets = new Map<string, { repository: Repository; tags: Set<string> }>();
+  for (const reference of destinations) {
+    const { registry: host, repository: name, tag = "latest", digest } = reference;
+    if (digest !== undefined) {
+      throw new TsbuildError("INVALID_REFERENCE", `pushing to ${fullName(reference)}: a digest cannot be chosen`, {
+        hint: "push under a tag; the digest is printed then",
+      });
+    }
+    const known = targets.get(`${host}/${name}`);
+    if (known === undefined) targets.set(`${host}/${name}`, { repository: registry.repository(reference), tags: new Set([tag]) });
+    else known.tags.add(tag);
+  }
+  return [...targets.values()].map(({ repository, tags }) => ({ repository, tags: [...tags] }));
+}
+
+/** The manifest of the image with these layers. */
+function manifestOf(
+  { manifest, annotations = {}, rawConfig }: PushableImage,
+  layers: readonly Descriptor[],
+  format: ImageFormat,
+): Converted {
+  const before = manifest === undefined ? newManifest(rawConfig) : parsed(manifest);
+  const isSame = before.layers.length === layers.length && layers.every(({ digest }, i) => digest === before.layers[i]?.digest);
+  if (manifest !== undefined && isSame && Object.keys(annotations).length === 0) return convertManifest(manifest, format);
+  const merged = { ...before.annotations, ...annotations };
+  const bytes = canonicalJson({
+    ...before,
+    layers: layers.map((layer) => convertLayer(layer, "oci")),
+    ...(Object.keys(merged).length > 0 && { annotations: merged }),
+  });
+  return convertManifest({ mediaType: mediaTypes.manifest, bytes }, format);
+}
+
+function newManifest(rawConfig: Buffer): Manifest {
+  const config = { mediaType: mediaTypes.config, digest: digestOf(rawConfig), size: rawConfig.length };
+  return { schemaVersion: 2, mediaType: mediaTypes.manifest, config, layers: [] };
+}
+
+function parsed(manifest: Document): Manifest {
+  return parseManifest(convertManifest(manifest, "oci").bytes, digestOf(manifest.bytes));
+}

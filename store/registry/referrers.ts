@@ -1,0 +1,98 @@
+import { type Digest, hexOf } from "../digest.ts";
+import { TsbuildError } from "../errors.ts";
+import type { Abortable } from "../file-bytes.ts";
+import { type Descriptor, mediaTypes } from "../oci.ts";
+import { isIndexType, maxManifestBytes, parseIndex } from "../oci-parse.ts";
+import { manifestFrom } from "./manifests.ts";
+import { nextPage, pageGuard } from "./pages.ts";
+import { readAnswer } from "./read-answer.ts";
+import { RegistryError } from "./registry-error.ts";
+import { pullScope, type RepositoryContext, referenceText } from "./repository-context.ts";
+
+export interface ReferrersOptions extends Abortable {
+  readonly artifactType?: string;
+}
+
+/** The tag under which registries without a referrers API keep the index of an image's referrers ("Referrers Tag Schema"). */
+export function referrersTag(subject: Digest): string {
+  return `sha256-${hexOf(subject)}`;
+}
+
+// Registries without the API say so in many ways.
+const withoutApi = [400, 404, 405, 406, 415, 501];
+
+/**
+ * As Repository.referrers: end-12a and end-12b, else the tag schema. Asked of the registry itself: referrers change, and a mirror's may be old.
+ */
+export async function listReferrers(
+  context: RepositoryContext,
+  subject: Digest,
+  options: ReferrersOptions = {},
+): Promise<readonly Descriptor[]> {
+  return (await referrersByApi(context, subject, options)) ?? (await referrersByTag(context, subject, options));
+}
+
+/** Undefined where there is no such API. */
+async function referrersByApi(
+  context: RepositoryContext,
+  subject: Digest,
+  { artifactType, signal }: ReferrersOptions,
+): Promise<Descriptor[] | undefined> {
+  const { writing } = context.endpoints;
+  const doing = `listing the referrers of ${referenceText(context, subject)}`;
+  const guard = pageGuard(doing);
+  const found: Descriptor[] = [];
+  let next: URL | undefined;
+  do {
+    const { response, bytes } = await readAnswer(
+      context,
+      writing,
+      {
+        doing,
+        method: "GET",
+        target: next ?? `referrers/${subject}`,
+        ...(next === undefined && artifactType !== undefined && { query: { artifactType } }),
+        headers: { accept: mediaTypes.index },
+        scopes: pullScope(writing),
+        expect: next === undefined ? [200, ...withoutApi] : [200],
+        signal,
+      },
+      maxManifestBytes,
+    );
+    if (response.status !== 200) return undefined;
+    guard(response.url);
+    const page = indexEntries(bytes, doing);
+    if (page === undefined) {
+      // A page for people, or the front of another service.
+      if (next === undefined) return undefined;
+      throw new RegistryError("REGISTRY_PROTOCOL", `${doing}: a page of the list is no index`);
+    }
+    const filtered = /\bartifactType\b/.test(response.header("oci-filters-applied") ?? "");
+    found.push(...(filtered ? page : ofType(page, artifactType)));
+    next = nextPage(response.headers("link"), response.url, doing);
+  } while (next !== undefined);
+  return found;
+}
+
+async function referrersByTag(
+  context: RepositoryContext,
+  subject: Digest,
+  { artifactType, signal }: ReferrersOptions,
+): Promise<readonly Descriptor[]> {
+  const manifest = await manifestFrom(context, context.endpoints.writing, referrersTag(subject), { signal });
+  if (manifest === undefined || !isIndexType(manifest.descriptor.mediaType)) return [];
+  return ofType(parseIndex(manifest.bytes, `referrers of ${referenceText(context, subject)}`).manifests, artifactType);
+}
+
+function indexEntries(bytes: Buffer, doing: string): readonly Descriptor[] | undefined {
+  try {
+    return parseIndex(bytes, doing).manifests;
+  } catch (error) {
+    if (error instanceof TsbuildError) return undefined;
+    throw error;
+  }
+}
+
+function ofType(descriptors: readonly Descriptor[], artifactType: string | undefined): readonly Descriptor[] {
+  return artifactType === undefined ? descriptors : descriptors.filter((descriptor) => descriptor.artifactType === artifactType);
+}

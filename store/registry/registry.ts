@@ -1,0 +1,59 @@
+import type { Reference } from "../reference.ts";
+import { openAuthorizer } from "./authorizer.ts";
+import { openCaller } from "./call.ts";
+import { anonymous, type CredentialSource } from "./credential.ts";
+import { endpointsFor } from "./endpoint.ts";
+import { openHttp } from "./http.ts";
+import { openRepository } from "./open-repository.ts";
+import type { Repository } from "./repository.ts";
+import type { RepositoryContext } from "./repository-context.ts";
+import { retryPolicy } from "./retry.ts";
+import { defaultRegistrySettings, type RegistrySettings } from "./settings.ts";
+import { slots } from "./slots.ts";
+
+export interface RegistryOptions {
+  /** Absent: the defaults. */
+  readonly settings?: RegistrySettings;
+  /** Absent: anonymous. */
+  readonly credentials?: CredentialSource;
+  /** HTTP_PROXY, HTTPS_PROXY, NO_PROXY (either case) as curl reads them; loopback is never proxied. Absent: no proxy. */
+  readonly proxy?: Readonly<Record<string, string | undefined>>;
+  /** Value of User-Agent; absent: "tsbuild". */
+  readonly userAgent?: string;
+}
+
+/** All registries, for as long as one command takes: connections, tokens and limits are shared by its repositories. */
+export interface Registry extends AsyncDisposable {
+  readonly settings: RegistrySettings;
+  /** Costs nothing until it is used. */
+  repository(reference: Pick<Reference, "registry" | "repository">): Repository;
+  /** Ends all connections; what is under way fails. */
+  close(): Promise<void>;
+}
+
+/** Opens nothing before a repository is used. The caller closes it. */
+export function openRegistry(options: RegistryOptions = {}): Registry {
+  const { settings = defaultRegistrySettings, credentials = anonymous, proxy = {}, userAgent } = options;
+  const http = openHttp({ settings, proxy, ...(userAgent === undefined ? {} : { userAgent }) });
+  const retrying = retryPolicy(settings);
+  const authorizer = openAuthorizer({ http, credentials, retry: retrying });
+  const caller = openCaller({ http, authorizer, retry: retrying });
+  const failedMirrors = new Set<string>();
+  const slotsOfHosts = new Map<string, RepositoryContext["slots"]>();
+
+  const slotsOf = (host: string) => {
+    const known = slotsOfHosts.get(host) ?? { download: slots(settings.parallel), upload: slots(settings.parallel) };
+    slotsOfHosts.set(host, known);
+    return known;
+  };
+
+  return {
+    settings,
+    repository(reference) {
+      const endpoints = endpointsFor(reference, settings);
+      return openRepository({ caller, retrying, settings, endpoints, slots: slotsOf(endpoints.registry), failedMirrors });
+    },
+    close: () => http.close(),
+    [Symbol.asyncDispose]: () => http.close(),
+  };
+}

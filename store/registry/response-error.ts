@@ -1,0 +1,176 @@
+import { collect } from "../file-bytes.ts";
+import type { HttpResponse } from "./http-message.ts";
+import { type Diagnostic, RegistryError, type RegistryErrorCode, type RegistryErrorDetails } from "./registry-error.ts";
+
+/** What is known besides the answer itself. */
+export interface AnswerContext {
+  /** As credentials know it: hints say `tsbuild login` with it. */
+  readonly registry: string;
+  /** Date.now, against which a Retry-After date is read. */
+  readonly now?: (() => number) | undefined;
+}
+
+/** Diagnostics are a few lines; what is longer is something else. */
+const largestBody = 64 * 1024;
+const longestMessage = 400;
+
+/**
+ * What a status that says no means, with the registry's own words about it (distribution spec, "Error Codes", and the forms that token servers, Docker Hub and
+ * JFrog use instead). Reads the answer's body, or as much of it as diagnostics may be long. Throws `signal.reason` of the request alone.
+ */
+export async function responseError(response: HttpResponse, context: AnswerContext, signal?: AbortSignal): Promise<RegistryError> {
+  const diagnostics = await diagnosticsOf(response);
+  signal?.throwIfAborted();
+  const { status } = response;
+  const { code, retryable, hint } = meaningOf(status, diagnostics, context.registry);
+  const retryAfterMs = retryable ? retryAfter(response.header("retry-after"), context.now ?? Date.now) : undefined;
+  const details: RegistryErrorDetails = { status, diagnostics, retryable, retryAfterMs, ...(hint !== undefined && { hint }) };
+  const words = diagnostics.map(({ code, message }) => [message, code === "" ? "" : `[${code}]`].filter((text) => text !== "").join(" "));
+  const reason = [`${status}${nameOf(status)}`, ...(words.length > 0 ? [words.join("; ")] : [])].join(": ");
+  return new RegistryError(code, `${response.url.host} answers ${reason}`, details);
+}
+
+interface Meaning {
+  readonly code: RegistryErrorCode;
+  readonly retryable: boolean;
+  readonly hint?: string;
+}
+
+function meaningOf(status: number, diagnostics: readonly Diagnostic[], registry: string): Meaning {
+  const final = (code: RegistryErrorCode, hint?: string): Meaning => ({ code, retryable: false, ...(hint !== undefined && { hint }) });
+  const passing = (code: RegistryErrorCode, hint?: string): Meaning => ({ ...final(code, hint), retryable: true });
+  switch (status) {
+    case 401:
+      return final("REGISTRY_DENIED", `tsbuild login ${registry}; many registries answer so too when the repository does not exist`);
+    case 403:
+      return final(
+        "REGISTRY_DENIED",
+        `the account may not do this, or the repository does not exist; another account: tsbuild login ${registry}`,
+      );
+    case 404:
+    case 410:
+      return final("REGISTRY_NOT_FOUND");
+    case 407:
+      return final(
+        "REGISTRY_UNREACHABLE",
+        "the proxy asks for a name and a password: http://USER:PASSWORD@HOST:PORT in HTTP_PROXY or HTTPS_PROXY",
+      );
+    case 408:
+    case 425:
+      return passing("REGISTRY_FAILED");
+    case 413:
+      return final("REGISTRY_FAILED", "the registry, or a proxy in front of it, takes no body of this size");
+    case 429:
+      return passing(
+        "REGISTRY_RATE_LIMITED",
+        // Docker Hub counts pulls for six hours, by address or by account.
+        diagnostics.some(({ message }) => /pull rate limit/i.test(message))
+          ? `logged in, more pulls are allowed: tsbuild login ${registry}; or pull through a mirror`
+          : undefined,
+      );
+    // Not what passes: not implemented, no such version of HTTP, no room left.
+    case 501:
+    case 505:
+    case 507:
+      return final("REGISTRY_FAILED");
+  }
+  if (status >= 500) return passing("REGISTRY_FAILED");
+  return final(status >= 400 ? "REGISTRY_FAILED" : "REGISTRY_PROTOCOL");
+}
+
+const names: Readonly<Record<number, string>> = {
+  400: "bad request",
+  401: "unauthorized",
+  403: "forbidden",
+  404: "not found",
+  405: "method not allowed",
+  407: "proxy authentication required",
+  408: "request timeout",
+  409: "conflict",
+  412: "precondition failed",
+  413: "content too large",
+  415: "unsupported media type",
+  416: "range not satisfiable",
+  429: "too many requests",
+  500: "internal server error",
+  501: "not implemented",
+  502: "bad gateway",
+  503: "service unavailable",
+  504: "gateway timeout",
+};
+
+function nameOf(status: number): string {
+  const name = names[status];
+  return name === undefined ? "" : ` ${name}`;
+}
+
+/** Milliseconds of a Retry-After: whole seconds or a date (RFC 9110 §10.2.3). */
+export function retryAfter(value: string | undefined, now: () => number): number | undefined {
+  if (value === undefined) return undefined;
+  if (/^\d{1,9}$/.test(value)) return Number(value) * 1000;
+  // Date.parse takes much for a date ("-5" among it); HTTP's begin with the day.
+  const date = /^[A-Z][a-z]+,? /.test(value) ? Date.parse(value) : Number.NaN;
+  return Number.isNaN(date) ? undefined : Math.max(0, date - now());
+}
+
+/** None when there is no body, or it cannot be read, or says nothing that is meant for us. */
+async function diagnosticsOf(response: HttpResponse): Promise<readonly Diagnostic[]> {
+  let text: string;
+  try {
+    text = (await collect(response.body, largestBody, () => new Error("too long"))).toString("utf8");
+  } catch {
+    return [];
+  }
+  const value = jsonOf(text);
+  if (value !== undefined) return fromJson(value);
+  // A page of a proxy in between is no diagnostic; one line of text is ("too many requests").
+  const line = text.trim();
+  const plain = response.header("content-type")?.startsWith("text/plain") ?? false;
+  return plain && line !== "" && line.length <= longestMessage && !line.includes("\n") ? [diagnostic("", line)] : [];
+}
+
+function jsonOf(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+}
+
+function fromJson(value: unknown): readonly Diagnostic[] {
+  if (!isRecord(value)) return [];
+  if (Array.isArray(value.errors)) {
+    const found = value.errors.slice(0, 5).map((entry) => (isRecord(entry) ? fromEntry(entry) : undefined));
+    return found.filter((entry) => entry !== undefined);
+  }
+  // {"detail"} and {"message"} of Docker Hub, {"details"} and {"error", "error_description"} of token servers.
+  const entry = fromEntry({
+    code: value.error ?? value.code,
+    message: value.error_description ?? value.message ?? value.detail ?? value.details,
+  });
+  return entry === undefined ? [] : [entry];
+}
+
+function fromEntry({ code, message }: Readonly<Record<string, unknown>>): Diagnostic | undefined {
+  const found = diagnostic(typeof code === "string" ? code : "", typeof message === "string" ? message : "");
+  return found.code === "" && found.message === "" ? undefined : found;
+}
+
+/** Somebody else's words, as one line without control characters, and without what signed URLs carry. */
+function diagnostic(code: string, message: string): Diagnostic {
+  // Cut before it is searched, so that the search is short.
+  const beginning = message.slice(0, 4 * longestMessage);
+  return { code: oneLine(code.slice(0, 100)), message: oneLine(withoutUrlSecrets(beginning)).slice(0, longestMessage) };
+}
+
+function oneLine(text: string): string {
+  return text.replace(/[\x00-\x20\x7f-\x9f\u2028\u2029]+/g, " ").trim();
+}
+
+function withoutUrlSecrets(text: string): string {
+  return text.replace(/\b([a-z][a-z0-9+.-]*:\/\/)(?:[^\s/@"'<>]*@)?([^\s?#"'<>]*)[^\s"'<>]*/gi, "$1$2");
+}
+
+function isRecord(value: unknown): value is Readonly<Record<string, unknown>> {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
+}

@@ -1,0 +1,51 @@
+import { describe, expect, it } from "vitest";
+import { readOutputs } from "../../../builder/cli/outputs.ts";
+import { UsageError } from "../../../builder/cli/usage-error.ts";
+
+const image = { type: "image" };
+const registry = { type: "registry" };
+
+describe("--output", () => {
+  it.each<[name: string, flags: Parameters<typeof readOutputs>[0], outputs: readonly object[], names?: readonly string[]]>([
+    ["nothing", {}, [image]],
+    ["--push alone: the registry only, as docker buildx", { push: true }, [registry]],
+    ["--load", { load: true }, [image]],
+    ["--push --load", { push: true, load: true }, [registry, image]],
+    ["--push=false", { push: false }, [image]],
+    ["type=registry", { output: ["type=registry"] }, [registry]],
+    ["type=image", { output: ["type=image"] }, [image]],
+    ["type=image,push=true", { output: ["type=image,push=true"] }, [image, registry]],
+    ["type=image,push=false", { output: ["type=image,push=false"] }, [image]],
+    ["several", { output: ["type=image", "type=registry"], push: true }, [image, registry]],
+    ["name=", { output: ["type=image,name=a:1"] }, [image], ["a:1"]],
+    ["several names in quotes", { output: ['type=image,"name=a:1,b:2"'] }, [image], ["a:1", "b:2"]],
+    ["compression=gzip", { output: ["type=registry,compression=gzip"] }, [{ ...registry, compression: "gzip" }]],
+    ["compression=uncompressed", { output: ["type=registry,compression=uncompressed"] }, [{ ...registry, compression: "none" }]],
+    ["oci-mediatypes=false", { output: ["type=registry,oci-mediatypes=false"] }, [{ ...registry, format: "docker" }]],
+    ["oci-mediatypes=1", { output: ["type=registry,oci-mediatypes=1"] }, [{ ...registry, format: "oci" }]],
+    ["what changes nothing here", { output: ["type=image,unpack=true,store=true"] }, [image]],
+  ])("%s", (_name, flags, outputs, names = []) => {
+    expect(readOutputs(flags)).toEqual({ outputs, names });
+  });
+
+  it.each<[output: string, code: string, message: string]>([
+    ["-", "UNSUPPORTED_VALUE", "reading --output: an archive to standard output is not supported"],
+    ["out", "UNSUPPORTED_VALUE", "reading --output: a directory (out) is not supported"],
+    ["type=local,dest=out", "UNSUPPORTED_VALUE", "reading --output: type=local is not supported"],
+    ["dest=out", "UNSUPPORTED_VALUE", "reading --output: an output without type= is not supported"],
+    ["type=image,attestation-inline=1", "UNSUPPORTED_VALUE", "reading --output: attestation-inline= of type=image is not supported"],
+    ["type=registry,compression=estargz", "UNSUPPORTED_VALUE", "reading --output: compression=estargz is not supported"],
+    ["type=image,push=maybe", "INVALID_VALUE", 'reading --output: push="maybe" is neither true nor false'],
+    ["type=image,push", "INVALID_VALUE", 'reading --output: "push" is not KEY=VALUE'],
+  ])("refuses %s", (output, code, message) => {
+    const error = (() => {
+      try {
+        return readOutputs({ output: [output] });
+      } catch (thrown) {
+        return thrown;
+      }
+    })();
+    expect(error).toBeInstanceOf(UsageError);
+    expect(error).toMatchObject({ code, message });
+  });
+});

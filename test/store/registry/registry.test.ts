@@ -1,0 +1,89 @@
+import { expect, it } from "vitest";
+import { mediaTypes } from "../../../store/oci.ts";
+import { openRegistry } from "../../../store/registry/registry.ts";
+import { defaultRegistrySettings } from "../../../store/registry/settings.ts";
+import { fakeImage } from "../../support/registry/fake-image.ts";
+import { startFakeRegistry } from "../../support/registry/fake-registry.ts";
+import { allOf, contentOf, descriptorOf, failureOf, sampleBytes } from "./test-repository.ts";
+
+const bytes = sampleBytes(200_000);
+const layer = { ...descriptorOf(bytes), mediaType: mediaTypes.layerGzip };
+
+it("opens nothing for a repository that is not used", async () => {
+  await using registry = openRegistry();
+  const repository = registry.repository({ registry: "docker.io", repository: "library/debian" });
+  expect([repository.registry, repository.name]).toEqual(["docker.io", "library/debian"]);
+  expect(registry.settings).toEqual(defaultRegistrySettings);
+});
+
+it("names repositories as they are called after rewriting", async () => {
+  const settings = { ...defaultRegistrySettings, rewrites: [{ from: "docker.io", to: "mirror.example/hub" }] };
+  await using registry = openRegistry({ settings });
+  const repository = registry.repository({ registry: "docker.io", repository: "library/debian" });
+  expect([repository.registry, repository.name]).toEqual(["mirror.example", "hub/library/debian"]);
+});
+
+it("asks for a token once", async () => {
+  await using server = await startFakeRegistry({ auth: "bearer" });
+  server.putImage("app", "latest", await fakeImage());
+  await using registry = openRegistry({ credentials: { find: async () => ({ kind: "basic", username: "user", password: "password" }) } });
+  for (let i = 0; i < 3; i += 1) {
+    const repository = registry.repository({ registry: server.host, repository: "app" });
+    expect(await repository.manifest("latest")).toBeDefined();
+  }
+  expect(server.requests.filter(({ route }) => route.kind === "token").length).toBe(1);
+});
+
+it("moves as many blobs of a host at once as is allowed, whatever the repository", async () => {
+  const held: (() => void)[] = [];
+  let underWay = 0;
+  let most = 0;
+  await using server = await startFakeRegistry({
+    intercept: async (_seen, _request, response) => {
+      underWay += 1;
+      most = Math.max(most, underWay);
+      response.on("close", () => {
+        underWay -= 1;
+      });
+      // Answered in pairs: one at a time would wait for ever.
+      await new Promise<void>((resolve) => {
+        held.push(resolve);
+        if (held.length === 2) for (const release of held.splice(0)) release();
+      });
+      return false;
+    },
+  });
+  for (const name of ["a", "b"]) server.putBlob(name, bytes);
+  await using registry = openRegistry({ settings: { ...defaultRegistrySettings, parallel: 2 } });
+  const downloads = ["a", "b", "a", "b", "a", "b"].map((repository) =>
+    allOf(registry.repository({ registry: server.host, repository }).download(layer)),
+  );
+  await Promise.all(downloads);
+  expect(most).toBe(2);
+});
+
+it("pushes and pulls", async () => {
+  await using server = await startFakeRegistry();
+  await using registry = openRegistry();
+  const repository = registry.repository({ registry: server.host, repository: "team/app" });
+  const image = await fakeImage({ layers: [{ a: "1" }, { b: "2" }] });
+  for (const blob of [image.config, ...image.layers]) await repository.upload(descriptorOf(blob), contentOf(blob));
+  await repository.putManifest(image.mediaType, image.bytes, ["v1", "latest"]);
+  expect(server.content.holes()).toEqual([]);
+  const found = await repository.manifest("v1");
+  expect(found?.bytes).toEqual(image.bytes);
+  for (const blob of image.layers) expect(await allOf(repository.download(descriptorOf(blob)))).toEqual(blob);
+  const tags: string[] = [];
+  for await (const page of repository.tags()) tags.push(...page);
+  expect(tags).toEqual(["latest", "v1"]);
+});
+
+it("fails what is asked of it after it was closed", async () => {
+  await using server = await startFakeRegistry();
+  const registry = openRegistry({ settings: { ...defaultRegistrySettings, attempts: 1 } });
+  const repository = registry.repository({ registry: server.host, repository: "app" });
+  await repository.manifest("latest");
+  await registry.close();
+  await registry.close();
+  expect(await failureOf(repository.manifest("latest"))).toBeInstanceOf(Error);
+});
