@@ -7,18 +7,28 @@ import { findCommand, output, run } from "./command.mjs";
 /** Package → what shows that it is there: a command, or a file when the name starts with "/". */
 const PROOF = {
   acl: "setfacl",
+  "apache2-utils": "htpasswd",
   attr: "getfattr",
   bzip2: "bzip2",
   "busybox-static": "/usr/share/doc/busybox-static",
   debootstrap: "debootstrap",
+  "docker-registry": "docker-registry",
   e2fsprogs: "mkfs.ext4",
   "libarchive-tools": "bsdtar",
   "libcap2-bin": "setcap",
+  openssl: "openssl",
+  podman: "podman",
   skopeo: "skopeo",
   uidmap: "newuidmap",
   umoci: "umoci",
   "xz-utils": "xz",
   zstd: "zstd",
+};
+
+/** What a package's installation starts, and would start with the machine; tests start what they need themselves. */
+const UNITS = {
+  "docker-registry": ["docker-registry.service"],
+  podman: ["podman.socket", "podman.service", "podman-restart.service", "podman-auto-update.service", "podman-auto-update.timer"],
 };
 
 const PURPOSES = {
@@ -79,7 +89,22 @@ export function ensureSystemPackages(purposes, { install = mayInstall() } = {}) 
       installMissing();
     }
   }
+  stopServices(missing);
   return missingPackages(purposes);
+}
+
+/** Leaves nothing running, now or after the next boot, that these newly installed packages brought along. */
+function stopServices(packages) {
+  const units = packages.flatMap((name) => UNITS[name] ?? []);
+  if (existsSync("/run/systemd/system")) {
+    const known = units.filter((unit) => existsSync(`/lib/systemd/system/${unit}`));
+    if (known.length > 0) run(["systemctl", "disable", "--quiet", "--now", ...known], { quiet: true });
+    return;
+  }
+  // In a container the package may have found that it must not start anything.
+  const stop = '"/etc/init.d/$0" status && "/etc/init.d/$0" stop; update-rc.d "$0" disable';
+  const services = units.map((unit) => unit.replace(/\.service$/, ""));
+  for (const name of services.filter((one) => existsSync(`/etc/init.d/${one}`))) run(["sh", "-c", stop, name], { quiet: true });
 }
 
 /** Whether apt's lists name an installable version of every package. */

@@ -2,7 +2,7 @@
 export { TsbuildError } from "../store/errors.ts";
 export { build } from "./build.ts";
 export { DockerfileError, DockerfileErrors } from "./dockerfile/errors.ts";
-export type { BuildOptions, BuildResult, NetworkMode, ResourceLimits } from "./options.ts";
+export type { BuildOptions, BuildOutput, BuildResult, NetworkMode, PullPolicy, RegistryOptions, ResourceLimits } from "./options.ts";
 export type { BuildEvent, EventSink, StepInfo, StepUsage } from "./progress/event.ts";
 export { runContainer } from "./run-container.ts";
 export type { BindMount, PortMapping, RunOptions } from "./run-options.ts";

@@ -8,6 +8,18 @@ export type { Image, ImageLayer, ImageStore, ImageSummary, NewImage, RawImage } 
 export type { ContainerConfig, Descriptor, Healthcheck, HistoryEntry, ImageConfig, Manifest, Platform } from "./oci.ts";
 export { type LayerRef, openRootfs } from "./open-rootfs.ts";
 export { machinePlatform, platformText } from "./platform.ts";
+export { parseReference, type Reference } from "./reference.ts";
+export { attachArtifact } from "./registry/attach.ts";
+export { copyImage } from "./registry/copy.ts";
+export { anonymous, type Credential, type CredentialSource } from "./registry/credential.ts";
+export { type DockerConfigOptions, dockerCredentials } from "./registry/docker-config.ts";
+export { type PulledImage, type PullOptions, pullImage } from "./registry/pull.ts";
+export { type PushableImage, type PushOptions, pushImage } from "./registry/push.ts";
+export { openRegistry, type Registry, type RegistryOptions } from "./registry/registry.ts";
+export { type Diagnostic, RegistryError } from "./registry/registry-error.ts";
+export type { RemoteManifest, Repository } from "./registry/repository.ts";
+export { defaultRegistrySettings, type HostSettings, type RegistrySettings } from "./registry/settings.ts";
+export type { TransferEvent, TransferSink } from "./registry/transfer-event.ts";
 export { openStore, type Store } from "./store.ts";
 export { defaultStoreRoot } from "./store-paths.ts";
 export { verifyStore } from "./verify.ts";

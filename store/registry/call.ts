@@ -8,6 +8,7 @@ import { isRedirect, ownUrl, redirectTarget } from "./redirect.ts";
 import { RegistryError } from "./registry-error.ts";
 import { responseError } from "./response-error.ts";
 import type { Retrying } from "./retry.ts";
+import { secretsOf, withoutSecrets } from "./secrets.ts";
 
 /** One request to a repository's API. */
 export interface Call extends Abortable {
@@ -54,7 +55,7 @@ export function openCaller({ http, authorizer, retry }: CallerOptions): Caller {
       if (call.expect.includes(response.status)) return response;
       // Read in any case: it holds the registry's reasons, and its connection can be used again.
       const wwwAuthenticate = response.headers("www-authenticate");
-      const error = await responseError(response, { registry: endpoint.registry }, call.signal);
+      const error = withoutSecrets(await responseError(response, { registry: endpoint.registry }, call.signal), secretsOf(authorization));
       // A challenge from elsewhere is not answered: its realm could be anybody's.
       if (response.status !== 401 || !authorised || challenges === mostChallenges) throw error;
       const answer = { wwwAuthenticate, refused: authorization };

@@ -47,9 +47,9 @@ export function convertManifest(document: Document, to: ImageFormat): Converted 
  * manifest list of Docker's can have, and INVALID_DOCUMENT.
  */
 export function convertIndex(document: Document, to: ImageFormat, converted: ReadonlyMap<Digest, Document> = new Map()): Converted {
-  if (formatOf(document.mediaType) === to && converted.size === 0) return { ...document, notes: [] };
   const digest = digestOf(document.bytes);
   const { annotations, manifests, ...rest } = parseIndex(document.bytes, digest);
+  if (formatOf(document.mediaType) === to && !manifests.some((entry) => converted.has(entry.digest))) return { ...document, notes: [] };
   const entries = manifests.map((entry) => entryAs(entry, converted.get(entry.digest)));
   if (to === "oci") return written({ ...rest, mediaType: mediaTypes.index, manifests: entries, annotations }, []);
   for (const entry of entries) checkListEntry(entry, digest);

@@ -5,6 +5,7 @@ import type { LayerRef } from "../open-rootfs.ts";
 import type { Store } from "../store.ts";
 import { contentFrom, contentOfPlaces } from "./blob-content.ts";
 import { type BlobPlace, type BlobPlaces, blobPlaces } from "./blob-places.ts";
+import { isForeign } from "./foreign-layer.ts";
 import type { LayerFetcher } from "./layer-fetcher.ts";
 import { type PushingOptions, pushBlob } from "./push-blob.ts";
 import type { Repository, UploadContent } from "./repository.ts";
@@ -73,11 +74,6 @@ async function pushLayer(
   } finally {
     await source.close();
   }
-}
-
-/** Of layers that may not be given on: whoever pulls gets them from the URLs that the manifest has. */
-export function isForeign({ mediaType, urls = [] }: Descriptor): boolean {
-  return urls.length > 0 && /\.foreign\.|\.nondistributable\./.test(mediaType);
 }
 
 async function sourceOf(store: Store, layer: LayerRef, { compression, fetcher, signal }: LayerPushOptions): Promise<LayerSource> {

@@ -29,7 +29,12 @@ export async function listReferrers(
   subject: Digest,
   options: ReferrersOptions = {},
 ): Promise<readonly Descriptor[]> {
-  return (await referrersByApi(context, subject, options)) ?? (await referrersByTag(context, subject, options));
+  const byApi = await referrersByApi(context, subject, options).catch((error: unknown) => {
+    // Some registries without the API refuse it to everybody; who may not read at all hears so when asking for the tag.
+    if (error instanceof RegistryError && error.code === "REGISTRY_DENIED") return undefined;
+    throw error;
+  });
+  return byApi ?? (await referrersByTag(context, subject, options));
 }
 
 /** Undefined where there is no such API. */
@@ -80,7 +85,8 @@ async function referrersByTag(
   { artifactType, signal }: ReferrersOptions,
 ): Promise<readonly Descriptor[]> {
   const manifest = await manifestFrom(context, context.endpoints.writing, referrersTag(subject), { signal });
-  if (manifest === undefined || !isIndexType(manifest.descriptor.mediaType)) return [];
+  // Some registries read the tag as the digest that it is made of, and answer with the subject itself.
+  if (manifest === undefined || manifest.descriptor.digest === subject || !isIndexType(manifest.descriptor.mediaType)) return [];
   return ofType(parseIndex(manifest.bytes, `referrers of ${referenceText(context, subject)}`).manifests, artifactType);
 }
 

@@ -12,3 +12,11 @@ export function withoutSecrets(error: RegistryError, secrets: readonly string[])
   const { code, status, retryable, retryAfterMs, hint } = error;
   return new RegistryError(code, message, { status, retryable, retryAfterMs, diagnostics, ...(hint === undefined ? {} : { hint }) });
 }
+
+/** What must not be repeated of an Authorization value: the token, or a Basic value and the password in it. */
+export function secretsOf(authorization: string | undefined): readonly string[] {
+  const [, scheme = "", value = ""] = /^(\S+) (.*)$/.exec(authorization ?? "") ?? [];
+  if (scheme.toLowerCase() !== "basic") return value === "" ? [] : [value];
+  const decoded = Buffer.from(value, "base64").toString("utf8");
+  return [value, decoded, decoded.slice(decoded.indexOf(":") + 1)];
+}

@@ -174,6 +174,23 @@ describe("authorisation", () => {
     expect(server.asked).toEqual(["GET /v2/app/manifests/latest", "GET /v2/app/manifests/latest with token-1"]);
   });
 
+  it.each([
+    ["a token", "Bearer secret-token"],
+    ["a password", `Basic ${Buffer.from("user:secret-password").toString("base64")}`],
+  ])("attack: %s that the answer repeats is in no error", async (_what, authorization) => {
+    await using server = await scripted((request, response) => {
+      const given = request.headers.authorization ?? "";
+      const decoded = Buffer.from(given.slice(given.indexOf(" ") + 1), "base64").toString("latin1");
+      response.writeHead(403).end(JSON.stringify({ errors: [{ code: "DENIED", message: `no: ${given} (${decoded})` }] }));
+    });
+    const authorizer: Authorizer = { authorization: async () => authorization, challenge: async () => false };
+    const error = (await failureOf(call(server, {}, { authorizer }))) as Error & { hint?: string };
+    const all = `${error.message} ${JSON.stringify(error)} ${String(error.cause)} ${error.hint}`;
+    expect(error.message).toContain("no: ");
+    expect(all).not.toContain("secret");
+    expect(all).not.toContain(authorization.slice(authorization.indexOf(" ") + 1));
+  });
+
   it("attack: challenges without end are answered three times", async () => {
     await using server = await scripted((_request, response) => void response.writeHead(401).end());
     expect(await failureOf(call(server, {}, { authorizer: tokens(99).authorizer }))).toMatchObject({ code: "REGISTRY_DENIED" });

@@ -53,7 +53,7 @@ export async function endsOf(trial: FaultTrial, steps: readonly Step[], fault: F
 
 /** The same end at every step, but for some. */
 export function sameEnd(steps: readonly Step[], end: string, others: Readonly<Record<string, string>> = {}): Record<string, string> {
-  return { ...Object.fromEntries(steps.map((step) => [stepName(step), end])), ...others };
+  return Object.fromEntries(steps.map(stepName).map((name) => [name, others[name] ?? end]));
 }
 
 async function run(trial: FaultTrial, step?: Step, fault?: FaultCase): Promise<{ readonly end: string; readonly steps: readonly Step[] }> {

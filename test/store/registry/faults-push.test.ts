@@ -1,14 +1,14 @@
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
 import { digestOf } from "../../../store/digest.ts";
-import type { ImageLayer } from "../../../store/images.ts";
+import type { Image } from "../../../store/images.ts";
 import { parseReference } from "../../../store/reference.ts";
-import { blobPlaces } from "../../../store/registry/blob-places.ts";
+import type { LayerFetcher } from "../../../store/registry/layer-fetcher.ts";
 import { pullImage } from "../../../store/registry/pull.ts";
 import { pushImage } from "../../../store/registry/push.ts";
-import { openRegistry } from "../../../store/registry/registry.ts";
+import { openRegistry, type Registry } from "../../../store/registry/registry.ts";
 import { openStore, type Store } from "../../../store/store.ts";
-import { fakeImage } from "../../support/registry/fake-image.ts";
+import { type FakeImage, fakeImage } from "../../support/registry/fake-image.ts";
 import { startFakeRegistry } from "../../support/registry/fake-registry.ts";
 import { type Step, stepName } from "../../support/registry/fault.ts";
 import { lastingFaults, passingFaults } from "../../support/registry/fault-cases.ts";
@@ -16,24 +16,24 @@ import { temporaryDirectory } from "../../support/temporary.ts";
 import { cleanSteps, endsOf, type FaultTrial, inspectStore, sameEnd } from "./fault-support.ts";
 import { sampleBytes } from "./test-repository.ts";
 
-// In the order in which they are pushed: one layer is large enough for PATCH, one goes with a PUT, one is in another repository already.
-const image = await fakeImage({
-  layers: [{ "large.bin": sampleBytes(9 * 1024 * 1024) }, { "small.bin": sampleBytes(200_000) }, { "base.txt": "base" }],
-});
-const base = image.layers[2] ?? Buffer.alloc(0);
+// One layer is sent with a PUT, the other, by then, is mounted from team/base.
+const image = await fakeImage({ layers: [{ "base.txt": "base" }, { "small.bin": sampleBytes(200_000) }] });
+const base = image.layers[0] ?? Buffer.alloc(0);
+// Beyond what is sent with one PUT.
+const largeImage = await fakeImage({ layers: [{ "large.bin": sampleBytes(9 * 1024 * 1024) }] });
 
 const root = join(temporaryDirectory("faults"), "store");
 let store: Store;
-let layers: readonly ImageLayer[];
-let steps: readonly Step[];
+const pulled = new Map<FakeImage, Image>();
 
 beforeAll(async () => {
   store = await openStore(root);
   await using registry = await startFakeRegistry();
   await using client = openRegistry();
-  registry.putImage("app", "1", image);
-  ({ layers } = await pullImage(store, client, parseReference(`${registry.host}/app:1`), { platform: image.platform }));
-  steps = await cleanSteps(pushTrial(5));
+  for (const one of [image, largeImage]) {
+    registry.putImage("app", "1", one);
+    pulled.set(one, await pullImage(store, client, parseReference(`${registry.host}/app:1`), { platform: one.platform }));
+  }
 });
 
 afterAll(async () => {
@@ -42,7 +42,17 @@ afterAll(async () => {
   expect((await inspectStore(root)).wrong).toEqual([]);
 });
 
-function pushTrial(attempts: number): FaultTrial {
+/** Says of the base layer that another repository of the registry has it. */
+function baseIn(client: Registry, registry: string): LayerFetcher {
+  const origin = client.repository({ registry, repository: "team/base" });
+  return {
+    offer: () => undefined,
+    placesOf: ({ blob }) => (blob.digest === digestOf(base) ? [origin] : []),
+    fetch: async () => undefined,
+  };
+}
+
+function pushTrial(pushed: FakeImage, attempts: number): FaultTrial {
   return {
     attempts,
     parallel: 1,
@@ -50,43 +60,109 @@ function pushTrial(attempts: number): FaultTrial {
       registry.putBlob("team/base", base);
     },
     async work({ host, client }) {
-      await blobPlaces(store).add([digestOf(base)], { registry: host, repository: "team/base" });
-      const manifest = { mediaType: image.mediaType, bytes: image.bytes };
-      const pushed = await pushImage(store, client, { rawConfig: image.config, layers, manifest }, [parseReference(`${host}/team/app:1`)]);
-      expect(pushed.digest).toBe(image.digest);
+      const layers = pulled.get(pushed)?.layers ?? [];
+      const pushable = { rawConfig: pushed.config, layers, manifest: { mediaType: pushed.mediaType, bytes: pushed.bytes } };
+      const options = { fetcher: baseIn(client, host) };
+      expect((await pushImage(store, client, pushable, [parseReference(`${host}/team/app:1`)], options)).digest).toBe(pushed.digest);
     },
     async inspect({ registry }, done) {
-      const pushed = registry.content.find("team/app", "1");
-      return pushed === image.digest || !done ? registry.content.holes() : [`the tag means ${pushed}`];
+      const found = registry.content.find("team/app", "1");
+      return found === pushed.digest || !done ? registry.content.holes() : [`the tag means ${found}`];
     },
   };
 }
 
-const sent = ["PATCH upload 1", "PUT upload 2", "PUT upload 3"];
-const uploads = ["POST uploads 1", "POST uploads 2", "POST uploads 3", "POST uploads 4", "PUT upload 1"];
-const heads = ["HEAD blob 1", "HEAD blob 2", "HEAD blob 3", "HEAD blob 4"];
-const tokens = ["GET token 1", "GET token 2"];
-
-function at(names: readonly string[], end: string): Record<string, string> {
-  return Object.fromEntries(names.map((name) => [name, end]));
-}
+/** By fault, then by step. */
+type Ends = Readonly<Record<string, Readonly<Record<string, string>>>>;
 
 /** Where a fault that passes ends the push all the same. */
-const finalAt: Readonly<Record<string, Readonly<Record<string, string>>>> = {};
+const finalAt: Ends = {
+  // Without proof the token server gives a token that allows nothing.
+  "401 once": { "GET token 1": "REGISTRY_DENIED", "GET token 2": "REGISTRY_DENIED" },
+  "an answer with a wrong byte": { "GET token 1": "REGISTRY_PROTOCOL" },
+  "an answer that is a byte shorter": { "GET token 1": "REGISTRY_PROTOCOL" },
+  // The registry says that it got something else than what was meant.
+  "a request with a wrong byte": { "PUT upload 1": "INTEGRITY", "PUT upload 2": "INTEGRITY", "PUT manifest 1": "REGISTRY_FAILED" },
+  // Who is asked for credentials by another host than the registry has none for it.
+  "a redirect to another host": { "HEAD blob 1": "REGISTRY_DENIED" },
+};
+
+const finalAtLarge: Ends = {
+  "a request with a wrong byte": { "PATCH upload 1": "INTEGRITY" },
+  "a request that arrives twice": { "PATCH upload 1": "INTEGRITY" },
+};
+
+// Answers to HEAD and to what is sent have no body.
+const bodiless = steps("done", "HEAD blob", "POST uploads", "PATCH upload", "PUT upload", "PUT manifest");
 
 /** How a fault that lasts ends the push, and at which steps otherwise. */
-const lastingEnds: Readonly<Record<string, readonly [end: string, others?: Readonly<Record<string, string>>]>> = {};
+const lastingEnds: Readonly<Record<string, readonly [end: string, others?: Readonly<Record<string, string>>]>> = {
+  // Whether the blob arrived can be seen.
+  "every answer lost": ["REGISTRY_UNREACHABLE", steps("done", "PATCH upload", "PUT upload")],
+  "every request stalled": ["REGISTRY_UNREACHABLE"],
+  "every answer stalled": ["REGISTRY_UNREACHABLE", bodiless],
+  "every connection reset": ["REGISTRY_UNREACHABLE"],
+  // A layer that cannot be mounted is sent.
+  "every request refused by 401": ["REGISTRY_DENIED", { "GET token 3": "done" }],
+  "every request refused by 429": ["REGISTRY_RATE_LIMITED", { "GET token 3": "done" }],
+  "429 that lasts too long": ["REGISTRY_RATE_LIMITED", { "GET token 3": "done" }],
+  "every request answered with 500": ["REGISTRY_FAILED"],
+  // There is another way than HEAD, than GET of a token, than PATCH.
+  "every request answered with 501": ["REGISTRY_FAILED", steps("done", "GET token", "HEAD blob", "PATCH upload")],
+  "a wrong byte in every answer": ["REGISTRY_PROTOCOL", bodiless],
+  "a wrong byte in every request": [
+    "done",
+    { ...steps("INTEGRITY", "PATCH upload", "PUT upload"), ...steps("REGISTRY_FAILED", "PUT manifest") },
+  ],
+  "a redirect for ever": ["REGISTRY_PROTOCOL", { ...steps("done", "GET token", "HEAD blob"), "HEAD blob 1": "REGISTRY_DENIED" }],
+};
 
-describe("a push", () => {
+/** An end for all steps of these kinds. */
+function steps(end: string, ...kinds: readonly string[]): Record<string, string> {
+  return Object.fromEntries(kinds.flatMap((kind) => [1, 2, 3, 4].map((nth) => [`${kind} ${nth}`, end])));
+}
+
+describe.each<[name: string, pushed: FakeImage, final: Ends, names: readonly string[]]>([
+  [
+    "a push",
+    image,
+    finalAt,
+    [
+      "HEAD blob 1",
+      "GET token 1",
+      "HEAD blob 2",
+      "GET token 2",
+      "POST uploads 1",
+      "PUT upload 1",
+      "HEAD blob 3",
+      "GET token 3",
+      "POST uploads 2",
+      "HEAD blob 4",
+      "POST uploads 3",
+      "PUT upload 2",
+      "PUT manifest 1",
+    ],
+  ],
+  // The other steps of its push are those of any other.
+  ["a push of a large layer", largeImage, finalAtLarge, ["POST uploads 1", "PATCH upload 1", "PUT upload 1"]],
+])("%s", (_name, pushed, final, names) => {
+  let taken: readonly Step[];
+
+  beforeAll(async () => {
+    taken = (await cleanSteps(pushTrial(pushed, 5))).filter((step) => pushed === image || names.includes(stepName(step)));
+  });
+
   it("has these steps", () => {
-    expect(steps.map(stepName)).toEqual([]);
+    expect(taken.map(stepName)).toEqual(names);
   });
 
-  it.each(passingFaults.map((fault) => [fault.name, fault] as const))("with %s at any step", async (name, fault) => {
-    expect(await endsOf(pushTrial(5), steps, fault)).toEqual(sameEnd(steps, "done", finalAt[name]));
+  it.each(passingFaults.map((fault) => [fault.name, fault] as const))("with %s at any step", async (_fault, fault) => {
+    expect(await endsOf(pushTrial(pushed, 5), taken, fault)).toEqual(sameEnd(taken, "done", final[fault.name]));
   });
 
-  it.each(lastingFaults.map((fault) => [fault.name, fault] as const))("with %s from any step on", async (name, fault) => {
-    expect(await endsOf(pushTrial(2), steps, fault)).toEqual(sameEnd(steps, ...(lastingEnds[name] ?? ["unknown"])));
+  it.each(lastingFaults.map((fault) => [fault.name, fault] as const))("with %s from any step on", async (_fault, fault) => {
+    expect(await endsOf(pushTrial(pushed, 2), taken, fault)).toEqual(
+      sameEnd(taken, ...(lastingEnds[fault.name] ?? (["unknown"] as const))),
+    );
   });
 });

@@ -365,12 +365,15 @@ describe("a push that fails", () => {
         return true;
       },
     });
-    const error = await failureOf(push(pushableOf(image), [`${denying.host}/app`]));
+    const events: TransferEvent[] = [];
+    const onEvent = (event: TransferEvent) => events.push(event);
+    const error = await failureOf(push(pushableOf(image), [`${denying.host}/app`], { onEvent }));
     expect(error).toBeInstanceOf(RegistryError);
     expect(String(error)).toContain("quota is used up");
-    const asked = denying.requests.length;
+    const { length } = events;
+    expect(events.filter(({ state }) => state === "start")).toHaveLength(events.filter(({ state }) => state === "failed").length);
     await store.close();
-    expect(denying.requests).toHaveLength(asked);
+    expect(events).toHaveLength(length);
     expect(denying.content.repository("app").manifests.size).toBe(0);
   });
 

@@ -2,11 +2,13 @@ import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
 import { digestOf } from "../../../store/digest.ts";
+import type { Descriptor } from "../../../store/oci.ts";
 import { parseReference } from "../../../store/reference.ts";
 import type { Credential } from "../../../store/registry/credential.ts";
 import { dockerCredentials } from "../../../store/registry/docker-config.ts";
 import { endpointsFor } from "../../../store/registry/endpoint.ts";
 import { pullImage } from "../../../store/registry/pull.ts";
+import { pushImage } from "../../../store/registry/push.ts";
 import { openRegistry, type Registry } from "../../../store/registry/registry.ts";
 import type { Repository } from "../../../store/registry/repository.ts";
 import { defaultRegistrySettings, type RegistrySettings } from "../../../store/registry/settings.ts";
@@ -152,7 +154,12 @@ const trials: Readonly<Record<string, (quirk: Quirk) => Promise<void>>> = {
       expect(error).toHaveProperty("message", expect.stringContaining("The repository with name 'team/new' does not exist"));
       expect(registry.requests.map(({ method }) => method)).toEqual(["HEAD", "POST"]);
     }),
-  "ecr-manifest-media-type": (quirk) => withBench(quirk, pushes),
+  "ecr-manifest-media-type": (quirk) =>
+    withBench(quirk, async (bench) => {
+      const { mediaType, digest } = await pushesOwnManifest(bench, "v1");
+      expect(mediaType).toBe(image.mediaType);
+      expect(bench.registry.content.find("team/new", "v1")).toBe(digest);
+    }),
   "gar-no-chunks": (quirk) => withBench(quirk, pushes),
   "ghcr-chunk-limit": async (quirk) => {
     await withBench(quirk, pushes);
@@ -209,8 +216,18 @@ const trials: Readonly<Record<string, (quirk: Quirk) => Promise<void>>> = {
       const error = await failureOf(bench.repository.putManifest(docker.mediaType, docker.bytes, ["docker"]));
       expect(error).toMatchObject({ code: "REGISTRY_FAILED", status: 415 });
       expect(error).toHaveProperty("message", expect.stringContaining(`media type ${docker.mediaType} is not supported`));
+      bench.registry.putImage("app", "docker", docker);
+      const { digest } = await pushesOwnManifest(bench, "docker");
+      expect(bench.registry.content.find("team/new", "docker")).toBe(digest);
     }),
 };
+
+/** Pushes what it pulled as an image of our own making, in OCI's types. */
+async function pushesOwnManifest({ registry, client }: Bench, tag: string): Promise<Descriptor> {
+  await using store = await openStore(join(temporaryDirectory("quirks"), "store"));
+  const { rawConfig, layers } = await pullImage(store, client, parseReference(`${registry.host}/app:${tag}`), { platform: image.platform });
+  return await pushImage(store, client, { rawConfig, layers }, [parseReference(`${registry.host}/team/new:${tag}`)]);
+}
 
 async function pullsRedirected(bench: Bench): Promise<void> {
   await pulls(bench);

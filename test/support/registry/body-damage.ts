@@ -1,4 +1,3 @@
-import { once } from "node:events";
 import type { Writable } from "node:stream";
 
 export async function readAll(body: AsyncIterable<Uint8Array>): Promise<Buffer> {
@@ -37,8 +36,18 @@ export async function* flippedLast(body: AsyncIterable<Uint8Array>): AsyncGenera
 export async function writeAll(to: Writable, body: AsyncIterable<Uint8Array>): Promise<void> {
   for await (const chunk of body) {
     if (to.destroyed) return;
-    if (!to.write(chunk)) await Promise.race([once(to, "drain"), once(to, "close")]);
+    if (!to.write(chunk)) await drained(to);
   }
+}
+
+function drained(to: Writable): Promise<void> {
+  return new Promise((resolve) => {
+    const done = () => {
+      to.off("drain", done).off("close", done);
+      resolve();
+    };
+    to.on("drain", done).on("close", done);
+  });
 }
 
 /** Waits until what was written has left this process. */

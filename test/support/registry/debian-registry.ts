@@ -47,7 +47,7 @@ export async function startDebianRegistry(options: DebianRegistryOptions): Promi
   const config = join(directory, "config.json");
   writeFileSync(config, JSON.stringify(configuration(options, directory)));
   // Variables named REGISTRY_… would change the configuration.
-  const service = startService("docker-registry", ["serve", config], { env: { PATH: process.env.PATH } });
+  const service = startService(["docker-registry", "serve", config], { env: { PATH: process.env.PATH } });
   const { stdout: accessLog, stderr: ownLog, close } = service;
   try {
     const host = await ownLog.until(/listening on ([\d.]+:\d+)/);

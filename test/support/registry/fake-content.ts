@@ -35,7 +35,7 @@ export interface FakeContent {
   startUpload(repository: string): FakeUpload;
   /** Digest of what a tag or digest names. */
   find(repository: string, reference: string): string | undefined;
-  /** "repository digest: blob … is missing" of every manifest with holes; empty when the registry is whole. */
+  /** "repository digest: blob … is missing" of every manifest with holes; empty when the registry is whole. What is under a digest was checked when it came. */
   holes(): string[];
 }
 
@@ -74,10 +74,6 @@ export function emptyContent(): FakeContent {
       for (const [name, repository] of repositories) {
         for (const [digest, manifest] of repository.manifests) {
           for (const missing of missingIn(repository, manifest)) holes.push(`${name} ${digest}: ${missing} is missing`);
-          if (digestLike(digest, manifest.bytes) !== digest) holes.push(`${name} ${digest}: has other bytes`);
-        }
-        for (const [digest, blob] of repository.blobs) {
-          if (digestLike(digest, blob) !== digest) holes.push(`${name} ${digest}: has other bytes`);
         }
         for (const [tag, digest] of repository.tags) {
           if (!repository.manifests.has(digest)) holes.push(`${name}:${tag}: manifest ${digest} is missing`);

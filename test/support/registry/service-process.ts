@@ -1,4 +1,4 @@
-import { type ChildProcess, spawn } from "node:child_process";
+import { spawn } from "node:child_process";
 
 /** What a process writes to one of its outputs, as it comes. */
 export interface CollectedOutput {
@@ -11,31 +11,27 @@ export interface CollectedOutput {
 export interface ServiceProcess {
   readonly stdout: CollectedOutput;
   readonly stderr: CollectedOutput;
-  /** Ends it with SIGTERM and waits until it is gone; once it is, nothing more happens. */
+  /** Ends it with SIGTERM and waits until it is gone. */
   close(): Promise<void>;
 }
 
-/** Starts a server that stays in the foreground. The caller closes it. */
-export function startService(command: string, args: readonly string[], options: { readonly env: NodeJS.ProcessEnv }): ServiceProcess {
-  const child = spawn(command, args, { ...options, stdio: ["ignore", "pipe", "pipe"] });
-  const ended = closed(child);
+/** Starts a server that stays in the foreground, and ends with this process at the latest. The caller closes it. */
+export function startService(argv: readonly [string, ...string[]], options: { readonly env: NodeJS.ProcessEnv }): ServiceProcess {
+  const child = spawn("setpriv", ["--pdeathsig", "TERM", "--", ...argv], { ...options, stdio: ["ignore", "pipe", "pipe"] });
+  // Without setpriv the outputs end at once, and whoever waits for them hears of it.
+  child.on("error", () => undefined);
+  const closed = new Promise<void>((resolve) => child.on("close", () => resolve()));
   return {
-    stdout: collect(child.stdout, command),
-    stderr: collect(child.stderr, command),
+    stdout: collect(child.stdout, argv[0]),
+    stderr: collect(child.stderr, argv[0]),
     async close() {
       child.kill("SIGTERM");
-      await ended;
+      await closed;
     },
   };
 }
 
-/** A command that cannot be started closes too; that its outputs ended says so to whoever waits for them. */
-function closed(child: ChildProcess): Promise<void> {
-  child.on("error", () => undefined);
-  return new Promise((resolve) => child.on("close", () => resolve()));
-}
-
-function collect(stream: NodeJS.ReadableStream, command: string): CollectedOutput {
+function collect(stream: NodeJS.ReadableStream, name: string): CollectedOutput {
   let text = "";
   let ended = false;
   let changed = () => {};
@@ -54,7 +50,7 @@ function collect(stream: NodeJS.ReadableStream, command: string): CollectedOutpu
       for (;;) {
         const found = pattern.exec(text)?.[1];
         if (found !== undefined) return found;
-        if (ended) throw new Error(`${command} ended without saying ${pattern}: ${text}`);
+        if (ended) throw new Error(`${name} ended without saying ${pattern}: ${text}`);
         await new Promise<void>((resolve) => {
           changed = resolve;
         });

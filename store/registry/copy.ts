@@ -1,0 +1,89 @@
+import { TsbuildError } from "../errors.ts";
+import type { Descriptor, Platform } from "../oci.ts";
+import { machinePlatform } from "../platform.ts";
+import type { ImageFormat } from "./convert.ts";
+import { convertGraph } from "./convert-graph.ts";
+import { copyReferrers } from "./copy-referrers.ts";
+import { type CopyContext, type CopyPlace, type CopySource, openSource, type Selection } from "./copy-source.ts";
+import { copyToArchive } from "./copy-to-archive.ts";
+import { copyToLayout } from "./copy-to-layout.ts";
+import { copyToRegistry } from "./copy-to-registry.ts";
+import { copyToStore } from "./copy-to-store.ts";
+import type { ImageGraph } from "./image-graph.ts";
+import { targetsOf } from "./push.ts";
+import type { PushingOptions } from "./push-blob.ts";
+import { pushStored } from "./push-stored.ts";
+
+export type { CopyContext, CopyPlace } from "./copy-source.ts";
+
+export interface CopyOptions extends PushingOptions, CopyContext {
+  readonly from: CopyPlace;
+  readonly to: CopyPlace;
+  /** This one alone; into the store with the index that lists it, as a pull does it. */
+  readonly platform?: Platform | undefined;
+  /** Also attestations. Absent: yes, but into the store this machine's platform alone. `platform` counts first. */
+  readonly allPlatforms?: boolean | undefined;
+  /** Also what refers to the image; from registry to registry. */
+  readonly referrers?: boolean | undefined;
+  /** Absent: every document keeps its bytes. */
+  readonly format?: ImageFormat | undefined;
+  /** Hears what was left out. */
+  readonly onNote?: ((message: string) => void) | undefined;
+}
+
+/**
+ * Copies an image from one place to another, and answers its manifest or index as it is there. Bytes and digests stay as they are unless another format is asked for; but the
+ * store's plain layers are compressed on their way to a registry, as in a push. Blobs that the target has do not move; within one registry they are mounted; between registries,
+ * layouts and archives they go straight from one to the other. Throws NotFoundError, REGISTRY_NOT_FOUND, PLATFORM_NOT_FOUND, NOT_CONVERTIBLE, UNSUPPORTED_COPY, NOT_AN_IMAGE,
+ * DESTINATION_EXISTS, IntegrityError, RegistryError, and `signal.reason`.
+ */
+export async function copyImage(options: CopyOptions): Promise<Descriptor> {
+  const { from, to, platform, format, signal, onEvent, onNote } = options;
+  checkReferrers(options);
+  if (from.kind === "store" && to.kind === "registry") {
+    const store = await options.store();
+    return pushStored(store, options.registry, from.name, [to.reference], { platform, format, signal, onEvent, onNote });
+  }
+  await using source = await openSource(from, selectionOf(options), options);
+  const { graph, notes } = format === undefined ? { graph: source.graph, notes: [] } : convertGraph(source.graph, format);
+  for (const note of [...(source.note === undefined ? [] : [source.note]), ...notes]) onNote?.(note);
+  await deliver(source, graph, options);
+  const { mediaType, digest, size } = graph.root.descriptor;
+  return { mediaType, digest, size };
+}
+
+function checkReferrers({ from, to, referrers = false, format }: CopyOptions): void {
+  if (!referrers) return;
+  if (from.kind !== "registry" || to.kind !== "registry") {
+    throw new TsbuildError("UNSUPPORTED_COPY", "copying referrers: they can go from registry to registry only");
+  }
+  if (format !== undefined) {
+    throw new TsbuildError("UNSUPPORTED_COPY", "copying referrers: they know the image by its digest, which another format changes");
+  }
+}
+
+function selectionOf({ to, platform, allPlatforms = to.kind !== "store" }: CopyOptions): Selection {
+  if (allPlatforms && platform === undefined) return "all";
+  const one = platform ?? machinePlatform();
+  return to.kind === "store" ? { listed: one } : { only: one };
+}
+
+async function deliver({ reader, repository }: CopySource, graph: ImageGraph, options: CopyOptions): Promise<void> {
+  const { to, registry, signal, onEvent, referrers } = options;
+  const { parallel } = registry.settings;
+  switch (to.kind) {
+    case "registry":
+      for (const target of targetsOf(registry, [to.reference])) {
+        await copyToRegistry(graph, reader, target.repository, target.tags, { signal, onEvent, parallel });
+        if (referrers && repository !== undefined)
+          await copyReferrers(graph, repository, reader, target.repository, { signal, onEvent, parallel });
+      }
+      return;
+    case "store":
+      return copyToStore(await options.store(), graph, reader, [to.name], { repository, signal, onEvent });
+    case "oci":
+      return copyToLayout(to.directory, graph, reader, to.name, { signal, onEvent, parallel });
+    case "oci-archive":
+      return copyToArchive(to.file, graph, reader, to.name, { signal, onEvent });
+  }
+}
