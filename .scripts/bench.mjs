@@ -9,6 +9,7 @@ import { parseArgs } from "node:util";
 import { formatTable } from "../test/bench/format.mjs";
 import { measure } from "../test/bench/measure.mjs";
 import { availablePeers, removePeerLeftovers } from "../test/bench/peers.mjs";
+import { stopServers } from "../test/bench/registry.mjs";
 import { workloads } from "../test/bench/workloads.mjs";
 import { baseTar } from "./bases.mjs";
 import { output, run } from "./command.mjs";
@@ -82,7 +83,7 @@ async function measureAll(place, placeName) {
     `${cpus().length} × ${cpu}, kernel ${output(["uname", "-r"]).trim()}, node ${process.version}, on ${placeName}, load ${loadavg()[0]?.toFixed(2)}`,
   );
   const peerNames = peers.map((peer) => `${peer.name} ${peer.version}`).join(", ");
-  console.log(`peers: ${peerNames === "" ? "none installed (buildah, podman, docker)" : peerNames}\n`);
+  console.log(`peers: ${peerNames === "" ? "none installed (buildah, podman, docker, skopeo)" : peerNames}\n`);
   const results = [];
   try {
     for (const row of rows) {
@@ -91,6 +92,7 @@ async function measureAll(place, placeName) {
       console.log(formatTable(result));
     }
   } finally {
+    stopServers();
     removePeerLeftovers();
   }
   console.log(`load afterwards ${loadavg()[0]?.toFixed(2)}`);

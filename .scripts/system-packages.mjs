@@ -11,11 +11,13 @@ const PROOF = {
   attr: "getfattr",
   bzip2: "bzip2",
   "busybox-static": "/usr/share/doc/busybox-static",
+  curl: "curl",
   debootstrap: "debootstrap",
   "docker-registry": "docker-registry",
   e2fsprogs: "mkfs.ext4",
   "libarchive-tools": "bsdtar",
   "libcap2-bin": "setcap",
+  "libdeflate-dev": "/usr/include/libdeflate.h",
   openssl: "openssl",
   podman: "podman",
   skopeo: "skopeo",
@@ -34,7 +36,7 @@ const UNITS = {
 const PURPOSES = {
   demo: ["debootstrap"],
   tests: Object.keys(PROOF),
-  bench: ["busybox-static", "e2fsprogs"],
+  bench: ["busybox-static", "curl", "docker-registry", "e2fsprogs", "libdeflate-dev", "skopeo"],
 };
 
 /** The packages of the purposes that this machine lacks, sorted. */

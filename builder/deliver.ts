@@ -22,6 +22,8 @@ export interface DeliverOptions {
   readonly registry: () => Promise<Registry>;
   readonly fetcher: LayerFetcher;
   readonly onEvent: TransferSink;
+  /** Hears what a format has no place for. */
+  readonly onNote: (message: string) => void;
   readonly signal: AbortSignal;
 }
 
@@ -64,11 +66,18 @@ async function push(
   store: Store,
   image: FinishedImage,
   { compression = "gzip", format = "oci" }: Extract<BuildOutput, { type: "registry" }>,
-  { registry, fetcher, onEvent, signal }: DeliverOptions,
+  { registry, fetcher, onEvent, onNote, signal }: DeliverOptions,
 ): Promise<Pick<Delivered, "manifestDigest" | "pushed">> {
   const { pushImage } = await import("../store/registry/push.ts");
   const references = image.names.map(parseReference);
   const pushable = { rawConfig: canonicalJson(image.config), layers: image.layers, annotations: image.annotations };
-  const { digest } = await pushImage(store, await registry(), pushable, references, { compression, format, fetcher, onEvent, signal });
+  const { digest } = await pushImage(store, await registry(), pushable, references, {
+    compression,
+    format,
+    fetcher,
+    onEvent,
+    onNote,
+    signal,
+  });
   return { manifestDigest: digest, pushed: references.map((reference) => `${familiarName(reference)}@${digest}`) };
 }

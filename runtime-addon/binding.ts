@@ -18,6 +18,17 @@ export interface NativeAddon {
   /** Waits on a thread of its own; the answer gives the wait up, after which `settle` is not called. */
   waitFlock(fd: number, operation: number, settle: (error?: Error) => void): () => void;
   readonly TarSink: new (path: string) => NativeTarSink;
+  /** Absent, and `gzipFile` with it, where the addon was built without one. */
+  readonly gzipLibrary?: string;
+  gzipFile(
+    from: string,
+    to: string,
+    level: number,
+    blockBytes: number,
+  ): {
+    readonly done: Promise<{ readonly plainDigest: Buffer; readonly digest: Buffer; readonly size: number }>;
+    readonly cancel: () => void;
+  };
 }
 
 export interface NativeTarSink {

@@ -18,6 +18,13 @@ const magics: readonly (readonly [Compression, readonly number[]])[] = [
 const magicBytes = 6;
 const inflateChunkBytes = 256 * 1024;
 
+/** The inflater may run some chunks ahead of whoever reads: both have work to do. */
+const inflateOptions = {
+  chunkSize: inflateChunkBytes,
+  readableHighWaterMark: 8 * inflateChunkBytes,
+  writableHighWaterMark: 4 * inflateChunkBytes,
+};
+
 /** How these first bytes (six are enough) of a file are compressed. A zstd file may begin with a skippable frame (RFC 8878 §3.1.2). */
 export function detectCompression(first: Uint8Array): Compression {
   for (const [kind, magic] of magics) if (magic.every((byte, i) => first[i] === byte)) return kind;
@@ -113,7 +120,7 @@ function decompress(
     case "gzip":
       return options.compressedBytes !== undefined && options.compressedBytes <= smallGzipBytes
         ? gunzipAtOnce(chunks)
-        : throughStream(chunks, createGunzip({ chunkSize: inflateChunkBytes }), kind);
+        : throughStream(chunks, createGunzip(inflateOptions), kind);
     case "zstd":
       return unzstd(chunks);
     case "xz":

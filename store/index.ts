@@ -9,8 +9,8 @@ export type { ContainerConfig, Descriptor, Healthcheck, HistoryEntry, ImageConfi
 export { type LayerRef, openRootfs } from "./open-rootfs.ts";
 export { machinePlatform, platformText } from "./platform.ts";
 export { parseReference, type Reference } from "./reference.ts";
-export { attachArtifact } from "./registry/attach.ts";
-export { copyImage } from "./registry/copy.ts";
+export { type Artifact, attachArtifact } from "./registry/attach.ts";
+export { type CopyOptions, type CopyPlace, copyImage } from "./registry/copy.ts";
 export { anonymous, type Credential, type CredentialSource } from "./registry/credential.ts";
 export { type DockerConfigOptions, dockerCredentials } from "./registry/docker-config.ts";
 export { type PulledImage, type PullOptions, pullImage } from "./registry/pull.ts";

@@ -11,7 +11,7 @@ export function askedName({ registry, repository, tag = "latest", digest }: Refe
 
 /** Where it is kept what a registry said that the name means, a file for each platform. */
 export function rememberedFolder(root: string, reference: Reference): string {
-  return join(storePaths.format(root), "remote", hexOf(digestOf(askedName(reference))));
+  return join(storePaths.remote(root), hexOf(digestOf(askedName(reference))));
 }
 
 /** From here on the name means what index.json says alone. */

@@ -17,6 +17,12 @@ export const storePaths = {
   indexLock: (root: string) => join(root, formatFolder, "index.lock"),
   layers: (root: string) => join(root, formatFolder, "layers"),
   steps: (root: string) => join(root, formatFolder, "steps"),
+  /** What registries said that names mean; see rememberImage. */
+  remote: (root: string) => join(root, formatFolder, "remote"),
+  /** Where blobs are known to be; see blobPlaces. */
+  places: (root: string) => join(root, formatFolder, "places"),
+  /** What layers come to when they are compressed; see rememberCompression. */
+  compressed: (root: string) => join(root, formatFolder, "compressed"),
   leases: (root: string) => join(root, formatFolder, "leases"),
   /** Locks of steps that run; see withStepLock. */
   locks: (root: string) => join(root, formatFolder, "locks"),

@@ -1,11 +1,15 @@
+import type { Image } from "../../store/images.ts";
+import type { Platform } from "../../store/oci.ts";
+import { platformText } from "../../store/platform.ts";
 import { familiarName, parseReference, type Reference } from "../../store/reference.ts";
 import { pullImage } from "../../store/registry/pull.ts";
-import { parsePlatform } from "../plan/platform.ts";
-import { transferDisplay } from "../progress/transfers.ts";
+import { normalizePlatform, parsePlatform } from "../plan/platform.ts";
+import type { CliIo } from "./cli-io.ts";
 import { command } from "./command.ts";
 import { withStore } from "./open-store.ts";
 import { openRegistryFor, registryFlags } from "./registry-flags.ts";
 import { storeFlags } from "./store-flag.ts";
+import { showTransfers } from "./transfers.ts";
 import { readPlatform } from "./values.ts";
 
 export const pull = command(
@@ -35,23 +39,25 @@ export const pull = command(
     return withStore(flags, io, async (store) => {
       await using registry = await openRegistryFor(flags, io);
       for (const reference of references) {
-        const display = transferDisplay(io, { quiet: flags.quiet ?? false });
-        let name: string;
-        let upToDate: boolean;
-        try {
-          const image = await pullImage(store, registry, reference, { platform, signal: io.signal, onEvent: display.onEvent });
-          name = pulledName(reference, image.listed.digest);
-          upToDate = image.upToDate;
-        } finally {
-          display.close();
-        }
-        if (!flags.quiet) io.stderr.write(upToDate ? `${familiarName(reference)} is up to date\n` : `pulled ${familiarName(reference)}\n`);
-        io.stdout.write(`${name}\n`);
+        const image = await showTransfers(io, { quiet: flags.quiet ?? false }, ({ onEvent }) =>
+          pullImage(store, registry, reference, { platform, signal: io.signal, onEvent }),
+        );
+        noteOtherPlatform(image, platform, io);
+        if (!flags.quiet)
+          io.stderr.write(image.upToDate ? `${familiarName(reference)} is up to date\n` : `pulled ${familiarName(reference)}\n`);
+        io.stdout.write(`${pulledName(reference, image.listed.digest)}\n`);
       }
       return 0;
     });
   },
 );
+
+/** An image that is there for one platform only is taken whatever it is for. */
+function noteOtherPlatform({ config }: Image, wanted: Platform | undefined, io: CliIo): void {
+  const offered = normalizePlatform(config);
+  if (wanted === undefined || (offered.os === wanted.os && offered.architecture === wanted.architecture)) return;
+  io.stderr.write(`note: the image is for ${platformText(offered)} only, and ${platformText(wanted)} is wanted\n`);
+}
 
 function pulledName({ registry, repository }: Reference, digest: NonNullable<Reference["digest"]>): string {
   return familiarName({ registry, repository, digest });

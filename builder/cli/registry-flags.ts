@@ -1,5 +1,6 @@
 import { homedir } from "node:os";
 import { join } from "node:path";
+import type { CredentialSource } from "../../store/registry/credential.ts";
 import type { Registry, RegistryOptions } from "../../store/registry/registry.ts";
 import { defaultRegistrySettings } from "../../store/registry/settings.ts";
 import type { Settings } from "../config.ts";
@@ -37,7 +38,6 @@ export type RegistryFlags = FlagValues<typeof registryFlags>;
 
 /** What the flags, the settings and the environment say about registries. */
 export async function registryOptions(flags: RegistryFlags, io: CliIo, settings?: Settings): Promise<RegistryOptions> {
-  const { dockerCredentials } = await import("../../store/registry/docker-config.ts");
   const { registry: configured = {} } = settings ?? (await readSettings(io));
   const home = io.env.HOME || homedir();
   const attempts = flags.retry === undefined ? undefined : readInteger("--retry", flags.retry, 0) + 1;
@@ -49,7 +49,7 @@ export async function registryOptions(flags: RegistryFlags, io: CliIo, settings?
       ...(attempts === undefined ? {} : { attempts }),
       ...(flags["tls-verify"] === undefined ? {} : { insecure: flags["tls-verify"] === "false" }),
     },
-    credentials: dockerCredentials(credentialPlaces(flags, io)),
+    credentials: lazyCredentials(flags, io),
     proxy: io.env,
     userAgent: `tsbuild/${version}`,
   };
@@ -59,6 +59,18 @@ export async function registryOptions(flags: RegistryFlags, io: CliIo, settings?
 export async function openRegistryFor(flags: RegistryFlags, io: CliIo, settings?: Settings): Promise<Registry> {
   const { openRegistry } = await import("../../store/registry/registry.ts");
   return openRegistry(await registryOptions(flags, io, settings));
+}
+
+/** Looked for when a registry asks who we are: most commands never get there. */
+function lazyCredentials(flags: RegistryFlags, io: CliIo): CredentialSource {
+  let source: Promise<CredentialSource> | undefined;
+  const open = async () => (await import("../../store/registry/docker-config.ts")).dockerCredentials(credentialPlaces(flags, io));
+  return {
+    async find(...asked) {
+      source ??= open();
+      return (await source).find(...asked);
+    },
+  };
 }
 
 /** As Docker and podman have them, the user's own first. */

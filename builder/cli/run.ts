@@ -104,6 +104,8 @@ export const run = command(
       output: (chunk, name) => passOn(io.stream(name), chunk),
       signal: AbortSignal.any([io.signal, kill.signal]),
       onStarted(deliver) {
+        // From here on the terminal is the command's.
+        display.close();
         let asked = 0;
         io.takeSignals((signal) => {
           // A command that does not listen must not hold the terminal for ever.

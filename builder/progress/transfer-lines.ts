@@ -12,7 +12,7 @@ const largeBytes = 10_000_000;
 const doing = { pull: "pulling", push: "pushing" } as const;
 const did = { pull: "pulled", push: "pushed" } as const;
 
-/** Lines for logs: one when a large blob starts, one when a layer has ended, one for each retry, and a sign of life in 15 s. */
+/** Lines for logs: one when a large blob begins to move, one when a layer has ended, one for each retry, and a sign of life in 15 s. */
 export function transferLines({ write, now }: RendererIo): TransferRenderer {
   const rows = transferRows(now);
   const startedMs = now();
@@ -30,9 +30,12 @@ export function transferLines({ write, now }: RendererIo): TransferRenderer {
       const isLayer = event.what === "layer";
       switch (event.state) {
         case "start":
-          if (event.sizeBytes >= largeBytes) print(`${doing[event.direction]} ${row.title}, ${formatBytes(row.sizeBytes)}`);
           return;
         case "progress":
+          // Not before: much of what is begun turns out to be there already.
+          if (!row.announced && event.sizeBytes >= largeBytes)
+            print(`${doing[event.direction]} ${row.title}, ${formatBytes(row.sizeBytes)}`);
+          row.announced = true;
           return;
         case "retry":
           print(`${row.title}: trying again: ${messageOf(event)}`);

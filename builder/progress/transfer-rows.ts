@@ -9,6 +9,8 @@ export interface TransferRow {
   readonly sizeBytes: number;
   readonly startedMs: number;
   doneBytes: number;
+  /** It was said that it moves. */
+  announced: boolean;
   /** Why it had to begin again; harmless. */
   retry?: string;
 }
@@ -33,7 +35,7 @@ export function transferRows(now: () => number): TransferRows {
         known.doneBytes = doneBytes;
         return known;
       }
-      const row = { title: `${what} ${shortDigest(digest)}`, direction, sizeBytes, doneBytes, startedMs: now() };
+      const row = { title: `${what} ${shortDigest(digest)}`, direction, sizeBytes, doneBytes, announced: false, startedMs: now() };
       rows.set(keyOf(event), row);
       return row;
     },

@@ -10,7 +10,7 @@ import { type Descriptor, mediaTypes } from "../oci.ts";
 import { fullName, type Reference } from "../reference.ts";
 import { verified } from "../verified.ts";
 import { contentFrom } from "./blob-content.ts";
-import { type PushingOptions, pushBlob, pushBytes } from "./push-blob.ts";
+import { type PushingOptions, pushBlob, pushConfig } from "./push-blob.ts";
 import { pushReferrer } from "./push-referrer.ts";
 import type { Registry } from "./registry.ts";
 import { RegistryError } from "./registry-error.ts";
@@ -62,7 +62,7 @@ export async function attachArtifact(
   if (found === undefined)
     throw new RegistryError("REGISTRY_NOT_FOUND", `attaching to ${fullName(subject)}: the registry has no such image`);
 
-  const config = await pushBytes(repository, emptyType, emptyContent, options);
+  const config = await pushConfig(repository, emptyType, emptyContent, options);
   for (const { path, blob } of described) {
     const content = contentFrom((reading) => verified(fileBytes(path, reading), blob, `reading ${path}`));
     await pushBlob(repository, blob, () => content, options);

@@ -25,7 +25,7 @@ export interface BlobPlaces {
 const maxPlaces = 8;
 
 export function blobPlaces(store: Pick<Store, "root" | "tempFile">): BlobPlaces {
-  const path = (digest: Digest) => join(storePaths.format(store.root), "places", hexOf(digest));
+  const path = (digest: Digest) => join(storePaths.places(store.root), hexOf(digest));
 
   const write = async (digest: Digest, places: readonly BlobPlace[]) => {
     const bytes = Buffer.from(places.map((place) => `${textOf(place)}\n`).join(""));

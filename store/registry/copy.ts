@@ -10,6 +10,7 @@ import { copyToLayout } from "./copy-to-layout.ts";
 import { copyToRegistry } from "./copy-to-registry.ts";
 import { copyToStore } from "./copy-to-store.ts";
 import type { ImageGraph } from "./image-graph.ts";
+import { namingDestination } from "./naming-destination.ts";
 import { targetsOf } from "./push.ts";
 import type { PushingOptions } from "./push-blob.ts";
 import { pushStored } from "./push-stored.ts";
@@ -35,7 +36,7 @@ export interface CopyOptions extends PushingOptions, CopyContext {
  * Copies an image from one place to another, and answers its manifest or index as it is there. Bytes and digests stay as they are unless another format is asked for; but the
  * store's plain layers are compressed on their way to a registry, as in a push. Blobs that the target has do not move; within one registry they are mounted; between registries,
  * layouts and archives they go straight from one to the other. Throws NotFoundError, REGISTRY_NOT_FOUND, PLATFORM_NOT_FOUND, NOT_CONVERTIBLE, UNSUPPORTED_COPY, NOT_AN_IMAGE,
- * DESTINATION_EXISTS, IntegrityError, RegistryError, and `signal.reason`.
+ * DESTINATION_EXISTS, WRITE_FAILED, IntegrityError, RegistryError, and `signal.reason`.
  */
 export async function copyImage(options: CopyOptions): Promise<Descriptor> {
   const { from, to, platform, format, signal, onEvent, onNote } = options;
@@ -82,8 +83,8 @@ async function deliver({ reader, repository }: CopySource, graph: ImageGraph, op
     case "store":
       return copyToStore(await options.store(), graph, reader, [to.name], { repository, signal, onEvent });
     case "oci":
-      return copyToLayout(to.directory, graph, reader, to.name, { signal, onEvent, parallel });
+      return namingDestination(to.directory, () => copyToLayout(to.directory, graph, reader, to.name, { signal, onEvent, parallel }));
     case "oci-archive":
-      return copyToArchive(to.file, graph, reader, to.name, { signal, onEvent });
+      return namingDestination(to.file, () => copyToArchive(to.file, graph, reader, to.name, { signal, onEvent }));
   }
 }

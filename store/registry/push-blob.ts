@@ -15,6 +15,8 @@ export interface PushingOptions extends Abortable {
 export interface BlobPushOptions extends PushingOptions {
   /** Repositories that may have it, likeliest first; those of other registries are passed over. */
   readonly mountFrom?: readonly BlobPlace[];
+  /** What the sink hears that it is. Absent: as its media type says. */
+  readonly what?: "config" | "layer";
 }
 
 /** Makes sure that a repository has a blob, and tells of it. `contentFor` is called with the report once. */
@@ -22,9 +24,9 @@ export async function pushBlob(
   repository: Repository,
   blob: Descriptor,
   contentFor: (report: TransferReport) => UploadContent,
-  { mountFrom = [], signal, onEvent }: BlobPushOptions = {},
+  { mountFrom = [], what = isConfigType(blob.mediaType) ? "config" : "layer", signal, onEvent }: BlobPushOptions = {},
 ): Promise<void> {
-  const report = reportTransfer(onEvent, "push", isConfigType(blob.mediaType) ? "config" : "layer", blob, repository);
+  const report = reportTransfer(onEvent, "push", what, blob, repository);
   const names = mountFrom.flatMap((place) => (place.registry === repository.registry ? place.repository : []));
   try {
     const came = await repository.upload(blob, contentFor(report), {
@@ -40,12 +42,12 @@ export async function pushBlob(
   }
 }
 
-/** The same for bytes in hand. */
-export async function pushBytes(
+/** The same for a config, which is in memory. Answers what a manifest lists. */
+export async function pushConfig(
   repository: Repository,
   mediaType: string,
   bytes: Uint8Array,
-  options: BlobPushOptions = {},
+  { signal, onEvent }: PushingOptions = {},
 ): Promise<Descriptor> {
   const blob = { mediaType, digest: digestOf(bytes), size: bytes.length };
   const content: UploadContent = {
@@ -53,7 +55,7 @@ export async function pushBytes(
       yield bytes.subarray(offset);
     },
   };
-  await pushBlob(repository, blob, () => content, options);
+  await pushBlob(repository, blob, () => content, { what: "config", signal, onEvent });
   return blob;
 }
 

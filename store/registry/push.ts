@@ -8,7 +8,7 @@ import { fullName, type Reference } from "../reference.ts";
 import type { Store } from "../store.ts";
 import { type Converted, convertLayer, convertManifest, type Document, formatOf, type ImageFormat } from "./convert.ts";
 import type { LayerFetcher } from "./layer-fetcher.ts";
-import { type PushingOptions, pushBytes, pushManifest } from "./push-blob.ts";
+import { type PushingOptions, pushConfig, pushManifest } from "./push-blob.ts";
 import { pushLayers } from "./push-layers.ts";
 import type { Registry } from "./registry.ts";
 import type { Repository } from "./repository.ts";
@@ -71,7 +71,7 @@ export async function pushImage(
   for (const note of notes) onNote?.(note);
   const configType = parseManifest(document.bytes, "made for a push").config.mediaType;
   for (const { repository, tags } of targets) {
-    await pushBytes(repository, configType, image.rawConfig, { signal, onEvent });
+    await pushConfig(repository, configType, image.rawConfig, { signal, onEvent });
     await pushManifest(repository, document, tags, { signal, onEvent });
   }
   return { mediaType: document.mediaType, digest: digestOf(document.bytes), size: document.bytes.length };

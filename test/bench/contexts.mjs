@@ -42,6 +42,47 @@ export function manyFilesContext(directory) {
   return directory;
 }
 
+/** 30,000 files of 500 MB together in 300 directories, which gzip makes half as large, and a Dockerfile that copies them. */
+export function mixedFilesContext(directory) {
+  writeContext(directory, "FROM busybox\nCOPY . /data\n");
+  writeMixedFiles(directory, { files: 30_000, directories: 300, meanBytes: 16_667 });
+  return directory;
+}
+
+/** 20 MB in one layer, and 300 small files in the layer above it. */
+export function layeredContext(directory) {
+  writeContext(directory, "FROM busybox\nCOPY vendor /vendor\nCOPY src /src\n");
+  writeMixedFiles(join(directory, "vendor"), { files: 1_000, directories: 10, meanBytes: 20_000 });
+  mkdirSync(join(directory, "src"));
+  for (let i = 0; i < 300; i++) writeFileSync(join(directory, "src", `file-${i}.txt`), `${i}\n`.repeat(200));
+  return directory;
+}
+
+/** Files of half to one and a half times the mean, cut from a pool of words that no 32 KiB window of deflate sees twice. */
+function writeMixedFiles(directory, { files, directories, meanBytes }) {
+  const next = randomNumbers();
+  const words = Array.from({ length: 8_192 }, () =>
+    Array.from({ length: 2 + (next() % 9) }, () => String.fromCharCode(97 + (next() % 26))).join(""),
+  );
+  const pool = Buffer.from(Array.from({ length: 2_500_000 }, () => words[next() % words.length]).join(" "));
+  for (let i = 0; i < files; i++) {
+    const folder = join(directory, "files", String(i % directories));
+    if (i < directories) mkdirSync(folder, { recursive: true });
+    const size = Math.floor(meanBytes / 2) + (next() % meanBytes);
+    const start = next() % (pool.length - size);
+    writeFileSync(join(folder, `file-${i}.txt`), pool.subarray(start, start + size));
+  }
+}
+
+/** The same sequence everywhere: a linear congruential one, without its lowest bits, which repeat soon. */
+function randomNumbers() {
+  let state = 1;
+  return () => {
+    state = (Math.imul(state, 1_103_515_245) + 12_345) >>> 0;
+    return state >>> 8;
+  };
+}
+
 /** Ten RUN steps that do next to nothing. */
 export function tenRunsContext(directory) {
   return writeContext(directory, `FROM busybox\n${Array.from({ length: 10 }, (_, i) => `RUN echo ${i} > /file-${i}\n`).join("")}`);

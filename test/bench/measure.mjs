@@ -2,33 +2,35 @@ import { spawnSync } from "node:child_process";
 
 /**
  * Runs the contenders of a row in turn, `rounds` times after one round that does not count, so that whatever else the machine does hits all
- * of them alike. `prepare` of a contender makes what one run needs (a fresh store) and is not timed; nothing is deleted.
- * Returns { name, note, contenders: [{ name, kind, medianMs, minMs, maxMs, peakBytes }] }; a contender that fails has `error`.
+ * of them alike. `prepare` of a contender makes what one run needs (a fresh store) and is not timed; nothing is deleted. Where a contender has
+ * `count`, what that answers after the run counts, in bytes, instead of the time.
+ * Returns { name, note, unit: "ms"|"bytes", contenders: [{ name, kind, median, min, max, peakBytes }] }; a contender that fails has `error`.
  */
-export function measure({ name, note, contenders }, rounds) {
-  const timings = new Map(contenders.map((contender) => [contender, []]));
+export function measure({ name, note, unit, contenders }, rounds) {
+  const values = new Map(contenders.map((contender) => [contender, []]));
   const errors = new Map();
   for (let round = -1; round < rounds; round++) {
     for (const contender of contenders) {
       if (errors.has(contender)) continue;
       const result = timeOnce(contender);
       if (result.error !== undefined) errors.set(contender, result.error);
-      else if (round >= 0) timings.get(contender).push(result.ms);
+      else if (round >= 0) values.get(contender).push(result.value);
     }
   }
   return {
     name,
     note,
+    unit,
     contenders: contenders.map((contender) => {
       const { name, kind } = contender;
       if (errors.has(contender)) return { name, kind, error: errors.get(contender) };
-      const sorted = timings.get(contender).sort((a, b) => a - b);
+      const sorted = values.get(contender).sort((a, b) => a - b);
       return {
         name,
         kind,
-        medianMs: median(sorted),
-        minMs: sorted[0],
-        maxMs: sorted.at(-1),
+        median: median(sorted),
+        min: sorted[0],
+        max: sorted.at(-1),
         peakBytes: kind === "ours" ? peakBytes(contender) : undefined,
       };
     }),
@@ -59,7 +61,7 @@ function timeOnce(contender) {
     return {
       error: `${argv.join(" ")}: ${result.signal ?? `exit code ${result.status}`}: ${result.stderr.trim().split("\n").slice(-3).join(" | ")}`,
     };
-  return { ms };
+  return { value: contender.count?.() ?? ms };
 }
 
 const PEAK =

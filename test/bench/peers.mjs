@@ -3,11 +3,12 @@ import { mkdirSync, rmdirSync } from "node:fs";
 import { join } from "node:path";
 
 /**
- * The other builders of this machine, each with the busybox base in a store of its own: { name, version, build(context, name, { cold }), run }.
- * build and run return argument vectors. A daemon's client counts only when its daemon answers.
+ * The other builders of this machine, each with the busybox base in a store of its own: { name, version, build(context, name, { cold }), run,
+ * load(archive, name), push(name, destination), pull(source, directory) }, of which each has some; all return argument vectors. Without `load`,
+ * names are skopeo's. `pull` makes a new store in the directory. A daemon's client counts only when its daemon answers.
  */
 export function availablePeers(place, busybox) {
-  return [buildah(place, busybox), podman(place, busybox), docker(busybox)].filter((peer) => peer !== undefined);
+  return [buildah(place, busybox), podman(place, busybox), docker(busybox), skopeo()].filter((peer) => peer !== undefined);
 }
 
 function ok(argv) {
@@ -34,7 +35,10 @@ function runtime() {
 }
 
 function storage(place, name) {
-  const directory = join(place, `peer-${name}`);
+  return storageIn(join(place, `peer-${name}`));
+}
+
+function storageIn(directory) {
   mkdirSync(directory, { recursive: true });
   return ["--root", join(directory, "root"), "--runroot", join(directory, "run"), "--storage-driver", "overlay"];
 }
@@ -63,6 +67,8 @@ function buildah(place, busybox) {
       name,
       context,
     ],
+    load: (archive, name) => pullAs(own, archive, name),
+    push: (name, destination) => [...own, "push", "-q", "--tls-verify=false", name, `docker://${destination}`],
   };
 }
 
@@ -89,6 +95,27 @@ function podman(place, busybox) {
       "localhost/busybox",
       ...command,
     ],
+    load: (archive, name) => pullAs(own, archive, name),
+    push: (name, destination) => [...own, "push", "-q", "--tls-verify=false", name, `docker://${destination}`],
+    pull: (source, directory) => ["podman", ...storageIn(directory), "pull", "-q", "--tls-verify=false", source],
+  };
+}
+
+function pullAs(own, archive, name) {
+  const script = 'from=$1 name=$2; shift 2; "$@" tag "$("$@" pull -q "$from")" "$name"';
+  return ["sh", "-ec", script, "sh", `docker-archive:${archive}`, name, ...own];
+}
+
+/** Its stores are OCI image layouts. */
+function skopeo() {
+  const version = versionOf(["skopeo", "--version"]);
+  if (version === undefined) return undefined;
+  const copy = ["skopeo", "--insecure-policy", "copy", "-q"];
+  return {
+    name: "skopeo",
+    version,
+    push: (from, destination) => [...copy, "--dest-tls-verify=false", from, `docker://${destination}`],
+    pull: (source, directory) => [...copy, "--src-tls-verify=false", `docker://${source}`, `oci:${directory}:result`],
   };
 }
 

@@ -3,13 +3,14 @@ import { mkdirSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { manyFilesContext, smallContext, tenRunsContext } from "./contexts.mjs";
+import { registryRows } from "./registry-rows.mjs";
 
 const CLI = fileURLToPath(new URL("../../dist/tsbuild.js", import.meta.url));
 
 const NODE_FLOOR = { name: "node -e 0", kind: "floor", argv: [process.execPath, "-e", "0"] };
 
 /**
- * The rows: { name, note, rounds, contenders }, each contender { name, kind: ours|floor|peer, argv, env, prepare }. All they read and
+ * The rows: { name, note, unit, rounds, contenders }, each contender { name, kind: ours|floor|peer, argv, env, prepare, count }. All they read and
  * write lies below `place`; `nodes` are other node binaries to show the start-up of.
  */
 export function workloads({ place, busybox, peers, nodes }) {
@@ -31,21 +32,8 @@ export function workloads({ place, busybox, peers, nodes }) {
     execFileSync("cp", ["-a", template, store]);
     return store;
   };
-  const build = (context, store) => [
-    process.execPath,
-    "--",
-    CLI,
-    "build",
-    "--store",
-    store,
-    "--network",
-    "none",
-    "--progress",
-    "quiet",
-    "-t",
-    "result",
-    context,
-  ];
+  const tsbuild = (...args) => [process.execPath, "--", CLI, ...args];
+  const build = (context, store) => tsbuild("build", "--store", store, "--network", "none", "--progress", "quiet", "-t", "result", context);
   const cold = (context) => ({ name: "tsbuild", kind: "ours", prepare: () => ({ argv: build(context, freshStore()) }) });
   const warm = (context, name) => ({
     name: "tsbuild",
@@ -79,10 +67,11 @@ export function workloads({ place, busybox, peers, nodes }) {
   const runs = lazily("runs", tenRunsContext);
 
   /** Contexts are made when their row comes, so that `--only` does no needless work. */
-  const row = (name, rounds, note, contenders) => ({
+  const row = (name, rounds, note, contenders, unit = "ms") => ({
     name,
     rounds,
     note,
+    unit,
     get contenders() {
       return once(`row-${name}`, contenders);
     },
@@ -118,24 +107,13 @@ export function workloads({ place, busybox, peers, nodes }) {
         name: "tsbuild",
         kind: "ours",
         prepare: () => ({
-          argv: [
-            process.execPath,
-            "--",
-            CLI,
-            "run",
-            "--store",
-            once("run-store", freshStore),
-            "--rm",
-            "--network",
-            "none",
-            "busybox",
-            "true",
-          ],
+          argv: tsbuild("run", "--store", once("run-store", freshStore), "--rm", "--network", "none", "busybox", "true"),
         }),
       },
       NODE_FLOOR,
       ...peers.filter((peer) => peer.run !== undefined).map((peer) => ({ name: peer.name, kind: "peer", argv: peer.run("true") })),
     ]),
+    ...registryRows({ place, peers, row, once, fresh, lazily, freshStore, build, tsbuild }),
   ];
 }
 

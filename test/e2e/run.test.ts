@@ -28,9 +28,9 @@ describe("run", needs("sandbox"), () => {
     ["126 for a command that cannot be executed", ["busybox", "/etc/passwd"], 126, "EACCES, execve [COMMAND_NOT_EXECUTABLE]"],
     [
       "125 for an image that is not there",
-      ["no-such-image"],
+      ["--pull=never", "no-such-image"],
       125,
-      `no image named docker.io/library/no-such-image:latest in the store ${store}; registries are not asked (this version has no client for them) [NOT_FOUND]\n  hint: tsbuild images lists what is there; tsbuild import ROOTFS.tar no-such-image makes one\n`,
+      `looking for image "no-such-image": it is not in the store ${store}; registries are not asked (--pull=never) [NOT_FOUND]\n  hint: tsbuild images lists what is there; tsbuild import ROOTFS.tar no-such-image makes one\n`,
     ],
     ["125 for too little memory", ["-m", "10", "busybox"], 125, "[INVALID_VALUE]\n  hint: write 10m\n"],
     ["125 for an unknown flag", ["--no-such-flag", "busybox"], 125, "run has no flag --no-such-flag [UNKNOWN_FLAG]"],

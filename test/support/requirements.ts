@@ -2,6 +2,7 @@ import { execFileSync, spawnSync } from "node:child_process";
 import { accessSync, constants, mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { delimiter, join } from "node:path";
+import { gzipLibrary } from "../../runtime-addon/index.ts";
 
 /** One thing that a test needs and that a machine may lack. */
 export interface Requirement {
@@ -106,6 +107,10 @@ export const REQUIREMENTS = {
   },
   dockerRegistry: tool("docker-registry", "docker-registry"),
   htpasswd: tool("htpasswd", "apache2-utils"),
+  libdeflate: {
+    reason: "the addon was built without libdeflate (package libdeflate-dev, then npm run build:addon)",
+    holds: () => gzipLibrary() !== undefined,
+  },
   mkfs: tool("mkfs.ext4", "e2fsprogs"),
   openssl: tool("openssl", "openssl"),
   podman: tool("podman", "podman"),

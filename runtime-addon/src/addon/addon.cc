@@ -7,6 +7,7 @@
 #include <memory>
 
 #include "attributes.h"
+#include "deflate.h"
 #include "extract.h"
 #include "../fd.h"
 #include "hash-many.h"
@@ -136,6 +137,7 @@ Napi::Object init(Napi::Env env, Napi::Object exports) {
   add("removeTree", remove_tree_at);
   add("syncFileSystem", sync_file_system);
   add("renameNoReplace", rename_no_replace);
+  export_deflate(env, exports);
   export_locks(env, exports);
   export_tar_sink(env, exports);
   return exports;

@@ -72,16 +72,13 @@ describe("referrers by the API", () => {
 });
 
 describe("referrers by the tag schema", () => {
-  it.each<[referrersOff: "404" | "html" | "405"]>([["404"], ["html"], ["405"]])(
-    "are found where the API is answered %s",
-    async (referrersOff) => {
-      await using registry = await withReferrers({ referrers: false, referrersOff });
-      expect(await digestsOf(registry)).toEqual([]);
-      putTagged(registry);
-      expect(await digestsOf(registry)).toEqual([sbom.digest, signature.digest]);
-      expect(await digestsOf(registry, "application/signature")).toEqual([signature.digest]);
-    },
-  );
+  it.each<[referrersOff: 404 | "html" | 405]>([[404], ["html"], [405]])("are found where the API is answered %s", async (referrersOff) => {
+    await using registry = await withReferrers({ referrers: false, referrersOff });
+    expect(await digestsOf(registry)).toEqual([]);
+    putTagged(registry);
+    expect(await digestsOf(registry)).toEqual([sbom.digest, signature.digest]);
+    expect(await digestsOf(registry, "application/signature")).toEqual([signature.digest]);
+  });
 
   it("are under a tag made of the digest", () => {
     expect(referrersTag(subject)).toBe(`sha256-${image.digest.slice("sha256:".length)}`);

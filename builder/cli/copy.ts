@@ -1,0 +1,100 @@
+import { nameSystemError } from "../../store/name-system-error.ts";
+import { familiarName } from "../../store/reference.ts";
+import { copyImage } from "../../store/registry/copy.ts";
+import { openStore, type Store } from "../../store/store.ts";
+import { parsePlatform } from "../plan/platform.ts";
+import type { CliIo } from "./cli-io.ts";
+import { command } from "./command.ts";
+import { readCopyPlace } from "./copy-place.ts";
+import { openRegistryFor, registryFlags } from "./registry-flags.ts";
+import { storeFlags, storeRootOf } from "./store-flag.ts";
+import { showTransfers } from "./transfers.ts";
+import { readPlatform } from "./values.ts";
+
+export const copy = command(
+  {
+    name: "copy",
+    operands: "SOURCE DESTINATION",
+    summary:
+      "Copy an image with all its platforms, byte for byte, between registries (NAME), the store (store:NAME), image layouts (oci:DIR[:NAME]) and archives (oci-archive:FILE[:NAME]). Prints the digest.",
+    flags: {
+      "all-platforms": { help: "Into the store too: all platforms instead of this machine's" },
+      format: { value: "FORMAT", choices: ["oci", "docker"], help: "Convert manifests and their media types (they stay as they are)" },
+      platform: { value: "OS/ARCH", help: "Only this platform" },
+      quiet: { short: "q", help: "Show no progress" },
+      referrers: { help: "From registry to registry: also the signatures, SBOMs and others that refer to the image" },
+      ...registryFlags,
+      ...storeFlags,
+    },
+    foreign: {
+      all: { short: "a", note: "all platforms are copied, but into the store, where --all-platforms says so" },
+      "dest-creds": { value: true, missing: "tsbuild login keeps credentials, and none are in the list of processes" },
+      "dest-tls-verify": { value: true, off: "true", missing: "--tls-verify is for both sides; tsbuild.toml says it for one host" },
+      "preserve-digests": { note: "digests are kept unless --format is given" },
+      "src-creds": { value: true, missing: "tsbuild login keeps credentials, and none are in the list of processes" },
+      "src-tls-verify": { value: true, off: "true", missing: "--tls-verify is for both sides; tsbuild.toml says it for one host" },
+    },
+    examples: [
+      "tsbuild copy debian:12 registry.example/mirror/debian:12",
+      "tsbuild copy store:app oci-archive:app.tar:app",
+      "tsbuild copy oci:layout:v1 registry.example/app:v1",
+    ],
+  },
+  { min: 2, max: 2 },
+  async ({ flags, operands: [source = "", destination = ""] }, io) => {
+    const from = readCopyPlace(source);
+    const to = readCopyPlace(destination);
+    const platform = flags.platform === undefined ? undefined : parsePlatform(readPlatform("--platform", flags.platform));
+    const { "all-platforms": allPlatforms, format, referrers } = flags;
+    await using registry = await openRegistryFor(flags, io);
+    await using store = lazyStore(flags, io);
+    const { digest } = await showTransfers(io, flags, async (hearing) => {
+      try {
+        return await copyImage({
+          from,
+          to,
+          platform,
+          allPlatforms,
+          format,
+          referrers,
+          registry,
+          store: store.open,
+          signal: io.signal,
+          ...hearing,
+        });
+      } catch (error) {
+        throw nameSystemError(error, store.root());
+      }
+    });
+    if (!flags.quiet) io.stderr.write(`copied ${source} to ${destination}\n`);
+    const name =
+      to.kind === "registry" ? `${familiarName({ registry: to.reference.registry, repository: to.reference.repository, digest })}` : digest;
+    io.stdout.write(`${name}\n`);
+    return 0;
+  },
+);
+
+interface LazyStore extends AsyncDisposable {
+  open(): Promise<Store>;
+  /** Undefined as long as it was not opened. */
+  root(): string | undefined;
+}
+
+/** Opened when it is first used: a copy between registries needs none, and makes none. */
+function lazyStore(flags: { readonly store?: string }, io: CliIo): LazyStore {
+  let opened: Promise<Store> | undefined;
+  let root: string | undefined;
+  const open = async () => {
+    root = await storeRootOf(flags, io);
+    return openStore(root);
+  };
+  return {
+    open() {
+      opened ??= open();
+      return opened;
+    },
+    root: () => root,
+    // Whoever wanted the store has heard why there is none.
+    [Symbol.asyncDispose]: async () => (await opened?.catch(() => undefined))?.close(),
+  };
+}

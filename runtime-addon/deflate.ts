@@ -1,0 +1,48 @@
+import { nativeAddon } from "./binding.ts";
+import { rethrowChanges } from "./file-changed.ts";
+
+export interface GzipOptions {
+  /** 1 (fastest) to 12 (smallest). */
+  readonly level: number;
+  /** Plain bytes of each gzip member but the last. */
+  readonly blockBytes: number;
+  /** Stops the work within about a block's time: rejects with the signal's reason. */
+  readonly signal?: AbortSignal | undefined;
+}
+
+export interface GzippedFile {
+  /** SHA-256 of the plain bytes as they were read, in hex. */
+  readonly plainDigest: string;
+  /** SHA-256 of the gzip file, in hex. */
+  readonly digest: string;
+  /** Bytes of the gzip file. */
+  readonly size: number;
+}
+
+/** The library that `gzipFile` compresses with, "libdeflate-1.14"; undefined where the addon was built without it. */
+export function gzipLibrary(): string | undefined {
+  return nativeAddon().gzipLibrary;
+}
+
+/**
+ * Compresses a regular file into a new one at `to`, on all CPUs: each block becomes a gzip member of its own (RFC 1952 §2.2: members follow one
+ * another), without name or time; an empty file is one empty member. The bytes depend on the library, its level and the block size alone. Takes
+ * a few blocks of memory for each CPU. Rejects with a system error or FILE_CHANGED, and leaves no file then. Needs `gzipLibrary()`.
+ */
+export async function gzipFile(from: string, to: string, { level, blockBytes, signal }: GzipOptions): Promise<GzippedFile> {
+  if (!(level >= 1 && level <= 12)) throw new RangeError(`level ${level} is not 1 to 12`);
+  if (!(Number.isSafeInteger(blockBytes) && blockBytes >= 1)) throw new RangeError(`blockBytes ${blockBytes} is no number of bytes`);
+  signal?.throwIfAborted();
+  const { done, cancel } = nativeAddon().gzipFile(from, to, level, blockBytes);
+  signal?.addEventListener("abort", cancel, { once: true });
+  try {
+    const { plainDigest, digest, size } = await rethrowChanges(done);
+    return { plainDigest: plainDigest.toString("hex"), digest: digest.toString("hex"), size };
+  } catch (error) {
+    // Cancelled work fails as such.
+    signal?.throwIfAborted();
+    throw error;
+  } finally {
+    signal?.removeEventListener("abort", cancel);
+  }
+}

@@ -1,0 +1,75 @@
+import { createReadStream, rmSync } from "node:fs";
+import type { Bytes } from "./blobs.ts";
+import { recallCompression, rememberCompression } from "./compression-records.ts";
+import type { Digest } from "./digest.ts";
+import { IntegrityError } from "./errors.ts";
+import type { Abortable } from "./file-bytes.ts";
+import { gzipBlocks, gzipCompressor } from "./gzip-blocks.ts";
+import { type Descriptor, mediaTypes } from "./oci.ts";
+import type { LayerRef } from "./open-rootfs.ts";
+import { slots } from "./registry/slots.ts";
+import type { Store } from "./store.ts";
+
+const chunkBytes = 256 * 1024;
+
+/** The forms that layers are sent in besides the plain tar. */
+export type LayerCompression = "gzip";
+
+const mediaTypeOf: Readonly<Record<LayerCompression, string>> = { gzip: mediaTypes.layerGzip };
+
+/** A layer's tar, compressed into a temp file of the store. */
+export interface CompressedLayer {
+  /** With OCI's media type. */
+  readonly descriptor: Descriptor;
+  /** Its bytes from an offset on, as often as they are wanted until `close`. Leaving the loop early releases the file. */
+  open(offset: number, options?: Abortable): Bytes;
+  /** Removes the file. Idempotent. */
+  close(): Promise<void>;
+}
+
+// Each compression uses every core: one after the other, the first one is ready, and can be sent, the earliest.
+const turns = slots(1);
+
+/**
+ * Compresses the layer's plain tar, which is checked against its diffId on the way, and remembers what came out. The same tar gives the same bytes
+ * as long as the compressor is the same. The caller has the layer pinned. Throws NotFoundError, IntegrityError, system errors and `signal.reason`.
+ */
+export async function compressedLayer(
+  store: Store,
+  { diffId }: Pick<LayerRef, "diffId">,
+  kind: LayerCompression,
+  { signal }: Abortable = {},
+): Promise<CompressedLayer> {
+  const plainTar = await store.layers.plainTar(diffId);
+  const file = await store.tempFile("gzip");
+  const release = await turns.take({ signal });
+  const { plainDigest, digest, size } = await gzipBlocks(plainTar, file, { signal }).finally(release);
+  const close = async () => rmSync(file, { force: true });
+  const descriptor = { mediaType: mediaTypeOf[kind], digest, size };
+  try {
+    if (plainDigest !== diffId) throw new IntegrityError(`compressing layer ${diffId}`, diffId, plainDigest);
+    await rememberCompression(store, diffId, { compressor: gzipCompressor(), digest, size });
+  } catch (error) {
+    await close();
+    throw error;
+  }
+  return { descriptor, open: (offset, options) => bytesFrom(file, offset, options), close };
+}
+
+/** What `compressedLayer` would come to, where it is known from an earlier time with the compressor that is in use now. */
+export async function knownCompression(
+  store: Pick<Store, "root">,
+  diffId: Digest,
+  kind: LayerCompression,
+): Promise<Descriptor | undefined> {
+  const known = recallCompression(store, diffId);
+  if (known?.compressor !== gzipCompressor()) return undefined;
+  return { mediaType: mediaTypeOf[kind], digest: known.digest, size: known.size };
+}
+
+async function* bytesFrom(path: string, start: number, { signal }: Abortable = {}): AsyncGenerator<Buffer, void, undefined> {
+  for await (const chunk of createReadStream(path, { start, highWaterMark: chunkBytes })) {
+    signal?.throwIfAborted();
+    yield chunk;
+  }
+}

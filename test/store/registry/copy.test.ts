@@ -1,0 +1,530 @@
+import { execFileSync } from "node:child_process";
+import { existsSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
+import { loadImages } from "../../../store/archive/load.ts";
+import { type Digest, digestOf, hexOf, parseDigest } from "../../../store/digest.ts";
+import { IntegrityError, NotFoundError } from "../../../store/errors.ts";
+import { type Index, type Manifest, mediaTypes } from "../../../store/oci.ts";
+import { machinePlatform } from "../../../store/platform.ts";
+import { parseReference } from "../../../store/reference.ts";
+import { type CopyOptions, type CopyPlace, copyImage } from "../../../store/registry/copy.ts";
+import { openRegistry, type Registry } from "../../../store/registry/registry.ts";
+import { RegistryError } from "../../../store/registry/registry-error.ts";
+import { defaultRegistrySettings } from "../../../store/registry/settings.ts";
+import type { TransferEvent } from "../../../store/registry/transfer-event.ts";
+import { openStore, type Store } from "../../../store/store.ts";
+import { verifyStore } from "../../../store/verify.ts";
+import { needs } from "../../support/needs.ts";
+import { descriptorOf, type FakeImage, fakeImage } from "../../support/registry/fake-image.ts";
+import { type FakeRegistry, startFakeRegistry } from "../../support/registry/fake-registry.ts";
+import { temporaryDirectory } from "../../support/temporary.ts";
+import { putImage } from "../sample-image.ts";
+import { failureOf } from "./test-repository.ts";
+
+const machine = machinePlatform();
+const foreign = { os: "linux", architecture: machine.architecture === "s390x" ? "amd64" : "s390x" };
+
+let here: FakeRegistry;
+let there: FakeRegistry;
+let registry: Registry;
+let own: FakeImage;
+let other: FakeImage;
+let store: Store;
+let directory: string;
+let notes: string[];
+beforeAll(async () => {
+  [here, there] = await Promise.all([startFakeRegistry(), startFakeRegistry()]);
+  registry = openRegistry({ settings: { ...defaultRegistrySettings, attempts: 1 } });
+  own = await fakeImage({ platform: machine, layers: [{ a: "own" }, { b: "own" }] });
+  other = await fakeImage({ platform: foreign, layers: [{ a: "other" }] });
+});
+afterAll(async () => {
+  await registry.close();
+  await Promise.all([here.close(), there.close()]);
+});
+beforeEach(async () => {
+  for (const fake of [here, there]) {
+    fake.content.repositories.clear();
+    fake.behaviour.referrers = true;
+    fake.takeLog();
+  }
+  directory = temporaryDirectory("copy");
+  store = await openStore(join(directory, "store"));
+  notes = [];
+  return () => store.close();
+});
+
+const at = (fake: FakeRegistry, name: string): CopyPlace => ({ kind: "registry", reference: parseReference(`${fake.host}/${name}`) });
+const inStore = (name: string): CopyPlace => ({ kind: "store", name });
+const inLayout = (name?: string): CopyPlace => ({ kind: "oci", directory: join(directory, "layout"), name });
+const inArchive = (name?: string): CopyPlace => ({ kind: "oci-archive", file: join(directory, "image.tar"), name });
+const copy = (from: CopyPlace, to: CopyPlace, options: Partial<CopyOptions> = {}) =>
+  copyImage({ from, to, registry, store: async () => store, onNote: (note) => notes.push(note), ...options });
+const documents = (fake: FakeRegistry, repository: string) => [...fake.content.repository(repository).manifests.keys()].sort();
+const layoutIndex = (): Index => JSON.parse(readFileSync(join(directory, "layout/index.json"), "utf8"));
+const layoutBlob = (digest: string) => join(directory, "layout/blobs/sha256", hexOf(parseDigest(digest)));
+
+/** An index of two platforms with an attestation, as BuildKit makes it. */
+async function putIndex(fake: FakeRegistry, repository: string, tag: string): Promise<Digest> {
+  const statement = Buffer.from('{"_type":"https://in-toto.io/Statement/v0.1"}');
+  const config = Buffer.from('{"architecture":"unknown","os":"unknown","config":{},"rootfs":{"type":"layers","diff_ids":[]}}');
+  const attestation = Buffer.from(
+    JSON.stringify({
+      schemaVersion: 2,
+      mediaType: mediaTypes.manifest,
+      config: descriptorOf(mediaTypes.config, config),
+      layers: [descriptorOf("application/vnd.in-toto+json", statement)],
+    }),
+  );
+  for (const blob of [statement, config]) fake.putBlob(repository, blob);
+  for (const image of [own, other]) fake.putImage(repository, "unused", image);
+  const manifests = [
+    ...[own, other].map(({ mediaType, bytes, platform }) => ({ ...descriptorOf(mediaType, bytes), platform })),
+    {
+      ...descriptorOf(mediaTypes.manifest, attestation),
+      platform: { os: "unknown", architecture: "unknown" },
+      annotations: { "vnd.docker.reference.type": "attestation-manifest", "vnd.docker.reference.digest": own.digest },
+    },
+  ];
+  const bytes = Buffer.from(JSON.stringify({ schemaVersion: 2, mediaType: mediaTypes.index, manifests }, null, 2));
+  return put(fake, repository, tag, bytes, attestation);
+}
+
+/** Documents as they are; the first one gets the tag. */
+function put(fake: FakeRegistry, repository: string, tag: string, ...all: readonly Buffer[]): Digest {
+  const { manifests, tags } = fake.content.repository(repository);
+  for (const bytes of all) manifests.set(digestOf(bytes), { mediaType: JSON.parse(bytes.toString()).mediaType, bytes });
+  const digest = digestOf(all[0] ?? "");
+  tags.set(tag, digest);
+  tags.delete("unused");
+  return digest;
+}
+
+describe("from registry to registry", () => {
+  it("an image comes with all platforms and attestations, byte for byte", async () => {
+    const digest = await putIndex(here, "app", "1");
+    expect(await copy(at(here, "app:1"), at(there, "mirror/app:2"))).toMatchObject({ mediaType: mediaTypes.index, digest });
+    expect(there.content.repository("mirror/app").manifests).toEqual(here.content.repository("app").manifests);
+    expect([...there.content.repository("mirror/app").tags]).toEqual([["2", digest]]);
+    expect(there.content.holes()).toEqual([]);
+  });
+
+  it("blobs come first, then manifests, then the index under its tag", async () => {
+    await putIndex(here, "app", "1");
+    await copy(at(here, "app:1"), at(there, "app:1"));
+    const puts = there.takeLog().filter((line) => line.startsWith("PUT"));
+    expect(puts.map((line) => (line.includes("/blobs/") ? "blob" : line.includes("sha256:") ? "manifest" : "tag"))).toEqual([
+      ...Array(7).fill("blob"),
+      ...Array(3).fill("manifest"),
+      "tag",
+    ]);
+  });
+
+  it("within one registry no blob moves", async () => {
+    const digest = await putIndex(here, "app", "1");
+    const before = here.bytes().received;
+    expect((await copy(at(here, "app:1"), at(here, "other:1"))).digest).toBe(digest);
+    const log = here.takeLog();
+    expect(log.filter((line) => /^(GET|PATCH|PUT) .*\/blobs\//.test(line))).toEqual([]);
+    expect(here.bytes().received - before).toBeLessThan(10_000);
+    expect(here.content.holes()).toEqual([]);
+  });
+
+  it("one platform is an image of its own", async () => {
+    await putIndex(here, "app", "1");
+    expect((await copy(at(here, "app:1"), at(there, "app:1"), { platform: foreign })).digest).toBe(other.digest);
+    expect(documents(there, "app")).toEqual([other.digest]);
+    expect(await failureOf(copy(at(here, "app:1"), at(there, "app:1"), { platform: { os: "plan9", architecture: "386" } }))).toMatchObject({
+      code: "PLATFORM_NOT_FOUND",
+    });
+  });
+
+  it("by a digest", async () => {
+    here.putImage("app", "1", own);
+    await copy(at(here, `app@${own.digest}`), at(there, "app"));
+    expect(there.content.find("app", "latest")).toBe(own.digest);
+  });
+
+  it("an artifact that is no image", async () => {
+    const config = Buffer.from('{"name":"chart"}');
+    const chart = Buffer.from("a chart");
+    const bytes = Buffer.from(
+      JSON.stringify({
+        schemaVersion: 2,
+        mediaType: mediaTypes.manifest,
+        config: descriptorOf("application/vnd.cncf.helm.config.v1+json", config),
+        layers: [descriptorOf("application/vnd.cncf.helm.chart.content.v1.tar+gzip", chart)],
+      }),
+    );
+    for (const blob of [config, chart]) here.putBlob("chart", blob);
+    const digest = put(here, "chart", "1", bytes);
+    expect((await copy(at(here, "chart:1"), at(there, "chart:1"))).digest).toBe(digest);
+    expect(there.content.holes()).toEqual([]);
+    expect(await failureOf(copy(at(here, "chart:1"), inStore("chart")))).toMatchObject({ code: "NOT_AN_IMAGE" });
+  });
+
+  it("into Docker's format, with all platforms", async () => {
+    here.putIndex("app", "1", [own, other]);
+    const copied = await copy(at(here, "app:1"), at(there, "app:1"), { format: "docker" });
+    expect(copied.mediaType).toBe(mediaTypes.dockerManifestList);
+    expect(there.content.find("app", "1")).toBe(copied.digest);
+    expect([...there.content.repository("app").manifests.values()].map(({ mediaType }) => mediaType)).toEqual([
+      mediaTypes.dockerManifest,
+      mediaTypes.dockerManifest,
+      mediaTypes.dockerManifestList,
+    ]);
+    expect(there.content.holes()).toEqual([]);
+  });
+
+  it("attestations have no place in Docker's format", async () => {
+    await putIndex(here, "app", "1");
+    expect(await failureOf(copy(at(here, "app:1"), at(there, "app:1"), { format: "docker" }))).toMatchObject({ code: "NOT_CONVERTIBLE" });
+    expect(there.takeLog()).toEqual([]);
+  });
+
+  it("tells of each blob once", async () => {
+    here.putImage("app", "1", own);
+    const events: TransferEvent[] = [];
+    await copy(at(here, "app:1"), at(there, "app:1"), { onEvent: (event) => events.push(event) });
+    const ends = events.filter(({ state }) => state === "done");
+    expect(ends.map(({ direction, what }) => `${direction} ${what}`).sort()).toEqual([
+      "push config",
+      "push layer",
+      "push layer",
+      "push manifest",
+    ]);
+    expect(events.filter(({ state }) => state === "start")).toHaveLength(ends.length);
+  });
+
+  it("is refused where the index lists what is not there, and names nothing", async () => {
+    const digest = await putIndex(here, "app", "1");
+    here.content.repository("app").manifests.delete(other.digest);
+    expect(await failureOf(copy(at(here, "app:1"), at(there, "app:1")))).toEqual(
+      new NotFoundError(`reading image ${here.host}/app: its index lists ${other.digest}, which is not there`),
+    );
+    expect(there.content.find("app", digest)).toBeUndefined();
+    expect(there.content.find("app", "1")).toBeUndefined();
+  });
+
+  it("is refused where a blob is gone or is another one, and names nothing", async () => {
+    for (const harm of ["gone", "other bytes"]) {
+      here.putImage("app", "1", own);
+      const { blobs } = here.content.repository("app");
+      const [layer = Buffer.alloc(0)] = own.layers;
+      if (harm === "gone") blobs.delete(digestOf(layer));
+      else blobs.set(digestOf(layer), Buffer.alloc(layer.length));
+      const error = await failureOf(copy(at(here, "app:1"), at(there, "app:1")));
+      expect(error).toBeInstanceOf(harm === "gone" ? RegistryError : IntegrityError);
+      expect(documents(there, "app")).toEqual([]);
+      expect(there.content.uploads.size).toBe(0);
+      expect(there.content.holes()).toEqual([]);
+    }
+  });
+
+  it("says when there is no such image", async () => {
+    expect(await failureOf(copy(at(here, "none:1"), at(there, "app:1")))).toMatchObject({
+      code: "REGISTRY_NOT_FOUND",
+      message: `copying ${here.host}/none:1: the registry has no such image`,
+    });
+  });
+
+  it("ends when it is cancelled", async () => {
+    here.putImage("app", "1", own);
+    const cancel = new AbortController();
+    const reason = new Error("enough");
+    const onEvent = ({ what, state }: TransferEvent) => what === "layer" && state === "start" && cancel.abort(reason);
+    expect(await failureOf(copy(at(here, "app:1"), at(there, "app:1"), { signal: cancel.signal, onEvent }))).toBe(reason);
+    expect(documents(there, "app")).toEqual([]);
+  });
+});
+
+describe("what refers to an image", () => {
+  const referrer = (subject: { readonly mediaType: string; readonly digest: string; readonly size: number }, type: string) =>
+    Buffer.from(
+      JSON.stringify({
+        schemaVersion: 2,
+        mediaType: mediaTypes.manifest,
+        artifactType: type,
+        config: descriptorOf("application/vnd.oci.empty.v1+json", Buffer.from("{}")),
+        layers: [descriptorOf("application/vnd.oci.empty.v1+json", Buffer.from("{}"))],
+        subject,
+      }),
+    );
+
+  /** A signature of one platform, and a signature of that. */
+  async function putSigned() {
+    const digest = await putIndex(here, "app", "1");
+    here.putBlob("app", Buffer.from("{}"));
+    const signature = referrer(descriptorOf(own.mediaType, own.bytes), "test/signature");
+    const second = referrer(descriptorOf(mediaTypes.manifest, signature), "test/countersignature");
+    for (const bytes of [signature, second]) put(here, "app", "unused", bytes);
+    return { digest, signature: digestOf(signature), second: digestOf(second) };
+  }
+
+  it("stays where it is unless it is asked for", async () => {
+    const { signature } = await putSigned();
+    await copy(at(here, "app:1"), at(there, "app:1"));
+    expect(documents(there, "app")).not.toContain(signature);
+  });
+
+  it("comes with it, and what refers to that", async () => {
+    const { signature, second } = await putSigned();
+    await copy(at(here, "app:1"), at(there, "app:1"), { referrers: true });
+    expect(documents(there, "app")).toEqual(documents(here, "app"));
+    expect([...there.content.repository("app").tags.keys()]).toEqual(["1"]);
+    const repository = registry.repository({ registry: there.host, repository: "app" });
+    expect((await repository.referrers(parseDigest(own.digest))).map(({ digest }) => digest)).toEqual([signature]);
+    expect((await repository.referrers(signature)).map(({ digest }) => digest)).toEqual([second]);
+  });
+
+  it("is found by the tag schema where the registry has no API for it", async () => {
+    const { signature, second } = await putSigned();
+    there.behaviour.referrers = false;
+    await copy(at(here, "app:1"), at(there, "app:1"), { referrers: true });
+    const repository = registry.repository({ registry: there.host, repository: "app" });
+    expect(await repository.referrers(parseDigest(own.digest))).toEqual([
+      expect.objectContaining({ digest: signature, artifactType: "test/signature" }),
+    ]);
+    expect((await repository.referrers(signature)).map(({ digest }) => digest)).toEqual([second]);
+  });
+
+  it.each<[name: string, options: Partial<CopyOptions>, to: () => CopyPlace, message: string]>([
+    ["into a layout", {}, () => inLayout(), "copying referrers: they can go from registry to registry only"],
+    [
+      "in another format",
+      { format: "docker" },
+      () => at(there, "app"),
+      "copying referrers: they know the image by its digest, which another format changes",
+    ],
+  ])("cannot come %s", async (_name, options, to, message) => {
+    expect(await failureOf(copy(at(here, "app:1"), to(), { referrers: true, ...options }))).toMatchObject({
+      code: "UNSUPPORTED_COPY",
+      message,
+    });
+  });
+});
+
+describe("into the store", () => {
+  it("comes this machine's platform, with the index that lists it", async () => {
+    const digest = await putIndex(here, "app", "1");
+    await copy(at(here, "app:1"), inStore("mine:2"));
+    const image = await store.images.open("mine:2");
+    expect(image).toMatchObject({ names: ["mine:2"], listed: { digest }, descriptor: { digest: own.digest } });
+    expect((await store.images.list()).flatMap(({ names }) => names)).toEqual(["mine:2"]);
+    expect(await failureOf(store.images.open("mine:2", foreign))).toBeInstanceOf(NotFoundError);
+    expect(await verifyStore(store)).toEqual([]);
+  });
+
+  it("come all platforms where that is asked for, and can go on from there as they came", async () => {
+    const digest = await putIndex(here, "app", "1");
+    await copy(at(here, "app:1"), inStore("mine"), { allPlatforms: true });
+    expect((await store.images.open("mine", foreign)).descriptor.digest).toBe(other.digest);
+    expect(await verifyStore(store)).toEqual([]);
+    expect((await copy(inStore("mine"), at(there, "app:1"))).digest).toBe(digest);
+    expect(there.content.repository("app").manifests).toEqual(here.content.repository("app").manifests);
+    expect(there.content.holes()).toEqual([]);
+    expect(notes).toEqual([]);
+  });
+
+  it("come layers that are indexed, of all platforms", async () => {
+    here.putIndex("app", "1", [own, other]);
+    await copy(at(here, "app:1"), inStore("mine"), { allPlatforms: true });
+    expect(await verifyStore(store)).toEqual([]);
+    const { layers } = await store.images.open("mine", foreign);
+    for (const { diffId } of layers) expect(await store.layers.has(diffId)).toBe(true);
+  });
+
+  it("one platform of an index goes on alone, and that is said", async () => {
+    await putIndex(here, "app", "1");
+    await copy(at(here, "app:1"), inStore("mine"));
+    expect((await copy(inStore("mine"), at(there, "app:1"))).digest).toBe(own.digest);
+    expect(notes).toEqual([
+      `mine: the store does not have all of its platforms: linux/${machine.architecture} alone is taken, under its own digest`,
+    ]);
+  });
+
+  it("an image of ours is compressed on its way out, as in a push", async () => {
+    const image = await putImage(store, ["built"], [{ a: "1" }]);
+    await copy(inStore("built"), at(there, "app:1"));
+    const manifest: Manifest = JSON.parse(String([...there.content.repository("app").manifests.values()][0]?.bytes));
+    expect(manifest).toMatchObject({ config: { digest: image.imageId }, layers: [{ mediaType: mediaTypes.layerGzip }] });
+  });
+
+  it("comes what a layout has, checked", async () => {
+    await putIndex(here, "app", "1");
+    await copy(at(here, "app:1"), inLayout("v1"));
+    await copy(inLayout("v1"), inStore("mine"));
+    expect((await store.images.open("mine")).descriptor.digest).toBe(own.digest);
+    expect(await verifyStore(store)).toEqual([]);
+  });
+});
+
+describe("an image layout", () => {
+  it("gives back what it was given", async () => {
+    const digest = await putIndex(here, "app", "1");
+    await copy(at(here, "app:1"), inLayout("v1"));
+    expect(layoutIndex().manifests).toEqual([
+      expect.objectContaining({ digest, annotations: { "org.opencontainers.image.ref.name": "v1" } }),
+    ]);
+    await copy(inLayout("v1"), at(there, "app:1"));
+    expect(there.content.repository("app").manifests).toEqual(here.content.repository("app").manifests);
+    expect(there.content.holes()).toEqual([]);
+  });
+
+  it("gets one image beside the other, and a name moves", async () => {
+    here.putImage("app", "1", own);
+    here.putImage("app", "2", other);
+    const list = () => layoutIndex().manifests.map(({ digest, annotations = {} }) => [digest, Object.values(annotations)[0]]);
+    await copy(at(here, "app:1"), inLayout("a"));
+    await copy(at(here, "app:2"), inLayout("b"));
+    expect(list()).toEqual([
+      [own.digest, "a"],
+      [other.digest, "b"],
+    ]);
+    await copy(at(here, "app:2"), inLayout("a"));
+    await copy(at(here, "app:2"), inLayout());
+    expect(list()).toEqual([
+      [other.digest, "b"],
+      [other.digest, "a"],
+    ]);
+    expect(readdirSync(join(directory, "layout")).sort()).toEqual(["blobs", "index.json", "oci-layout"]);
+  });
+
+  it("has one image that needs no name, or several that do", async () => {
+    here.putImage("app", "1", own);
+    here.putImage("app", "2", other);
+    await copy(at(here, "app:1"), inLayout("example.com/app:1"));
+    expect((await copy(inLayout(), at(there, "app:1"))).digest).toBe(own.digest);
+    await copy(at(here, "app:2"), inLayout("b"));
+    expect(await failureOf(copy(inLayout(), at(there, "app:1")))).toMatchObject({
+      code: "AMBIGUOUS_IMAGE",
+      message: `reading ${join(directory, "layout")}: it has several images, and none was named`,
+      hint: "it has example.com/app:1, b",
+    });
+    expect(await failureOf(copy(inLayout("c"), at(there, "app:1")))).toMatchObject({
+      code: "NOT_FOUND",
+      message: `reading ${join(directory, "layout")}: it has no image "c"`,
+    });
+  });
+
+  it("is not made where something else is", async () => {
+    here.putImage("app", "1", own);
+    expect(await failureOf(copy(at(here, "app:1"), { kind: "oci", directory: join(directory, "store/v1") }))).toMatchObject({
+      code: "DESTINATION_EXISTS",
+      message: `copying to ${join(directory, "store/v1")}: the directory is neither empty nor an OCI image layout`,
+    });
+  });
+
+  it.each<[name: string, harm: (layer: string) => void, message: (layer: string, digest: string) => string]>([
+    [
+      "a blob with other bytes",
+      (layer) => writeFileSync(layer, Buffer.alloc(readFileSync(layer).length)),
+      (layer) => `reading ${layer}: expected sha256:`,
+    ],
+    ["a shorter blob", (layer) => writeFileSync(layer, "short"), (layer) => `reading ${layer}: expected `],
+    ["no blob", (layer) => rmSync(layer), (_layer, digest) => `blob ${digest} is not in it`],
+    [
+      "a link out of the layout",
+      (layer) => {
+        rmSync(layer);
+        symlinkSync("/etc/passwd", layer);
+      },
+      (layer) => `reading ${layer}: it is no regular file`,
+    ],
+    [
+      "a FIFO that nobody writes to",
+      (layer) => {
+        rmSync(layer);
+        execFileSync("mkfifo", [layer]);
+      },
+      (layer) => `reading ${layer}: it is no regular file`,
+    ],
+  ])("with %s is refused, and nothing is named", async (_name, harm, message) => {
+    here.putImage("app", "1", own);
+    await copy(at(here, "app:1"), inLayout());
+    const digest = digestOf(own.layers[0] ?? "");
+    harm(layoutBlob(digest));
+    for (const to of [at(there, "app:1"), inStore("mine"), inArchive()]) {
+      expect(String(await failureOf(copy(inLayout(), to)))).toContain(message(layoutBlob(digest), digest));
+    }
+    expect(documents(there, "app")).toEqual([]);
+    expect(await store.images.list()).toEqual([]);
+    expect(existsSync(join(directory, "image.tar"))).toBe(false);
+    expect(readdirSync(directory).sort()).toEqual(["layout", "store"]);
+  });
+
+  it("whose manifest is an index too is refused (CVE-2021-41190)", async () => {
+    here.putImage("app", "1", own);
+    await copy(at(here, "app:1"), inLayout());
+    const both = Buffer.from(JSON.stringify({ ...JSON.parse(own.bytes.toString()), manifests: [] }));
+    writeFileSync(layoutBlob(digestOf(both)), both);
+    const [entry] = layoutIndex().manifests;
+    const manifests = [{ ...entry, digest: digestOf(both), size: both.length }];
+    writeFileSync(join(directory, "layout/index.json"), JSON.stringify({ ...layoutIndex(), manifests }));
+    expect(await failureOf(copy(inLayout(), at(there, "app:1")))).toMatchObject({ code: "INVALID_DOCUMENT" });
+  });
+});
+
+describe("an archive", () => {
+  it("gives back what it was given", async () => {
+    const digest = await putIndex(here, "app", "1");
+    expect((await copy(at(here, "app:1"), inArchive("app:1"))).digest).toBe(digest);
+    expect((await copy(inArchive("app:1"), at(there, "app:1"))).digest).toBe(digest);
+    expect(there.content.repository("app").manifests).toEqual(here.content.repository("app").manifests);
+    expect(there.content.holes()).toEqual([]);
+    await loadImages(store, { file: join(directory, "image.tar") });
+    expect((await store.images.open("app:1")).descriptor.digest).toBe(own.digest);
+    expect(readdirSync(join(store.root, "v1/tmp"), { recursive: true, withFileTypes: true }).filter((entry) => entry.isFile())).toEqual([]);
+  });
+
+  it("has the same bytes each time, and replaces the file when it is whole", async () => {
+    here.putImage("app", "1", own);
+    const file = join(directory, "image.tar");
+    await copy(at(here, "app:1"), inArchive("a"));
+    const first = readFileSync(file);
+    await copy(at(here, "app:1"), inArchive("a"));
+    expect(readFileSync(file).equals(first)).toBe(true);
+    here.content.repository("app").blobs.delete(digestOf(own.layers[1] ?? ""));
+    expect(await failureOf(copy(at(here, "app:1"), inArchive("a")))).toBeInstanceOf(RegistryError);
+    expect(readFileSync(file).equals(first)).toBe(true);
+    expect(readdirSync(directory).sort()).toEqual(["image.tar", "store"]);
+  });
+
+  it("says where it cannot be written", async () => {
+    here.putImage("app", "1", own);
+    for (const place of [
+      { kind: "oci-archive", file: join(directory, "none/image.tar") },
+      { kind: "oci", directory: join(directory, "file") },
+    ] as const) {
+      writeFileSync(join(directory, "file"), "");
+      const path = "file" in place ? place.file : place.directory;
+      const error = await failureOf(copy(at(here, "app:1"), place));
+      expect(error).toMatchObject({ code: "WRITE_FAILED", message: expect.stringContaining(`copying to ${path}: E`) });
+    }
+  });
+
+  it("that is none is refused", async () => {
+    writeFileSync(join(directory, "image.tar"), "no tar");
+    expect(String(await failureOf(copy(inArchive(), at(there, "app:1"))))).toContain(`copying ${join(directory, "image.tar")}: `);
+    expect(await failureOf(copy({ kind: "oci-archive", file: join(directory, "none.tar") }, at(there, "app:1")))).toMatchObject({
+      code: "NOT_FOUND",
+      message: `copying ${join(directory, "none.tar")}: there is no such file or directory`,
+    });
+  });
+});
+
+describe("skopeo", needs("skopeo"), () => {
+  it("reads the layouts and archives that are written, and we read its own", async () => {
+    here.putImage("app", "1", own);
+    await copy(at(here, "app:1"), inLayout("v1"));
+    await copy(at(here, "app:1"), inArchive("v1"));
+    for (const place of [`oci:${directory}/layout:v1`, `oci-archive:${directory}/image.tar:v1`]) {
+      expect(digestOf(execFileSync("skopeo", ["inspect", "--raw", place]))).toBe(own.digest);
+    }
+    execFileSync("skopeo", ["copy", "--all", "--preserve-digests", `oci:${directory}/layout:v1`, `oci:${directory}/theirs:x`], {
+      stdio: "pipe",
+    });
+    expect((await copy({ kind: "oci", directory: join(directory, "theirs"), name: "x" }, at(there, "app:1"))).digest).toBe(own.digest);
+  });
+});
