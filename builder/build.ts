@@ -91,7 +91,7 @@ async function buildPlan(plan: BuildPlan, site: Site, options: ResolvedBuildOpti
       plan,
       store,
       cache: stepCache(store),
-      fetch: finder.fetcher.fetch,
+      fetch: async (layers, reading) => (await finder.fetcher()).fetch(layers, reading),
       context: context.open,
       run: {
         host,

@@ -20,7 +20,7 @@ export interface FinishedImage {
 
 export interface DeliverOptions {
   readonly registry: () => Promise<Registry>;
-  readonly fetcher: LayerFetcher;
+  readonly fetcher: () => Promise<LayerFetcher>;
   readonly onEvent: TransferSink;
   /** Hears what a format has no place for. */
   readonly onNote: (message: string) => void;
@@ -45,7 +45,8 @@ export async function deliver(
   const imageId = digestOf(canonicalJson(image.config));
   let delivered: Delivered = { imageId, manifestDigest: imageId, names: image.names, pushed: [] };
   if (outputs.some(({ type }) => type === "image")) {
-    await options.fetcher.fetch(await missingOf(store, image.layers), { exactBlobs: true, signal: options.signal });
+    const missing = await missingOf(store, image.layers);
+    if (missing.length > 0) await (await options.fetcher()).fetch(missing, { exactBlobs: true, signal: options.signal });
     const { config, annotations, names } = image;
     const stored = await store.images.put({ config, layers: image.layers.map(({ blob }) => blob), names, annotations });
     delivered = { ...delivered, manifestDigest: stored.descriptor.digest, names: stored.names };
@@ -74,7 +75,7 @@ async function push(
   const { digest } = await pushImage(store, await registry(), pushable, references, {
     compression,
     format,
-    fetcher,
+    fetcher: await fetcher(),
     onEvent,
     onNote,
     signal,

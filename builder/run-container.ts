@@ -5,7 +5,8 @@ import { nameSystemError } from "../store/name-system-error.ts";
 import type { ContainerConfig } from "../store/oci.ts";
 import { openRootfs } from "../store/open-rootfs.ts";
 import { openStore, type Store } from "../store/store.ts";
-import { type FoundImage, imageFinder } from "./find-image.ts";
+import { imageFinder } from "./find-image.ts";
+import type { FoundImage } from "./found-image.ts";
 import { lazyRegistry } from "./lazy-registry.ts";
 import { coveredBySandbox } from "./mount-target.ts";
 import { parsePlatform } from "./plan/platform.ts";
@@ -86,7 +87,7 @@ async function findWhole(store: Store, options: ResolvedRunOptions): Promise<Fou
   await using registries = lazyRegistry(options.registry);
   const finder = imageFinder(store, { pull, take: "whole", registry: registries.open, onEvent, onNote, signal });
   const image = await finder.find(options.image, options.platform === undefined ? undefined : parsePlatform(options.platform));
-  await finder.fetcher.fetch(image.layers, { signal });
+  await (await finder.fetcher()).fetch(image.layers, { signal });
   return image;
 }
 

@@ -1,4 +1,4 @@
-import { rmSync } from "node:fs";
+import { existsSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { digestOf, hexOf } from "./digest.ts";
 import { fullName, type Reference } from "./reference.ts";
@@ -17,4 +17,9 @@ export function rememberedFolder(root: string, reference: Reference): string {
 /** From here on the name means what index.json says alone. */
 export function forgetName(root: string, reference: Reference): void {
   rmSync(rememberedFolder(root, reference), { recursive: true, force: true });
+}
+
+/** Whether a registry's word is kept at all, for whatever platform. */
+export function isRemembered(root: string, reference: Reference): boolean {
+  return existsSync(rememberedFolder(root, reference));
 }

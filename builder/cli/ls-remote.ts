@@ -1,6 +1,6 @@
 import type { Descriptor } from "../../store/oci.ts";
 import { fullName, parseReference, type Reference } from "../../store/reference.ts";
-import { RegistryError } from "../../store/registry/registry-error.ts";
+import { noSuchImageHint, RegistryError } from "../../store/registry/registry-error.ts";
 import { currentDigest } from "../../store/registry/remote-image.ts";
 import type { Repository } from "../../store/registry/repository.ts";
 import { formatBytes } from "../progress/measures.ts";
@@ -77,7 +77,9 @@ async function listReferrers(
 ): Promise<void> {
   const subject = await currentDigest(repository, reference, { signal: io.signal });
   if (subject === undefined)
-    throw new RegistryError("REGISTRY_NOT_FOUND", `listing referrers of ${fullName(reference)}: the registry has no such image`);
+    throw new RegistryError("REGISTRY_NOT_FOUND", `listing referrers of ${fullName(reference)}: the registry has no such image`, {
+      hint: noSuchImageHint,
+    });
   const found = await repository.referrers(subject, { signal: io.signal, ...(artifactType === undefined ? {} : { artifactType }) });
   if (format === "json") io.stdout.write(formatJson(found));
   else io.stdout.write(formatTable(["DIGEST", "TYPE", "SIZE"], found.map(referrerRow)));

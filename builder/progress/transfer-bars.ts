@@ -50,7 +50,7 @@ export function transferEnd(event: TransferEvent, rows: TransferRows, nowMs: num
   }
   rows.delete(event);
   const line = (mark: string, result: string) => `${mark} ${row.title} ${style.dim(result)}`;
-  if (event.state === "failed") return line(style.red("✗"), messageOf(event));
+  if (event.state === "failed") return line(style.red("✗"), "failed");
   // Configs and manifests are small talk.
   if (event.what !== "layer") return undefined;
   if (event.state === "present") return line(style.green("="), "is there already");

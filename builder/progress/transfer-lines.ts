@@ -41,7 +41,7 @@ export function transferLines({ write, now }: RendererIo): TransferRenderer {
           print(`${row.title}: trying again: ${messageOf(event)}`);
           return;
         case "failed":
-          print(`${row.title}: ${messageOf(event)}`);
+          print(`${row.title} failed`);
           break;
         case "done":
           if (isLayer)

@@ -13,7 +13,7 @@ import { contentFrom } from "./blob-content.ts";
 import { type PushingOptions, pushBlob, pushConfig } from "./push-blob.ts";
 import { pushReferrer } from "./push-referrer.ts";
 import type { Registry } from "./registry.ts";
-import { RegistryError } from "./registry-error.ts";
+import { noSuchImageHint, RegistryError } from "./registry-error.ts";
 
 /** What shall be attached. */
 export interface Artifact {
@@ -60,7 +60,9 @@ export async function attachArtifact(
   const repository = registry.repository(subject);
   const found = await repository.resolve(subject.digest ?? subject.tag ?? "latest", { signal: options.signal });
   if (found === undefined)
-    throw new RegistryError("REGISTRY_NOT_FOUND", `attaching to ${fullName(subject)}: the registry has no such image`);
+    throw new RegistryError("REGISTRY_NOT_FOUND", `attaching to ${fullName(subject)}: the registry has no such image`, {
+      hint: noSuchImageHint,
+    });
 
   const config = await pushConfig(repository, emptyType, emptyContent, options);
   for (const { path, blob } of described) {

@@ -4,7 +4,7 @@ import type { Endpoint } from "./endpoint.ts";
 import type { HttpResponse } from "./http.ts";
 import { RegistryError } from "./registry-error.ts";
 import type { DownloadOptions } from "./repository.ts";
-import { pullScope, type RepositoryContext } from "./repository-context.ts";
+import { pullScope, type RepositoryContext, retryingOf } from "./repository-context.ts";
 
 /** What a try must move for the policy's count to begin anew: less is no progress but a drip. */
 const progressBytes = 64 * 1024;
@@ -53,7 +53,7 @@ export async function* blobReader(
     while (offset < target.size) {
       const pending: Uint8Array[] = [];
       let pendingBytes = 0;
-      await context.retrying(
+      await retryingOf(context, endpoint)(
         async () => {
           try {
             open ??= await connect();

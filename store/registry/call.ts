@@ -42,13 +42,15 @@ export interface CallerOptions {
   readonly http: Http;
   readonly authorizer: Authorizer;
   readonly retry: Retrying;
+  /** Of requests to mirrors; absent: the same. */
+  readonly mirrorRetry?: Retrying;
 }
 
 /** 401s that are answered with something better in one try: an expired token, then one with more scopes, and one to spare. */
 const mostChallenges = 3;
 const mostRedirects = 10;
 
-export function openCaller({ http, authorizer, retry }: CallerOptions): Caller {
+export function openCaller({ http, authorizer, retry, mirrorRetry = retry }: CallerOptions): Caller {
   const request = async (endpoint: Endpoint, call: Call): Promise<HttpResponse> => {
     for (let challenges = 0; ; challenges += 1) {
       const { response, authorization, authorised } = await followed(endpoint, call);
@@ -93,7 +95,7 @@ export function openCaller({ http, authorizer, retry }: CallerOptions): Caller {
           throw doing(call.doing, error);
         }
       };
-      return call.once === true ? attempt() : retry(attempt, { signal, onRetry });
+      return call.once === true ? attempt() : (endpoint.mirrorOf === undefined ? retry : mirrorRetry)(attempt, { signal, onRetry });
     },
   };
 }

@@ -17,7 +17,7 @@ import { blobReader, repositoryReader } from "./image-readers.ts";
 import { layoutBlobs, readLayoutFile } from "./layout-blobs.ts";
 import { findEntry } from "./layout-entries.ts";
 import type { Registry } from "./registry.ts";
-import { RegistryError } from "./registry-error.ts";
+import { noSuchImageHint, RegistryError } from "./registry-error.ts";
 import type { RemoteManifest, Repository } from "./repository.ts";
 import { storedGraph } from "./stored-graph.ts";
 
@@ -80,7 +80,10 @@ async function fromRegistry(reference: Reference, selection: Selection, { regist
   const repository = registry.repository(reference);
   const reader = repositoryReader(repository);
   const root = await repository.manifest(reference.digest ?? reference.tag ?? "latest", { signal });
-  if (root === undefined) throw new RegistryError("REGISTRY_NOT_FOUND", `copying ${fullName(reference)}: the registry has no such image`);
+  if (root === undefined)
+    throw new RegistryError("REGISTRY_NOT_FOUND", `copying ${fullName(reference)}: the registry has no such image`, {
+      hint: noSuchImageHint,
+    });
   return { graph: await select(reader, root, selection, { signal }), reader, repository, [Symbol.asyncDispose]: async () => undefined };
 }
 

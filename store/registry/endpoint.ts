@@ -35,10 +35,10 @@ const hubApi = "registry-1.docker.io";
 /** Rewrites the name by the longest rule that matches, once, and lists the servers of what came out. */
 export function endpointsFor(
   reference: Pick<Reference, "registry" | "repository">,
-  settings: Pick<RegistrySettings, "hosts" | "rewrites">,
+  settings: Pick<RegistrySettings, "hosts" | "insecure" | "rewrites">,
 ): Endpoints {
   const { registry, repository } = rewritten(reference, settings.rewrites);
-  const writing = endpointOf(registry, repository, settings.hosts[registry]?.insecure ?? false);
+  const writing = endpointOf(registry, repository, settings.hosts[registry]?.insecure ?? settings.insecure);
   const mirrors = (settings.hosts[registry]?.mirrors ?? []).map((mirror) => mirrorOf(mirror, registry, repository, settings));
   const [first, ...rest] = [...mirrors, writing];
   return { registry, repository, reading: [first ?? writing, ...rest], writing };
@@ -62,10 +62,15 @@ function rewritten(
 }
 
 /** `mirror` is "host[:port][/prefix]", with "http://" or "https://" in front where the scheme is certain. */
-function mirrorOf(mirror: string, registry: string, repository: string, { hosts }: Pick<RegistrySettings, "hosts">): Endpoint {
+function mirrorOf(
+  mirror: string,
+  registry: string,
+  repository: string,
+  { hosts, insecure }: Pick<RegistrySettings, "hosts" | "insecure">,
+): Endpoint {
   const [, scheme, host = "", prefix = ""] = /^(?:(https?):\/\/)?([^/]*)\/?(.*?)\/*$/i.exec(mirror) ?? [];
   const path = prefix === "" ? repository : `${prefix}/${repository}`;
-  const found = endpointOf(host, path, hosts[host]?.insecure ?? false);
+  const found = endpointOf(host, path, hosts[host]?.insecure ?? insecure);
   if (scheme === undefined) return { ...found, mirrorOf: registry };
   return { ...found, origin: `${scheme.toLowerCase()}://${apiHost(host)}`, plainHttp: false, mirrorOf: registry };
 }

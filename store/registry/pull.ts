@@ -9,7 +9,7 @@ import type { Store } from "../store.ts";
 import { blobPlaces } from "./blob-places.ts";
 import { openLayerFetcher } from "./layer-fetcher.ts";
 import type { Registry } from "./registry.ts";
-import { RegistryError } from "./registry-error.ts";
+import { noSuchImageHint, RegistryError } from "./registry-error.ts";
 import { currentDigest, type RemoteImage, resolveRemote } from "./remote-image.ts";
 import type { Repository } from "./repository.ts";
 import type { TransferSink } from "./transfer-event.ts";
@@ -41,7 +41,7 @@ export async function pullImage(store: Store, registry: Registry, reference: Ref
   const image = await resolveRemote(registry, reference, platform, { signal, onEvent });
   if (image === undefined) {
     throw new RegistryError("REGISTRY_NOT_FOUND", `pulling ${fullName(reference)}: the registry has no such image`, {
-      hint: "check the name and the tag; tsbuild ls-remote lists the tags of a repository",
+      hint: noSuchImageHint,
     });
   }
   await store.pin(...image.indexes.map(({ descriptor }) => descriptor.digest), image.descriptor.digest, image.manifest.config.digest);

@@ -3,7 +3,7 @@ import { collect } from "../file-bytes.ts";
 import type { Call } from "./call.ts";
 import type { Endpoint } from "./endpoint.ts";
 import type { HttpResponse } from "./http.ts";
-import type { RepositoryContext } from "./repository-context.ts";
+import { type RepositoryContext, retryingOf } from "./repository-context.ts";
 
 export interface Answer {
   readonly response: HttpResponse;
@@ -14,7 +14,7 @@ export interface Answer {
 /** An answer with its body, repeated by the policy also when the body breaks off. Throws TOO_LARGE beyond the limit. */
 export function readAnswer(context: RepositoryContext, endpoint: Endpoint, call: Call, limitBytes: number): Promise<Answer> {
   const tooLarge = () => new TsbuildError("TOO_LARGE", `${call.doing}: the answer is longer than the ${limitBytes} bytes allowed`);
-  return context.retrying(
+  return retryingOf(context, endpoint)(
     async () => {
       const response = await context.caller.call(endpoint, { ...call, once: true });
       if (response.status !== 200) {

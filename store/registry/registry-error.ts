@@ -6,6 +6,9 @@ export interface Diagnostic {
   readonly message: string;
 }
 
+/** Of an image that a registry does not have. */
+export const noSuchImageHint = "check the name and the tag; tsbuild ls-remote lists the tags of a repository";
+
 export type RegistryErrorCode =
   /** No connection, a broken one, no answer in time, a name that does not resolve. */
   | "REGISTRY_UNREACHABLE"

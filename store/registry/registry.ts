@@ -31,13 +31,17 @@ export interface Registry extends AsyncDisposable {
   close(): Promise<void>;
 }
 
+/** A mirror that hiccups gets one more chance; the next server waits. */
+const mirrorAttempts = 2;
+
 /** Opens nothing before a repository is used. The caller closes it. */
 export function openRegistry(options: RegistryOptions = {}): Registry {
   const { settings = defaultRegistrySettings, credentials = anonymous, proxy = {}, userAgent } = options;
   const http = openHttp({ settings, proxy, ...(userAgent === undefined ? {} : { userAgent }) });
   const retrying = retryPolicy(settings);
+  const mirrorRetrying = retryPolicy({ ...settings, attempts: Math.min(settings.attempts, mirrorAttempts) });
   const authorizer = openAuthorizer({ http, credentials, retry: retrying });
-  const caller = openCaller({ http, authorizer, retry: retrying });
+  const caller = openCaller({ http, authorizer, retry: retrying, mirrorRetry: mirrorRetrying });
   const failedMirrors = new Set<string>();
   const slotsOfHosts = new Map<string, RepositoryContext["slots"]>();
 
@@ -51,7 +55,7 @@ export function openRegistry(options: RegistryOptions = {}): Registry {
     settings,
     repository(reference) {
       const endpoints = endpointsFor(reference, settings);
-      return openRepository({ caller, retrying, settings, endpoints, slots: slotsOf(endpoints.registry), failedMirrors });
+      return openRepository({ caller, retrying, mirrorRetrying, settings, endpoints, slots: slotsOf(endpoints.registry), failedMirrors });
     },
     close: () => http.close(),
     [Symbol.asyncDispose]: () => http.close(),

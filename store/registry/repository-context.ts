@@ -10,6 +10,8 @@ import type { Slots } from "./slots.ts";
 export interface RepositoryContext {
   readonly caller: Caller;
   readonly retrying: Retrying;
+  /** Of mirrors: soon given up, as there is another server. */
+  readonly mirrorRetrying: Retrying;
   readonly settings: RegistrySettings;
   readonly endpoints: {
     /** Mirrors first, the registry itself last. */
@@ -24,6 +26,10 @@ export interface RepositoryContext {
   readonly slots: { readonly download: Slots; readonly upload: Slots };
   /** Mirrors that are not asked any more: they could not be reached, or sent something else than was asked for. */
   readonly failedMirrors: Set<string>;
+}
+
+export function retryingOf({ retrying, mirrorRetrying }: RepositoryContext, { mirrorOf }: Endpoint): Retrying {
+  return mirrorOf === undefined ? retrying : mirrorRetrying;
 }
 
 /** "docker.io/library/debian". */

@@ -49,7 +49,7 @@ function meaningOf(status: number, diagnostics: readonly Diagnostic[], registry:
       );
     case 404:
     case 410:
-      return final("REGISTRY_NOT_FOUND");
+      return final("REGISTRY_NOT_FOUND", "check the name and the tag; some registries answer so too when a login is wanted");
     case 407:
       return final(
         "REGISTRY_UNREACHABLE",

@@ -409,7 +409,9 @@ describe("a failed build prints where and why:", () => {
     expect(lines[0]).toMatch(
       /^Dockerfile:1:1: error: looking for image "no-such-image:1": it is not in the store .*; registries are not asked \(--pull=never\) \[NOT_FOUND\]$/,
     );
-    expect(lines[3]).toBe("  hint: tsbuild images lists what is there; tsbuild import ROOTFS.tar no-such-image:1 makes one");
+    expect(lines[3]).toBe(
+      "  hint: tsbuild images lists what is there; tsbuild pull no-such-image:1 fetches it, tsbuild import ROOTFS.tar no-such-image:1 makes one",
+    );
     expect(lines.slice(1, 3)).toEqual(["    1 │ FROM no-such-image:1", "      ╵ ~~~~~~~~~~~~~~~~~~~~"]);
   });
 

@@ -30,7 +30,7 @@ describe("run", needs("sandbox"), () => {
       "125 for an image that is not there",
       ["--pull=never", "no-such-image"],
       125,
-      `looking for image "no-such-image": it is not in the store ${store}; registries are not asked (--pull=never) [NOT_FOUND]\n  hint: tsbuild images lists what is there; tsbuild import ROOTFS.tar no-such-image makes one\n`,
+      `looking for image "no-such-image": it is not in the store ${store}; registries are not asked (--pull=never) [NOT_FOUND]\n  hint: tsbuild images lists what is there; tsbuild pull no-such-image fetches it, tsbuild import ROOTFS.tar no-such-image makes one\n`,
     ],
     ["125 for too little memory", ["-m", "10", "busybox"], 125, "[INVALID_VALUE]\n  hint: write 10m\n"],
     ["125 for an unknown flag", ["--no-such-flag", "busybox"], 125, "run has no flag --no-such-flag [UNKNOWN_FLAG]"],

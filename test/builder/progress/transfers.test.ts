@@ -80,11 +80,11 @@ describe("lines", () => {
       [event("start", { what: "config", sizeBytes: 1 }), event("retry", { what: "config", message: "the connection broke" })],
       `config ${digest.slice(7, 19)}: trying again: the connection broke\n`,
     ],
-    ["a failure", [event("start", { sizeBytes: 1 }), event("failed", { message: "it is gone" })], `${title}: it is gone\n`],
+    ["a failure", [event("start", { sizeBytes: 1 }), event("failed", { message: "it is gone" })], `${title} failed\n`],
     [
       "a server's escape sequences: nothing of them",
-      [event("start", { sizeBytes: 1 }), event("failed", { message: "\x1b]0;owned\x07\x1b[2Jgone\r\n" })],
-      `${title}: gone \n`,
+      [event("start", { sizeBytes: 1 }), event("retry", { message: "\x1b]0;owned\x07\x1b[2Jgone\r\n" })],
+      `${title}: trying again: gone \n`,
     ],
   ])("%s", (_name, script, text) => {
     expect(lines(...script)).toBe(text);
@@ -141,7 +141,7 @@ describe("bars", () => {
     expect(text.replace(/\x1b\[[0-?]*[@-~]|\r/g, "").split("\n")).toEqual([
       `= ${titleOf(0)} is there already`,
       `= ${titleOf(1)} mounted from another repository`,
-      `✗ ${titleOf(2)} it is gone`,
+      `✗ ${titleOf(2)} failed`,
       `↓ ${title} ░░░░░░░░░░░░░░░░░░░░ 0 B/45.2 MB`,
       `✓ ${title} 45.2 MB 1.0 s`,
       "",

@@ -8,12 +8,27 @@ function shown({ registry, repository, origin, mirrorOf, insecure, plainHttp }: 
   return [`${registry} ${repository} at ${origin}`, ...notes.filter((note) => note !== "")].join(", ");
 }
 
-function endpoints(name: string, hosts: Readonly<Record<string, HostSettings>> = {}, rewrites: readonly RewriteRule[] = []) {
+function endpoints(
+  name: string,
+  hosts: Readonly<Record<string, HostSettings>> = {},
+  rewrites: readonly RewriteRule[] = [],
+  insecure = false,
+) {
   const slash = name.indexOf("/");
-  return endpointsFor({ registry: name.slice(0, slash), repository: name.slice(slash + 1) }, { hosts, rewrites });
+  return endpointsFor({ registry: name.slice(0, slash), repository: name.slice(slash + 1) }, { hosts, rewrites, insecure });
 }
 
 describe("the servers of a repository", () => {
+  it("are all insecure where hosts are in general, but for those that say otherwise", () => {
+    const hosts = { "docker.io": { mirrors: ["mirror"] }, "host:5000": { insecure: false } };
+    const servers = (name: string) => endpoints(name, hosts, [], true).reading.map(shown);
+    expect(servers("docker.io/library/debian")).toEqual([
+      "mirror library/debian at https://mirror, for docker.io, insecure, or plain http",
+      "docker.io library/debian at https://registry-1.docker.io, insecure, or plain http",
+    ]);
+    expect(servers("host:5000/a")).toEqual(["host:5000 a at https://host:5000"]);
+  });
+
   it.each<[name: string, hosts: Readonly<Record<string, HostSettings>>, reading: readonly string[]]>([
     ["docker.io/library/debian", {}, ["docker.io library/debian at https://registry-1.docker.io"]],
     ["ghcr.io/a/b", {}, ["ghcr.io a/b at https://ghcr.io"]],

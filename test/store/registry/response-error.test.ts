@@ -57,7 +57,8 @@ describe("a status", () => {
     [401, "tsbuild login host:5000; many registries answer so too when the repository does not exist"],
     [403, "the account may not do this, or the repository does not exist; another account: tsbuild login host:5000"],
     [413, "the registry, or a proxy in front of it, takes no body of this size"],
-    [404, undefined],
+    [404, "check the name and the tag; some registries answer so too when a login is wanted"],
+    [405, undefined],
   ])("%i has a hint", async (status, hint) => {
     expect((await errorOf(answer(status))).hint).toBe(hint);
   });

@@ -41,6 +41,7 @@ export function testRepository(host: string, name: string, options: TestReposito
   const shared = {
     caller,
     retrying,
+    mirrorRetrying: retrying,
     settings,
     slots: { download: slots(settings.parallel), upload: slots(settings.parallel) },
     failedMirrors: new Set<string>(),
