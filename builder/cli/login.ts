@@ -13,7 +13,6 @@ import { invalid } from "./values.ts";
 const loginFlags = {
   username: { short: "u", value: "NAME", help: "Name of the account" },
   "password-stdin": { help: "Read the password, or a token in its place, from standard input" },
-  password: { short: "p", value: "PASSWORD", help: "The password, for every user of this machine to see: better --password-stdin" },
 } as const satisfies FlagTable;
 
 interface Account {
@@ -31,6 +30,9 @@ export const login = command(
     summary:
       "Log in to a registry (docker.io). The name and the password are shown to the registry, and kept where docker keeps them: with the credential helper that its configuration names, else in the file, which is the one of --authfile, $REGISTRY_AUTH_FILE, or $DOCKER_CONFIG/config.json (~/.docker/config.json).",
     flags: { ...loginFlags, ...registryFlags },
+    foreign: {
+      password: { short: "p", value: true, missing: "every user of this machine can read it in the command line: --password-stdin" },
+    },
     examples: ["tsbuild login ghcr.io", "tsbuild login -u me --password-stdin registry.example.com < token"],
   },
   { min: 0, max: 1 },
@@ -78,17 +80,10 @@ async function checked(flags: RegistryFlags, io: CliIo, registry: string, accoun
 /** Undefined: whoever was asked did not want to say. */
 async function accountOf(flags: FlagValues<typeof loginFlags>, io: CliIo): Promise<Account | undefined> {
   const fromStdin = flags["password-stdin"] ?? false;
-  if (flags.password !== undefined && fromStdin) {
-    throw new UsageError("INVALID_VALUE", "reading the command line: --password and --password-stdin say the same thing twice");
-  }
   if (flags.username !== undefined) checkName(flags.username);
   if (fromStdin) {
     if (flags.username === undefined) throw new UsageError("MISSING_VALUE", "reading the command line: --password-stdin needs --username");
     return { username: flags.username, password: await readPassword(io) };
-  }
-  if (flags.password !== undefined) {
-    io.stderr.write("note: --password shows the password to every user of this machine; --password-stdin does not\n");
-    if (flags.username !== undefined) return { username: flags.username, password: nonEmpty(flags.password) };
   }
   if (io.stdin.isTTY !== true) {
     throw new UsageError("NOT_A_TERMINAL", "asking for the name and the password: standard input is not a terminal", {
@@ -98,13 +93,13 @@ async function accountOf(flags: FlagValues<typeof loginFlags>, io: CliIo): Promi
   return ask(flags, io);
 }
 
-async function ask({ username, password }: Partial<Account>, io: CliIo): Promise<Account | undefined> {
+async function ask({ username }: Pick<FlagValues<typeof loginFlags>, "username">, io: CliIo): Promise<Account | undefined> {
   const prompt = openPrompt(io);
   try {
     const name = username ?? (await prompt.line("Username: "));
     if (name === undefined) return undefined;
     checkName(name);
-    const secret = password ?? (await prompt.secret("Password: "));
+    const secret = await prompt.secret("Password: ");
     return secret === undefined ? undefined : { username: name, password: nonEmpty(secret) };
   } finally {
     await prompt.close();

@@ -40,10 +40,27 @@ export const lsRemote = command(
     await using registry = await openRegistryFor(flags, io);
     const repository = registry.repository(reference);
     if (flags.referrers) await listReferrers(repository, reference, flags["artifact-type"], flags.format, io);
+    else if (namesOne(text)) await listOne(repository, reference, flags.format, io);
     else await listTags(repository, flags.digests ?? false, flags.format, io);
     return 0;
   },
 );
+
+/** Whether a tag or a digest was written, not only meant. */
+function namesOne(text: string): boolean {
+  return text.includes("@") || text.lastIndexOf(":") > text.lastIndexOf("/");
+}
+
+async function listOne(repository: Repository, reference: Reference, format: Format, io: CliIo): Promise<void> {
+  const digest = await currentDigest(repository, reference, { signal: io.signal });
+  if (digest === undefined)
+    throw new RegistryError("REGISTRY_NOT_FOUND", `looking for ${fullName(reference)}: the registry has no such image`, {
+      hint: noSuchImageHint,
+    });
+  const tag = reference.digest === undefined ? reference.tag : undefined;
+  if (format === "json") io.stdout.write(formatJson([{ ...(tag === undefined ? {} : { tag }), digest }]));
+  else io.stdout.write(formatTable(["TAG", "DIGEST"], [[tag ?? "", digest]]));
+}
 
 async function listTags(repository: Repository, withDigests: boolean, format: Format, io: CliIo): Promise<void> {
   const rows: { tag: string; digest?: string }[] = [];

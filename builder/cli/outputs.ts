@@ -1,3 +1,4 @@
+import { isDeepStrictEqual } from "node:util";
 import type { BuildOutput } from "../options.ts";
 import { UsageError } from "./usage-error.ts";
 
@@ -16,14 +17,22 @@ interface OutputFlags {
 type Fields = Readonly<Record<string, string>>;
 
 /** Fields of buildx that ask for nothing here, or for what is done anyway. */
-const withoutEffect: ReadonlySet<string> = new Set(["unpack", "store", "dangling-name-prefix", "rewrite-timestamp", "force-compression"]);
+const withoutEffect: ReadonlySet<string> = new Set(["unpack", "store", "dangling-name-prefix"]);
+/** Those that would change layers of a base, unless they say no. */
+const onlyOff: ReadonlySet<string> = new Set(["rewrite-timestamp", "force-compression"]);
 
 /** --output, --push and --load. Nothing of it means the store alone. Throws UsageError. */
 export function readOutputs({ output = [], push, load }: OutputFlags): Outputs {
   const specs = [...output.map(fieldsOf), ...(push ? [{ type: "registry" }] : []), ...(load ? [{ type: "image" }] : [])];
   const outputs = new Map<BuildOutput["type"], BuildOutput>();
   for (const fields of specs.length === 0 ? [{ type: "image" }] : specs) {
-    for (const found of outputsOf(fields)) if (!outputs.has(found.type)) outputs.set(found.type, found);
+    for (const found of outputsOf(fields)) {
+      const before = outputs.get(found.type);
+      if (before !== undefined && !isDeepStrictEqual(before, found)) {
+        throw new UsageError("INVALID_VALUE", `reading --output: type=${found.type} is given twice, with different settings`);
+      }
+      outputs.set(found.type, found);
+    }
   }
   const names = specs.flatMap((fields: Fields) => fields.name?.split(",").filter((name) => name !== "") ?? []);
   return { outputs: [...outputs.values()], names };
@@ -31,7 +40,7 @@ export function readOutputs({ output = [], push, load }: OutputFlags): Outputs {
 
 function outputsOf(fields: Fields): readonly BuildOutput[] {
   const { type = "", push, name: _name, compression, "oci-mediatypes": oci, ...others } = fields;
-  const unknown = Object.keys(others).find((key) => !withoutEffect.has(key));
+  const unknown = Object.entries(others).find(([key, value]) => !withoutEffect.has(key) && !(onlyOff.has(key) && !isTrue(key, value)))?.[0];
   if (type !== "image" && type !== "registry") throw unsupported(type === "" ? "an output without type=" : `type=${type}`);
   if (unknown !== undefined) throw unsupported(`${unknown}= of type=${type}`);
   const sent = type === "registry" || isTrue("push", push ?? "false");

@@ -28,6 +28,12 @@ describe("ls-remote", () => {
     expect(JSON.parse(await run("--format", "json", `${registry.host}/team/app`))).toEqual(["v1", "v2", "v3"]);
   });
 
+  it("lists the one that is named", async () => {
+    expect(await run(`${registry.host}/team/app:v2`)).toBe(`TAG  DIGEST\nv2   ${digests[1]}\n`);
+    expect(JSON.parse(await run("--format=json", `${registry.host}/team/app@${digests[0]}`))).toEqual([{ digest: digests[0] }]);
+    await expect(run(`${registry.host}/team/app:v9`)).rejects.toMatchObject({ code: "REGISTRY_NOT_FOUND" });
+  });
+
   it("lists what each tag means", async () => {
     const [one, two, three] = digests;
     expect(await run("--digests", `${registry.host}/team/app`)).toBe(`TAG  DIGEST\nv1   ${one}\nv2   ${two}\nv3   ${three}\n`);

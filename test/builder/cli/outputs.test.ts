@@ -6,6 +6,12 @@ const image = { type: "image" };
 const registry = { type: "registry" };
 
 describe("--output", () => {
+  it("refuses one kind twice with different settings", () => {
+    const output = ["type=registry,compression=gzip", "type=registry"];
+    expect(() => readOutputs({ output })).toThrow("reading --output: type=registry is given twice, with different settings");
+    expect(readOutputs({ output: ["type=registry,name=a", "type=registry,name=b"] })).toEqual({ outputs: [registry], names: ["a", "b"] });
+  });
+
   it.each<[name: string, flags: Parameters<typeof readOutputs>[0], outputs: readonly object[], names?: readonly string[]]>([
     ["nothing", {}, [image]],
     ["--push alone: the registry only, as docker buildx", { push: true }, [registry]],
@@ -23,7 +29,7 @@ describe("--output", () => {
     ["compression=uncompressed", { output: ["type=registry,compression=uncompressed"] }, [{ ...registry, compression: "none" }]],
     ["oci-mediatypes=false", { output: ["type=registry,oci-mediatypes=false"] }, [{ ...registry, format: "docker" }]],
     ["oci-mediatypes=1", { output: ["type=registry,oci-mediatypes=1"] }, [{ ...registry, format: "oci" }]],
-    ["what changes nothing here", { output: ["type=image,unpack=true,store=true"] }, [image]],
+    ["what changes nothing here", { output: ["type=image,unpack=true,store=true,force-compression=false"] }, [image]],
   ])("%s", (_name, flags, outputs, names = []) => {
     expect(readOutputs(flags)).toEqual({ outputs, names });
   });
@@ -35,6 +41,8 @@ describe("--output", () => {
     ["dest=out", "UNSUPPORTED_VALUE", "reading --output: an output without type= is not supported"],
     ["type=image,attestation-inline=1", "UNSUPPORTED_VALUE", "reading --output: attestation-inline= of type=image is not supported"],
     ["type=registry,compression=estargz", "UNSUPPORTED_VALUE", "reading --output: compression=estargz is not supported"],
+    ["type=registry,force-compression=true", "UNSUPPORTED_VALUE", "reading --output: force-compression= of type=registry is not supported"],
+    ["type=registry,rewrite-timestamp=1", "UNSUPPORTED_VALUE", "reading --output: rewrite-timestamp= of type=registry is not supported"],
     ["type=image,push=maybe", "INVALID_VALUE", 'reading --output: push="maybe" is neither true nor false'],
     ["type=image,push", "INVALID_VALUE", 'reading --output: "push" is not KEY=VALUE'],
   ])("refuses %s", (output, code, message) => {
