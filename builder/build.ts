@@ -3,7 +3,7 @@ import { TsbuildError } from "../store/errors.ts";
 import { parseNewName } from "../store/image-names.ts";
 import { nameSystemError } from "../store/name-system-error.ts";
 import type { LayerRef } from "../store/open-rootfs.ts";
-import { machinePlatform, platformText } from "../store/platform.ts";
+import { machinePlatform } from "../store/platform.ts";
 import type { Registry } from "../store/registry/registry.ts";
 import { openStore, type Store } from "../store/store.ts";
 import { assembleConfig } from "./assemble.ts";
@@ -19,8 +19,9 @@ import { execute } from "./execute.ts";
 import { type ImageFinder, imageFinder } from "./find-image.ts";
 import { lazyRegistry } from "./lazy-registry.ts";
 import { type BuildOptions, type BuildResult, type ResolvedBuildOptions, resolveBuildOptions } from "./options.ts";
+import { otherPlatform } from "./other-platform.ts";
 import { type BuildPlan, outlineBuild, type PlannedImage, type PlanOptions, planBuild, type StageWork } from "./plan/build-plan.ts";
-import { normalizePlatform, parsePlatform } from "./plan/platform.ts";
+import { parsePlatform } from "./plan/platform.ts";
 import { type ImageUse, imageKey } from "./plan/stages.ts";
 import type { EventSink } from "./progress/event.ts";
 import { type DockerfileText, readDockerfile } from "./read-dockerfile.ts";
@@ -195,11 +196,8 @@ async function resolveImages(
     [...distinct].map(async ([key, { image: name, platform, instruction }]): Promise<[string, PlannedImage]> => {
       try {
         const image = await finder.find(name, platform);
-        const offered = normalizePlatform(image.config);
-        if (offered.architecture !== platform.architecture || offered.os !== platform.os) {
-          const message = `image "${name}" is for ${platformText(offered)}, and ${platformText(platform)} is wanted`;
-          onEvent({ type: "warning", message, range: instruction.range });
-        }
+        const message = otherPlatform(name, image.config, platform);
+        if (message !== undefined) onEvent({ type: "warning", message, range: instruction.range });
         return [key, image];
       } catch (error) {
         throw located(error, dockerfile, instruction.range);

@@ -95,6 +95,8 @@ async function readSettings(settings: SettingsDraft, file: string, origin: Origi
     }
     const { key, chosen } = found;
     if (!key.accepts(value)) throw new ConfigError("CONFIG_INVALID_VALUE", file, line, `${name} must be ${key.expects}`);
+    const refused = key.refuses?.(chosen);
+    if (refused !== undefined) throw new ConfigError("CONFIG_INVALID_VALUE", file, line, `${name}: ${refused}`);
     if (origin === "project" && !key.inProject(value)) {
       throw new ConfigError("CONFIG_NOT_ALLOWED", file, line, `a context's own file may not set ${name} to ${JSON.stringify(value)}`, {
         hint: "put it in your own settings ($XDG_CONFIG_HOME/tsbuild/tsbuild.toml) or give the flag",

@@ -8,6 +8,7 @@ import type { Registry } from "../store/registry/registry.ts";
 import type { TransferSink } from "../store/registry/transfer-event.ts";
 import type { Store } from "../store/store.ts";
 import type { BuildOutput } from "./options.ts";
+import { rewriteNotes } from "./rewrite-note.ts";
 
 /** A finished image that is nowhere yet. */
 export interface FinishedImage {
@@ -71,8 +72,10 @@ async function push(
 ): Promise<Pick<Delivered, "manifestDigest" | "pushed">> {
   const { pushImage } = await import("../store/registry/push.ts");
   const references = image.names.map(parseReference);
+  const target = await registry();
+  rewriteNotes(target, references).forEach(onNote);
   const pushable = { rawConfig: canonicalJson(image.config), layers: image.layers, annotations: image.annotations };
-  const { digest } = await pushImage(store, await registry(), pushable, references, {
+  const { digest } = await pushImage(store, target, pushable, references, {
     compression,
     format,
     fetcher: await fetcher(),

@@ -177,7 +177,8 @@ export async function execute(execution: Execution): Promise<ReadonlyMap<number,
 
 function announceBase(work: StageWork, { onEvent, now }: Execution): void {
   onEvent({ type: "step-start", step: work.fromInfo.id, atMs: now() });
-  onEvent({ type: "step-end", step: work.fromInfo.id, outcome: "cached", atMs: now() });
+  const note = work.baseName === undefined ? {} : { note: work.baseName };
+  onEvent({ type: "step-end", step: work.fromInfo.id, outcome: "cached", atMs: now(), ...note });
 }
 
 async function baseFiles(work: StageWork, resultOf: (stage: number) => Promise<StageResult>): Promise<Files> {
@@ -202,7 +203,8 @@ function rootfsCache(
 ): (layers: readonly LayerRef[]) => Promise<Rootfs> {
   const stacks = new Map<string, Promise<Rootfs>>();
   return (layers) => {
-    const name = layers.map(({ diffId }) => diffId).join(" ");
+    // By their blobs too: what an image says of its layers is only checked with its own blobs.
+    const name = layers.map(({ diffId, blob }) => `${diffId} ${blob.digest}`).join(" ");
     const known = stacks.get(name);
     if (known !== undefined) return known;
     const stack = fetch(layers).then(() => openRootfs(store.layers, layers));

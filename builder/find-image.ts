@@ -2,7 +2,7 @@ import { ImageNotFoundError, TsbuildError } from "../store/errors.ts";
 import { parseImageQuery, queryName } from "../store/image-lookup.ts";
 import type { Platform } from "../store/oci.ts";
 import { openPinned } from "../store/pinned-image.ts";
-import type { Reference } from "../store/reference.ts";
+import { type Reference, refuseScratch } from "../store/reference.ts";
 import type { LayerFetcher } from "../store/registry/layer-fetcher.ts";
 import { RegistryError } from "../store/registry/registry-error.ts";
 import { isRemembered } from "../store/remembered-names.ts";
@@ -43,7 +43,10 @@ export function imageFinder(store: Store, options: FinderOptions): ImageFinder {
     }
   };
 
-  const ask = async (reference: Reference, platform: Platform | undefined) => (await remotes()).ask(reference, platform);
+  const ask = async (reference: Reference, platform: Platform | undefined) => {
+    refuseScratch(reference);
+    return (await remotes()).ask(reference, platform);
+  };
 
   return {
     fetcher: async () => (await remotes()).fetcher,

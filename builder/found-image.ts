@@ -9,6 +9,8 @@ export interface FoundImage {
   readonly config: ImageConfig;
   /** Bottom first. */
   readonly layers: readonly ImageLayer[];
+  /** Of a registry's image: "docker.io/library/debian@sha256:…", whatever it was asked by. */
+  readonly digestName?: string;
 }
 
 /** How images are looked for. */

@@ -4,11 +4,13 @@ import { TsbuildError } from "../store/errors.ts";
 import { nameSystemError } from "../store/name-system-error.ts";
 import type { ContainerConfig } from "../store/oci.ts";
 import { openRootfs } from "../store/open-rootfs.ts";
+import { machinePlatform } from "../store/platform.ts";
 import { openStore, type Store } from "../store/store.ts";
 import { imageFinder } from "./find-image.ts";
 import type { FoundImage } from "./found-image.ts";
 import { lazyRegistry } from "./lazy-registry.ts";
 import { coveredBySandbox } from "./mount-target.ts";
+import { otherPlatform } from "./other-platform.ts";
 import { parsePlatform } from "./plan/platform.ts";
 import { defaultPath, splitVariable } from "./plan/stage-state.ts";
 import { type BindMount, type PortMapping, type ResolvedRunOptions, type RunOptions, resolveRunOptions } from "./run-options.ts";
@@ -86,7 +88,10 @@ async function findWhole(store: Store, options: ResolvedRunOptions): Promise<Fou
   const signal = options.signal ?? new AbortController().signal;
   await using registries = lazyRegistry(options.registry);
   const finder = imageFinder(store, { pull, take: "whole", registry: registries.open, onEvent, onNote, signal });
-  const image = await finder.find(options.image, options.platform === undefined ? undefined : parsePlatform(options.platform));
+  const platform = options.platform === undefined ? undefined : parsePlatform(options.platform);
+  const image = await finder.find(options.image, platform);
+  const note = otherPlatform(options.image, image.config, platform ?? machinePlatform());
+  if (note !== undefined) onNote(note);
   await (await finder.fetcher()).fetch(image.layers, { signal });
   return image;
 }

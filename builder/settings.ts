@@ -1,4 +1,5 @@
 import { isAbsolute } from "node:path";
+import { isComponent, isReadAsHost, isRegistryHost } from "../store/reference.ts";
 import type { HostSettings, RegistrySettings } from "../store/registry/settings.ts";
 import type { NetworkMode } from "./options.ts";
 import { type ProgressMode, progressModes } from "./progress/mode.ts";
@@ -26,6 +27,8 @@ export interface Key {
   readonly name: string;
   readonly expects: string;
   readonly accepts: (value: unknown) => boolean;
+  /** What is wrong with the name that stands for "*"; undefined: nothing. */
+  readonly refuses?: (chosen: string) => string | undefined;
   /** Whether a project's own file may set this value: it may take away, but not grant. */
   readonly inProject: (value: unknown) => boolean;
   /** Puts an accepted value into its place; `chosen` is what stood for "*". */
@@ -34,10 +37,9 @@ export interface Key {
 
 const networks: readonly unknown[] = ["default", "none", "host"];
 const isSwitch = (value: unknown): boolean => typeof value === "boolean";
-const isText = (value: unknown): boolean => typeof value === "string" && value !== "";
 const isPath = (value: unknown): boolean => typeof value === "string" && isAbsolute(value);
 const isWhole = (min: number, max: number) => (value: unknown) => Number.isInteger(value) && Number(value) >= min && Number(value) <= max;
-const isTextList = (value: unknown): boolean => Array.isArray(value) && value.length > 0 && value.every(isText);
+const isMirrorList = (value: unknown): boolean => Array.isArray(value) && value.length > 0 && value.every(isMirror);
 // Who writes the context must not choose where images come from, nor what is trusted.
 const never = (): boolean => false;
 
@@ -59,11 +61,28 @@ function registryNumber(name: string, field: keyof RegistrySettings, min: number
   };
 }
 
+/** "host:5000/path": a host that names of images can have, and what may follow it in them. */
+function isPlace(text: string): boolean {
+  const [host = "", ...path] = text.replace(/\/+$/, "").split("/");
+  return isRegistryHost(host) && path.every(isComponent);
+}
+
+function isMirror(value: unknown): boolean {
+  return typeof value === "string" && isPlace(value.replace(/^https?:\/\//i, ""));
+}
+
+/** Names are compared whole, with their host: a beginning without one would never be met. */
+function isRewritten(from: string): boolean {
+  const [host = ""] = from.split("/");
+  return isPlace(from) && isReadAsHost(host);
+}
+
 function hostKey(name: string, field: keyof HostSettings, expects: string, accepts: Key["accepts"]): Key {
   return {
     name: `registry.host.*.${name}`,
     expects,
     accepts,
+    refuses: (chosen) => (isRegistryHost(chosen) ? undefined : `"${chosen}" is no host, as registry.example:5000`),
     inProject: never,
     put: (settings, value, chosen) => {
       const host = chosen === "index.docker.io" ? "docker.io" : chosen;
@@ -102,14 +121,15 @@ export const settingKeys: readonly Key[] = [
   {
     name: "registry.rewrite.*",
     expects: 'the beginning of image names that is read instead: "host/path"',
-    accepts: isText,
+    accepts: (value) => typeof value === "string" && isPlace(value),
+    refuses: (chosen) => (isRewritten(chosen) ? undefined : `"${chosen}" does not begin with a host: docker.io/library/NAME is what NAME means`),
     inProject: never,
     put: (settings, value, chosen) => {
       const others = settings.registry?.rewrites?.filter(({ from }) => from !== chosen) ?? [];
       settings.registry = { ...settings.registry, rewrites: [...others, { from: chosen, to: String(value) }] };
     },
   },
-  hostKey("mirrors", "mirrors", 'a list of hosts, as ["mirror.example:5000/prefix"]', isTextList),
+  hostKey("mirrors", "mirrors", 'a list of hosts, as ["mirror.example:5000/prefix"]', isMirrorList),
   hostKey("insecure", "insecure", "true or false", isSwitch),
   hostKey("ca", "ca", "the absolute path of a PEM file", isPath),
   hostKey("client_certificate", "clientCertificate", "the absolute path of a PEM file", isPath),

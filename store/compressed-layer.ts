@@ -1,6 +1,7 @@
 import { createReadStream, rmSync } from "node:fs";
+import { isSystemError } from "../runtime-addon/index.ts";
 import type { Bytes } from "./blobs.ts";
-import { recallCompression, rememberCompression } from "./compression-records.ts";
+import { type CompressionRecord, recallCompression, rememberCompression } from "./compression-records.ts";
 import type { Digest } from "./digest.ts";
 import { IntegrityError } from "./errors.ts";
 import type { Abortable } from "./file-bytes.ts";
@@ -48,12 +49,21 @@ export async function compressedLayer(
   const descriptor = { mediaType: mediaTypeOf[kind], digest, size };
   try {
     if (plainDigest !== diffId) throw new IntegrityError(`compressing layer ${diffId}`, diffId, plainDigest);
-    await rememberCompression(store, diffId, { compressor: gzipCompressor(), digest, size });
+    await remember(store, diffId, { compressor: gzipCompressor(), digest, size });
   } catch (error) {
     await close();
     throw error;
   }
   return { descriptor, open: (offset, options) => bytesFrom(file, offset, options), close };
+}
+
+/** What cannot be written is not remembered: the next time the layer is compressed again. */
+async function remember(store: Store, diffId: Digest, record: CompressionRecord): Promise<void> {
+  try {
+    await rememberCompression(store, diffId, record);
+  } catch (error) {
+    if (!isSystemError(error)) throw error;
+  }
 }
 
 /** What `compressedLayer` would come to, where it is known from an earlier time with the compressor that is in use now. */

@@ -45,7 +45,7 @@ export const defaultLimits: PlainLimits = { plainBytes: 256 * 2 ** 30, ratio: 11
 
 export interface PlainOptions extends Abortable {
   readonly limits?: PlainLimits | undefined;
-  /** Length of the compressed file where it is known, and enforced by the source itself. */
+  /** Length of the compressed file where it is known: a small one is inflated at once. The limits count what has come, whatever is said here. */
   readonly compressedBytes?: number | undefined;
 }
 
@@ -71,7 +71,7 @@ export async function* plainBytes(
     const counter = { compressed: 0 };
     const chunks = counted(rejoined(head, iterator), counter);
     if (kind === "none") yield* chunks;
-    else yield* limited(decompress(chunks, kind, options), counter, options);
+    else yield* limited(decompress(chunks, kind, options), counter, options.limits);
   } finally {
     await iterator.return?.();
   }
@@ -92,13 +92,12 @@ async function* counted(chunks: AsyncIterable<Uint8Array>, counter: { compressed
 async function* limited(
   chunks: AsyncIterable<Uint8Array>,
   counter: { readonly compressed: number },
-  { limits = defaultLimits, compressedBytes }: PlainOptions,
+  limits: PlainLimits = defaultLimits,
 ): AsyncGenerator<Uint8Array, void, undefined> {
   let plain = 0;
   for await (const chunk of chunks) {
     plain += chunk.length;
-    // Before the end the length known beforehand is fairer than what has been read so far; a liar gains nothing by it.
-    const compressed = Math.max(counter.compressed, compressedBytes ?? 0);
+    const { compressed } = counter;
     if (plain > limits.plainBytes) throw tooLarge(`more than ${limits.plainBytes} bytes`);
     if (plain > limits.freeBytes && plain > compressed * limits.ratio) {
       throw tooLarge(`${compressed} bytes become more than ${plain} (a compression bomb)`);

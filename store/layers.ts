@@ -4,6 +4,7 @@ import { isSystemError } from "../runtime-addon/index.ts";
 import { writeFileAtomically, writeTempFile } from "./atomic-file.ts";
 import type { BlobStore, Bytes } from "./blobs.ts";
 import type { PlainLimits } from "./compression.ts";
+import { recallCompression } from "./compression-records.ts";
 import { type Digest, hexOf } from "./digest.ts";
 import { IntegrityError, NotFoundError, TsbuildError } from "./errors.ts";
 import type { Abortable } from "./file-bytes.ts";
@@ -37,6 +38,11 @@ export type LayerTar = { readonly tempTar: string } | { readonly blob: Descripto
  */
 export interface LayerStore extends LayerDirectories {
   has(diffId: Digest): Promise<boolean>;
+  /**
+   * Whether it is here, maybe in another form, and known to be what this blob holds: because the blob was read here, or is what the layer was compressed to here. What a document
+   * from elsewhere says of a blob's diffId does not count.
+   */
+  hasAs(diffId: Digest, blob: Pick<Descriptor, "digest" | "size">): Promise<boolean>;
   /** Throws NotFoundError. */
   info(diffId: Digest): Promise<LayerInfo>;
   /** Throws NotFoundError. */
@@ -170,6 +176,11 @@ export function layerStore(root: string, blobs: BlobStore, tempFile: () => Promi
     async has(diffId) {
       return (await find(diffId)) !== undefined;
     },
+    async hasAs(diffId, blob) {
+      const stored = readStored(diffId);
+      if (stored === undefined || !(knows(stored, blob) || isSame(recallCompression({ root }, diffId), blob))) return false;
+      return (await presentBlob(stored)) !== undefined;
+    },
     async info(diffId) {
       const { treeSize: _, ...info } = await need(diffId);
       return info;
@@ -216,8 +227,14 @@ function fail(error: Error): never {
   throw error;
 }
 
-function knows(stored: StoredLayerInfo | undefined, blob: Descriptor): boolean {
-  return stored?.blobs.some(({ digest }) => digest === blob.digest) === true;
+type BlobId = Pick<Descriptor, "digest" | "size">;
+
+function knows(stored: StoredLayerInfo | undefined, blob: BlobId): boolean {
+  return stored?.blobs.some((one) => isSame(one, blob)) === true;
+}
+
+function isSame(a: BlobId | undefined, b: BlobId): boolean {
+  return a?.digest === b.digest && a.size === b.size;
 }
 
 function readIfThere(path: string): Buffer | undefined {

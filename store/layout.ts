@@ -3,6 +3,7 @@ import { isSystemError } from "../runtime-addon/index.ts";
 import { writeFileAtomically } from "./atomic-file.ts";
 import { canonicalJson } from "./canonical-json.ts";
 import { TsbuildError } from "./errors.ts";
+import { shown } from "./foreign-text.ts";
 import { withLock } from "./lock.ts";
 import { type Descriptor, type Index, mediaTypes } from "./oci.ts";
 import { parseIndex } from "./oci-parse.ts";
@@ -22,7 +23,7 @@ export function checkOciLayout(bytes: Uint8Array, where: string): void {
     throw new TsbuildError("STORE_DAMAGED", `reading ${where}: it is not JSON`, { cause: error });
   }
   if (version === "1.0.0") return;
-  throw new TsbuildError("STORE_DAMAGED", `reading ${where}: image layout version ${JSON.stringify(version)} is not 1.0.0`);
+  throw new TsbuildError("STORE_DAMAGED", `reading ${where}: image layout version ${shown(version)} is not 1.0.0`);
 }
 
 /** The store's index.json as it is now; other programs may have written it. */

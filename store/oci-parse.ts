@@ -1,6 +1,8 @@
 import { isDigest } from "./digest.ts";
 import { TsbuildError } from "./errors.ts";
+import { shown } from "./foreign-text.ts";
 import { type Descriptor, type ImageConfig, type Index, type Manifest, mediaTypes } from "./oci.ts";
+import { ambiguousKey, type KnownKeys, knownKeys } from "./one-case.ts";
 
 // What we rely on is checked here, once, where bytes from elsewhere become typed values; all else passes through untouched.
 
@@ -12,16 +14,52 @@ export type DocumentKind = "index" | "manifest" | "image config";
 
 type Json = { readonly [key: string]: unknown };
 
+/** Deeper than any tool writes, and far from what would exhaust the stack of whoever walks through a document. */
+const maxNesting = 200;
+/** Type and subtype have 127 characters each at most (RFC 6838 §4.2). */
+const maxMediaTypeChars = 255;
+
+/** Of manifests and indexes both: to some readers one is the other. */
+const documentKeys = knownKeys(
+  "schemaVersion",
+  "mediaType",
+  "artifactType",
+  "config",
+  "layers",
+  "manifests",
+  "fsLayers",
+  "subject",
+  "annotations",
+);
+const descriptorKeys = knownKeys("mediaType", "digest", "size", "urls", "annotations", "data", "artifactType", "platform");
+const platformKeys = knownKeys("os", "architecture", "variant", "os.version", "os.features");
+const configKeys = knownKeys(
+  "os",
+  "architecture",
+  "variant",
+  "os.version",
+  "os.features",
+  "created",
+  "author",
+  "config",
+  "rootfs",
+  "history",
+);
+const rootfsKeys = knownKeys("type", "diff_ids");
+const historyKeys = knownKeys("created", "created_by", "author", "comment", "empty_layer");
+
 /** Throws INVALID_DOCUMENT. `where` names the source, e.g. a digest or a path. */
 export function parseIndex(bytes: Uint8Array, where: string): Index {
   const fail = failing("index", where);
   const json = parseObject(bytes, fail);
-  if (json.schemaVersion !== 2) throw fail(`schemaVersion is ${JSON.stringify(json.schemaVersion)}, not 2`);
+  checkKeys(json, documentKeys, "", fail);
+  if (json.schemaVersion !== 2) throw fail(`schemaVersion is ${shown(json.schemaVersion)}, not 2`);
   checkIsOneThing(json, ["config", "layers", "fsLayers"], fail);
   if (!Array.isArray(json.manifests)) throw fail("it has no manifests");
   json.manifests.forEach((descriptor, i) => {
     checkDescriptor(descriptor, `manifests[${i}]`, fail);
   });
+  checkSizesAgree(json.manifests, fail);
   return json as unknown as Index;
 }
 
@@ -29,7 +67,8 @@ export function parseIndex(bytes: Uint8Array, where: string): Index {
 export function parseManifest(bytes: Uint8Array, where: string): Manifest {
   const fail = failing("manifest", where);
   const json = parseObject(bytes, fail);
-  if (json.schemaVersion !== 2) throw fail(`schemaVersion is ${JSON.stringify(json.schemaVersion)}, not 2`);
+  checkKeys(json, documentKeys, "", fail);
+  if (json.schemaVersion !== 2) throw fail(`schemaVersion is ${shown(json.schemaVersion)}, not 2`);
   checkIsOneThing(json, ["manifests", "fsLayers"], fail);
   checkDescriptor(json.config, "config", fail);
   if (json.subject !== undefined && json.subject !== null) checkDescriptor(json.subject, "subject", fail);
@@ -38,6 +77,7 @@ export function parseManifest(bytes: Uint8Array, where: string): Manifest {
   json.layers.forEach((descriptor, i) => {
     checkDescriptor(descriptor, `layers[${i}]`, fail);
   });
+  checkSizesAgree([json.config, ...json.layers], fail);
   return json as unknown as Manifest;
 }
 
@@ -45,10 +85,12 @@ export function parseManifest(bytes: Uint8Array, where: string): Manifest {
 export function parseConfig(bytes: Uint8Array, where: string): ImageConfig {
   const fail = failing("image config", where);
   const json = parseObject(bytes, fail);
+  checkKeys(json, configKeys, "", fail);
   for (const key of ["os", "architecture"]) if (typeof json[key] !== "string") throw fail(`${key} is missing`);
   for (const key of ["variant", "os.version", "created", "author"]) checkOptionalText(json, key, fail);
   checkOptionalTexts(json, "os.features", fail);
   if (!isObject(json.rootfs) || !Array.isArray(json.rootfs.diff_ids ?? [])) throw fail("rootfs.diff_ids is missing");
+  checkKeys(json.rootfs, rootfsKeys, "rootfs", fail);
   const diffIds = (json.rootfs.diff_ids ?? []) as readonly unknown[];
   diffIds.forEach((digest, i) => {
     if (typeof digest !== "string" || !isDigest(digest)) throw fail(`rootfs.diff_ids[${i}] is no sha256 digest`);
@@ -57,6 +99,9 @@ export function parseConfig(bytes: Uint8Array, where: string): ImageConfig {
   if (json.history !== undefined && json.history !== null && !(Array.isArray(json.history) && json.history.every(isObject))) {
     throw fail("history is no list of objects");
   }
+  (json.history ?? []).forEach((entry, i) => {
+    checkKeys(entry, historyKeys, `history[${i}]`, fail);
+  });
   if (json.config !== undefined && json.config !== null) checkContainerConfig(json.config, fail);
   const { history, config, ...rest } = json;
   return {
@@ -75,9 +120,11 @@ function checkIsOneThing(json: Json, others: readonly string[], fail: Fail): voi
 const lists = ["Env", "Cmd", "Entrypoint", "Shell", "OnBuild"];
 const texts = ["User", "WorkingDir", "StopSignal"];
 const maps = ["ExposedPorts", "Volumes", "Labels", "Healthcheck"];
+const containerKeys = knownKeys(...lists, ...texts, ...maps);
 
 function checkContainerConfig(config: unknown, fail: Fail): void {
   if (!isObject(config)) throw fail("config is no object");
+  checkKeys(config, containerKeys, "config", fail);
   for (const key of lists) {
     const value = config[key];
     if (value === undefined || value === null) continue;
@@ -89,7 +136,7 @@ function checkContainerConfig(config: unknown, fail: Fail): void {
     if (value !== undefined && value !== null && !isObject(value)) throw fail(`config.${key} is no object`);
   }
   for (const [key, value] of Object.entries(config.Labels ?? {})) {
-    if (typeof value !== "string") throw fail(`config.Labels: "${key}" is no string`);
+    if (typeof value !== "string") throw fail(`config.Labels: ${shown(key)} is no string`);
   }
 }
 
@@ -100,15 +147,19 @@ function withoutNulls(config: Json): Json {
 
 function checkDescriptor(value: unknown, name: string, fail: Fail): asserts value is Descriptor {
   if (!isObject(value)) throw fail(`${name} is no descriptor`);
+  checkKeys(value, descriptorKeys, name, fail);
   if (typeof value.digest !== "string" || !isDigest(value.digest)) {
-    throw fail(`${name}.digest ${JSON.stringify(value.digest)} is not sha256:<64 hex digits>`);
+    throw fail(`${name}.digest ${shown(value.digest)} is not sha256:<64 hex digits>`);
   }
-  if (!Number.isSafeInteger(value.size) || (value.size as number) < 0) throw fail(`${name}.size ${JSON.stringify(value.size)} is no size`);
+  if (!Number.isSafeInteger(value.size) || (value.size as number) < 0) throw fail(`${name}.size ${shown(value.size)} is no size`);
   if (typeof value.mediaType !== "string") throw fail(`${name}.mediaType is missing`);
+  if (value.mediaType.length > maxMediaTypeChars)
+    throw fail(`${name}.mediaType ${shown(value.mediaType)} is longer than ${maxMediaTypeChars} characters`);
   const { platform, annotations } = value;
   if (platform !== undefined) {
     if (!isObject(platform) || typeof platform.os !== "string" || typeof platform.architecture !== "string")
       throw fail(`${name}.platform is incomplete`);
+    checkKeys(platform, platformKeys, `${name}.platform`, fail);
     for (const key of ["variant", "os.version"]) checkOptionalText(platform, key, fail);
     checkOptionalTexts(platform, "os.features", fail);
   }
@@ -116,6 +167,15 @@ function checkDescriptor(value: unknown, name: string, fail: Fail): asserts valu
   checkOptionalTexts(value, "urls", fail);
   if (annotations !== undefined && !(isObject(annotations) && Object.values(annotations).every((text) => typeof text === "string"))) {
     throw fail(`${name}.annotations is no object of strings`);
+  }
+}
+
+/** One of two sizes of the same bytes is wrong, whichever of them will be looked at. */
+function checkSizesAgree(descriptors: readonly Descriptor[], fail: Fail): void {
+  const sizes = new Map<string, number>();
+  for (const { digest, size } of descriptors) {
+    if ((sizes.get(digest) ?? size) !== size) throw fail(`it gives ${digest} two sizes: ${sizes.get(digest)} and ${size} bytes`);
+    sizes.set(digest, size);
   }
 }
 
@@ -161,7 +221,14 @@ function isObject(value: unknown): value is Json {
   return typeof value === "object" && value !== null && !Array.isArray(value);
 }
 
+function checkKeys(json: Json, known: KnownKeys, of: string, fail: Fail): void {
+  const key = ambiguousKey(json, known);
+  if (key === undefined) return;
+  throw fail(`${of === "" ? "" : `${of}: `}its key ${shown(key)} means another one to readers that pass over case`);
+}
+
 function parseObject(bytes: Uint8Array, fail: Fail): Json {
+  if (isNestedDeeper(bytes, maxNesting)) throw fail(`it is nested deeper than ${maxNesting} levels`);
   let value: unknown;
   try {
     value = JSON.parse(new TextDecoder("utf-8", { fatal: true }).decode(bytes));
@@ -170,4 +237,19 @@ function parseObject(bytes: Uint8Array, fail: Fail): Json {
   }
   if (!isObject(value)) throw fail("it is no JSON object");
   return value;
+}
+
+/** Counts brackets outside of strings; what is no JSON is for the parser to tell. */
+function isNestedDeeper(bytes: Uint8Array, levels: number): boolean {
+  let depth = 0;
+  let inString = false;
+  for (let i = 0; i < bytes.length; i++) {
+    const byte = bytes[i];
+    if (byte === 0x22) inString = !inString;
+    else if (inString) i += byte === 0x5c ? 1 : 0;
+    else if (byte === 0x5b || byte === 0x7b) depth += 1;
+    else if (byte === 0x5d || byte === 0x7d) depth -= 1;
+    if (depth > levels) return true;
+  }
+  return false;
 }

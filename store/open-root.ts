@@ -1,4 +1,4 @@
-import { chmodSync, existsSync, linkSync, mkdirSync, readdirSync, readFileSync, rmSync } from "node:fs";
+import { chmodSync, linkSync, mkdirSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { isSystemError } from "../runtime-addon/index.ts";
 import { writeFileAtomically, writeTempFile } from "./atomic-file.ts";
@@ -6,6 +6,7 @@ import { canonicalJson } from "./canonical-json.ts";
 import { TsbuildError } from "./errors.ts";
 import { checkOciLayout, emptyIndex, ociLayoutFile } from "./layout.ts";
 import { withLock } from "./lock.ts";
+import { makeDirectories, makeDirectory } from "./make-directories.ts";
 import { nameSystemError } from "./name-system-error.ts";
 import { formatFolder, storePaths } from "./store-paths.ts";
 
@@ -49,8 +50,8 @@ function readRevision(root: string): number | undefined {
 }
 
 async function makeStore(root: string): Promise<void> {
-  makeParents(dirname(root));
-  mkdirIfMissing(root);
+  makeDirectories(dirname(root));
+  makeDirectory(root);
   const names = readdirSync(root);
   const formats = names.filter((name) => /^v[1-9][0-9]*$/.test(name));
   if (formats.length > 0 && !formats.includes(formatFolder)) throw tooNew(root, formats.join(", "));
@@ -62,12 +63,12 @@ async function makeStore(root: string): Promise<void> {
     });
   }
   if (!isLayout) chmodSync(root, 0o700);
-  mkdirIfMissing(storePaths.format(root));
+  makeDirectory(storePaths.format(root));
   await withLock(storePaths.lock(root), "exclusive", async () => {
     if (readRevision(root) !== undefined) return;
     mkdirSync(storePaths.blobs(root), { recursive: true });
-    for (const folder of folders) mkdirIfMissing(join(storePaths.format(root), folder));
-    for (const folder of ["by-op", "by-content", "nodes"]) mkdirIfMissing(join(storePaths.steps(root), folder));
+    for (const folder of folders) makeDirectory(join(storePaths.format(root), folder));
+    for (const folder of ["by-op", "by-content", "nodes"]) makeDirectory(join(storePaths.steps(root), folder));
     const temp = (name: string) => join(storePaths.tmp(root), `new-${name}`);
     for (const name of ["index", "layout", "version"]) rmSync(temp(name), { force: true });
     await makeIndex(root, temp("index"));
@@ -88,21 +89,6 @@ async function makeIndex(root: string, temp: string): Promise<void> {
     if (!isSystemError(error, "EEXIST")) throw error;
   } finally {
     rmSync(temp, { force: true });
-  }
-}
-
-/** By single calls: mkdir's own recursion says ENOENT of a read-only file system. */
-function makeParents(path: string): void {
-  if (existsSync(path)) return;
-  makeParents(dirname(path));
-  mkdirIfMissing(path, 0o777);
-}
-
-function mkdirIfMissing(path: string, mode = 0o700): void {
-  try {
-    mkdirSync(path, { mode });
-  } catch (error) {
-    if (!isSystemError(error, "EEXIST")) throw error;
   }
 }
 

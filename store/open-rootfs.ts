@@ -6,10 +6,13 @@ import type { LayerInfo, LayerStore } from "./layers.ts";
 /** A layer as an image or a step names it. */
 export type LayerRef = Pick<LayerInfo, "diffId" | "blob">;
 
-/** Stacks the trees of these layers, bottom first; a layer whose blob another tool brought is checked and indexed first. */
+/**
+ * Stacks the trees of these layers, bottom first. A layer whose blob another tool brought, or that is known as another blob only, is checked and indexed first: whoever wrote an image's
+ * config could name any layer of the store in it.
+ */
 export async function openRootfs(layers: LayerStore, refs: readonly LayerRef[]): Promise<Rootfs> {
   const missing = async ({ diffId, blob }: LayerRef) => {
-    if (!(await layers.has(diffId))) await layers.ensure(diffId, blob);
+    if (!(await layers.hasAs(diffId, blob))) await layers.ensure(diffId, blob);
   };
   await Promise.all(refs.map(missing));
   return stackLayers(

@@ -1,5 +1,6 @@
 import type { Digest } from "./digest.ts";
 import { TsbuildError } from "./errors.ts";
+import { shortened } from "./foreign-text.ts";
 import type { Descriptor, Index, Platform } from "./oci.ts";
 import { isIndexType, isManifestType } from "./oci-parse.ts";
 import { bestForPlatform, platformText } from "./platform.ts";
@@ -7,28 +8,34 @@ import { bestForPlatform, platformText } from "./platform.ts";
 /** Index in index in index: no tool writes more, and each level multiplies. */
 const maxDepth = 3;
 const maxIndexes = 64;
+/** Entries of all indexes together. */
+const maxEntries = 10_000;
 
 /** Reads an index; undefined for one that is not at hand, which then offers nothing. */
 export type ReadIndex = (descriptor: Descriptor) => Promise<Index | undefined>;
 
 /**
- * The manifests that an entry stands for, in its order: itself, or what an index lists at any depth. Attestations are left out, and so is what is neither manifest nor
- * index. Throws INVALID_DOCUMENT for indexes that are nested too deep, or too many of them.
+ * The manifests that an entry stands for, in its order: itself, or what an index lists at any depth. An index that is listed again is not read again, and adds nothing. Attestations
+ * are left out, and so is what is neither manifest nor index. Throws INVALID_DOCUMENT for indexes that are nested too deep, too many of them, or too many entries.
  */
 export async function offersOf(entry: Descriptor, readIndex: ReadIndex): Promise<readonly Descriptor[]> {
-  let count = 0;
-  const manifestsOf = async (inner: Descriptor, depth: number): Promise<readonly Descriptor[]> => {
-    if (isManifestType(inner.mediaType)) return isAttestation(inner) ? [] : [inner];
-    if (!isIndexType(inner.mediaType)) return [];
+  const offers: Descriptor[] = [];
+  const indexes = new Set<Digest>();
+  let entries = 0;
+  const visit = async (inner: Descriptor, depth: number): Promise<void> => {
+    if (isManifestType(inner.mediaType) && !isAttestation(inner)) offers.push(inner);
+    if (!isIndexType(inner.mediaType) || indexes.has(inner.digest)) return;
     if (depth === maxDepth) throw tooMuch(`more than ${maxDepth} levels of indexes`);
-    count += 1;
-    if (count > maxIndexes) throw tooMuch(`more than ${maxIndexes} indexes`);
-    const found: Descriptor[] = [];
-    for (const next of (await readIndex(inner))?.manifests ?? []) found.push(...(await manifestsOf(next, depth + 1)));
-    return found;
+    indexes.add(inner.digest);
+    if (indexes.size > maxIndexes) throw tooMuch(`more than ${maxIndexes} indexes`);
+    const { manifests = [] } = (await readIndex(inner)) ?? {};
+    entries += manifests.length;
+    if (entries > maxEntries) throw tooMuch(`more than ${maxEntries} entries`);
+    for (const next of manifests) await visit(next, depth + 1);
   };
   const tooMuch = (what: string) => new TsbuildError("INVALID_DOCUMENT", `reading the index ${entry.digest}: ${what}`);
-  return manifestsOf(entry, 0);
+  await visit(entry, 0);
+  return offers;
 }
 
 /** BuildKit puts its attestations into the index as manifests of no platform. */
@@ -47,8 +54,12 @@ export function distinctOffers(offers: readonly Descriptor[]): readonly Descript
   return [...new Map<Digest, Descriptor>(offers.map((offer) => [offer.digest, offer])).values()];
 }
 
+const shownPlatforms = 20;
+
 /** "linux/amd64, linux/arm64", for messages. */
 export function offersText(offers: readonly Descriptor[]): string {
-  const platforms = offers.map(({ platform }) => (platform === undefined ? "unnamed" : platformText(platform)));
-  return [...new Set(platforms)].join(", ") || "no platforms";
+  const platforms = new Set(offers.map(({ platform }) => (platform === undefined ? "unnamed" : shortened(platformText(platform)))));
+  const shown = [...platforms].slice(0, shownPlatforms);
+  const others = platforms.size - shown.length;
+  return `${shown.join(", ") || "no platforms"}${others > 0 ? ` and ${others} more` : ""}`;
 }

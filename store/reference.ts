@@ -15,7 +15,9 @@ const defaultRegistry = "docker.io";
 const officialPrefix = "library/";
 const defaultTag = "latest";
 
-const host = /^(?:\[[0-9a-fA-F:]+\]|[a-zA-Z0-9](?:[a-zA-Z0-9-]*[a-zA-Z0-9])?(?:\.[a-zA-Z0-9](?:[a-zA-Z0-9-]*[a-zA-Z0-9])?)*)(?::[0-9]+)?$/;
+const hostForm =
+  /^(\[[0-9a-fA-F:.]+\]|[a-zA-Z0-9](?:[a-zA-Z0-9-]*[a-zA-Z0-9])?(?:\.[a-zA-Z0-9](?:[a-zA-Z0-9-]*[a-zA-Z0-9])?)*)(?::([0-9]+))?$/;
+const largestPort = 65_535;
 const component = /^[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*$/;
 const tagForm = /^[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}$/;
 const maxNameLength = 255;
@@ -26,19 +28,46 @@ const maxNameLength = 255;
  */
 export function parseReference(text: string): Reference {
   if (/^[0-9a-f]{64}$/.test(text)) throw invalid(text, "64 hex digits are an image id, not a name");
+  if (text.includes("://")) throw isUrl(text);
   const { name, tag, digest } = split(text);
   const slash = name.indexOf("/");
   const first = slash < 0 ? "" : name.slice(0, slash);
-  const hasRegistry = first === "localhost" || /[.:]/.test(first) || first !== first.toLowerCase();
+  const hasRegistry = isReadAsHost(first);
   const rest = hasRegistry ? name.slice(slash + 1) : name;
   const named = hasRegistry ? first : defaultRegistry;
-  const registry = named === "index.docker.io" ? defaultRegistry : named;
-  if (!host.test(registry)) throw invalid(text, `"${registry}" is no registry host`);
+  const registry = /^(?:index\.)?docker\.io$/i.test(named) ? defaultRegistry : named;
+  if (!isRegistryHost(registry)) throw invalid(text, `"${registry}" is no registry host`);
   const repository = registry === defaultRegistry && !rest.includes("/") ? officialPrefix + rest : rest;
   for (const part of rest.split("/")) checkComponent(text, part);
   if (registry.length + 1 + repository.length > maxNameLength) throw invalid(text, `longer than ${maxNameLength} characters`);
   const version = tag ?? (digest === undefined ? defaultTag : undefined);
   return { registry, repository, ...(version !== undefined && { tag: version }), ...(digest !== undefined && { digest }) };
+}
+
+/** Whether a text is "host" or "host:port" that a URL can hold: a name, an IPv4 address of four numbers, or an IPv6 address in brackets. */
+export function isRegistryHost(text: string): boolean {
+  const [, name = "", port = "1"] = hostForm.exec(text) ?? [];
+  if (name === "" || Number(port) < 1 || Number(port) > largestPort) return false;
+  const last = name.slice(name.lastIndexOf(".") + 1);
+  // What ends in a number is an address (URL Standard, "ends in a number checker"); of its many forms only the common one is let in, as "0177.1" is this machine too.
+  if (/^(?:[0-9]+|0x[0-9a-f]*)$/i.test(last)) return isAddress(name);
+  // Rare: names of other alphabets, IPv6.
+  return !/^\[|xn--/i.test(name) || URL.canParse(`https://${name}`);
+}
+
+/** Whether the first component of a name with several is its registry. */
+export function isReadAsHost(component: string): boolean {
+  return component === "localhost" || /[.:]/.test(component) || component !== component.toLowerCase();
+}
+
+/** Whether a text can stand between "/" in a repository's name. */
+export function isComponent(text: string): boolean {
+  return component.test(text);
+}
+
+function isAddress(name: string): boolean {
+  const numbers = name.split(".");
+  return numbers.length === 4 && numbers.every((number) => /^(?:0|[1-9][0-9]{0,2})$/.test(number) && Number(number) <= 255);
 }
 
 function split(text: string): { name: string; tag?: string; digest?: Digest } {
@@ -69,6 +98,13 @@ function checkComponent(text: string, part: string): void {
   throw invalid(text, `"${part}" must be lower-case letters and digits, separated by ".", "_", "__" or dashes`);
 }
 
+/** A pasted address, which may hold a password: no more of it is shown than could be the name. */
+function isUrl(text: string): TsbuildError {
+  const [, scheme = "", rest = ""] = /^(.*?:\/\/)(?:[^/@]*@(?!sha256:))?([^?#]*)/s.exec(text) ?? [];
+  const name = rest.replace(/\/+$/, "");
+  return invalid(scheme + rest, "it is a URL", name === "" ? undefined : `write ${name}`);
+}
+
 function invalid(text: string, why: string, hint?: string): TsbuildError {
   return new TsbuildError("INVALID_REFERENCE", `reading the image name "${text}": ${why}`, hint === undefined ? {} : { hint });
 }
@@ -89,6 +125,12 @@ export function familiarName(reference: Reference): string {
         : repository;
   const shownTag = tag === undefined || (tag === defaultTag && digest === undefined) ? "" : `:${tag}`;
   return `${short}${shownTag}${digest === undefined ? "" : `@${digest}`}`;
+}
+
+/** "scratch" begins a Dockerfile's stage without an image: no registry is asked for it. Throws INVALID_REFERENCE. */
+export function refuseScratch({ registry, repository }: Reference): void {
+  if (registry !== defaultRegistry || repository !== `${officialPrefix}scratch`) return;
+  throw invalid("scratch", "scratch is not an image", "only FROM scratch has a meaning: a stage that begins with no files");
 }
 
 /** Whether both name the same repository, whatever the version. */

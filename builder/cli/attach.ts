@@ -1,11 +1,14 @@
-import { familiarName, parseReference } from "../../store/reference.ts";
+import { familiarName } from "../../store/reference.ts";
 import { attachArtifact, isMediaType } from "../../store/registry/attach.ts";
 import { rfc3339 } from "../plan/rfc3339.ts";
+import { rewriteNotes } from "../rewrite-note.ts";
 import { command } from "./command.ts";
+import { explainingNames, hubHint } from "./name-hint.ts";
 import { openRegistryFor, registryFlags } from "./registry-flags.ts";
+import { readRemoteName } from "./remote-name.ts";
 import { showTransfers } from "./transfers.ts";
 import { UsageError } from "./usage-error.ts";
-import { invalid, readEpoch, readPairs } from "./values.ts";
+import { invalid, readAnnotations, readEpoch } from "./values.ts";
 
 export const attach = command(
   {
@@ -24,24 +27,27 @@ export const attach = command(
   },
   { min: 2, max: Number.POSITIVE_INFINITY },
   async ({ flags, operands: [name = "", ...paths] }, io) => {
-    const subject = parseReference(name);
+    const subject = readRemoteName(name);
     const artifactType = readMediaType("--artifact-type", flags["artifact-type"]);
     const mediaType = readMediaType("--media-type", flags["media-type"] ?? "application/octet-stream");
-    const annotations = readPairs("--annotation", flags.annotation ?? [], () => "");
+    const annotations = readAnnotations(flags.annotation ?? []);
     const epoch = io.env.SOURCE_DATE_EPOCH ? readEpoch("$SOURCE_DATE_EPOCH", io.env.SOURCE_DATE_EPOCH) : undefined;
     const files = paths.map((path) => ({ path, mediaType }));
     const artifact = { artifactType, files, annotations, ...(epoch === undefined ? {} : { created: rfc3339(epoch * 1000) }) };
     await using registry = await openRegistryFor(flags, io);
-    const { digest } = await showTransfers(io, flags, ({ onEvent }) =>
-      attachArtifact(registry, subject, artifact, { signal: io.signal, onEvent }),
-    );
+    const { digest } = await showTransfers(io, flags, ({ onEvent, onNote }) => {
+      rewriteNotes(registry, [subject]).forEach(onNote);
+      return explainingNames([name], hubHint, () => attachArtifact(registry, subject, artifact, { signal: io.signal, onEvent }));
+    });
     io.stdout.write(`${familiarName({ registry: subject.registry, repository: subject.repository, digest })}\n`);
     return 0;
   },
 );
 
 function readMediaType(flag: string, text: string | undefined): string {
-  if (text === undefined) throw new UsageError("MISSING_VALUE", `reading the command line: attach needs ${flag}`);
+  if (text === undefined) throw new UsageError("MISSING_VALUE", `reading the command line: attach needs ${flag}`, {
+      hint: `of an SBOM: ${flag} application/spdx+json`,
+    });
   if (!isMediaType(text)) throw invalid(flag, text, "is no media type", "write it as application/spdx+json");
   return text;
 }

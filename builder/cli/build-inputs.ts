@@ -3,11 +3,9 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { TsbuildError } from "../../runtime-addon/index.ts";
 import { contextRoot } from "../context/context-root.ts";
-import { nearest } from "../dockerfile/suggest.ts";
 import type { BuildOptions } from "../options.ts";
 import type { CliIo } from "./cli-io.ts";
-import { summaries } from "./command-names.ts";
-import { commandFirst } from "./misplaced-command.ts";
+import { misplacedCommand } from "./misplaced-command.ts";
 import { UsageError } from "./usage-error.ts";
 
 /** What a build reads, and what has to be removed afterwards. */
@@ -58,17 +56,9 @@ async function checkDirectory(context: string, argv: readonly string[]): Promise
   } catch (error) {
     if (!(error instanceof TsbuildError)) throw error;
     const { code, message, cause } = error;
-    const hint = code === "CONTEXT_NOT_FOUND" ? hintForWord(context, argv) : undefined;
+    const hint = code === "CONTEXT_NOT_FOUND" ? misplacedCommand(argv, context) : undefined;
     throw new UsageError(code, message, { cause, ...(hint === undefined ? {} : { hint }) });
   }
-}
-
-function hintForWord(word: string, argv: readonly string[]): string | undefined {
-  const misplaced = commandFirst(argv, word);
-  if (misplaced !== undefined) return misplaced;
-  const command = nearest(word, [...Object.keys(summaries), "help"]);
-  if (command !== undefined) return `did you mean the command ${command}?`;
-  return word.includes("/") ? undefined : "there is no command of that name either: tsbuild --help lists them";
 }
 
 async function readDockerfile(io: CliIo): Promise<string> {

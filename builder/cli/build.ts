@@ -16,7 +16,7 @@ import { readOutputs } from "./outputs.ts";
 import { pullFlag, pullPolicy, registryFlags, registryOptions } from "./registry-flags.ts";
 import { storeFlags, storeRootOf } from "./store-flag.ts";
 import { UsageError } from "./usage-error.ts";
-import { readEpoch, readHost, readInteger, readPairs, readPlatform, readSize, readTag } from "./values.ts";
+import { readAnnotations, readEpoch, readHost, readInteger, readPairs, readPlatform, readSize, readTag } from "./values.ts";
 
 const flags = {
   tag: { short: "t", value: "NAME", many: true, help: "Name of the image" },
@@ -82,7 +82,7 @@ export const build = command(
   async ({ flags, operands: [context = ""], argv }, io) => {
     const { outputs, names } = readOutputs(flags);
     const tags = [...(flags.tag ?? []), ...names];
-    const annotations = readAnnotations(flags.annotation ?? []);
+    const annotations = annotationsOf(flags.annotation ?? []);
     const epoch = epochOf(flags, io);
     const limits = readLimits(flags, flags.resource);
     for (const name of tags) readTag(name);
@@ -133,7 +133,7 @@ export const build = command(
 const annotationLevel = /^((?:index|manifest)(?:-descriptor)?(?:,(?:index|manifest)(?:-descriptor)?)*)(?:\[[^\]]*\])?:/;
 
 /** Levels as buildx writes them: "manifest:key=value", "index[linux/amd64]:key=value". Only the manifest's own annotations can be set. */
-function readAnnotations(words: readonly string[]): Record<string, string> {
+function annotationsOf(words: readonly string[]): Record<string, string> {
   for (const word of words) {
     const level = annotationLevel.exec(word)?.[1];
     if (level === undefined || level === "manifest") continue;
@@ -141,8 +141,7 @@ function readAnnotations(words: readonly string[]): Record<string, string> {
       hint: "leave the level out: the manifest is annotated",
     });
   }
-  const plain = words.map((word) => word.replace(annotationLevel, ""));
-  return readPairs("--annotation", plain, () => "");
+  return readAnnotations(words.map((word) => word.replace(annotationLevel, "")));
 }
 
 /** The flag, else the build argument, else the environment. */

@@ -1,7 +1,7 @@
 import type { CliIo } from "./cli-io.ts";
 import { type CommandSpec, type FlagTable, type ParsedFlags, parseFlags } from "./flags.ts";
 import { commandHelp } from "./help.ts";
-import { commandFirst } from "./misplaced-command.ts";
+import { misplacedCommand } from "./misplaced-command.ts";
 import { UsageError } from "./usage-error.ts";
 
 /** A command of the program: its help page and what it does. */
@@ -33,6 +33,7 @@ export function command<const Flags extends FlagTable>(
         return 0;
       }
       const count = args.operands.length;
+      const [first] = args.operands;
       if (count < operandCount.min || count > operandCount.max) {
         const problem =
           count < operandCount.min
@@ -44,7 +45,7 @@ export function command<const Flags extends FlagTable>(
           "WRONG_OPERANDS",
           `reading the command line: ${spec.name} ${problem}, got ${count === 0 ? "nothing" : args.operands.join(" ")}`,
           {
-            hint: (spec.name === "build" ? commandFirst(argv, args.operands[0]) : undefined) ?? `tsbuild ${spec.name} --help`,
+            hint: (spec.name === "build" && first !== undefined ? misplacedCommand(argv, first) : undefined) ?? `tsbuild ${spec.name} --help`,
           },
         );
       }

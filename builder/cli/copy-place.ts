@@ -1,5 +1,5 @@
-import { parseReference } from "../../store/reference.ts";
 import type { CopyPlace } from "../../store/registry/copy.ts";
+import { readRemoteName } from "./remote-name.ts";
 import { UsageError } from "./usage-error.ts";
 
 /** Where other tools can have images. */
@@ -24,14 +24,14 @@ export function readCopyPlace(text: string): CopyPlace {
       return { kind: "oci-archive", file: path, name };
     }
     case "docker://":
-      return { kind: "registry", reference: parseReference(rest) };
+      return { kind: "registry", reference: readRemoteName(rest) };
     default:
       if (foreign.test(text)) {
         throw new UsageError("UNSUPPORTED_VALUE", `reading "${text}": images cannot be copied from or to there`, {
           hint: "NAME is a registry's, store:NAME, oci:DIR and oci-archive:FILE are here",
         });
       }
-      return { kind: "registry", reference: parseReference(text) };
+      return { kind: "registry", reference: readRemoteName(text) };
   }
 }
 

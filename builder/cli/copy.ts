@@ -3,9 +3,11 @@ import { familiarName } from "../../store/reference.ts";
 import { copyImage } from "../../store/registry/copy.ts";
 import { openStore, type Store } from "../../store/store.ts";
 import { parsePlatform } from "../plan/platform.ts";
+import { rewriteNotes } from "../rewrite-note.ts";
 import type { CliIo } from "./cli-io.ts";
 import { command } from "./command.ts";
 import { readCopyPlace } from "./copy-place.ts";
+import { explainingNames, placeHint } from "./name-hint.ts";
 import { openRegistryFor, registryFlags } from "./registry-flags.ts";
 import { storeFlags, storeRootOf } from "./store-flag.ts";
 import { showTransfers } from "./transfers.ts";
@@ -16,10 +18,10 @@ export const copy = command(
     name: "copy",
     operands: "SOURCE DESTINATION",
     summary:
-      "Copy an image with all its platforms, byte for byte, between registries (NAME), the store (store:NAME), image layouts (oci:DIR[:NAME]) and archives (oci-archive:FILE[:NAME]). Prints the digest.",
+      "Copy an image with all its platforms, byte for byte, between registries (NAME), the store (store:NAME), image layouts (oci:DIR[:NAME]), which get one image more, and archives (oci-archive:FILE[:NAME]), which are replaced. NAME may begin with docker://. Prints the digest.",
     flags: {
       "all-platforms": { help: "Into the store too: all platforms instead of this machine's" },
-      format: { value: "FORMAT", choices: ["oci", "docker"], help: "Convert manifests and their media types (they stay as they are)" },
+      format: { value: "FORMAT", choices: ["oci", "docker"], help: "Convert manifests and their media types; into the store, one platform becomes an image of its own (they stay as they are)" },
       platform: { value: "OS/ARCH", help: "Only this platform" },
       quiet: { short: "q", help: "Show no progress" },
       referrers: { help: "From registry to registry: also the signatures, SBOMs and others that refer to the image" },
@@ -42,26 +44,20 @@ export const copy = command(
   },
   { min: 2, max: 2 },
   async ({ flags, operands: [source = "", destination = ""] }, io) => {
-    const from = readCopyPlace(source);
-    const to = readCopyPlace(destination);
+    const { from, to } = await explainingNames([source, destination], placeHint, async () => ({
+      from: readCopyPlace(source),
+      to: readCopyPlace(destination),
+    }));
     const platform = flags.platform === undefined ? undefined : parsePlatform(readPlatform("--platform", flags.platform));
     const { "all-platforms": allPlatforms, format, referrers } = flags;
     await using registry = await openRegistryFor(flags, io);
     await using store = lazyStore(flags, io);
-    const { digest } = await showTransfers(io, flags, async (hearing) => {
+    const { digest } = await showTransfers(io, flags, async ({ onEvent, onNote }) => {
+      const references = [from, to].flatMap((place) => (place.kind === "registry" ? [place.reference] : []));
+      rewriteNotes(registry, references).forEach(onNote);
+      const options = { from, to, platform, allPlatforms, format, referrers, registry, store: store.open, signal: io.signal, onEvent, onNote };
       try {
-        return await copyImage({
-          from,
-          to,
-          platform,
-          allPlatforms,
-          format,
-          referrers,
-          registry,
-          store: store.open,
-          signal: io.signal,
-          ...hearing,
-        });
+        return await explainingNames([source, destination], placeHint, () => copyImage(options));
       } catch (error) {
         throw nameSystemError(error, store.root());
       }

@@ -1,5 +1,5 @@
 import type { Descriptor } from "../../store/oci.ts";
-import { fullName, parseReference, type Reference } from "../../store/reference.ts";
+import { fullName, type Reference } from "../../store/reference.ts";
 import { noSuchImageHint, RegistryError } from "../../store/registry/registry-error.ts";
 import { currentDigest } from "../../store/registry/remote-image.ts";
 import type { Repository } from "../../store/registry/repository.ts";
@@ -8,7 +8,9 @@ import { harmless } from "../progress/terminal-text.ts";
 import type { CliIo } from "./cli-io.ts";
 import { command } from "./command.ts";
 import { formatFlags, formatJson } from "./format-flag.ts";
+import { explainingNames, hubHint } from "./name-hint.ts";
 import { openRegistryFor, registryFlags } from "./registry-flags.ts";
+import { readRemoteName } from "./remote-name.ts";
 import { formatTable } from "./table.ts";
 import { UsageError } from "./usage-error.ts";
 
@@ -34,14 +36,16 @@ export const lsRemote = command(
   },
   { min: 1, max: 1 },
   async ({ flags, operands: [text = ""] }, io) => {
-    const reference = parseReference(text);
+    const reference = readRemoteName(text);
     if (flags["artifact-type"] !== undefined && !flags.referrers)
       throw new UsageError("INVALID_VALUE", "reading --artifact-type: it needs --referrers");
     await using registry = await openRegistryFor(flags, io);
     const repository = registry.repository(reference);
-    if (flags.referrers) await listReferrers(repository, reference, flags["artifact-type"], flags.format, io);
-    else if (namesOne(text)) await listOne(repository, reference, flags.format, io);
-    else await listTags(repository, flags.digests ?? false, flags.format, io);
+    await explainingNames([text], hubHint, () => {
+      if (flags.referrers) return listReferrers(repository, reference, flags["artifact-type"], flags.format, io);
+      if (namesOne(text)) return listOne(repository, reference, flags.format, io);
+      return listTags(repository, flags.digests ?? false, flags.format, io);
+    });
     return 0;
   },
 );

@@ -1,8 +1,15 @@
-import { isCommandName } from "./command-names.ts";
+import { existsSync } from "node:fs";
+import { nearest } from "../dockerfile/suggest.ts";
+import { isCommandName, summaries } from "./command-names.ts";
 
-/** The hint for a command's name that stands behind flags, where it is an operand: the same words with the name first. */
-export function commandFirst(argv: readonly string[], operand: string | undefined): string | undefined {
-  if (operand === undefined || !isCommandName(operand)) return undefined;
-  const at = argv.lastIndexOf(operand);
-  return `write tsbuild ${[operand, ...argv.toSpliced(at, 1)].join(" ")}`;
+/**
+ * The hint for a word that was read as a build's context: a command's name that stands behind flags is to go first; what is not there may be a misspelt command. Undefined for what
+ * is there, and for what is written as a path.
+ */
+export function misplacedCommand(argv: readonly string[], word: string): string | undefined {
+  if (isCommandName(word)) return `write tsbuild ${[word, ...argv.toSpliced(argv.lastIndexOf(word), 1)].join(" ")}`;
+  if (existsSync(word)) return undefined;
+  const command = nearest(word, [...Object.keys(summaries), "help"]);
+  if (command !== undefined) return `did you mean the command ${command}?`;
+  return word.includes("/") ? undefined : `${word} is no command either: tsbuild --help lists them`;
 }

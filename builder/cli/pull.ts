@@ -1,13 +1,12 @@
-import type { Image } from "../../store/images.ts";
-import type { Platform } from "../../store/oci.ts";
-import { platformText } from "../../store/platform.ts";
-import { familiarName, parseReference, type Reference } from "../../store/reference.ts";
+import { familiarName, type Reference } from "../../store/reference.ts";
 import { pullImage } from "../../store/registry/pull.ts";
-import { normalizePlatform, parsePlatform } from "../plan/platform.ts";
-import type { CliIo } from "./cli-io.ts";
+import { otherPlatform } from "../other-platform.ts";
+import { parsePlatform } from "../plan/platform.ts";
 import { command } from "./command.ts";
+import { explainingNames, hubHint } from "./name-hint.ts";
 import { withStore } from "./open-store.ts";
 import { openRegistryFor, registryFlags } from "./registry-flags.ts";
+import { readRemoteName } from "./remote-name.ts";
 import { storeFlags } from "./store-flag.ts";
 import { showTransfers } from "./transfers.ts";
 import { readPlatform } from "./values.ts";
@@ -34,15 +33,20 @@ export const pull = command(
   },
   { min: 1, max: Number.POSITIVE_INFINITY },
   ({ flags, operands }, io) => {
-    const references = operands.map(parseReference);
+    const references = operands.map((text) => ({ text, reference: readRemoteName(text) }));
     const platform = flags.platform === undefined ? undefined : parsePlatform(readPlatform("--platform", flags.platform));
     return withStore(flags, io, async (store) => {
       await using registry = await openRegistryFor(flags, io);
-      for (const reference of references) {
-        const image = await showTransfers(io, { quiet: flags.quiet ?? false }, ({ onEvent }) =>
-          pullImage(store, registry, reference, { platform, signal: io.signal, onEvent }),
-        );
-        noteOtherPlatform(image, platform, io);
+      for (const { text, reference } of references) {
+        const image = await showTransfers(io, flags, async ({ onEvent, onNote }) => {
+          const pulled = await explainingNames([text], hubHint, () =>
+            pullImage(store, registry, reference, { platform, signal: io.signal, onEvent }),
+          );
+          // An image that is there for one platform only is taken whatever it is for.
+          const note = platform && otherPlatform(familiarName(reference), pulled.config, platform);
+          if (note !== undefined) onNote(note);
+          return pulled;
+        });
         if (!flags.quiet)
           io.stderr.write(image.upToDate ? `${familiarName(reference)} is up to date\n` : `pulled ${familiarName(reference)}\n`);
         io.stdout.write(`${pulledName(reference, image.listed.digest)}\n`);
@@ -51,13 +55,6 @@ export const pull = command(
     });
   },
 );
-
-/** An image that is there for one platform only is taken whatever it is for. */
-function noteOtherPlatform({ config }: Image, wanted: Platform | undefined, io: CliIo): void {
-  const offered = normalizePlatform(config);
-  if (wanted === undefined || (offered.os === wanted.os && offered.architecture === wanted.architecture)) return;
-  io.stderr.write(`note: the image is for ${platformText(offered)} only, and ${platformText(wanted)} is wanted\n`);
-}
 
 function pulledName({ registry, repository }: Reference, digest: NonNullable<Reference["digest"]>): string {
   return familiarName({ registry, repository, digest });

@@ -2,14 +2,17 @@ import type { Image } from "../../store/images.ts";
 import { familiarName, parseReference, type Reference, sameRepository } from "../../store/reference.ts";
 import { pushStored } from "../../store/registry/push-stored.ts";
 import { parsePlatform } from "../plan/platform.ts";
+import { rewriteNotes } from "../rewrite-note.ts";
 import { command } from "./command.ts";
 import { nameMeant } from "./image-name.ts";
+import { explainingNames, hubHint } from "./name-hint.ts";
 import { withStore } from "./open-store.ts";
 import { openRegistryFor, registryFlags } from "./registry-flags.ts";
+import { readRemoteName } from "./remote-name.ts";
 import { storeFlags } from "./store-flag.ts";
 import { showTransfers } from "./transfers.ts";
 import { UsageError } from "./usage-error.ts";
-import { readPairs, readPlatform } from "./values.ts";
+import { readAnnotations, readPlatform } from "./values.ts";
 
 export const push = command(
   {
@@ -18,11 +21,11 @@ export const push = command(
     summary:
       "Send an image of the store to registries, under its own name or under others. What a registry has is not sent. Prints each repository's name with the image's digest.",
     flags: {
-      annotation: { value: "KEY=VALUE", many: true, help: "Annotation of the image's manifest" },
+      annotation: { value: "KEY=VALUE", many: true, help: "Annotation of the image's manifest, of each platform's where there are several" },
       compression: {
         value: "KIND",
         choices: ["gzip", "none"],
-        help: "What becomes of plain layers; compressed ones stay as they are (gzip)",
+        help: "What becomes of plain layers of ours; others stay as they are (gzip)",
       },
       format: { value: "FORMAT", choices: ["oci", "docker"], help: "Media types of the manifest (those that the image has)" },
       platform: { value: "OS/ARCH", help: "Of an image for several platforms only this one (all that are there)" },
@@ -43,22 +46,26 @@ export const push = command(
   { min: 1, max: Number.POSITIVE_INFINITY },
   ({ flags, operands: [text = "", ...names] }, io) => {
     const platform = flags.platform === undefined ? undefined : parsePlatform(readPlatform("--platform", flags.platform));
-    const annotations = readPairs("--annotation", flags.annotation ?? [], () => "");
-    const given = names.map((name) => parseReference(name.replace(/^docker:\/\//, "")));
+    const annotations = readAnnotations(flags.annotation ?? []);
+    const plain = names.map((name) => name.replace(/^docker:\/\//, ""));
+    const given = plain.map(readRemoteName);
     return withStore(flags, io, async (store) => {
       const destinations = given.length > 0 ? given : [ownName(await store.images.open(text, platform), text)];
       await using registry = await openRegistryFor(flags, io);
-      const { digest } = await showTransfers(io, flags, ({ onEvent, onNote }) =>
-        pushStored(store, registry, text, destinations, {
-          annotations,
-          compression: flags.compression ?? "gzip",
-          format: flags.format,
-          platform,
-          signal: io.signal,
-          onEvent,
-          onNote,
-        }),
-      );
+      const { digest } = await showTransfers(io, flags, ({ onEvent, onNote }) => {
+        rewriteNotes(registry, destinations).forEach(onNote);
+        return explainingNames(plain.length > 0 ? plain : [text], hubHint, () =>
+          pushStored(store, registry, text, destinations, {
+            annotations,
+            compression: flags.compression ?? "gzip",
+            format: flags.format,
+            platform,
+            signal: io.signal,
+            onEvent,
+            onNote,
+          }),
+        );
+      });
       if (!flags.quiet) for (const reference of destinations) io.stderr.write(`pushed ${familiarName(reference)}\n`);
       for (const { registry, repository } of repositoriesOf(destinations)) {
         io.stdout.write(`${familiarName({ registry, repository, digest })}\n`);

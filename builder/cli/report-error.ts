@@ -12,8 +12,8 @@ import { UsageError } from "./usage-error.ts";
 /** Sandbox errors that are about the command or the image, not about this machine. */
 const commandCodes: ReadonlySet<string> = new Set(["COMMAND_NOT_EXECUTABLE", "COMMAND_NOT_FOUND", "INVALID_SPEC", "WORKING_DIRECTORY"]);
 
-/** Paths of the command line that lead nowhere: wrong usage, whoever finds it out. */
-const usageCodes: ReadonlySet<string> = new Set(["CONTEXT_NOT_FOUND", "CONTEXT_NOT_DIRECTORY", "DOCKERFILE_NOT_FOUND"]);
+/** Paths of the command line that lead nowhere, and names that no image can have: wrong usage, whoever finds it out. In a Dockerfile they are faults of its own. */
+const usageCodes: ReadonlySet<string> = new Set(["CONTEXT_NOT_FOUND", "CONTEXT_NOT_DIRECTORY", "DOCKERFILE_NOT_FOUND", "INVALID_REFERENCE"]);
 
 /** Prints an error to standard error and returns the exit code: 1, 2 usage, 3 no sandbox here, 130 cancelled. */
 export function reportError(thrown: unknown, io: Pick<CliIo, "stderr" | "env" | "signal">): number {
@@ -63,7 +63,8 @@ export function formatStepError(error: StepError): string {
 }
 
 function exitCodeOf(error: TsbuildError): number {
-  if (error instanceof UsageError || error instanceof ConfigError || usageCodes.has(error.code)) return 2;
+  const isOfDockerfile = error instanceof DockerfileError || error instanceof DockerfileErrors;
+  if (error instanceof UsageError || error instanceof ConfigError || (usageCodes.has(error.code) && !isOfDockerfile)) return 2;
   const inner = error instanceof DockerfileError && error.cause instanceof SandboxError ? error.cause : error;
   return inner instanceof SandboxError && !commandCodes.has(inner.code) ? 3 : 1;
 }

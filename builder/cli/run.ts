@@ -39,7 +39,7 @@ const flags = {
   "shm-size": { value: "SIZE", help: "Size of /dev/shm (64m)" },
   ...limitFlags,
   "host-ca": { help: "The container sees the host's CA certificates" },
-  pull: { ...pullFlag, help: "When to ask a registry for the image; alone: always (missing)" },
+  pull: { value: "WHEN", choices: pullFlag.choices, help: "When to ask a registry for the image (missing)" },
   platform: { value: "OS/ARCH", help: "Which of the platforms of an image for several (this machine's)" },
   quiet: { short: "q", help: "Do not show how an image is pulled" },
   ...registryFlags,
@@ -100,7 +100,7 @@ export const run = command(
       ...(flags.platform === undefined ? {} : { platform: readPlatform("--platform", flags.platform) }),
       registry: await registryOptions(flags, io, settings),
       onTransfer: display.onEvent,
-      onNote: (message) => io.stderr.write(`note: ${message}\n`),
+      onNote: display.onNote,
       output: (chunk, name) => passOn(io.stream(name), chunk),
       signal: AbortSignal.any([io.signal, kill.signal]),
       onStarted(deliver) {

@@ -62,6 +62,13 @@ export function readPairs(flag: string, words: readonly string[], lookUp: (key: 
   return Object.fromEntries(pairs);
 }
 
+/** "KEY=VALUE" of --annotation. Later ones win. */
+export function readAnnotations(words: readonly string[]): Record<string, string> {
+  const bare = words.find((word) => !word.includes("="));
+  if (bare !== undefined) throw invalid("--annotation", bare, "is not KEY=VALUE", "write it as org.opencontainers.image.title=app");
+  return readPairs("--annotation", words, () => undefined);
+}
+
 /** "name:address", "name=address" or "name:host-gateway" → "name:address". */
 export function readHost(flag: string, text: string): string {
   const { name, address } = usable(() => parseAddHost(text), flag, text, "is not NAME:ADDRESS", "write it as db:10.0.0.7");

@@ -16,6 +16,8 @@ import { type Base, type ImageUse, imageKey, type PlannedStage, planStages, type
 export interface PlannedImage {
   readonly config: ImageConfig;
   readonly layers: readonly LayerRef[];
+  /** Which one it is, where a registry said so: "docker.io/library/debian@sha256:…". */
+  readonly digestName?: string;
 }
 
 /** A stage ready to be executed. */
@@ -24,6 +26,8 @@ export interface StageWork {
   readonly name?: string;
   readonly base: Base;
   readonly baseLayers: readonly LayerRef[];
+  /** PlannedImage's, of the base. */
+  readonly baseName?: string;
   /** Stages that must be done before this one begins: its base. */
   readonly needs: readonly number[];
   /** What its base was asked for, and its RUN steps run for. */
@@ -115,11 +119,13 @@ export function planBuild(
       range: instruction.range,
     });
     const fromInfo = info(1, planned.stage.from);
+    const baseImage = planned.base.kind === "image" ? image(planned.base.image, base.wanted) : undefined;
     done.set(planned.index, {
       index: planned.index,
       ...(planned.name === undefined ? {} : { name: planned.name }),
       base: planned.base,
-      baseLayers: planned.base.kind === "image" ? image(planned.base.image, base.wanted).layers : [],
+      baseLayers: baseImage?.layers ?? [],
+      ...(baseImage?.digestName === undefined ? {} : { baseName: baseImage.digestName }),
       needs: planned.base.kind === "stage" ? [planned.base.stage] : [],
       platform: base.wanted,
       basePlatform: base.platform,

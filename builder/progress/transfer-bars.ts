@@ -28,6 +28,7 @@ export function transferBars(
       const line = transferEnd(event, rows, now(), style);
       if (line !== undefined) picture.say(clip(line, options.screen().columns - 1));
     },
+    say: (line) => picture.say(line),
     tick() {
       picture.draw(transferBarLines(rows.all(), options.screen(), style));
     },

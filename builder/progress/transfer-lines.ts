@@ -56,6 +56,7 @@ export function transferLines({ write, now }: RendererIo): TransferRenderer {
       }
       rows.delete(event);
     },
+    say: print,
     tick() {
       // A tick may come late by its own period.
       if (now() - lastPrintMs <= longestSilenceMs - tickMs) return;

@@ -1,6 +1,7 @@
 import type { TransferSink } from "../../store/registry/transfer-event.ts";
 import type { DisplayIo } from "./display.ts";
 import { wantsColors } from "./paint.ts";
+import { harmless } from "./terminal-text.ts";
 import { transferBars } from "./transfer-bars.ts";
 import { transferLines } from "./transfer-lines.ts";
 import type { TransferRenderer } from "./transfer-renderer.ts";
@@ -8,6 +9,8 @@ import type { TransferRenderer } from "./transfer-renderer.ts";
 /** A running display of transfers; `close` is idempotent and leaves the terminal clean. What comes after it is not shown. */
 export interface TransferDisplay {
   readonly onEvent: TransferSink;
+  /** Shown as it comes, quiet or not. */
+  readonly onNote: (message: string) => void;
   close(): void;
 }
 
@@ -16,7 +19,9 @@ export function transferDisplay(
   io: Pick<DisplayIo, "stderr" | "env">,
   { quiet = false }: { readonly quiet?: boolean } = {},
 ): TransferDisplay {
-  if (quiet) return { onEvent: () => undefined, close: () => undefined };
+  const noteOf = (message: string): string => `note: ${harmless(message, { colors: false })}`;
+  const write = (message: string): void => io.stderr.write(`${noteOf(message)}\n`);
+  if (quiet) return { onEvent: () => undefined, onNote: write, close: () => undefined };
   const renderer = rendererFor(io);
   const timer = setInterval(() => renderer.tick(), renderer.tickMs);
   timer.unref();
@@ -32,6 +37,10 @@ export function transferDisplay(
   return {
     onEvent(event) {
       if (open) renderer.handle(event);
+    },
+    onNote(message) {
+      if (open) renderer.say(noteOf(message));
+      else write(message);
     },
     close,
   };

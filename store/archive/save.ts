@@ -1,10 +1,7 @@
-import { randomBytes } from "node:crypto";
-import { createWriteStream, mkdirSync, readdirSync, renameSync, rmSync } from "node:fs";
-import { basename, dirname, join, resolve } from "node:path";
+import { readdirSync, renameSync } from "node:fs";
+import { join, resolve } from "node:path";
 import type { Writable } from "node:stream";
-import { pipeline } from "node:stream/promises";
 import { isSystemError, removeTree } from "../../runtime-addon/index.ts";
-import { syncFile } from "../atomic-file.ts";
 import { canonicalJson } from "../canonical-json.ts";
 import type { Digest } from "../digest.ts";
 import { TsbuildError } from "../errors.ts";
@@ -13,11 +10,13 @@ import { nameManifest, parseNewName } from "../image-names.ts";
 import type { Image } from "../images.ts";
 import { emptyIndex, ociLayoutFile } from "../layout.ts";
 import type { Lease } from "../lease.ts";
+import { makeDirectories } from "../make-directories.ts";
 import { nameSystemError } from "../name-system-error.ts";
 import type { Descriptor } from "../oci.ts";
 import { familiarName, type Reference } from "../reference.ts";
 import type { Store } from "../store.ts";
 import { writeStream } from "../tee-file.ts";
+import { pump, siblingOf, writeArchiveFile } from "./archive-file.ts";
 import { ociFiles } from "./oci-files.ts";
 import { type OuterFile, outerTar } from "./outer-tar-write.ts";
 
@@ -28,7 +27,7 @@ export interface SavedImage {
 }
 
 /**
- * Where the images go. A file is an OCI archive, replaced in one step when all of it is written; so is a directory, an OCI image layout, which must
+ * Where the images go. A file is an OCI archive, written as writeArchiveFile does it; a directory, an OCI image layout, which must
  * be missing or empty; a stream gets the archive's bytes and is ended.
  */
 export type SaveDestination = { readonly file: string } | { readonly directory: string } | { readonly stream: Writable };
@@ -49,7 +48,9 @@ export async function saveImages(
   if ("stream" in destination) return pump(outerTar(files), destination.stream, options);
   const path = resolve("file" in destination ? destination.file : destination.directory);
   try {
-    await ("file" in destination ? saveFile(path, files, options) : saveDirectory(path, files, options));
+    await ("file" in destination
+      ? writeArchiveFile(path, outerTar(files), `saving to ${path}`, options)
+      : saveDirectory(path, files, options));
   } catch (error) {
     // The store is only read: what cannot be written, or is not said of a file of its own, is the destination.
     if (!isSystemError(error) || error.path?.startsWith(`${store.root}/`)) throw nameSystemError(error, store.root);
@@ -111,25 +112,13 @@ function taggedName(reference: Reference): string {
   return reference.tag === "latest" ? `${name}:latest` : name;
 }
 
-async function saveFile(file: string, files: readonly OuterFile[], options: Abortable): Promise<void> {
-  const temp = siblingOf(file);
-  try {
-    await pump(outerTar(files), createWriteStream(temp, { flags: "wx", mode: 0o644 }), options);
-    await syncFile(temp);
-    renameSync(temp, file);
-  } catch (error) {
-    rmSync(temp, { force: true });
-    throw error;
-  }
-}
-
 async function saveDirectory(directory: string, files: readonly OuterFile[], options: Abortable): Promise<void> {
   if (!isMissingOrEmpty(directory)) {
     throw new TsbuildError("DESTINATION_EXISTS", `saving to ${directory}: the directory is not empty`, { hint: "name a new one" });
   }
   const temp = siblingOf(directory);
   try {
-    mkdirSync(join(temp, "blobs", "sha256"), { recursive: true });
+    makeDirectories(join(temp, "blobs", "sha256"));
     for (const { name, content } of files) {
       // What is for `docker load` alone has no place in an image layout.
       if (name !== ociFiles.dockerManifest) await writeStream(toAsync(content), join(temp, name), { sync: true, ...options });
@@ -153,19 +142,4 @@ function isMissingOrEmpty(directory: string): boolean {
 
 async function* toAsync(content: OuterFile["content"]): AsyncGenerator<Uint8Array, void, undefined> {
   yield* content;
-}
-
-/** A temp name on the same file system. */
-function siblingOf(path: string): string {
-  return join(dirname(path), `.${basename(path)}.${randomBytes(6).toString("hex")}`);
-}
-
-/** pipeline(), but when aborted it rejects with the signal's own reason. */
-async function pump(from: AsyncIterable<Uint8Array>, to: Writable, { signal }: Abortable): Promise<void> {
-  try {
-    await pipeline(from, to, signal === undefined ? {} : { signal });
-  } catch (error) {
-    signal?.throwIfAborted();
-    throw error;
-  }
 }

@@ -38,10 +38,21 @@ const maxSteps = 4096;
 /** and what symlinks can cost in all, in bytes of names. */
 const maxLinkWork = 500_000_000;
 
+/** What a layer may cost whoever reads it, as an entry of a compressed tar costs its writer next to nothing. */
+export interface LayerLimits {
+  readonly entries: number;
+  /** Bytes of paths, of link targets, of extended attributes, and of the directories that the paths lead through. */
+  readonly nameBytes: number;
+}
+
+/** Together some 1 GB of memory: 1.3 KB an entry and five times the names, with the tree that is written of them. Large images have a tenth. */
+export const defaultLayerLimits: LayerLimits = { entries: 600_000, nameBytes: 100_000_000 };
+
 /** Stands for whatever can hold no entries and leads nowhere. */
 const leaf = { kind: "file" } as const;
 
-export function layerCollector(): LayerCollector {
+/** Every method throws TOO_LARGE at the limits. */
+export function layerCollector(limits: LayerLimits = defaultLayerLimits): LayerCollector {
   const nodes = new Map<ByteString, Node>();
   /** When something that is no directory was last put at a path: whatever was put below it earlier is gone. */
   const cutAt = new Map<ByteString, number>();
@@ -52,6 +63,18 @@ export function layerCollector(): LayerCollector {
   const onTheWay = new Set<ByteString>();
   let linkWork = 0;
   let order = 0;
+  let entryCount = 0;
+  let nameBytes = 0;
+
+  const countNames = (bytes: number, where: string): void => {
+    nameBytes += bytes;
+    if (nameBytes > limits.nameBytes) throw new TsbuildError("TOO_LARGE", `${where}: names of more than ${limits.nameBytes} bytes`);
+  };
+  const count = (path: ByteString, where: string, target = "", attributes: Partial<Attributes> = {}): void => {
+    entryCount += 1;
+    if (entryCount > limits.entries) throw new TsbuildError("TOO_LARGE", `${where}: more than ${limits.entries} entries`);
+    countNames(path.length + target.length + xattrBytes(attributes), where);
+  };
 
   const put = (path: ByteString, what: Node["what"], where: string): void => {
     const directory = "entry" in what && what.entry.kind === "directory";
@@ -86,7 +109,10 @@ export function layerCollector(): LayerCollector {
         throw new TsbuildError("SYMLINK_LOOP", `${where}: ${quotePath(directory)} leads through too many directories`);
       const path = joinPath(here.path, segment as ByteString);
       work += path.length;
-      onTheWay.add(path);
+      if (!onTheWay.has(path)) {
+        countNames(path.length, where);
+        onTheWay.add(path);
+      }
       const node = nodes.get(path);
       const entry = node === undefined || node.order < here.cut ? undefined : "entry" in node.what ? node.what.entry : leaf;
       if (entry === undefined || entry.kind === "directory") {
@@ -124,13 +150,19 @@ export function layerCollector(): LayerCollector {
   };
 
   return {
-    file: (path, inode, where) => put(resolve(path, where), { inode }, where),
+    file(path, inode, where) {
+      count(path, where, "", inode);
+      put(resolve(path, where), { inode }, where);
+    },
     hardlink(path, target, attributes, where) {
+      count(path, where, target, attributes);
       const to = resolve(target, where);
       const at = resolve(path, where);
       const node = aliveNode(to);
       if (node === undefined) return put(at, { outside: to, attributes }, where);
       const { what } = node;
+      // A tree tells a file's attributes with each of its names.
+      countNames(xattrBytes("entry" in what ? what.entry : "inode" in what ? what.inode : what.attributes), where);
       if (!("entry" in what)) return at === to ? undefined : put(at, what, where);
       if (what.entry.kind === "directory")
         throw new TsbuildError("INVALID_TAR", `${where}: ${quotePath(path)} is a hard link to a directory`);
@@ -138,13 +170,26 @@ export function layerCollector(): LayerCollector {
       put(at, { entry: { ...what.entry, path: at } }, where);
     },
     other(entry, where) {
+      count(entry.path, where, "target" in entry ? entry.target : "", entry);
       const path = resolve(entry.path, where);
       put(path, { entry: path === entry.path ? entry : { ...entry, path } }, where);
     },
-    whiteout: (path, where) => void whiteouts.add(resolve(path, where)),
-    opaque: (directory, where) => void opaques.add(directory === "" ? directory : resolveDirectory(directory, where)),
+    whiteout(path, where) {
+      count(path, where);
+      whiteouts.add(resolve(path, where));
+    },
+    opaque(directory, where) {
+      count(directory, where);
+      opaques.add(directory === "" ? directory : resolveDirectory(directory, where));
+    },
     entries: () => settle(nodes, cutAt, whiteouts, opaques),
   };
+}
+
+function xattrBytes({ xattrs }: Partial<Attributes>): number {
+  let bytes = 0;
+  if (xattrs !== undefined) for (const [name, value] of Object.entries(xattrs)) bytes += name.length + value.length;
+  return bytes;
 }
 
 function settle(

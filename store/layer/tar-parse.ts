@@ -20,8 +20,10 @@ export interface TarParser {
   end(): void;
 }
 
-/** Long names and PAX headers are held in memory whole. */
+/** Long names and PAX headers are held in memory whole: all that speak about one entry, */
 const maxMetaBytes = 1024 * 1024;
+/** and all that speak about every entry to come, which are gone through for each of them. */
+const maxGlobalBytes = 64 * 1024;
 
 type State =
   | { readonly reading: "header" }
@@ -47,6 +49,8 @@ export function tarParser(events: TarEvents): TarParser {
   let longName: ByteString | undefined;
   let longLink: ByteString | undefined;
   let overridden = false;
+  let metaBytes = 0;
+  let globalBytes = 0;
 
   const where = (): string => `reading a tar: at byte ${offset}`;
   const invalid = (problem: string): TsbuildError => new TsbuildError("INVALID_TAR", `${where()}: ${problem}`);
@@ -61,7 +65,7 @@ export function tarParser(events: TarEvents): TarParser {
     const type = String.fromCharCode(header[156] ?? 0);
     if (type === "x" || type === "g" || type === "L" || type === "K" || type === "X") {
       const size = headerSize(header, where());
-      if (size > maxMetaBytes) throw invalid(`an extended header of ${size} bytes is longer than ${maxMetaBytes}`);
+      countMeta(type, size);
       meta = [];
       expect({ reading: "meta", type }, size);
       return;
@@ -78,12 +82,20 @@ export function tarParser(events: TarEvents): TarParser {
       longName = undefined;
       longLink = undefined;
       overridden = false;
+      metaBytes = 0;
     }
     const hasContent = checkType(entry.type, place);
     const size = hasContent ? entry.size : 0;
     if (!Number.isSafeInteger(offset + blockBytes + padded(size))) throw invalid(`the size ${size} is not possible`);
     events.entry(entry, offset + blockBytes, place);
     expect({ reading: "content" }, size);
+  };
+
+  const countMeta = (type: string, size: number): void => {
+    if (type === "g") globalBytes += size;
+    else metaBytes += size;
+    if (globalBytes > maxGlobalBytes) throw invalid(`global headers of ${globalBytes} bytes are longer than ${maxGlobalBytes}`);
+    if (metaBytes > maxMetaBytes) throw invalid(`extended headers of ${metaBytes} bytes are longer than ${maxMetaBytes}`);
   };
 
   const expect = (next: State, bytes: number): void => {

@@ -4,7 +4,7 @@ import { type Digest, digestFromBytes } from "../digest.ts";
 import { TsbuildError } from "../errors.ts";
 import { contentIdOf } from "./content-id.ts";
 import { baseName, joinPath, normaliseArchivePath, opaqueMarker, parentPath, quotePath, whiteoutPrefix } from "./entry-path.ts";
-import { type Inode, type LayerCollector, layerCollector } from "./layer-collector.ts";
+import { type Inode, type LayerCollector, type LayerLimits, layerCollector } from "./layer-collector.ts";
 import type { TarHeader } from "./tar-header.ts";
 import { tarParser } from "./tar-parse.ts";
 import type { Tree } from "./tree.ts";
@@ -13,17 +13,18 @@ import { layerXattrs } from "./xattrs.ts";
 export interface ReadLayerOptions {
   /** Gets every chunk as it comes, before it is looked into; a promise is awaited. */
   readonly onChunk?: (chunk: Uint8Array) => void | Promise<void>;
+  readonly limits?: LayerLimits;
 }
 
 /**
  * Reads a plain tar of any writer as a layer: ustar, PAX (local and global), GNU long names and base-256 numbers. The diffId is of all bytes,
  * those behind the end mark too. Nothing is believed: throws INVALID_TAR (with the byte offset), UNSUPPORTED_TAR (sparse files,
- * multi-volume archives), UNSAFE_PATH (".." in a name), RESERVED_NAME, SYMLINK_LOOP.
+ * multi-volume archives), UNSAFE_PATH (".." in a name), RESERVED_NAME, SYMLINK_LOOP, TOO_LARGE (more entries or names than `limits`).
  */
 export async function readLayer(chunks: AsyncIterable<Uint8Array>, options: ReadLayerOptions = {}): Promise<{ readonly tree: Tree }> {
-  const { onChunk } = options;
+  const { onChunk, limits } = options;
   const whole = createHash("sha256");
-  const collector = layerCollector();
+  const collector = layerCollector(limits);
   const parser = tarParser(collectingEvents(collector));
   let size = 0;
   for await (const chunk of chunks) {

@@ -2,12 +2,10 @@ import { IntegrityError } from "../errors.ts";
 import type { Descriptor } from "../oci.ts";
 import type { Endpoint } from "./endpoint.ts";
 import type { HttpResponse } from "./http.ts";
+import { progressBytes } from "./pace.ts";
 import { RegistryError } from "./registry-error.ts";
 import type { DownloadOptions } from "./repository.ts";
 import { pullScope, type RepositoryContext, retryingOf } from "./repository-context.ts";
-
-/** What a try must move for the policy's count to begin anew: less is no progress but a drip. */
-const progressBytes = 64 * 1024;
 
 export interface BlobRange {
   readonly target: Descriptor;

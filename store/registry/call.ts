@@ -8,7 +8,7 @@ import { isRedirect, ownUrl, redirectTarget } from "./redirect.ts";
 import { RegistryError } from "./registry-error.ts";
 import { responseError } from "./response-error.ts";
 import type { Retrying } from "./retry.ts";
-import { secretsOf, withoutSecrets } from "./secrets.ts";
+import { secretsOf } from "./secrets.ts";
 
 /** One request to a repository's API. */
 export interface Call extends Abortable {
@@ -21,6 +21,8 @@ export interface Call extends Abortable {
   readonly query?: Readonly<Record<string, string>>;
   readonly headers?: Readonly<Record<string, string>>;
   readonly body?: HttpBody;
+  /** As HttpRequest.closes. */
+  readonly closes?: boolean;
   readonly scopes: readonly Scope[];
   /** Statuses that are answers; every other one is thrown as a RegistryError. */
   readonly expect: readonly number[];
@@ -57,7 +59,8 @@ export function openCaller({ http, authorizer, retry, mirrorRetry = retry }: Cal
       if (call.expect.includes(response.status)) return response;
       // Read in any case: it holds the registry's reasons, and its connection can be used again.
       const wwwAuthenticate = response.headers("www-authenticate");
-      const error = withoutSecrets(await responseError(response, { registry: endpoint.registry }, call.signal), secretsOf(authorization));
+      const answerContext = { registry: endpoint.registry, secrets: secretsOf(authorization) };
+      const error = await responseError(response, answerContext, call.signal);
       // A challenge from elsewhere is not answered: its realm could be anybody's.
       if (response.status !== 401 || !authorised || challenges === mostChallenges) throw error;
       const answer = { wwwAuthenticate, refused: authorization };
@@ -67,13 +70,13 @@ export function openCaller({ http, authorizer, retry, mirrorRetry = retry }: Cal
 
   /** One request and its redirects. `authorised`: the answer is from where Authorization may be sent. */
   const followed = async (endpoint: Endpoint, call: Call) => {
-    const { method, headers, body, signal, scopes } = call;
+    const { method, headers, body, closes, signal, scopes } = call;
     let url = callUrl(endpoint, call);
     let authorised = url.origin === endpoint.origin;
     const authorization = authorised ? await authorizer.authorization(endpoint, scopes, { signal }) : undefined;
     for (let redirects = 0; ; redirects += 1) {
       const sent = { ...headers, ...(authorised && authorization !== undefined && { authorization }) };
-      const response = await http.request(endpoint, { method, url, headers: sent, body, signal });
+      const response = await http.request(endpoint, { method, url, headers: sent, body, closes, signal });
       if (!isRedirect(response.status) || call.expect.includes(response.status)) return { response, authorization, authorised };
       const target = redirectTarget(endpoint, method, response);
       await response.discard();

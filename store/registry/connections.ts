@@ -51,7 +51,8 @@ export function openConnections({ settings, proxy: variables, systemBundles }: C
     const dispatcher = new Pool(url.origin, {
       connect: connector(route, settings.connectTimeoutMs, closing.signal),
       headersTimeout: settings.stallTimeoutMs,
-      bodyTimeout: settings.stallTimeoutMs,
+      // The pace of answers is watched while they are read.
+      bodyTimeout: 0,
       keepAliveTimeout: idleMs,
     });
     // A proxy that passes plain http on wants the whole URL, and its own authorisation with each request.

@@ -28,6 +28,9 @@ const [ociLayers, dockerLayers] = pairs([
 // Some tools write it, few read it: good to come from, not to go to.
 ociLayers.set("application/vnd.docker.image.rootfs.diff.tar.zstd", mediaTypes.layerZstd);
 
+/** By this annotation BuildKit says in an index which of the manifests there an attestation is of. */
+const attestedDigest = "vnd.docker.reference.digest";
+
 export function formatOf(mediaType: string): ImageFormat {
   return mediaType === mediaTypes.dockerManifest || mediaType === mediaTypes.dockerManifestList ? "docker" : "oci";
 }
@@ -43,6 +46,21 @@ export function convertManifest(document: Document, to: ImageFormat): Converted 
 }
 
 /**
+ * A manifest in a format, with annotations beside those that it has. Docker's format has no place for them: what is in it already keeps its bytes, and the notes say so. Throws as
+ * convertManifest.
+ */
+export function annotateManifest(document: Document, annotations: Readonly<Record<string, string>>, to: ImageFormat): Converted {
+  if (Object.keys(annotations).length === 0) return convertManifest(document, to);
+  const digest = digestOf(document.bytes);
+  if (to === "docker") {
+    const { notes, ...docker } = convertManifest(document, to);
+    return { ...docker, notes: [...notes, ...droppedAnnotations(digest, annotations, [])] };
+  }
+  const manifest = parseManifest(convertManifest(document, to).bytes, digest);
+  return written({ ...manifest, mediaType: mediaTypes.manifest, annotations: { ...manifest.annotations, ...annotations } }, []);
+}
+
+/**
  * An index in another format, with what its entries became in it: a manifest that is not in `converted` stays what it is. Throws NOT_CONVERTIBLE for entries that no
  * manifest list of Docker's can have, and INVALID_DOCUMENT.
  */
@@ -50,7 +68,7 @@ export function convertIndex(document: Document, to: ImageFormat, converted: Rea
   const digest = digestOf(document.bytes);
   const { annotations, manifests, ...rest } = parseIndex(document.bytes, digest);
   if (formatOf(document.mediaType) === to && !manifests.some((entry) => converted.has(entry.digest))) return { ...document, notes: [] };
-  const entries = manifests.map((entry) => entryAs(entry, converted.get(entry.digest)));
+  const entries = manifests.map((entry) => entryAs(entry, converted));
   if (to === "oci") return written({ ...rest, mediaType: mediaTypes.index, manifests: entries, annotations }, []);
   for (const entry of entries) checkListEntry(entry, digest);
   checkNoArtifact(rest, digest);
@@ -109,9 +127,13 @@ function checkListEntry({ digest, mediaType, platform }: Descriptor, index: Dige
   if (platform === undefined) throw notConvertible(`index ${index} does not say what platform ${digest} is for`);
 }
 
-function entryAs(entry: Descriptor, document: Document | undefined): Descriptor {
-  if (document === undefined) return entry;
-  return { ...entry, mediaType: document.mediaType, digest: digestOf(document.bytes), size: document.bytes.length };
+function entryAs(entry: Descriptor, converted: ReadonlyMap<Digest, Document>): Descriptor {
+  const { annotations } = entry;
+  const about = converted.get(annotations?.[attestedDigest] as Digest);
+  const named = about === undefined ? entry : { ...entry, annotations: { ...annotations, [attestedDigest]: digestOf(about.bytes) } };
+  const document = converted.get(entry.digest);
+  if (document === undefined) return named;
+  return { ...named, mediaType: document.mediaType, digest: digestOf(document.bytes), size: document.bytes.length };
 }
 
 function withoutAnnotations({ annotations: _, ...descriptor }: Descriptor): Descriptor {

@@ -39,6 +39,8 @@ export interface CopySource extends AsyncDisposable {
   readonly reader: ImageReader;
   /** Where it is a registry's. */
   readonly repository?: Repository;
+  /** Where it was opened for the image. */
+  readonly store?: Store;
   /** What of the image is left out. */
   readonly note?: string;
 }
@@ -71,7 +73,7 @@ export async function openSource(place: CopyPlace, selection: Selection, context
       const store = await context.store();
       const directory = await store.temp("copy");
       const content = () => namingSource("copying", file, store.root, () => stageArchive(fileBytes(file, context), directory, context));
-      return fromLayout(file, name, selection, context, content, () => removeTree(directory));
+      return { ...(await fromLayout(file, name, selection, context, content, () => removeTree(directory))), store };
     }
   }
 }

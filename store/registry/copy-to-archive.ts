@@ -1,10 +1,6 @@
-import { randomBytes } from "node:crypto";
-import { createWriteStream, renameSync, rmSync } from "node:fs";
-import { basename, dirname, join } from "node:path";
-import { pipeline } from "node:stream/promises";
+import { writeArchiveFile } from "../archive/archive-file.ts";
 import { ociFiles } from "../archive/oci-files.ts";
 import { type OuterFile, outerTar } from "../archive/outer-tar-write.ts";
-import { syncFile } from "../atomic-file.ts";
 import { canonicalJson } from "../canonical-json.ts";
 import { emptyIndex, ociLayoutFile } from "../layout.ts";
 import type { ImageGraph, ImageReader } from "./image-graph.ts";
@@ -13,8 +9,8 @@ import type { PushingOptions } from "./push-blob.ts";
 import { reportedDownload } from "./reported-download.ts";
 
 /**
- * Writes an image to an OCI archive, which replaces the file in one step when all of it is written. Blobs go into the tar as they come, one after the other: nothing is written
- * twice. The same image gives the same bytes.
+ * Writes an image to an OCI archive, as writeArchiveFile does it. Blobs go into the tar as they come, one after the other: nothing is written twice. The same image gives the same
+ * bytes.
  */
 export async function copyToArchive(
   file: string,
@@ -23,17 +19,7 @@ export async function copyToArchive(
   name: string | undefined,
   options: PushingOptions,
 ): Promise<void> {
-  const temp = join(dirname(file), `.${basename(file)}.${randomBytes(6).toString("hex")}`);
-  const { signal } = options;
-  try {
-    await pipeline(outerTar(filesOf(graph, reader, name, options)), createWriteStream(temp, { flags: "wx", mode: 0o644 }), { signal });
-    await syncFile(temp);
-    renameSync(temp, file);
-  } catch (error) {
-    rmSync(temp, { force: true });
-    signal?.throwIfAborted();
-    throw error;
-  }
+  await writeArchiveFile(file, outerTar(filesOf(graph, reader, name, options)), `copying to ${file}`, options);
 }
 
 function* filesOf(graph: ImageGraph, reader: ImageReader, name: string | undefined, options: PushingOptions): Generator<OuterFile> {

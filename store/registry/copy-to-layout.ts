@@ -1,6 +1,6 @@
 import { randomBytes } from "node:crypto";
-import { mkdirSync, readdirSync } from "node:fs";
-import { join } from "node:path";
+import { readdirSync } from "node:fs";
+import { join, resolve } from "node:path";
 import { isSystemError } from "../../runtime-addon/index.ts";
 import { ociFiles } from "../archive/oci-files.ts";
 import { writeFileAtomically } from "../atomic-file.ts";
@@ -8,6 +8,7 @@ import { directoryBlobs } from "../blobs.ts";
 import { canonicalJson } from "../canonical-json.ts";
 import { TsbuildError } from "../errors.ts";
 import { checkOciLayout, emptyIndex, ociLayoutFile } from "../layout.ts";
+import { makeDirectories } from "../make-directories.ts";
 import { parseIndex } from "../oci-parse.ts";
 import type { ImageGraph, ImageReader } from "./image-graph.ts";
 import { readLayoutFile } from "./layout-blobs.ts";
@@ -56,7 +57,7 @@ function openLayout(directory: string) {
       hint: "name a new one",
     });
   }
-  mkdirSync(join(directory, "blobs", "sha256"), { recursive: true });
+  makeDirectories(resolve(directory, "blobs", "sha256"));
   return emptyIndex;
 }
 

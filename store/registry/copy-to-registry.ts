@@ -33,7 +33,7 @@ export async function copyToRegistry(
   await together(blobs, parallel, options.signal, async (blob, signal) => {
     const mountFrom = [from, ...(await known(blob.digest))];
     await pushBlob(repository, blob, (report) => contentOfPlaces([origin], blob, report.retry), { mountFrom, signal, onEvent });
-    await places?.add([blob.digest], here);
+    await places?.add([blob.digest], here, "sent");
   });
   for (const { descriptor, bytes } of graph.documents) {
     const isRoot = descriptor.digest === graph.root.descriptor.digest;

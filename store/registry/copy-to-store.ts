@@ -1,11 +1,14 @@
 import { TsbuildError } from "../errors.ts";
-import { collect } from "../file-bytes.ts";
 import { type ImageLayer, imageOf, type RawImage } from "../images.ts";
-import { isConfigType, isIndexType, isLayerType, maxConfigBytes, parseManifest } from "../oci-parse.ts";
+import { parseListedName } from "../listed-names.ts";
+import { isIndexType, parseManifest } from "../oci-parse.ts";
 import type { Store } from "../store.ts";
+import { blobPlaces } from "./blob-places.ts";
 import type { ImageGraph, ImageReader } from "./image-graph.ts";
 import { openLayerFetcher } from "./layer-fetcher.ts";
+import { isImage } from "./manifest-type.ts";
 import type { PushingOptions } from "./push-blob.ts";
+import { readConfig } from "./read-config.ts";
 import type { RemoteManifest, Repository } from "./repository.ts";
 import { together } from "./together.ts";
 
@@ -18,7 +21,7 @@ export interface ToStoreOptions extends PushingOptions {
 const parallel = 4;
 
 /**
- * Copies an image into the store under these names, byte for byte: blobs, then the layers' trees, then manifests, then the names. Throws NOT_AN_IMAGE for what has no image in it,
+ * Copies an image into the store under these names, byte for byte: blobs, then the layers' trees, then manifests, then the names. Throws INVALID_REFERENCE, NOT_AN_IMAGE for what has no image in it,
  * IntegrityError, what reading a layer throws, and as LayerFetcher.fetch.
  */
 export async function copyToStore(
@@ -30,6 +33,8 @@ export async function copyToStore(
 ): Promise<void> {
   const { signal } = options;
   const { root } = graph;
+  // Before anything is fetched that could not be named afterwards.
+  for (const name of names) parseListedName(name, root.descriptor.digest);
   await store.pin(...graph.documents.map(({ descriptor }) => descriptor.digest), ...graph.blobs.map(({ digest }) => digest));
   const images: StorableImage[] = [];
   for (const document of graph.documents) images.push(...(await storableOf(document, reader, options)));
@@ -43,6 +48,8 @@ export async function copyToStore(
     const fetcher = openLayerFetcher({ store, onEvent: options.onEvent });
     fetcher.offer(layers, options.repository);
     await fetcher.fetch(layers, { exactBlobs: true, signal });
+    const { registry, name } = options.repository;
+    await blobPlaces(store).add(isLayer, { registry, repository: name }, "received");
   }
   const others = graph.blobs.filter(({ digest }) => !isLayer.has(digest));
   await together(others, parallel, signal, (blob, own) => store.blobs.put(blob, reader.download(blob, { signal: own })));
@@ -70,11 +77,8 @@ async function storableOf(
 ): Promise<readonly StorableImage[]> {
   if (isIndexType(descriptor.mediaType)) return [];
   const manifest = parseManifest(bytes, descriptor.digest);
-  if (!isConfigType(manifest.config.mediaType) || !manifest.layers.every(({ mediaType }) => isLayerType(mediaType))) return [];
-  const tooLarge = () =>
-    new TsbuildError("TOO_LARGE", `reading config ${manifest.config.digest}: it is longer than the ${maxConfigBytes} bytes allowed here`);
-  if (manifest.config.size > maxConfigBytes) throw tooLarge();
-  const rawConfig = await collect(reader.download(manifest.config, { signal }), maxConfigBytes, tooLarge);
+  if (!isImage(manifest)) return [];
+  const rawConfig = await readConfig(manifest.config, () => reader.download(manifest.config, { signal }));
   const { layers } = imageOf(descriptor, bytes, rawConfig);
   return [{ manifestType: descriptor.mediaType, rawManifest: bytes, rawConfig, layers }];
 }

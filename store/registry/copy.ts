@@ -1,6 +1,8 @@
 import { TsbuildError } from "../errors.ts";
 import type { Descriptor, Platform } from "../oci.ts";
 import { machinePlatform } from "../platform.ts";
+import { parseReference } from "../reference.ts";
+import { blobPlaces } from "./blob-places.ts";
 import type { ImageFormat } from "./convert.ts";
 import { convertGraph } from "./convert-graph.ts";
 import { copyReferrers } from "./copy-referrers.ts";
@@ -35,12 +37,13 @@ export interface CopyOptions extends PushingOptions, CopyContext {
 /**
  * Copies an image from one place to another, and answers its manifest or index as it is there. Bytes and digests stay as they are unless another format is asked for; but the
  * store's plain layers are compressed on their way to a registry, as in a push. Blobs that the target has do not move; within one registry they are mounted; between registries,
- * layouts and archives they go straight from one to the other. Throws NotFoundError, REGISTRY_NOT_FOUND, PLATFORM_NOT_FOUND, NOT_CONVERTIBLE, UNSUPPORTED_COPY, NOT_AN_IMAGE,
- * DESTINATION_EXISTS, WRITE_FAILED, IntegrityError, RegistryError, and `signal.reason`.
+ * layouts and archives they go straight from one to the other. What is known of where blobs are is used where the store is open anyway, and never opens it. Throws NotFoundError,
+ * REGISTRY_NOT_FOUND, PLATFORM_NOT_FOUND, NOT_CONVERTIBLE, UNSUPPORTED_COPY, INVALID_REFERENCE, NOT_AN_IMAGE, DESTINATION_EXISTS, NOT_A_FILE, WRITE_FAILED, IntegrityError, RegistryError, and `signal.reason`.
  */
 export async function copyImage(options: CopyOptions): Promise<Descriptor> {
   const { from, to, platform, format, signal, onEvent, onNote } = options;
   checkReferrers(options);
+  checkDestination(options);
   if (from.kind === "store" && to.kind === "registry") {
     const store = await options.store();
     return pushStored(store, options.registry, from.name, [to.reference], { platform, format, signal, onEvent, onNote });
@@ -63,28 +66,37 @@ function checkReferrers({ from, to, referrers = false, format }: CopyOptions): v
   }
 }
 
+/** A name that cannot be given is refused before anything is read. Throws INVALID_REFERENCE. */
+function checkDestination({ to, registry }: CopyOptions): void {
+  if (to.kind === "registry") targetsOf(registry, [to.reference]);
+  if (to.kind === "store") parseReference(to.name);
+}
+
 function selectionOf({ to, platform, allPlatforms = to.kind !== "store" }: CopyOptions): Selection {
   if (allPlatforms && platform === undefined) return "all";
   const one = platform ?? machinePlatform();
   return to.kind === "store" ? { listed: one } : { only: one };
 }
 
-async function deliver({ reader, repository }: CopySource, graph: ImageGraph, options: CopyOptions): Promise<void> {
-  const { to, registry, signal, onEvent, referrers } = options;
+async function deliver({ reader, repository, store }: CopySource, graph: ImageGraph, options: CopyOptions): Promise<void> {
+  const { to, registry, signal, onEvent, onNote, referrers } = options;
   const { parallel } = registry.settings;
   switch (to.kind) {
     case "registry":
       for (const target of targetsOf(registry, [to.reference])) {
-        await copyToRegistry(graph, reader, target.repository, target.tags, { signal, onEvent, parallel });
+        const sending = { signal, onEvent, parallel, places: store && blobPlaces(store) };
+        await copyToRegistry(graph, reader, target.repository, target.tags, sending);
         if (referrers && repository !== undefined)
-          await copyReferrers(graph, repository, reader, target.repository, { signal, onEvent, parallel });
+          await copyReferrers(graph, repository, reader, target.repository, { ...sending, onNote });
       }
       return;
     case "store":
       return copyToStore(await options.store(), graph, reader, [to.name], { repository, signal, onEvent });
     case "oci":
-      return namingDestination(to.directory, () => copyToLayout(to.directory, graph, reader, to.name, { signal, onEvent, parallel }));
+      return namingDestination(to.directory, reader, (source) =>
+        copyToLayout(to.directory, graph, source, to.name, { signal, onEvent, parallel }),
+      );
     case "oci-archive":
-      return namingDestination(to.file, () => copyToArchive(to.file, graph, reader, to.name, { signal, onEvent }));
+      return namingDestination(to.file, reader, (source) => copyToArchive(to.file, graph, source, to.name, { signal, onEvent }));
   }
 }

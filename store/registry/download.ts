@@ -11,8 +11,8 @@ import type { DownloadOptions } from "./repository.ts";
 import { fullRepository, type RepositoryContext } from "./repository-context.ts";
 
 /**
- * As Repository.download: end-2, with Range after a break. Holds one of the host's places from the first byte asked for until the iteration ends, so
- * whoever reads it must not wait for another download of the same host meanwhile.
+ * As Repository.download: end-2, with Range after a break. Holds one of the places of the server that is asked from the first byte asked for until the
+ * iteration ends, so whoever reads it must not wait for another download of the same repository meanwhile.
  */
 export async function* downloadBlob(
   context: RepositoryContext,
@@ -27,7 +27,6 @@ export async function* downloadBlob(
     });
   }
   if (target.size === 0) return checkEmpty(target, doing);
-  const leave = await context.slots.download.take(options);
   const meter = progressMeter(options.onProgress);
   const used: Endpoint[] = [];
   let doneBytes = 0;
@@ -40,8 +39,6 @@ export async function* downloadBlob(
     meter.end(doneBytes);
   } catch (error) {
     throw error instanceof IntegrityError ? blameMirrors(context, error, doing, used) : error;
-  } finally {
-    leave();
   }
 }
 
@@ -70,7 +67,10 @@ async function* fromServers(
   const failures: MirrorFailure[] = [];
   let offset = 0;
   for (const endpoint of serversToAsk(context)) {
+    const leave = await context.slotsOf(endpoint).download.take(options);
     try {
+      // Those before us may have found out what it is worth.
+      if (!serversToAsk(context).includes(endpoint)) continue;
       for await (const chunk of blobReader(context, endpoint, { target, offset, doing, options })) {
         if (used.at(-1) !== endpoint) used.push(endpoint);
         // Counted before it is handed on: what the reader of this iteration does with it is not this server's failure.
@@ -83,6 +83,8 @@ async function* fromServers(
       noteMirrorFailure(context, { endpoint, error });
       failures.push({ endpoint, error });
       options.onRetry?.(`the mirror ${endpoint.registry} failed: ${error instanceof Error ? error.message : String(error)}`);
+    } finally {
+      leave();
     }
   }
 }

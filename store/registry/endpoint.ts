@@ -1,11 +1,12 @@
-import type { Reference } from "../reference.ts";
-import type { RegistrySettings, RewriteRule } from "./settings.ts";
+import { TsbuildError } from "../errors.ts";
+import { isRegistryHost, type Reference } from "../reference.ts";
+import type { HostSettings, RegistrySettings, RewriteRule } from "./settings.ts";
 
 /** A server that answers for a repository: the registry itself or one of its mirrors. */
 export interface Endpoint {
   /** As credentials and settings know it: "docker.io", "host:5000". */
   readonly registry: string;
-  /** Where its API is: "https://registry-1.docker.io". No path. */
+  /** Where its API is, in the URL's own form, which others are compared with: "https://registry-1.docker.io". No path. */
   readonly origin: string;
   /** The repository as this server calls it, a mirror's prefix included. */
   readonly repository: string;
@@ -32,14 +33,16 @@ export interface Endpoints {
 const hub = "docker.io";
 const hubApi = "registry-1.docker.io";
 
-/** Rewrites the name by the longest rule that matches, once, and lists the servers of what came out. */
+type HostRules = Pick<RegistrySettings, "hosts" | "insecure">;
+
+/** Rewrites the name by the longest rule that matches, once, and lists the servers of what came out. Throws INVALID_REFERENCE for what is no host in the settings. */
 export function endpointsFor(
   reference: Pick<Reference, "registry" | "repository">,
-  settings: Pick<RegistrySettings, "hosts" | "insecure" | "rewrites">,
+  settings: HostRules & Pick<RegistrySettings, "rewrites">,
 ): Endpoints {
   const { registry, repository } = rewritten(reference, settings.rewrites);
-  const writing = endpointOf(registry, repository, settings.hosts[registry]?.insecure ?? settings.insecure);
-  const mirrors = (settings.hosts[registry]?.mirrors ?? []).map((mirror) => mirrorOf(mirror, registry, repository, settings));
+  const writing = endpointOf(registry, repository, settings);
+  const mirrors = (hostSettings(writing, settings)?.mirrors ?? []).map((mirror) => mirrorOf(mirror, registry, repository, settings));
   const [first, ...rest] = [...mirrors, writing];
   return { registry, repository, reading: [first ?? writing, ...rest], writing };
 }
@@ -62,21 +65,32 @@ function rewritten(
 }
 
 /** `mirror` is "host[:port][/prefix]", with "http://" or "https://" in front where the scheme is certain. */
-function mirrorOf(
-  mirror: string,
-  registry: string,
-  repository: string,
-  { hosts, insecure }: Pick<RegistrySettings, "hosts" | "insecure">,
-): Endpoint {
+function mirrorOf(mirror: string, registry: string, repository: string, settings: HostRules): Endpoint {
   const [, scheme, host = "", prefix = ""] = /^(?:(https?):\/\/)?([^/]*)\/?(.*?)\/*$/i.exec(mirror) ?? [];
   const path = prefix === "" ? repository : `${prefix}/${repository}`;
-  const found = endpointOf(host, path, hosts[host]?.insecure ?? insecure);
+  const found = endpointOf(host, path, settings);
   if (scheme === undefined) return { ...found, mirrorOf: registry };
-  return { ...found, origin: `${scheme.toLowerCase()}://${apiHost(host)}`, plainHttp: false, mirrorOf: registry };
+  return { ...found, origin: originOf(scheme, host), plainHttp: false, mirrorOf: registry };
 }
 
-function endpointOf(registry: string, repository: string, insecure: boolean): Endpoint {
-  return { registry, origin: `https://${apiHost(registry)}`, repository, insecure, plainHttp: insecure || isLoopback(registry) };
+function endpointOf(registry: string, repository: string, settings: HostRules): Endpoint {
+  const origin = originOf("https", registry);
+  const insecure = hostSettings({ registry, origin }, settings)?.insecure ?? settings.insecure;
+  // A port that https has by itself is gone from the origin, and plain http would be looked for at another one.
+  const portIsMeant = /:0*443$/.test(registry);
+  return { registry, origin, repository, insecure, plainHttp: !portIsMeant && (insecure || isLoopback(new URL(origin).host)) };
+}
+
+/** What the settings say of a host by its name as it is written, else as URLs have it. */
+function hostSettings({ registry, origin }: Pick<Endpoint, "registry" | "origin">, { hosts }: HostRules): HostSettings | undefined {
+  return hosts[registry] ?? hosts[new URL(origin).host];
+}
+
+/** Names of hosts are lower case there, and a port that the scheme has by itself is left away. */
+function originOf(scheme: string, registry: string): string {
+  const host = apiHost(registry);
+  if (isRegistryHost(host)) return new URL(`${scheme}://${host}`).origin;
+  throw new TsbuildError("INVALID_REFERENCE", `looking for a registry: "${registry}" is no registry host`);
 }
 
 function apiHost(registry: string): string {

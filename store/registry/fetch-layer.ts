@@ -43,10 +43,12 @@ async function fetchFrom(
 ): Promise<{ readonly error: unknown } | undefined> {
   const file = await store.tempFile("download");
   let failure: { readonly error: unknown } | undefined;
-  const download = watched(place.download(blob, { signal, onProgress: report.progress, onRetry: report.retry }), (error) => {
+  const giveUp = new AbortController();
+  const own = AbortSignal.any([signal, giveUp.signal]);
+  const download = watched(place.download(blob, { signal: own, onProgress: report.progress, onRetry: report.retry }), (error) => {
     failure = { error };
   });
-  const bytes = teeToFile(download, file, { sync: true, signal });
+  const bytes = teeToFile(download, file, { sync: true, signal: own });
   let staged: StagedLayer | undefined;
   try {
     staged = await store.layers.stage(diffId, blob, lent(bytes), { signal });
@@ -63,6 +65,8 @@ async function fetchFrom(
     if (failure !== undefined) return failure;
     throw naming(blob.digest, place, error);
   } finally {
+    // Where the reading failed, the next bytes may still be waited for, and a registry may be silent for long.
+    giveUp.abort();
     await bytes.return();
     staged?.discard();
     rmSync(file, { force: true });

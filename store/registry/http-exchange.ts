@@ -1,7 +1,8 @@
 import { setImmediate as nextTurn } from "node:timers/promises";
 import type { FailureContext } from "./http-failure.ts";
-import { connectionFailure } from "./http-failure.ts";
+import { connectionFailure, slowAnswer } from "./http-failure.ts";
 import type { HttpRequest, HttpResponse } from "./http-message.ts";
+import { paced } from "./pace.ts";
 import { receivedBody } from "./received-body.ts";
 import { sentBody } from "./sent-body.ts";
 import type { Dispatcher } from "./undici.ts";
@@ -15,14 +16,19 @@ export interface Exchange {
   readonly path: string;
   readonly headers: Readonly<Record<string, string>>;
   readonly failures: FailureContext;
+  /** How long 64 KiB of the answer, or its rest, may be waited for. */
+  readonly stallTimeoutMs: number;
 }
 
 /** Bodies that nobody wants are read up to here; beyond it a new connection is cheaper. */
 const discardBytes = 64 * 1024;
 
 /** Sends one request and waits for the beginning of its answer, which may come before the request's body is out. */
-export async function exchange(dispatcher: Dispatcher, { request, url, path, headers, failures }: Exchange): Promise<HttpResponse> {
-  const { method, body, signal } = request;
+export async function exchange(
+  dispatcher: Dispatcher,
+  { request, url, path, headers, failures, stallTimeoutMs }: Exchange,
+): Promise<HttpResponse> {
+  const { method, body, closes = false, signal } = request;
   // undici takes a connection for busy until the turn after its answer's end: asked at once, it would open another one.
   await nextTurn();
   return new Promise((resolve, reject) => {
@@ -58,7 +64,8 @@ export async function exchange(dispatcher: Dispatcher, { request, url, path, hea
         // 1xx: the answer proper is still to come.
         if (status < 200) return;
         answered = true;
-        resolve(responseOf(status, url, fields, incoming.bytes));
+        const bytes = paced(incoming.bytes, stallTimeoutMs, (came, waitedMs) => slowAnswer(came, waitedMs, failures));
+        resolve(responseOf(status, url, fields, bytes));
       },
       onResponseData: (receiving, chunk) => {
         if (!incoming.push(chunk)) receiving.pause();
@@ -78,8 +85,8 @@ export async function exchange(dispatcher: Dispatcher, { request, url, path, hea
         headers: { ...headers, ...(body !== undefined && { "content-length": `${body.sizeBytes}` }) },
         // Any iterable is taken; the types know streams alone.
         body: (outgoing?.bytes ?? null) as NonNullable<Dispatcher.DispatchOptions["body"]> | null,
-        // Else a connection is given up after each HEAD.
-        reset: false,
+        // Undefined would give a connection up after each HEAD.
+        reset: closes,
       },
       handler,
     );

@@ -1,4 +1,5 @@
 import { RegistryError } from "./registry-error.ts";
+import { secondsText } from "./seconds-text.ts";
 import { isNoTls, type TlsPeer, tlsFailure } from "./tls-failure.ts";
 
 /** Where a request failed. */
@@ -22,6 +23,12 @@ export function connectionFailure(error: unknown, context: FailureContext): Regi
   // The cause of a parser's error would hold the server's answer, which may be anything.
   const cause = isParserError(error) ? {} : { cause: error };
   return new RegistryError("REGISTRY_UNREACHABLE", `${placeOf(context)}: ${problem}`, { ...cause, retryable: passing });
+}
+
+/** An answer of which too little came in the time that was waited for it, which another try may do better. */
+export function slowAnswer(bytes: number, waitedMs: number, context: FailureContext): RegistryError {
+  const problem = bytes === 0 ? "the transfer stalled" : `${bytes} bytes in ${secondsText(waitedMs)}: too slow`;
+  return new RegistryError("REGISTRY_UNREACHABLE", `${placeOf(context)}: ${problem}`, { retryable: true });
 }
 
 /** Whether a failed connection shows that the server speaks plain http where TLS was tried. */
@@ -77,7 +84,6 @@ const transportProblems: Readonly<Record<string, readonly [problem: string, retr
   UND_ERR_SOCKET: ["the connection was closed", true],
   UND_ERR_RES_CONTENT_LENGTH_MISMATCH: ["the answer broke off", true],
   UND_ERR_HEADERS_TIMEOUT: ["no answer in time", true],
-  UND_ERR_BODY_TIMEOUT: ["the transfer stalled", true],
   UND_ERR_HEADERS_OVERFLOW: ["the answer's headers are too long", false],
   UND_ERR_DESTROYED: ["the connections were closed while the request was under way", false],
   UND_ERR_CLOSED: ["the connections were closed before the request", false],

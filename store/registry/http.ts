@@ -32,10 +32,11 @@ export interface HttpOptions {
 /** Opens nothing until the first request. */
 export function openHttp({ settings, proxy = {}, userAgent = "tsbuild", systemBundles }: HttpOptions): Http {
   const connections = openConnections({ settings, proxy, systemBundles });
+  const sending = { userAgent, stallTimeoutMs: settings.stallTimeoutMs };
   /** What servers that may speak plain http turned out to speak, by host. */
   const schemes = new Map<string, "https:" | "http:">();
 
-  const send = (endpoint: Endpoint, request: HttpRequest, scheme: string) => sendOver(connections, endpoint, request, scheme, userAgent);
+  const send = (endpoint: Endpoint, request: HttpRequest, scheme: string) => sendOver(connections, endpoint, request, scheme, sending);
 
   const probe = async (endpoint: Endpoint, request: HttpRequest): Promise<HttpResponse> => {
     const { host, port } = request.url;
@@ -74,7 +75,7 @@ async function sendOver(
   endpoint: Endpoint,
   request: HttpRequest,
   scheme: string,
-  userAgent: string,
+  { userAgent, stallTimeoutMs }: { readonly userAgent: string; readonly stallTimeoutMs: number },
 ): Promise<HttpResponse> {
   const url = new URL(request.url);
   url.protocol = scheme;
@@ -83,5 +84,5 @@ async function sendOver(
   url.hash = "";
   const line = await connections.line(endpoint, url);
   const headers = { "user-agent": userAgent, ...request.headers, ...line.headers };
-  return exchange(line.dispatcher, { request, url, path: line.path(url), headers, failures: line.failures });
+  return exchange(line.dispatcher, { request, url, path: line.path(url), headers, failures: line.failures, stallTimeoutMs });
 }

@@ -1,5 +1,5 @@
 import type { Digest } from "../digest.ts";
-import { NotFoundError, TsbuildError } from "../errors.ts";
+import { IntegrityError, NotFoundError, TsbuildError } from "../errors.ts";
 import type { Abortable } from "../file-bytes.ts";
 import type { Descriptor, Platform } from "../oci.ts";
 import { isIndexType, parseIndex, parseManifest } from "../oci-parse.ts";
@@ -50,7 +50,11 @@ export async function readGraph(reader: ImageReader, root: RemoteManifest, { sig
       );
     }
     const inner = isIndexType(mediaType) ? parseIndex(document.bytes, digest).manifests : [];
-    for (const entry of inner) if (!documents.has(entry.digest)) await visit(await needManifest(reader, entry, { signal }), depth + 1);
+    for (const entry of inner) {
+      const known = documents.get(entry.digest)?.descriptor;
+      if (known === undefined) await visit(await needManifest(reader, entry, { signal }), depth + 1);
+      else checkSize(entry, known);
+    }
     documents.set(digest, document);
   };
   await visit(root, 1);
@@ -85,9 +89,18 @@ export function graphOf(root: RemoteManifest, documents: readonly RemoteManifest
   for (const { descriptor, bytes } of documents) {
     if (isIndexType(descriptor.mediaType)) continue;
     const { config, layers } = parseManifest(bytes, descriptor.digest);
-    for (const blob of [...layers, config]) if (!isForeign(blob)) blobs.set(blob.digest, blob);
+    for (const blob of [...layers, config]) {
+      if (isForeign(blob)) continue;
+      checkSize(blob, blobs.get(blob.digest) ?? blob);
+      blobs.set(blob.digest, blob);
+    }
   }
   return { root, documents, blobs: [...blobs.values()] };
+}
+
+/** Each thing is read once; what names it again must say the same of its length. */
+function checkSize({ digest, size }: Descriptor, known: Descriptor): void {
+  if (size !== known.size) throw new IntegrityError(`reading an image: ${digest}`, `${size} bytes`, `${known.size}`);
 }
 
 async function choosePlatform(

@@ -3,6 +3,7 @@ import { TsbuildError } from "../errors.ts";
 import { collect } from "../file-bytes.ts";
 import type { Descriptor } from "../oci.ts";
 import { maxManifestBytes } from "../oci-parse.ts";
+import { checkBytes } from "../verified.ts";
 import type { ImageReader } from "./image-graph.ts";
 import { manifestTypeOf } from "./manifest-type.ts";
 import type { Repository } from "./repository.ts";
@@ -13,7 +14,11 @@ export function repositoryReader(repository: Repository): ImageReader {
     registry,
     name,
     label: `${registry}/${name}`,
-    manifest: ({ digest }, options) => repository.manifest(digest, options),
+    async manifest(descriptor, options) {
+      const found = await repository.manifest(descriptor.digest, options);
+      if (found !== undefined) checkBytes(found.bytes, descriptor, `reading ${registry}/${name}: manifest ${descriptor.digest}`);
+      return found;
+    },
     download: (blob, options) => repository.download(blob, options),
   };
 }

@@ -22,8 +22,8 @@ export interface LayerFetcher {
   /** Where a blob that the store may lack can be had; likeliest first. */
   placesOf(layer: LayerRef): readonly Repository[];
   /**
-   * Afterwards the store has these layers, and they are pinned. A layer that is there in another form (other compression) is there, unless `exactBlobs`: then the
-   * blob itself must be. The first failure ends the others, but for layers that another caller waits for; it is thrown when nothing goes on any more. Throws
+   * Afterwards the store has these layers, and they are pinned. A layer that is there in another form (other compression) is there where the store found out for itself that
+   * the blob is that layer (LayerStore.hasAs), unless `exactBlobs`: then the blob itself must be. The first failure ends the others, but for layers that another caller waits for; it is thrown when nothing goes on any more. Throws
    * NotFoundError for a layer that is neither here nor offered, UNSUPPORTED_LAYER, IntegrityError, what reading a layer throws, RegistryError, and `signal.reason`.
    */
   fetch(layers: readonly LayerRef[], options?: Abortable & { readonly exactBlobs?: boolean }): Promise<void>;
@@ -50,12 +50,12 @@ export function openLayerFetcher({
 
   const placesOf = ({ blob }: LayerRef): readonly Repository[] => places.get(blob.digest) ?? [];
 
-  /** In whatever form: that one is pinned then, and looked for again behind it. */
-  const isHere = async (diffId: Digest): Promise<boolean> => {
-    if (!(await store.layers.has(diffId))) return false;
-    const { blob } = await store.layers.info(diffId);
-    await store.pin(blob.digest);
-    return store.layers.has(diffId);
+  /** In a form that is known to be the same: that one is pinned then, and looked for again behind it. */
+  const isHere = async ({ diffId, blob }: LayerRef): Promise<boolean> => {
+    if (!(await store.layers.hasAs(diffId, blob))) return false;
+    const kept = await store.layers.info(diffId);
+    await store.pin(kept.blob.digest);
+    return store.layers.hasAs(diffId, blob);
   };
 
   /** Also where the store has the blob, but another program put it there and nobody has read it. */
@@ -105,7 +105,7 @@ export function openLayerFetcher({
       const order = [...distinct].sort(([, a], [, b]) => b.blob.size - a.blob.size);
       const one = async ([key, layer]: [string, LayerRef]) => {
         try {
-          if (!exactBlobs && (await isHere(layer.diffId))) return;
+          if (!exactBlobs && (await isHere(layer))) return;
           await once(key, (own) => obtain(layer, own), any);
         } catch (error) {
           failure ??= { error };

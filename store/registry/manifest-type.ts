@@ -1,6 +1,6 @@
 import { TsbuildError } from "../errors.ts";
-import { mediaTypes } from "../oci.ts";
-import { isIndexType, isManifestType, parseIndex, parseManifest } from "../oci-parse.ts";
+import { type Manifest, mediaTypes } from "../oci.ts";
+import { isConfigType, isIndexType, isLayerType, isManifestType, parseIndex, parseManifest } from "../oci-parse.ts";
 
 /** What is asked for: all that is understood, and nothing else. */
 export const acceptedManifests: string = [
@@ -36,6 +36,11 @@ export function manifestTypeOf(bytes: Uint8Array, contentType: string | undefine
   if (isIndexType(type)) parseIndex(bytes, what);
   else parseManifest(bytes, what);
   return type;
+}
+
+/** Whether a manifest is that of an image, which could be run: no artifact, and no attestation. */
+export function isImage({ config, layers }: Manifest): boolean {
+  return isConfigType(config.mediaType) && layers.every(({ mediaType }) => isLayerType(mediaType));
 }
 
 interface Fields {

@@ -1,14 +1,31 @@
-import { dirname, resolve } from "node:path";
 import { isSystemError } from "../../runtime-addon/index.ts";
+import type { Bytes } from "../blobs.ts";
 import { TsbuildError } from "../errors.ts";
+import type { ImageReader } from "./image-graph.ts";
 
-/** Runs what writes at a path, so that what the system refuses there says which path: WRITE_FAILED. */
-export async function namingDestination(path: string, work: () => Promise<void>): Promise<void> {
+/** Runs what copies from a reader to a path, so that what the system refuses at that path says so: WRITE_FAILED. The reader's own errors come out as they are. */
+export async function namingDestination(path: string, source: ImageReader, work: (reader: ImageReader) => Promise<void>): Promise<void> {
+  const ofSource = new Set<unknown>();
+  const note = (error: unknown): never => {
+    ofSource.add(error);
+    throw error;
+  };
   try {
-    await work();
+    await work({
+      ...source,
+      manifest: (...args) => source.manifest(...args).catch(note),
+      download: (...args) => noting(source.download(...args), note),
+    });
   } catch (error) {
-    // A write to an open file tells no path; temp files lie beside.
-    if (!isSystemError(error) || !(error.path === undefined || resolve(error.path).startsWith(dirname(resolve(path))))) throw error;
+    if (!isSystemError(error) || ofSource.has(error)) throw error;
     throw new TsbuildError("WRITE_FAILED", `copying to ${path}: ${error.message}`, { cause: error });
+  }
+}
+
+async function* noting(bytes: Bytes, note: (error: unknown) => never): AsyncGenerator<Uint8Array, void, undefined> {
+  try {
+    yield* bytes;
+  } catch (error) {
+    note(error);
   }
 }

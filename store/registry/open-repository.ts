@@ -1,6 +1,6 @@
 import { blobExists } from "./blob-exists.ts";
 import { downloadBlob } from "./download.ts";
-import { deleteManifest, putManifest, readManifest, resolveManifest } from "./manifests.ts";
+import { deleteManifest, manifestFrom, putManifest, readManifest, resolveManifest } from "./manifests.ts";
 import { listReferrers } from "./referrers.ts";
 import type { Repository } from "./repository.ts";
 import type { RepositoryContext } from "./repository-context.ts";
@@ -12,7 +12,8 @@ export function openRepository(context: RepositoryContext): Repository {
   return {
     registry: context.endpoints.writing.registry,
     name: context.endpoints.writing.repository,
-    manifest: (reference, options) => readManifest(context, reference, options),
+    manifest: (reference, { mirrors = true, ...options } = {}) =>
+      mirrors ? readManifest(context, reference, options) : manifestFrom(context, context.endpoints.writing, reference, options),
     resolve: (reference, options) => resolveManifest(context, reference, options),
     putManifest: (mediaType, bytes, tags, options) => putManifest(context, mediaType, bytes, tags, options),
     deleteManifest: (digest, options) => deleteManifest(context, digest, options),

@@ -81,6 +81,7 @@ async function fetchMissing(
   await blobPlaces(store).add(
     blobs.map(({ digest }) => digest),
     { registry: repository.registry, repository: repository.name },
+    "received",
   );
   return isMissing;
 }

@@ -31,8 +31,8 @@ interface LayerSource {
 
 /**
  * Makes sure that all these repositories have the layers, and answers how each of them is called there, in order. What the store has as a plain tar is compressed, but only when no
- * registry turns out to have the result: what it would be is remembered from the last time. Blobs that are compressed already stay as they are. A layer that is not in the store is
- * mounted from where it came, or goes straight from there to here. Foreign layers are not sent. The first failure ends the others. Throws NotFoundError for a layer that is
+ * registry turns out to have the result: what it would be is remembered from the last time. Blobs that are compressed already stay as they are, and so do those that came from a
+ * registry. A layer that is not in the store is mounted from where it came, or goes straight from there to here. Foreign layers are not sent. The first failure ends the others. Throws NotFoundError for a layer that is
  * nowhere, what compressing throws, IntegrityError, RegistryError, and `signal.reason`.
  */
 export async function pushLayers(
@@ -60,7 +60,7 @@ async function pushLayer(
   options: LayerPushOptions,
 ): Promise<Descriptor> {
   if (isForeign(layer.blob)) return layer.blob;
-  const source = await sourceOf(store, layer, options);
+  const source = await sourceOf(store, places, layer, options);
   const { blob } = source;
   try {
     const mountFrom = [...source.origins, ...(await places.of(blob.digest))];
@@ -68,7 +68,7 @@ async function pushLayer(
       await pushBlob(repository, blob, source.contentFor, { ...options, mountFrom });
       const place = placeOf(repository);
       mountFrom.unshift(place);
-      await places.add([blob.digest], place);
+      await places.add([blob.digest], place, "sent");
     }
     return blob;
   } finally {
@@ -76,12 +76,18 @@ async function pushLayer(
   }
 }
 
-async function sourceOf(store: Store, layer: LayerRef, { compression, fetcher, signal }: LayerPushOptions): Promise<LayerSource> {
+async function sourceOf(
+  store: Store,
+  places: BlobPlaces,
+  layer: LayerRef,
+  { compression, fetcher, signal }: LayerPushOptions,
+): Promise<LayerSource> {
   const { diffId, blob } = layer;
   const origins = fetcher?.placesOf(layer) ?? [];
   const common = { blob, origins: origins.map(placeOf), close: async () => undefined };
   if (await store.blobs.has(blob)) {
-    if (compression === "gzip" && blob.digest === diffId) return gzipped(store, layer, signal);
+    const isOurs = async () => origins.length === 0 && !(await places.cameFromRegistry(blob.digest));
+    if (compression === "gzip" && blob.digest === diffId && (await isOurs())) return gzipped(store, layer, signal);
     return { ...common, contentFor: () => contentFrom((options) => store.blobs.open(blob, options)) };
   }
   if (origins.length > 0) return { ...common, contentFor: (report) => contentOfPlaces(origins, blob, report.retry) };

@@ -1,7 +1,9 @@
 import { canonicalJson } from "../canonical-json.ts";
 import { type Digest, isDigest } from "../digest.ts";
 import type { Abortable } from "../file-bytes.ts";
-import { type Descriptor, mediaTypes } from "../oci.ts";
+import { emptyIndex } from "../layout.ts";
+import { type Descriptor, type Index, mediaTypes } from "../oci.ts";
+import { isIndexType, parseIndex } from "../oci-parse.ts";
 import type { Document } from "./convert.ts";
 import { type PushingOptions, pushManifest } from "./push-blob.ts";
 import { referrersTag } from "./referrers.ts";
@@ -24,12 +26,21 @@ export async function pushReferrer(
   return descriptor;
 }
 
-/** Other entries stay; nothing is written where this one is listed already. */
+/** All else that is in it stays; nothing is written where this one is listed already. */
 async function addToTag(repository: Repository, subject: Digest, referrer: Descriptor, { signal }: Abortable): Promise<void> {
-  const listed = await repository.referrers(subject, { signal });
-  if (listed.some(({ digest }) => digest === referrer.digest)) return;
-  const index = canonicalJson({ schemaVersion: 2, mediaType: mediaTypes.index, manifests: [...listed, referrer] });
-  await repository.putManifest(mediaTypes.index, index, [referrersTag(subject)], { signal });
+  const index = await taggedIndex(repository, subject, { signal });
+  if (index.manifests.some(({ digest }) => digest === referrer.digest)) return;
+  const bytes = canonicalJson({ ...index, mediaType: mediaTypes.index, manifests: [...index.manifests, referrer] });
+  await repository.putManifest(mediaTypes.index, bytes, [referrersTag(subject)], { signal });
+}
+
+/** By the tag alone, whatever the referrers API may list; an empty one where there is none. */
+async function taggedIndex(repository: Repository, subject: Digest, { signal }: Abortable): Promise<Index> {
+  const tag = referrersTag(subject);
+  const found = await repository.manifest(tag, { mirrors: false, signal });
+  // Some registries read the tag as the digest that it is made of, and answer with the subject itself, which may be an index too.
+  if (found === undefined || found.descriptor.digest === subject || !isIndexType(found.descriptor.mediaType)) return emptyIndex;
+  return parseIndex(found.bytes, tag);
 }
 
 interface Fields {

@@ -4,7 +4,7 @@ import { openPinned } from "../pinned-image.ts";
 import type { Reference } from "../reference.ts";
 import type { Store } from "../store.ts";
 import { blobPlaces } from "./blob-places.ts";
-import { convertGraph } from "./convert-graph.ts";
+import { annotateGraph, convertGraph } from "./convert-graph.ts";
 import { copyToRegistry } from "./copy-to-registry.ts";
 import { type PushOptions, pushImage, targetsOf } from "./push.ts";
 import type { Registry } from "./registry.ts";
@@ -13,7 +13,7 @@ import { storedGraph } from "./stored-graph.ts";
 export interface PushStoredOptions extends Omit<PushOptions, "fetcher"> {
   /** Absent: all platforms where the store has them all, else the one that is there. */
   readonly platform?: Platform | undefined;
-  /** Of the manifest, added to those that it has. An index has no place for them: then one platform is pushed. */
+  /** Of the manifest, of each platform's where there are several; added to those that it has. */
   readonly annotations?: Readonly<Record<string, string>>;
 }
 
@@ -31,16 +31,16 @@ export async function pushStored(
   const { platform, annotations = {}, onNote, format } = options;
   const targets = targetsOf(registry, destinations);
   const image = await openPinned(store, name, platform);
-  const isOne = platform !== undefined || Object.keys(annotations).length > 0;
-  const stored = isOne ? undefined : await storedGraph(store, image, name);
+  const stored = platform === undefined ? await storedGraph(store, image, name) : undefined;
   if (stored?.note !== undefined) onNote?.(stored.note);
   if (stored === undefined || !isIndexType(stored.graph.root.descriptor.mediaType)) {
     const { rawConfig, layers, rawManifest } = image;
     const manifest = { mediaType: image.descriptor.mediaType, bytes: rawManifest };
     return pushImage(store, registry, { rawConfig, layers, manifest, annotations }, destinations, options);
   }
-  const { graph, notes } = format === undefined ? { graph: stored.graph, notes: [] } : convertGraph(stored.graph, format);
-  for (const note of notes) onNote?.(note);
+  const { graph: formatted, notes } = format === undefined ? { graph: stored.graph, notes: [] } : convertGraph(stored.graph, format);
+  const { graph, notes: left } = annotateGraph(formatted, annotations);
+  for (const note of [...notes, ...left]) onNote?.(note);
   const places = blobPlaces(store);
   for (const { repository, tags } of targets) {
     await copyToRegistry(graph, stored.reader, repository, tags, { ...options, parallel: registry.settings.parallel, places });

@@ -6,7 +6,7 @@ import { parseManifest } from "../oci-parse.ts";
 import type { LayerRef } from "../open-rootfs.ts";
 import { fullName, type Reference } from "../reference.ts";
 import type { Store } from "../store.ts";
-import { type Converted, convertLayer, convertManifest, type Document, formatOf, type ImageFormat } from "./convert.ts";
+import { annotateManifest, type Converted, convertLayer, convertManifest, type Document, formatOf, type ImageFormat } from "./convert.ts";
 import type { LayerFetcher } from "./layer-fetcher.ts";
 import { type PushingOptions, pushConfig, pushManifest } from "./push-blob.ts";
 import { pushLayers } from "./push-layers.ts";
@@ -25,7 +25,7 @@ export interface PushableImage {
 }
 
 export interface PushOptions extends PushingOptions {
-  /** What becomes of plain tars: "gzip" (default) compresses them. Compressed layers stay as they are. */
+  /** What becomes of plain tars: "gzip" (default) compresses them. Compressed layers, and those that came from a registry, stay as they are. */
   readonly compression?: "gzip" | "none";
   /** Absent: that of the image's manifest, else "oci". */
   readonly format?: ImageFormat | undefined;
@@ -103,14 +103,9 @@ function manifestOf(
 ): Converted {
   const before = manifest === undefined ? newManifest(rawConfig) : parsed(manifest);
   const isSame = before.layers.length === layers.length && layers.every(({ digest }, i) => digest === before.layers[i]?.digest);
-  if (manifest !== undefined && isSame && Object.keys(annotations).length === 0) return convertManifest(manifest, format);
-  const merged = { ...before.annotations, ...annotations };
-  const bytes = canonicalJson({
-    ...before,
-    layers: layers.map((layer) => convertLayer(layer, "oci")),
-    ...(Object.keys(merged).length > 0 && { annotations: merged }),
-  });
-  return convertManifest({ mediaType: mediaTypes.manifest, bytes }, format);
+  if (manifest !== undefined && isSame) return annotateManifest(manifest, annotations, format);
+  const bytes = canonicalJson({ ...before, layers: layers.map((layer) => convertLayer(layer, "oci")) });
+  return annotateManifest({ mediaType: mediaTypes.manifest, bytes }, annotations, format);
 }
 
 function newManifest(rawConfig: Buffer): Manifest {

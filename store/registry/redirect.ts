@@ -21,7 +21,7 @@ export function redirectTarget(endpoint: Endpoint, method: HttpRequest["method"]
   if (!URL.canParse(location, url.href)) throw refuse("a redirect whose Location is no URL");
   const target = ownUrl(endpoint, new URL(location, url));
   if (target.protocol !== "https:" && target.protocol !== "http:") throw refuse(`a redirect to "${target.protocol}"`);
-  if (url.protocol === "https:" && target.protocol === "http:" && !endpoint.insecure) {
+  if (leavesTls(endpoint, url, target)) {
     throw refuse(
       `a redirect to plain http at ${target.host}`,
       "the registry's storage, or the proxy before it, is to hand out https addresses",
@@ -31,6 +31,11 @@ export function redirectTarget(endpoint: Endpoint, method: HttpRequest["method"]
     throw refuse(`a redirect of a ${method} to ${target.host}, which clients repeat as a GET`, `name the registry ${target.host} itself`);
   }
   return target;
+}
+
+/** Whether an answer from `from` leads out of TLS, so that all can read what follows: only an insecure endpoint's may. `to` is as `ownUrl` has it. */
+export function leavesTls({ insecure }: Endpoint, from: URL, to: URL): boolean {
+  return from.protocol === "https:" && to.protocol === "http:" && !insecure;
 }
 
 /**

@@ -6,10 +6,9 @@ import { endpointsFor } from "./endpoint.ts";
 import { openHttp } from "./http.ts";
 import { openRepository } from "./open-repository.ts";
 import type { Repository } from "./repository.ts";
-import type { RepositoryContext } from "./repository-context.ts";
 import { retryPolicy } from "./retry.ts";
 import { defaultRegistrySettings, type RegistrySettings } from "./settings.ts";
-import { slots } from "./slots.ts";
+import { slotsOfServers } from "./slots.ts";
 
 export interface RegistryOptions {
   /** Absent: the defaults. */
@@ -43,19 +42,13 @@ export function openRegistry(options: RegistryOptions = {}): Registry {
   const authorizer = openAuthorizer({ http, credentials, retry: retrying });
   const caller = openCaller({ http, authorizer, retry: retrying, mirrorRetry: mirrorRetrying });
   const failedMirrors = new Set<string>();
-  const slotsOfHosts = new Map<string, RepositoryContext["slots"]>();
-
-  const slotsOf = (host: string) => {
-    const known = slotsOfHosts.get(host) ?? { download: slots(settings.parallel), upload: slots(settings.parallel) };
-    slotsOfHosts.set(host, known);
-    return known;
-  };
+  const slotsOf = slotsOfServers(settings.parallel);
 
   return {
     settings,
     repository(reference) {
       const endpoints = endpointsFor(reference, settings);
-      return openRepository({ caller, retrying, mirrorRetrying, settings, endpoints, slots: slotsOf(endpoints.registry), failedMirrors });
+      return openRepository({ caller, retrying, mirrorRetrying, settings, endpoints, slotsOf, failedMirrors });
     },
     close: () => http.close(),
     [Symbol.asyncDispose]: () => http.close(),

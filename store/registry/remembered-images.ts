@@ -1,4 +1,4 @@
-import { mkdirSync, readFileSync } from "node:fs";
+import { mkdirSync, readFileSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { isSystemError } from "../../runtime-addon/index.ts";
 import { writeFileAtomically } from "../atomic-file.ts";
@@ -30,6 +30,9 @@ interface Remembered {
   readonly documents: readonly string[];
 }
 
+/** Bytes of all documents. It is read at once by every build; an image of which it would be more is asked for again each time. */
+const maxRememberedBytes = 16 * 2 ** 20;
+
 /**
  * Replaces what was remembered of the reference for the image's platform, until an image of the store gets the name; remembers also where its layers are (blobPlaces). `now`:
  * milliseconds.
@@ -48,12 +51,14 @@ export async function rememberImage(
     resolvedAt: new Date(now).toISOString(),
     documents: [...new Set(documents.map((bytes) => bytes.toString("base64")))],
   };
-  mkdirSync(rememberedFolder(store.root, reference), { recursive: true, mode: 0o700 });
-  await writeFileAtomically(await store.tempFile("remote"), pathOf(store.root, reference, platform), canonicalJson(remembered), {
-    sync: false,
-  });
+  const path = pathOf(store.root, reference, platform);
+  if (documents.reduce((sum, { length }) => sum + length, 0) > maxRememberedBytes) rmSync(path, { force: true });
+  else {
+    mkdirSync(rememberedFolder(store.root, reference), { recursive: true, mode: 0o700 });
+    await writeFileAtomically(await store.tempFile("remote"), path, canonicalJson(remembered), { sync: false });
+  }
   const digests = layers.map(({ blob }) => blob.digest);
-  await blobPlaces(store).add(digests, { registry: repository.registry, repository: repository.name });
+  await blobPlaces(store).add(digests, { registry: repository.registry, repository: repository.name }, "received");
 }
 
 /**

@@ -1,12 +1,14 @@
 import type { Digest } from "../digest.ts";
 import { TsbuildError } from "../errors.ts";
-import { type Abortable, collect } from "../file-bytes.ts";
+import type { Abortable } from "../file-bytes.ts";
 import { checkIsImage, type ImageLayer, imageOf } from "../images.ts";
 import type { Descriptor, ImageConfig, Manifest, Platform } from "../oci.ts";
-import { isIndexType, isLayerType, maxConfigBytes, parseIndex, parseManifest } from "../oci-parse.ts";
+import { isIndexType, isLayerType, parseIndex, parseManifest } from "../oci-parse.ts";
 import { platformText } from "../platform.ts";
 import { chooseOffer, offersOf, offersText } from "../platform-offers.ts";
 import { fullName, type Reference } from "../reference.ts";
+import { checkBytes } from "../verified.ts";
+import { readConfig } from "./read-config.ts";
 import type { Registry } from "./registry.ts";
 import { RegistryError } from "./registry-error.ts";
 import type { RemoteManifest, Repository } from "./repository.ts";
@@ -87,7 +89,11 @@ export async function imageFrom(
   const indexes: RemoteManifest[] = [];
   const bytesOf = async (descriptor: Descriptor): Promise<Buffer> => {
     const bytes = descriptor.digest === listed.descriptor.digest ? listed.bytes : await source.manifest(descriptor);
-    if (bytes !== undefined) return bytes;
+    if (bytes !== undefined) {
+      // Its digest alone does not tell that what lists it says the truth about its length, which others will go by.
+      checkBytes(bytes, descriptor, `${doing}: manifest ${descriptor.digest}`);
+      return bytes;
+    }
     throw new RegistryError("REGISTRY_NOT_FOUND", `${doing}: its index lists ${descriptor.digest}, which the registry does not have`);
   };
   const offers = await offersOf(listed.descriptor, async (descriptor) => {
@@ -114,12 +120,9 @@ export function checkIsLayer({ digest, mediaType }: Descriptor, doing: string): 
 }
 
 async function fetchConfig(repository: Repository, descriptor: Descriptor, { signal, onEvent }: ResolveOptions): Promise<Buffer> {
-  const tooLarge = () =>
-    new TsbuildError("TOO_LARGE", `reading config ${descriptor.digest}: it is longer than the ${maxConfigBytes} bytes allowed here`);
-  if (descriptor.size > maxConfigBytes) throw tooLarge();
   const report = reportTransfer(onEvent, "pull", "config", descriptor, repository);
   try {
-    const bytes = await collect(repository.download(descriptor, { signal, onRetry: report.retry }), maxConfigBytes, tooLarge);
+    const bytes = await readConfig(descriptor, () => repository.download(descriptor, { signal, onRetry: report.retry }));
     report.end("done");
     return bytes;
   } catch (error) {

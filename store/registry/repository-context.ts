@@ -4,7 +4,7 @@ import type { Caller } from "./call.ts";
 import type { Endpoint } from "./endpoint.ts";
 import type { Retrying } from "./retry.ts";
 import type { RegistrySettings } from "./settings.ts";
-import type { Slots } from "./slots.ts";
+import type { ServerSlots } from "./slots.ts";
 
 /** What every operation on a repository needs. Shared by all repositories of a registry but for the endpoints. */
 export interface RepositoryContext {
@@ -19,11 +19,7 @@ export interface RepositoryContext {
     /** The registry itself. */
     readonly writing: Endpoint;
   };
-  /**
-   * Blobs moved at once with this host, counted apart for each direction: an upload may read its content from a download, never the other way round, so
-   * that nobody waits for a place that he holds himself.
-   */
-  readonly slots: { readonly download: Slots; readonly upload: Slots };
+  readonly slotsOf: (server: Endpoint) => ServerSlots;
   /** Mirrors that are not asked any more: they could not be reached, or sent something else than was asked for. */
   readonly failedMirrors: Set<string>;
 }

@@ -22,6 +22,11 @@ export interface UploadOptions extends DownloadOptions {
   readonly mountFrom?: readonly string[];
 }
 
+export interface ManifestOptions extends Abortable {
+  /** False: the registry itself is asked, as a mirror's tags may be old. Absent: mirrors come first. */
+  readonly mirrors?: boolean;
+}
+
 /** Content to be sent, from any offset on, as often as it is asked for. */
 export interface UploadContent {
   open(offset: number, options?: Abortable): Bytes;
@@ -36,7 +41,7 @@ export interface Repository {
   readonly registry: string;
   readonly name: string;
   /** By tag or digest. Checked: bytes against the digest asked for, and against Docker-Content-Digest where it is sent. Undefined when the registry has none. */
-  manifest(reference: string, options?: Abortable): Promise<RemoteManifest | undefined>;
+  manifest(reference: string, options?: ManifestOptions): Promise<RemoteManifest | undefined>;
   /** What a tag means now, without its bytes where the registry answers HEAD with a digest (some do not: then they are fetched). */
   resolve(reference: string, options?: Abortable): Promise<Descriptor | undefined>;
   /** Under its digest, and under each tag. True in `subject` when the registry took note of the manifest's subject (OCI-Subject). */

@@ -1,17 +1,21 @@
 import { collect } from "../file-bytes.ts";
 import type { HttpResponse } from "./http-message.ts";
 import { type Diagnostic, RegistryError, type RegistryErrorCode, type RegistryErrorDetails } from "./registry-error.ts";
+import { type Blot, blotting } from "./secrets.ts";
 
 /** What is known besides the answer itself. */
 export interface AnswerContext {
   /** As credentials know it: hints say `tsbuild login` with it. */
   readonly registry: string;
+  /** What was sent and must not come back in an error. */
+  readonly secrets?: readonly string[] | undefined;
   /** Date.now, against which a Retry-After date is read. */
   readonly now?: (() => number) | undefined;
 }
 
 /** Diagnostics are a few lines; what is longer is something else. */
 const largestBody = 64 * 1024;
+const longestCode = 100;
 const longestMessage = 400;
 
 /**
@@ -19,7 +23,7 @@ const longestMessage = 400;
  * JFrog use instead). Reads the answer's body, or as much of it as diagnostics may be long. Throws `signal.reason` of the request alone.
  */
 export async function responseError(response: HttpResponse, context: AnswerContext, signal?: AbortSignal): Promise<RegistryError> {
-  const diagnostics = await diagnosticsOf(response);
+  const diagnostics = await diagnosticsOf(response, blotting(context.secrets ?? []));
   signal?.throwIfAborted();
   const { status } = response;
   const { code, retryable, hint } = meaningOf(status, diagnostics, context.registry);
@@ -114,7 +118,7 @@ export function retryAfter(value: string | undefined, now: () => number): number
 }
 
 /** None when there is no body, or it cannot be read, or says nothing that is meant for us. */
-async function diagnosticsOf(response: HttpResponse): Promise<readonly Diagnostic[]> {
+async function diagnosticsOf(response: HttpResponse, blot: Blot): Promise<readonly Diagnostic[]> {
   let text: string;
   try {
     text = (await collect(response.body, largestBody, () => new Error("too long"))).toString("utf8");
@@ -122,11 +126,11 @@ async function diagnosticsOf(response: HttpResponse): Promise<readonly Diagnosti
     return [];
   }
   const value = jsonOf(text);
-  if (value !== undefined) return fromJson(value);
+  if (value !== undefined) return fromJson(value, blot);
   // A page of a proxy in between is no diagnostic; one line of text is ("too many requests").
   const line = text.trim();
   const plain = response.header("content-type")?.startsWith("text/plain") ?? false;
-  return plain && line !== "" && line.length <= longestMessage && !line.includes("\n") ? [diagnostic("", line)] : [];
+  return plain && line !== "" && line.length <= longestMessage && !line.includes("\n") ? [diagnostic("", line, blot)] : [];
 }
 
 function jsonOf(text: string): unknown {
@@ -137,30 +141,33 @@ function jsonOf(text: string): unknown {
   }
 }
 
-function fromJson(value: unknown): readonly Diagnostic[] {
+function fromJson(value: unknown, blot: Blot): readonly Diagnostic[] {
   if (!isRecord(value)) return [];
   if (Array.isArray(value.errors)) {
-    const found = value.errors.slice(0, 5).map((entry) => (isRecord(entry) ? fromEntry(entry) : undefined));
+    const found = value.errors.slice(0, 5).map((entry) => (isRecord(entry) ? fromEntry(entry, blot) : undefined));
     return found.filter((entry) => entry !== undefined);
   }
   // {"detail"} and {"message"} of Docker Hub, {"details"} and {"error", "error_description"} of token servers.
-  const entry = fromEntry({
-    code: value.error ?? value.code,
-    message: value.error_description ?? value.message ?? value.detail ?? value.details,
-  });
+  const entry = fromEntry(
+    {
+      code: value.error ?? value.code,
+      message: value.error_description ?? value.message ?? value.detail ?? value.details,
+    },
+    blot,
+  );
   return entry === undefined ? [] : [entry];
 }
 
-function fromEntry({ code, message }: Readonly<Record<string, unknown>>): Diagnostic | undefined {
-  const found = diagnostic(typeof code === "string" ? code : "", typeof message === "string" ? message : "");
+function fromEntry({ code, message }: Readonly<Record<string, unknown>>, blot: Blot): Diagnostic | undefined {
+  const found = diagnostic(typeof code === "string" ? code : "", typeof message === "string" ? message : "", blot);
   return found.code === "" && found.message === "" ? undefined : found;
 }
 
-/** Somebody else's words, as one line without control characters, and without what signed URLs carry. */
-function diagnostic(code: string, message: string): Diagnostic {
-  // Cut before it is searched, so that the search is short.
-  const beginning = message.slice(0, 4 * longestMessage);
-  return { code: oneLine(code.slice(0, 100)), message: oneLine(withoutUrlSecrets(beginning)).slice(0, longestMessage) };
+/** Somebody else's words, as one line without control characters, without our secrets and without what signed URLs carry. */
+function diagnostic(code: string, message: string, blot: Blot): Diagnostic {
+  const clean = (text: string): string => oneLine(withoutUrlSecrets(blot(text)));
+  // Cut last: of a secret that was cut the beginning would not be recognised.
+  return { code: clean(code).slice(0, longestCode), message: clean(message).slice(0, longestMessage) };
 }
 
 function oneLine(text: string): string {
@@ -168,7 +175,7 @@ function oneLine(text: string): string {
 }
 
 function withoutUrlSecrets(text: string): string {
-  return text.replace(/\b([a-z][a-z0-9+.-]*:\/\/)(?:[^\s/@"'<>]*@)?([^\s?#"'<>]*)[^\s"'<>]*/gi, "$1$2");
+  return text.replace(/:\/\/(?:[^\s/@"'<>]*@)?([^\s?#"'<>]*)[^\s"'<>]*/g, "://$1");
 }
 
 function isRecord(value: unknown): value is Readonly<Record<string, unknown>> {

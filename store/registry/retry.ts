@@ -2,6 +2,7 @@ import { setTimeout as delay } from "node:timers/promises";
 import type { Abortable } from "../file-bytes.ts";
 import { restated } from "./doing.ts";
 import { RegistryError } from "./registry-error.ts";
+import { secondsText } from "./seconds-text.ts";
 
 /** The one policy for what fails for a passing reason. */
 export interface RetryPolicy {
@@ -68,7 +69,7 @@ export function retryPolicy({ attempts, deadlineMs }: RetryPolicy, clock: RetryC
         const waitMs = (error.retryAfterMs ?? 0) + random() * Math.min(longestMs, baseMs * 2 ** (failures - 1));
         if (failures >= attempts) throw givenUp(error, number);
         if (now() + waitMs > firstFailure + deadlineMs) throw outOfTime(error, number, now() - firstFailure, deadlineMs);
-        onRetry?.(`${error.message}; next try in ${seconds(waitMs)}`);
+        onRetry?.(`${error.message}; next try in ${secondsText(waitMs)}`);
         await sleep(waitMs, signal);
       }
     }
@@ -83,17 +84,13 @@ function outOfTime(error: RegistryError, tries: number, spentMs: number, deadlin
   const asked = error.retryAfterMs;
   const why =
     asked !== undefined && asked > deadlineMs
-      ? `the server asks to wait ${seconds(asked)}, longer than the ${seconds(deadlineMs)} that failures may take`
-      : `failures took ${seconds(spentMs)} of ${seconds(deadlineMs)}, the next would be later`;
+      ? `the server asks to wait ${secondsText(asked)}, longer than the ${secondsText(deadlineMs)} that failures may take`
+      : `failures took ${secondsText(spentMs)} of ${secondsText(deadlineMs)}, the next would be later`;
   return restated(error, `${error.message} (${count(tries)}; ${why})`, { retryable: false });
 }
 
 function count(tries: number): string {
   return tries === 1 ? "1 try" : `${tries} tries`;
-}
-
-function seconds(ms: number): string {
-  return ms < 10_000 ? `${(ms / 1000).toFixed(1)} s` : `${Math.round(ms / 1000)} s`;
 }
 
 async function sleepFor(ms: number, signal: AbortSignal | undefined): Promise<void> {

@@ -22,7 +22,7 @@ export interface RegistrySettings {
   /** Of hosts that say nothing about it themselves. */
   readonly insecure: boolean;
   readonly rewrites: readonly RewriteRule[];
-  /** Blobs moved at once, for each host. */
+  /** Blobs moved at once with one server, be it registry or mirror, in one direction: as many may come as go. */
   readonly parallel: number;
   /** Tries of one request, the first included; what a try moved forward starts the count anew. */
   readonly attempts: number;
@@ -30,7 +30,7 @@ export interface RegistrySettings {
   readonly deadlineMs: number;
   /** Until a connection stands, TLS included. */
   readonly connectTimeoutMs: number;
-  /** The longest silence in a transfer, or before an answer begins. */
+  /** How long the beginning of an answer is waited for, then 64 KiB of it or its rest: what is slower failed. */
   readonly stallTimeoutMs: number;
   /** Largest layer that is fetched, bytes as sent. */
   readonly maxLayerBytes: number;

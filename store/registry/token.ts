@@ -8,7 +8,6 @@ import { mayRedirect, realmEndpoint, realmOf } from "./realm.ts";
 import { RegistryError } from "./registry-error.ts";
 import { responseError } from "./response-error.ts";
 import type { Retrying } from "./retry.ts";
-import { withoutSecrets } from "./secrets.ts";
 import { type GrantedToken, parseTokenAnswer } from "./token-answer.ts";
 
 export interface TokenTransport {
@@ -43,25 +42,24 @@ const noSuchMethod: readonly number[] = [404, 405, 501];
  * are repeated. Throws RegistryError: REGISTRY_DENIED when the credential, or asking without one, is refused; and `signal.reason`.
  */
 export async function requestToken(transport: TokenTransport, request: TokenRequest, { signal }: Abortable = {}): Promise<GrantedToken> {
-  const { endpoint, credential } = request;
+  const { endpoint } = request;
   const realm = realmOf(request.challenge, endpoint);
   try {
     return await transport.retry(() => tryOnce(transport.http, realm, request, signal), { signal });
   } catch (error) {
-    const told = error instanceof RegistryError ? withoutSecrets(explained(error, request), secretsOf(credential)) : error;
-    throw doing(`authenticating at ${endpoint.registry}`, told);
+    throw doing(`authenticating at ${endpoint.registry}`, error instanceof RegistryError ? explained(error, request) : error);
   }
 }
 
 async function tryOnce(http: Http, realm: URL, request: TokenRequest, signal: AbortSignal | undefined): Promise<GrantedToken> {
-  const { endpoint, credential } = request;
+  const { credential } = request;
   if (credential?.kind !== "identity") {
     const response = await get(http, realm, request, signal);
     // The password of an OAuth2 server's user is sent by POST alone.
-    if (credential === undefined || !noSuchMethod.includes(response.status)) return granted(response, endpoint, signal);
+    if (credential === undefined || !noSuchMethod.includes(response.status)) return granted(response, request, signal);
     await response.discard();
   }
-  return granted(await http.request(realmEndpoint(realm, endpoint), post(realm, request, credential, signal)), endpoint, signal);
+  return granted(await http.request(realmEndpoint(realm, request.endpoint), post(realm, request, credential, signal)), request, signal);
 }
 
 async function get(http: Http, realm: URL, request: TokenRequest, signal: AbortSignal | undefined): Promise<HttpResponse> {
@@ -122,8 +120,14 @@ function post(
   };
 }
 
-async function granted(response: HttpResponse, { registry }: Endpoint, signal: AbortSignal | undefined): Promise<GrantedToken> {
-  if (response.status < 200 || response.status > 299) throw await responseError(response, { registry }, signal);
+async function granted(
+  response: HttpResponse,
+  { endpoint, credential }: TokenRequest,
+  signal: AbortSignal | undefined,
+): Promise<GrantedToken> {
+  if (response.status < 200 || response.status > 299) {
+    throw await responseError(response, { registry: endpoint.registry, secrets: secretsOf(credential) }, signal);
+  }
   const wrong = (why: string) => new RegistryError("REGISTRY_PROTOCOL", `${response.url.host}: ${why}`);
   const body = await collect(response.body, largestAnswer, () => wrong(`the answer is longer than ${largestAnswer} bytes`));
   try {

@@ -2,8 +2,10 @@ import { isDigest } from "../digest.ts";
 import { IntegrityError } from "../errors.ts";
 import type { Call } from "./call.ts";
 import type { HttpResponse } from "./http.ts";
+import { leavesTls, ownUrl } from "./redirect.ts";
 import { RegistryError } from "./registry-error.ts";
 import { pullScope, pushScope, type RepositoryContext } from "./repository-context.ts";
+import type { UploadForm } from "./upload-form.ts";
 import { bodyOf, type UploadJob } from "./upload-job.ts";
 
 /** An upload that the registry has begun ("Pushing blobs"). */
@@ -23,7 +25,7 @@ const cancelMs = 3_000;
 
 /** POST, end-4a. */
 export async function openSession(context: RepositoryContext, job: UploadJob): Promise<UploadSession> {
-  return sessionOf(await send(context, job, { method: "POST", target: "blobs/uploads/", expect: [202] }), job);
+  return sessionOf(context, await send(context, job, { method: "POST", target: "blobs/uploads/", expect: [202] }), job);
 }
 
 /**
@@ -42,7 +44,7 @@ export async function mountBlob(context: RepositoryContext, job: UploadJob, from
       expect: [201, 202],
       once: false,
     });
-    return response.status === 201 ? "mounted" : sessionOf(response, job);
+    return response.status === 201 ? "mounted" : sessionOf(context, response, job);
   } catch (error) {
     // No right to read the other repository, no such repository, no mounts at all.
     if (error instanceof RegistryError && error.status !== undefined && error.status < 500) return undefined;
@@ -51,12 +53,15 @@ export async function mountBlob(context: RepositoryContext, job: UploadJob, from
   }
 }
 
-/** PATCH, end-5: bytes from the session's offset to `end`. Without Content-Range it is the one stream that Docker sends. */
+/**
+ * PATCH, end-5: bytes from the session's offset to `end`. A stream goes without Content-Range, as Docker sends it; a chunk for a bad line on a connection of its
+ * own, as some lines take only so much of each.
+ */
 export async function sendChunk(
   context: RepositoryContext,
   job: UploadJob,
   session: UploadSession,
-  { end, ranged }: { readonly end: number; readonly ranged: boolean },
+  { end, form }: { readonly end: number; readonly form: UploadForm },
 ): Promise<UploadSession> {
   const { offset, location } = session;
   const response = await send(context, job, {
@@ -64,13 +69,14 @@ export async function sendChunk(
     target: location,
     headers: {
       "content-type": "application/octet-stream",
-      ...((ranged || offset > 0) && { "content-range": `${offset}-${end - 1}` }),
+      ...((form.kind === "chunks" || offset > 0) && { "content-range": `${offset}-${end - 1}` }),
     },
     body: bodyOf(job, offset, end),
+    closes: form.kind === "chunks" && form.reason === "line",
     // 202 is the spec's; ECR and others say the rest.
     expect: [200, 201, 202, 204],
   });
-  const sent = sessionOf(response, job, { ...session, offset: end });
+  const sent = sessionOf(context, response, job, { ...session, offset: end });
   const claimed = heldBytes(response);
   if (claimed === undefined || claimed === end) return sent;
   // Some registries say anything there. Only one that says the same twice is believed; otherwise the digest decides in the end.
@@ -83,7 +89,7 @@ export async function askSession(context: RepositoryContext, job: UploadJob, ses
   try {
     const response = await send(context, job, { method: "GET", target: session.location, expect: [200, 202, 204] });
     const offset = heldBytes(response);
-    return offset === undefined || offset > job.target.size ? undefined : sessionOf(response, job, { ...session, offset });
+    return offset === undefined || offset > job.target.size ? undefined : sessionOf(context, response, job, { ...session, offset });
   } catch (error) {
     if (error instanceof RegistryError && !error.retryable && error.status !== undefined) return undefined;
     throw error;
@@ -123,13 +129,19 @@ async function send(
   return response;
 }
 
-/** Each answer may name a new place, whose query must be kept as it is. */
-function sessionOf(response: HttpResponse, { doing }: UploadJob, before?: UploadSession): UploadSession {
+/** Each answer may name a new place, whose query must be kept as it is. Throws REGISTRY_PROTOCOL for none, and for one where the bytes could be read by all. */
+function sessionOf({ endpoints }: RepositoryContext, response: HttpResponse, { doing }: UploadJob, before?: UploadSession): UploadSession {
+  const { url } = response;
   const header = response.header("location");
   if (header === undefined && before !== undefined) return before;
-  const location = header !== undefined && URL.canParse(header, response.url.href) ? new URL(header, response.url) : undefined;
+  const location = header !== undefined && URL.canParse(header, url.href) ? ownUrl(endpoints.writing, new URL(header, url)) : undefined;
   if (location === undefined || !/^https?:$/.test(location.protocol)) {
     throw new RegistryError("REGISTRY_PROTOCOL", `${doing}: the registry began an upload without saying where it goes (Location)`);
+  }
+  if (leavesTls(endpoints.writing, url, location)) {
+    throw new RegistryError("REGISTRY_PROTOCOL", `${doing}: the registry wants the upload sent to ${location.host} by plain http`, {
+      hint: "the registry's storage, or the proxy before it, is to hand out https addresses",
+    });
   }
   const least = Number(response.header("oci-chunk-min-length") ?? "");
   const minChunkBytes = Number.isSafeInteger(least) && least > 0 ? least : (before?.minChunkBytes ?? 0);

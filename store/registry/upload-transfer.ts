@@ -1,9 +1,10 @@
 import { IntegrityError } from "../errors.ts";
 import { blobExists } from "./blob-exists.ts";
+import { progressBytes } from "./pace.ts";
 import { RegistryError } from "./registry-error.ts";
 import type { RepositoryContext } from "./repository-context.ts";
 import type { Try } from "./retry.ts";
-import { firstForm, formAfter, type UploadForm } from "./upload-form.ts";
+import { firstForm, formAfter, formAfterLoss, type UploadForm } from "./upload-form.ts";
 import type { UploadJob } from "./upload-job.ts";
 import { askSession, cancelSession, closeSession, openSession, sendChunk, type UploadSession } from "./upload-session.ts";
 
@@ -23,9 +24,6 @@ interface Progress {
   /** Times that something was done over although nothing broke. */
   repeats: number;
 }
-
-/** What counts as having moved something. */
-const progressBytes = 64 * 1024;
 
 /** How often a registry may lose an upload, or not follow its own answers, before it is given up. */
 const maxRepeats = 3;
@@ -78,7 +76,7 @@ async function settle(context: RepositoryContext, job: UploadJob, progress: Prog
   if (progress.closing && (await blobExists(context, job.target, { signal: job.signal, once: true }))) return true;
   const { session } = progress;
   const asked = session === undefined || progress.form.kind === "put" ? undefined : await askSession(context, job, session);
-  if (asked === undefined) await restart(context, job, progress);
+  if (asked === undefined) await beginAgain(context, job, progress, formAfterLoss(progress.form, progress.tried, job.target.size));
   else adopt(progress, asked);
   return false;
 }
@@ -96,7 +94,7 @@ async function step(context: RepositoryContext, job: UploadJob, progress: Progre
     return true;
   }
   const end = form.kind === "chunks" ? Math.min(size, session.offset + Math.max(form.chunkBytes, session.minChunkBytes)) : size;
-  const next = await sendChunk(context, job, session, { end, ranged: form.kind === "chunks" });
+  const next = await sendChunk(context, job, session, { end, form });
   if (next.offset <= session.offset) throw stuck(job, session.offset);
   adopt(progress, next);
   return false;
@@ -110,30 +108,38 @@ function adopt(progress: Progress, session: UploadSession): void {
 
 /** Decides how it goes on after the registry said no; throws when it does not. */
 async function afterRefusal(context: RepositoryContext, job: UploadJob, progress: Progress, refusal: RegistryError): Promise<void> {
-  const { session, form, tried } = progress;
+  const { session, form } = progress;
   if (session === undefined || progress.repeats >= maxRepeats) throw refusal;
   const closing = form.kind === "put" || session.offset === job.target.size;
-  if (closing && isWrongDigest(refusal)) {
-    // Bytes that were sent twice, or lost between two requests, look like that too.
-    if (!progress.pieced) throw new IntegrityError(job.doing, job.target.digest, "other content, says the registry", { cause: refusal });
-    return repeat(context, job, progress);
+  const wrongDigest = closing && isWrongDigest(refusal);
+  // Bytes that were sent twice, or lost between two requests, look like that too.
+  if (wrongDigest && !progress.pieced) {
+    throw new IntegrityError(job.doing, job.target.digest, "other content, says the registry", { cause: refusal });
   }
+  if (form.kind === "chunks" && form.reason === "line") {
+    // Whatever it is about, the registry did not say it of a stream.
+    return changeForm(context, job, progress, refusal);
+  }
+  if (wrongDigest) return repeat(context, job, progress);
   if (refusal.status === 416) {
     const asked = await askSession(context, job, session);
     return repeat(context, job, progress, asked?.offset === session.offset ? undefined : asked);
   }
-  if (session.offset === 0 || refusal.status === 413) {
-    const other = formAfter(refusal, form, tried, job.target.size - session.offset);
-    if (other === undefined) throw refusal;
-    progress.form = other;
-    tried.add(other.kind);
-    // A body that was too long never reached the registry: the session is as it was.
-    if (refusal.status === 413) progress.unsure = false;
-    else await restart(context, job, progress);
-    return;
-  }
+  if (session.offset === 0 || refusal.status === 413) return changeForm(context, job, progress, refusal);
   if (refusal.status !== 404 && refusal.status !== 400) throw refusal;
   return repeat(context, job, progress);
+}
+
+/** Goes on in another form; throws the refusal when there is none left. */
+async function changeForm(context: RepositoryContext, job: UploadJob, progress: Progress, refusal: RegistryError): Promise<void> {
+  const { form, tried, session } = progress;
+  const other = formAfter(refusal, form, tried, job.target.size - (session?.offset ?? 0));
+  if (other === undefined) throw refusal;
+  if (refusal.status !== 413) return beginAgain(context, job, progress, other);
+  // A body that was too long never reached the registry: the session is as it was.
+  progress.form = other;
+  tried.add(other.kind);
+  progress.unsure = false;
 }
 
 /** Goes on in the session, as the registry says it is, or begins a new one. */
@@ -141,6 +147,12 @@ async function repeat(context: RepositoryContext, job: UploadJob, progress: Prog
   progress.repeats += 1;
   if (session === undefined) await restart(context, job, progress);
   else adopt(progress, session);
+}
+
+async function beginAgain(context: RepositoryContext, job: UploadJob, progress: Progress, form: UploadForm): Promise<void> {
+  progress.form = form;
+  progress.tried.add(form.kind);
+  await restart(context, job, progress);
 }
 
 /** The next session begins with nothing. */

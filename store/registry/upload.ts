@@ -11,7 +11,7 @@ import { transferBlob } from "./upload-transfer.ts";
 /** More places than these would cost more requests than they save. */
 const maxMounts = 3;
 
-/** As Repository.upload. Holds one of the host's places for uploads from beginning to end. */
+/** As Repository.upload. Holds one of the server's places for uploads from beginning to end. */
 export async function uploadBlob(
   context: RepositoryContext,
   target: Descriptor,
@@ -21,7 +21,7 @@ export async function uploadBlob(
   const { signal, mountFrom = [], onProgress, onRetry } = options;
   const doing = `pushing ${blobText(target)} to ${fullRepository(context)}`;
   const job: UploadJob = { target, content, doing, meter: progressMeter(onProgress), signal };
-  const leave = await context.slots.upload.take({ signal });
+  const leave = await context.slotsOf(context.endpoints.writing).upload.take({ signal });
   try {
     if (await blobExists(context, target, { signal })) return "present";
     const mounted = await mountFromAny(context, job, mountFrom);

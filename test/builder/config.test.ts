@@ -83,12 +83,20 @@ client_key = "/etc/client.key"
     });
   });
 
+  it("of hosts may have a scheme in mirrors, and a slash at their ends", async () => {
+    write("user", '[registry.host."localhost"]\nmirrors = ["http://a:5000/", "HTTPS://b/x/y", "127.0.0.1:80"]\n[registry.rewrite]\n"a.io/" = "[::1]:5000/x/"\n');
+    expect((await load()).registry).toEqual({
+      hosts: { localhost: { mirrors: ["http://a:5000/", "HTTPS://b/x/y", "127.0.0.1:80"] } },
+      rewrites: [{ from: "a.io/", to: "[::1]:5000/x/" }],
+    });
+  });
+
   it("of a rewriting rule are replaced by later files", async () => {
-    write("system", '[registry.rewrite]\n"a" = "b"\n"c" = "d"\n');
-    write("user", '[registry.rewrite]\n"a" = "e"\n');
+    write("system", '[registry.rewrite]\n"a.io" = "b"\n"c.io" = "d"\n');
+    write("user", '[registry.rewrite]\n"a.io" = "e"\n');
     expect((await load()).registry?.rewrites).toEqual([
-      { from: "c", to: "d" },
-      { from: "a", to: "e" },
+      { from: "c.io", to: "d" },
+      { from: "a.io", to: "e" },
     ]);
   });
 
@@ -172,6 +180,45 @@ client_key = "/etc/client.key"
       'registry.host."h".ca = "ca.pem"\n',
       "CONFIG_INVALID_VALUE",
       ":1: registry.host.h.ca must be the absolute path of a PEM file",
+      undefined,
+    ],
+    ...(
+      [
+        ["with a scheme", "https://host", '"https://host" is no host, as registry.example:5000'],
+        ["with a path", "host/app", '"host/app" is no host, as registry.example:5000'],
+        ["with a port out of range", "host:65536", '"host:65536" is no host, as registry.example:5000'],
+        ["that is empty", "", '"" is no host, as registry.example:5000'],
+      ] as const
+    ).map(([name, host, problem]): [string, string, string, string, string | undefined] => [
+      `a host ${name}`,
+      `\n[registry.host."${host}"]\ninsecure = true\n`,
+      "CONFIG_INVALID_VALUE",
+      `${host === "" ? "" : ":2"}: registry.host.${host}.insecure: ${problem}`,
+      undefined,
+    ]),
+    ...(["", "http://", "ftp://mirror.example", "mirror.example:99999", "mirror.example/UPPER", "user:pw@mirror.example"] as const).map(
+      (mirror): [string, string, string, string, undefined] => [
+        `the mirror "${mirror}"`,
+        `[registry.host."docker.io"]\nmirrors = ["mirror.example", "${mirror}"]\n`,
+        "CONFIG_INVALID_VALUE",
+        ':2: registry.host.docker.io.mirrors must be a list of hosts, as ["mirror.example:5000/prefix"]',
+        undefined,
+      ],
+    ),
+    ...(["", "https://registry.example", "registry.example:0/x", "registry.example//x", "registry.example/x:v1"] as const).map(
+      (to): [string, string, string, string, undefined] => [
+        `a rewriting to "${to}"`,
+        `[registry.rewrite]\n"quay.io" = "${to}"\n`,
+        "CONFIG_INVALID_VALUE",
+        ':2: registry.rewrite.quay.io must be the beginning of image names that is read instead: "host/path"',
+        undefined,
+      ],
+    ),
+    [
+      "a rewriting of a name without a host",
+      '[registry.rewrite]\n"debian" = "registry.example/debian"\n',
+      "CONFIG_INVALID_VALUE",
+      ':2: registry.rewrite.debian: "debian" does not begin with a host: docker.io/library/NAME is what NAME means',
       undefined,
     ],
     ["a key given twice", "[build]\njobs = 1\njobs = 2\n", "CONFIG_SYNTAX", ":3: not valid TOML: Can't redefine existing key", undefined],

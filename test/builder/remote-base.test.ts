@@ -66,6 +66,29 @@ describe("a base image in a registry", () => {
     expect(checkLayout(store)).toEqual({ names: [], damage: [] });
   });
 
+  it.each<[name: string, dockerfile: (base: string) => string, outputs: NonNullable<BuildOptions["outputs"]>]>([
+    ["no step looks at", (from) => `FROM ${from}\nCOPY --link --chown=1:2 f /f\n`, [{ type: "registry" }]],
+    ["a step looks at", (from) => `FROM ${from}\nCOPY --chown=app f /data/\n`, [{ type: "registry" }]],
+    ["the store has whole", (from) => `FROM ${from}\nCOPY --chown=app f /data/\n`, [{ type: "image" }, { type: "registry" }]],
+  ])("whose layers are plain keeps them when it is pushed: what %s", async (_name, dockerfile, outputs) => {
+    await using registry = await registryWithBase();
+    await using elsewhere = await startFakeRegistry();
+    const plain = await fakeImage({ layers: [{ "etc/passwd": "app:x:7:8::/:/bin/sh\n", "etc/group": "app:x:8:\n" }], compression: "none" });
+    registry.putImage("team/plain", "1", plain);
+    const store = temporaryPath("store");
+    // At the second time everything is remembered.
+    for (const host of [registry.host, elsewhere.host]) {
+      const result = await buildIn(store, dockerfile(`${registry.host}/team/plain:1`), { tags: [`${host}/team/app:1`], outputs });
+      const { content } = host === registry.host ? registry : elsewhere;
+      const pushed = JSON.parse(content.repository("team/app").manifests.get(result.manifestDigest)?.bytes.toString() ?? "{}");
+      expect(pushed.layers.map(({ mediaType }: { mediaType: string }) => mediaType)).toEqual([
+        "application/vnd.oci.image.layer.v1.tar",
+        "application/vnd.oci.image.layer.v1.tar+gzip",
+      ]);
+      expect(pushed.layers[0].digest).toBe(JSON.parse(plain.bytes.toString()).layers[0].digest);
+    }
+  });
+
   it("is remembered: the next build asks nobody, and knows the same steps", async () => {
     await using registry = await registryWithBase();
     const store = temporaryPath("store");
@@ -74,6 +97,8 @@ describe("a base image in a registry", () => {
     registry.takeLog();
     const second = await buildIn(store, dockerfile);
     expect(registry.takeLog()).toEqual([]);
+    const said = second.events.flatMap((event) => (event.type === "step-end" && event.step === 1 ? [event.note] : []));
+    expect(said).toEqual([`${registry.host}/team/base@${base.digest}`]);
     expect([second.cachedSteps, second.totalSteps, second.imageId]).toEqual([1, 1, first.imageId]);
   });
 

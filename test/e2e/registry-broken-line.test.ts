@@ -1,9 +1,11 @@
+import { randomBytes } from "node:crypto";
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { contextDirectory } from "../support/context.ts";
 import { checkLayout, transientFiles } from "../support/layout.ts";
 import { needs } from "../support/needs.ts";
+import { startCuttingLine } from "../support/registry/cutting-line.ts";
 import { type DebianRegistry, startDebianRegistry } from "../support/registry/debian-registry.ts";
 import type { Fault, Step } from "../support/registry/fault.ts";
 import { type FaultProxy, startFaultProxy } from "../support/registry/fault-proxy.ts";
@@ -21,18 +23,24 @@ let context: string;
 let whole: RemoteContent;
 
 /** Has the image `app`, and knows of no repository that has its layer. */
-async function machineWithApp(): Promise<Machine> {
+async function machineWithApp(from = context): Promise<Machine> {
   const machine = newMachine();
-  await machine.must(["-q", "-t", "app", "--source-date-epoch", "0", context]);
+  await machine.must(["-q", "-t", "app", "--source-date-epoch", "0", from]);
   return machine;
+}
+
+/** A build of one layer. */
+function contextOf(large: Buffer): string {
+  const directory = contextDirectory({ Dockerfile: "FROM scratch\nCOPY large /large\n" });
+  writeFileSync(join(directory, "large"), large);
+  return directory;
 }
 
 describe("docker-registry behind a line that breaks", needs("dockerRegistry"), () => {
   beforeAll(async () => {
     registry = await startDebianRegistry({ directory: temporaryDirectory("registry") });
     proxy = await startFaultProxy(`http://${registry.host}`);
-    context = contextDirectory({ Dockerfile: "FROM scratch\nCOPY large /large\n" });
-    writeFileSync(join(context, "large"), sampleBytes(16 * 2 ** 20));
+    context = contextOf(sampleBytes(16 * 2 ** 20));
     const machine = await machineWithApp();
     await machine.must(["push", "-q", "app", `${registry.host}/whole`]);
     whole = await inspectRemote(registry.host, "whole");
@@ -47,12 +55,12 @@ describe("docker-registry behind a line that breaks", needs("dockerRegistry"), (
   const manifest: Step = { method: "PUT", route: "manifest", nth: 1 };
 
   it.each<[what: string, step: Step, fault: Fault, sent: readonly string[]]>([
-    // It keeps what came and cannot be asked how much that is: the upload's state in its Location says 0. So the layer is sent again.
+    // It gives an upload up whose body broke off. So the layer is sent again, in chunks.
     [
       "a layer's body breaks off",
       patch,
       { kind: "cut request", at: "middle" },
-      ["PATCH 202", "PATCH 500", "PUT 201", "PUT 201", "PUT 201"],
+      ["PATCH 202", "PATCH 202", "PATCH 202", "PATCH 500", "PUT 201", "PUT 201", "PUT 201"],
     ],
     ["the answer to a closing PUT is lost", closing, { kind: "lost answer" }, ["PATCH 202", "PUT 201", "PUT 201", "PUT 201"]],
     ["the manifest is answered with 503", manifest, { kind: "server error", status: 503 }, ["PATCH 202", "PUT 201", "PUT 201", "PUT 201"]],
@@ -71,6 +79,16 @@ describe("docker-registry behind a line that breaks", needs("dockerRegistry"), (
     ).toEqual(sent);
     expect(await inspectRemote(registry.host, repository)).toEqual(whole);
     expect(transientFiles(machine.store)).toEqual([]);
+  });
+
+  it("gets a large layer over a line on which no connection lasts", async () => {
+    const machine = await machineWithApp(contextOf(randomBytes(60_000_000)));
+    await using line = await startCuttingLine(registry.host, 20_000_000);
+    const requests = await registry.requestsDuring(() => machine.must(["push", "app", `${line.host}/worn`]));
+    expect(line.breaks()).toBe(1);
+    expect(requests.filter(({ method }) => method === "PATCH").map(({ status }) => status)).toEqual([500, 202, 202, 202, 202]);
+    await machine.must(["push", "app", `${registry.host}/well`]);
+    expect(await inspectRemote(registry.host, "worn")).toEqual(await inspectRemote(registry.host, "well"));
   });
 
   it.each<[what: string, nth: number, fault: Fault, answers: readonly number[]]>([

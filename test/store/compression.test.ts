@@ -2,7 +2,7 @@ import { execFileSync } from "node:child_process";
 import { randomBytes } from "node:crypto";
 import { gzipSync } from "node:zlib";
 import { describe, expect, it } from "vitest";
-import { defaultLimits, detectCompression, plainBytes } from "../../store/compression.ts";
+import { defaultLimits, detectCompression, type PlainLimits, plainBytes } from "../../store/compression.ts";
 import { inflateSmallGzip } from "../../store/gzip-small.ts";
 import { unzstd } from "../../store/zstd.ts";
 import { allOf, chunked } from "../conformance/blob-store.suite.ts";
@@ -74,12 +74,19 @@ describe("plainBytes", needs("zstd", "xz", "bzip2"), () => {
     expect(source.ended).toBe(true);
   });
 
-  it.each<[string, Buffer, object, string]>([
+  it.each<[name: string, bytes: Buffer, limits: PlainLimits, why: string, compressedBytes?: number]>([
     [
       "a zstd bomb",
       through("zstd", ["-qc", "-19"], Buffer.alloc(32 << 20)),
       { ...defaultLimits, freeBytes: 1 << 20 },
       "a compression bomb",
+    ],
+    [
+      "a bomb that says it were long",
+      through("zstd", ["-qc", "-19"], Buffer.alloc(32 << 20)),
+      { ...defaultLimits, freeBytes: 1 << 20 },
+      "a compression bomb",
+      1 << 30,
     ],
     ["an xz bomb", through("xz", ["-c"], Buffer.alloc(32 << 20)), { ...defaultLimits, freeBytes: 1 << 20 }, "a compression bomb"],
     [
@@ -88,8 +95,11 @@ describe("plainBytes", needs("zstd", "xz", "bzip2"), () => {
       { ...defaultLimits, plainBytes: 10 << 20 },
       "more than 10485760 bytes",
     ],
-  ])("stops %s", async (_, bytes, limits, why) => {
-    await expect(plain(bytes, { limits })).rejects.toMatchObject({ code: "TOO_LARGE", message: expect.stringContaining(why) });
+  ])("stops %s", async (_, bytes, limits, why, compressedBytes) => {
+    await expect(plain(bytes, { limits, compressedBytes })).rejects.toMatchObject({
+      code: "TOO_LARGE",
+      message: expect.stringContaining(why),
+    });
   });
 
   it("lets deflate's best ratio pass", async () => {

@@ -127,6 +127,102 @@ describe("a hostile or broken document", () => {
       bytes({ ...config, history: {} }),
       "reading the image config X: history is no list of objects",
     ],
+    [
+      "an attack: layers that another program reads from another key",
+      parseManifest,
+      bytes({ ...manifest, Layers: [] }),
+      'reading the manifest X: its key "Layers" means another one to readers that pass over case',
+    ],
+    [
+      "an attack: the same with a letter that folds to an s",
+      parseManifest,
+      bytes({ ...manifest, "layer\u017f": [] }),
+      'reading the manifest X: its key "layer\u017f" means another one to readers that pass over case',
+    ],
+    [
+      "an attack: an index of an unknown key in two cases",
+      parseIndex,
+      bytes({ schemaVersion: 2, manifests: [], odd: 1, Odd: 2 }),
+      'reading the index X: its key "Odd" means another one to readers that pass over case',
+    ],
+    [
+      "an attack: manifests in capitals alone",
+      parseIndex,
+      bytes({ schemaVersion: 2, manifests: [], MANIFESTS: [] }),
+      'reading the index X: its key "MANIFESTS" means another one to readers that pass over case',
+    ],
+    [
+      "an attack: a descriptor of two digests",
+      parseManifest,
+      bytes({ ...manifest, layers: [{ ...descriptor, Digest: digest }] }),
+      'reading the manifest X: layers[0]: its key "Digest" means another one to readers that pass over case',
+    ],
+    [
+      "an attack: a platform of two systems",
+      parseIndex,
+      bytes({ schemaVersion: 2, manifests: [{ ...descriptor, platform: { os: "linux", architecture: "amd64", OS: "windows" } }] }),
+      'reading the index X: manifests[0].platform: its key "OS" means another one to readers that pass over case',
+    ],
+    [
+      "an attack: a config of two root file systems",
+      parseConfig,
+      bytes({ ...config, RootFS: {} }),
+      'reading the image config X: its key "RootFS" means another one to readers that pass over case',
+    ],
+    [
+      "an attack: diffIds of two kinds",
+      parseConfig,
+      bytes({ ...config, rootfs: { diff_ids: [digest], Diff_IDs: [] } }),
+      'reading the image config X: rootfs: its key "Diff_IDs" means another one to readers that pass over case',
+    ],
+    [
+      "an attack: a user that only others see",
+      parseConfig,
+      bytes({ ...config, config: { user: "root" } }),
+      'reading the image config X: config: its key "user" means another one to readers that pass over case',
+    ],
+    [
+      "an attack: a history that counts other layers",
+      parseConfig,
+      bytes({ ...config, history: [{}, { Empty_Layer: true }] }),
+      'reading the image config X: history[1]: its key "Empty_Layer" means another one to readers that pass over case',
+    ],
+    [
+      "an attack: a layer of two sizes",
+      parseManifest,
+      bytes({ ...manifest, layers: [descriptor, { ...descriptor, size: 2 }] }),
+      `reading the manifest X: it gives ${digest} two sizes: 1 and 2 bytes`,
+    ],
+    [
+      "an attack: a manifest of two sizes",
+      parseIndex,
+      bytes({ schemaVersion: 2, manifests: [descriptor, { ...descriptor, size: 2 }] }),
+      `reading the index X: it gives ${digest} two sizes: 1 and 2 bytes`,
+    ],
+    [
+      "an attack: lists that are nested beyond the stack",
+      parseManifest,
+      Buffer.from(`{"schemaVersion":${"[".repeat(500_000)}${"]".repeat(500_000)}}`),
+      "reading the manifest X: it is nested deeper than 200 levels",
+    ],
+    [
+      "an attack: a digest that floods the terminal",
+      parseManifest,
+      bytes({ ...manifest, config: { ...descriptor, digest: "x".repeat(3_000_000) } }),
+      `reading the manifest X: config.digest "${"x".repeat(79)}… is not sha256:<64 hex digits>`,
+    ],
+    [
+      "an attack: a schema version that floods the terminal",
+      parseIndex,
+      bytes({ schemaVersion: Array(1000).fill("x"), manifests: [] }),
+      "reading the index X: schemaVersion is a list, not 2",
+    ],
+    [
+      "an attack: a media type that floods the terminal",
+      parseIndex,
+      bytes({ schemaVersion: 2, manifests: [{ ...descriptor, mediaType: "m".repeat(3_000_000) }] }),
+      `reading the index X: manifests[0].mediaType "${"m".repeat(79)}… is longer than 255 characters`,
+    ],
   ])("is refused: %s", (_, read, input, message) => {
     expect(() => read(input, "X")).toThrow(expect.objectContaining({ code: "INVALID_DOCUMENT", message }));
   });
@@ -136,6 +232,13 @@ it("keeps what it does not know, and reads null as absent", () => {
   expect(parseManifest(bytes({ ...manifest, subject: descriptor }), "X")).toEqual({ ...manifest, subject: descriptor });
   const read = parseConfig(bytes({ ...config, "os.version": "10", history: null, config: { Cmd: null, User: "u", Odd: [1] } }), "X");
   expect(read).toEqual({ ...config, "os.version": "10", config: { User: "u", Odd: [1] } });
+});
+
+it("takes labels, annotations and unknown keys that hold brackets or differ in case", () => {
+  const labels = { version: '[{"\\'.repeat(300), Version: "2" };
+  expect(parseConfig(bytes({ ...config, config: { Labels: labels } }), "X").config?.Labels).toEqual(labels);
+  const annotations = { a: "1", A: "2" };
+  expect(parseManifest(bytes({ ...manifest, annotations }), "X").annotations).toEqual(annotations);
 });
 
 it("writes the same JSON whatever the order of keys", () => {

@@ -34,18 +34,33 @@ describe("--output", () => {
     expect(readOutputs(flags)).toEqual({ outputs, names });
   });
 
-  it.each<[output: string, code: string, message: string]>([
-    ["-", "UNSUPPORTED_VALUE", "reading --output: an archive to standard output is not supported"],
-    ["out", "UNSUPPORTED_VALUE", "reading --output: a directory (out) is not supported"],
-    ["type=local,dest=out", "UNSUPPORTED_VALUE", "reading --output: type=local is not supported"],
-    ["dest=out", "UNSUPPORTED_VALUE", "reading --output: an output without type= is not supported"],
-    ["type=image,attestation-inline=1", "UNSUPPORTED_VALUE", "reading --output: attestation-inline= of type=image is not supported"],
-    ["type=registry,compression=estargz", "UNSUPPORTED_VALUE", "reading --output: compression=estargz is not supported"],
-    ["type=registry,force-compression=true", "UNSUPPORTED_VALUE", "reading --output: force-compression= of type=registry is not supported"],
-    ["type=registry,rewrite-timestamp=1", "UNSUPPORTED_VALUE", "reading --output: rewrite-timestamp= of type=registry is not supported"],
+  const types = "type=image (the store) and type=registry are; tsbuild save writes archives and layouts";
+  const keys = "keys: type, name, push, compression, oci-mediatypes";
+
+  it.each<[output: string, code: string, message: string, hint?: string]>([
+    ["-", "UNSUPPORTED_VALUE", "reading --output: an archive to standard output is not supported", types],
+    ["out", "UNSUPPORTED_VALUE", "reading --output: a directory (out) is not supported", types],
+    ["type=local,dest=out", "UNSUPPORTED_VALUE", "reading --output: type=local is not supported", types],
+    ["type=regsitry", "UNSUPPORTED_VALUE", "reading --output: type=regsitry is not supported", "did you mean type=registry?"],
+    ["dest=out", "UNSUPPORTED_VALUE", "reading --output: an output without type= is not supported", types],
+    ["type=image,attestation-inline=1", "UNSUPPORTED_VALUE", "reading --output: attestation-inline= of type=image is not supported", keys],
+    ["type=image,pushh=true", "UNSUPPORTED_VALUE", "reading --output: pushh= of type=image is not supported", "did you mean push=?"],
+    [
+      "type=registry,compression=estargz",
+      "UNSUPPORTED_VALUE",
+      "reading --output: compression=estargz is not supported",
+      "compression=gzip or compression=uncompressed",
+    ],
+    [
+      "type=registry,force-compression=true",
+      "UNSUPPORTED_VALUE",
+      "reading --output: force-compression= of type=registry is not supported",
+      keys,
+    ],
+    ["type=registry,rewrite-timestamp=1", "UNSUPPORTED_VALUE", "reading --output: rewrite-timestamp= of type=registry is not supported", keys],
     ["type=image,push=maybe", "INVALID_VALUE", 'reading --output: push="maybe" is neither true nor false'],
-    ["type=image,push", "INVALID_VALUE", 'reading --output: "push" is not KEY=VALUE'],
-  ])("refuses %s", (output, code, message) => {
+    ["type=image,push", "INVALID_VALUE", 'reading --output: "push" is not KEY=VALUE', keys],
+  ])("refuses %s", (output, code, message, hint) => {
     const error = (() => {
       try {
         return readOutputs({ output: [output] });
@@ -54,6 +69,6 @@ describe("--output", () => {
       }
     })();
     expect(error).toBeInstanceOf(UsageError);
-    expect(error).toMatchObject({ code, message });
+    expect(error).toMatchObject({ code, message, hint });
   });
 });

@@ -412,13 +412,13 @@ describe("attacks", () => {
       "a PAX header of 1 GiB",
       [raw({ type: "x", size: 2 ** 30 })],
       "INVALID_TAR",
-      "reading a tar: at byte 0: an extended header of 1073741824 bytes is longer than 1048576",
+      "reading a tar: at byte 0: extended headers of 1073741824 bytes are longer than 1048576",
     ],
     [
       "a long name of 1 GiB",
       [raw({ type: "L", size: 2 ** 30 })],
       "INVALID_TAR",
-      "reading a tar: at byte 0: an extended header of 1073741824 bytes is longer than 1048576",
+      "reading a tar: at byte 0: extended headers of 1073741824 bytes are longer than 1048576",
     ],
     [
       "a size beyond counting",
@@ -587,6 +587,60 @@ describe("attacks", () => {
       message: expect.stringMatching(/^reading a tar: at byte \d+: the archive's names lead through too many symlinks$/),
     });
     expect(performance.now() - start).toBeLessThan(20_000);
+  });
+});
+
+describe("attacks: an archive that would fill the memory", () => {
+  const limits = { entries: 100, nameBytes: 10_000 };
+  const many = (count: number, make: (i: number) => Buffer) => Array.from({ length: count }, (_, i) => make(i));
+  const xattr = (bytes: number) => pax({ "SCHILY.xattr.user.x": "x".repeat(bytes) });
+
+  it.each<[name: string, parts: Buffer[], problem: string]>([
+    ["of very many entries", many(101, (i) => raw({ name: `f${i}` })), "more than 100 entries"],
+    ["of one name very often", many(101, () => raw({ name: "f" })), "more than 100 entries"],
+    ["of very many removals", many(101, (i) => raw({ name: `.wh.${i}` })), "more than 100 entries"],
+    ["of very many opaque directories", many(101, (i) => raw({ name: `${i}/.wh..wh..opq` })), "more than 100 entries"],
+    ["of long names", many(60, (i) => Buffer.concat([pax({ path: `${"x".repeat(200)}${i}` }), raw({})])), "names of more than 10000 bytes"],
+    [
+      "of long targets",
+      many(60, (i) => Buffer.concat([pax({ linkpath: "x".repeat(200) }), symlink(`${i}`, "")])),
+      "names of more than 10000 bytes",
+    ],
+    ["of deep directories that it never names", [pax({ path: "a/".repeat(150) }), raw({ name: "f" })], "names of more than 10000 bytes"],
+    ["of large attributes", many(2, (i) => Buffer.concat([xattr(6000), raw({ name: `f${i}` })])), "names of more than 10000 bytes"],
+    ["of large attributes with many names", [xattr(6000), raw({ name: "f" }), link("g", "f")], "names of more than 10000 bytes"],
+    ["of large attributes of what is no file", [xattr(6000), symlink("f", "t"), link("g", "f")], "names of more than 10000 bytes"],
+    [
+      "of large attributes that hold for all",
+      [pax({ "SCHILY.xattr.user.x": "x".repeat(6000) }, "g"), ...many(2, (i) => raw({ name: `f${i}` }))],
+      "names of more than 10000 bytes",
+    ],
+  ])("%s", async (_, parts, problem) => {
+    await expect(readLayer(chunked(Buffer.concat(parts)), { limits })).rejects.toMatchObject({
+      code: "TOO_LARGE",
+      message: expect.stringMatching(new RegExp(`^reading a tar: at byte \\d+: ${problem}$`)),
+    });
+  });
+
+  it.each<[name: string, part: Buffer, count: number, problem: string]>([
+    [
+      "headers that all speak about one entry",
+      pax({ x: "y".repeat(600_000) }),
+      2,
+      "extended headers of 1200020 bytes are longer than 1048576",
+    ],
+    ["global headers", pax({ x: "y".repeat(40_000) }, "g"), 2, "global headers of 80018 bytes are longer than 65536"],
+  ])("of %s", async (_, part, count, problem) => {
+    await expect(read(...many(count, () => part))).rejects.toMatchObject({
+      code: "INVALID_TAR",
+      message: expect.stringContaining(problem),
+    });
+  });
+
+  it("but not one that is just within", async () => {
+    const parts = many(100, (i) => raw({ name: `f${i}` }));
+    expect((await readLayer(chunked(Buffer.concat(parts)), { limits })).tree.entries).toHaveLength(100);
+    expect((await read(...many(20, (i) => Buffer.concat([xattr(60_000), raw({ name: `f${i}` })])))).entries).toHaveLength(20);
   });
 });
 

@@ -111,6 +111,34 @@ describe("a registry without the referrers API", () => {
     expect((await referrers()).map(({ digest }) => digest)).toEqual([first.digest, second.digest]);
   });
 
+  it("keeps all that is in the list, also where an API is there that knows of nothing", async () => {
+    await using forgetful = await startFakeRegistry({
+      referrers: false,
+      intercept: ({ path }, _request, response) => {
+        if (!path.includes("/referrers/")) return false;
+        response.writeHead(200, { "content-type": mediaTypes.index });
+        response.end(JSON.stringify({ schemaVersion: 2, mediaType: mediaTypes.index, manifests: [] }));
+        return true;
+      },
+    });
+    const other = await fakeImage({ layers: [{ other: "" }] });
+    forgetful.putImage("app", "1", image);
+    forgetful.putImage("app", "2", other);
+    const entry = { mediaType: other.mediaType, digest: other.digest, size: other.bytes.length };
+    const bytes = Buffer.from(
+      JSON.stringify({ schemaVersion: 2, mediaType: mediaTypes.index, manifests: [entry], annotations: { a: "b" } }),
+    );
+    const { manifests, tags } = forgetful.content.repository("app");
+    manifests.set(digestOf(bytes), { mediaType: mediaTypes.index, bytes });
+    const listed = referrersTag(parseDigest(image.digest));
+    tags.set(listed, digestOf(bytes));
+    const added = await attachArtifact(registry, parseReference(`${forgetful.host}/app:1`), { artifactType, files: [file()] });
+    expect(JSON.parse(String(manifests.get(tags.get(listed) ?? "")?.bytes))).toMatchObject({
+      manifests: [entry, { digest: added.digest }],
+      annotations: { a: "b" },
+    });
+  });
+
   it("is not written to when nothing changes", async () => {
     await attach();
     const before = tag();

@@ -174,14 +174,19 @@ describe("authorisation", () => {
     expect(server.asked).toEqual(["GET /v2/app/manifests/latest", "GET /v2/app/manifests/latest with token-1"]);
   });
 
-  it.each([
+  it.each<[what: string, authorization: string, before?: string]>([
     ["a token", "Bearer secret-token"],
     ["a password", `Basic ${Buffer.from("user:secret-password").toString("base64")}`],
-  ])("attack: %s that the answer repeats is in no error", async (_what, authorization) => {
+    ["a long token", `Bearer ${"secret-".repeat(300)}`],
+    ["a token where the text is cut", "Bearer secret-token", "x".repeat(380)],
+    ["a token behind much that is passed over", "Bearer secret-token", " ".repeat(1586)],
+  ])("attack: %s that the answer repeats is in no error", async (_what, authorization, before = "") => {
     await using server = await scripted((request, response) => {
       const given = request.headers.authorization ?? "";
       const decoded = Buffer.from(given.slice(given.indexOf(" ") + 1), "base64").toString("latin1");
-      response.writeHead(403).end(JSON.stringify({ errors: [{ code: "DENIED", message: `no: ${given} (${decoded})` }] }));
+      response
+        .writeHead(403)
+        .end(JSON.stringify({ errors: [{ code: `${"D".repeat(90)}${given}`, message: `no: ${before}${given} (${decoded})` }] }));
     });
     const authorizer: Authorizer = { authorization: async () => authorization, challenge: async () => false };
     const error = (await failureOf(call(server, {}, { authorizer }))) as Error & { hint?: string };

@@ -56,6 +56,31 @@ describe("all manifests of an image", () => {
     expect(await failureOf(read(repositoryReader(repository), root))).toMatchObject({ code: "TOO_LARGE" });
   });
 
+  it.each<[name: string, make: (repository: MemoryRepository, one: Descriptor) => Descriptor]>([
+    ["a manifest", (_, one) => one],
+    ["an index", (repository, one) => repository.putDocument(mediaTypes.index, { manifests: [one] })],
+  ])("are not what an entry lies about, an attack: the size of %s", async (_, make) => {
+    const repository = memoryRepository();
+    const inner = make(repository, manifestIn(repository, "1"));
+    const one = repository.manifests.get(inner.digest)?.descriptor ?? inner;
+    const lie = repository.putDocument(mediaTypes.index, { manifests: [{ ...one, platform, size: one.size + 1 }] });
+    const root = repository.putDocument(mediaTypes.index, { manifests: [inner, lie] });
+    for (const reading of [read(repositoryReader(repository), lie), read(repositoryReader(repository), root)]) {
+      expect(await failureOf(reading)).toMatchObject({ code: "INTEGRITY", message: expect.stringContaining(`${one.size + 1} bytes`) });
+    }
+  });
+
+  it("agree on the sizes of layers, or it is an attack", async () => {
+    const repository = memoryRepository();
+    const layer = { mediaType: mediaTypes.layerGzip, digest: digestOf("1"), size: 2 };
+    const liar = repository.putDocument(mediaTypes.manifest, { config, layers: [layer] });
+    const root = repository.putDocument(mediaTypes.index, { manifests: [manifestIn(repository, "1"), liar] });
+    expect(await failureOf(read(repositoryReader(repository), root))).toMatchObject({
+      code: "INTEGRITY",
+      message: `reading an image: ${layer.digest}: expected 2 bytes, got 1`,
+    });
+  });
+
   it("of one platform are its manifest, with or without the indexes on the way", async () => {
     const repository = memoryRepository();
     const index = nested(repository, 2);

@@ -1,6 +1,7 @@
 import { execFileSync } from "node:child_process";
-import { existsSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { createReadStream, existsSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { buffer } from "node:stream/consumers";
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import { loadImages } from "../../../store/archive/load.ts";
 import { type Digest, digestOf, hexOf, parseDigest } from "../../../store/digest.ts";
@@ -8,6 +9,7 @@ import { IntegrityError, NotFoundError } from "../../../store/errors.ts";
 import { type Index, type Manifest, mediaTypes } from "../../../store/oci.ts";
 import { machinePlatform } from "../../../store/platform.ts";
 import { parseReference } from "../../../store/reference.ts";
+import { blobPlaces } from "../../../store/registry/blob-places.ts";
 import { type CopyOptions, type CopyPlace, copyImage } from "../../../store/registry/copy.ts";
 import { openRegistry, type Registry } from "../../../store/registry/registry.ts";
 import { RegistryError } from "../../../store/registry/registry-error.ts";
@@ -177,10 +179,15 @@ describe("from registry to registry", () => {
     expect(there.content.holes()).toEqual([]);
   });
 
-  it("attestations have no place in Docker's format", async () => {
+  it("attestations have no place in Docker's format; one platform does", async () => {
     await putIndex(here, "app", "1");
-    expect(await failureOf(copy(at(here, "app:1"), at(there, "app:1"), { format: "docker" }))).toMatchObject({ code: "NOT_CONVERTIBLE" });
+    expect(await failureOf(copy(at(here, "app:1"), at(there, "app:1"), { format: "docker" }))).toMatchObject({
+      code: "NOT_CONVERTIBLE",
+      hint: "take one platform of it, which can be converted: --platform OS/ARCH",
+    });
     expect(there.takeLog()).toEqual([]);
+    const copied = await copy(at(here, "app:1"), at(there, "app:1"), { format: "docker", platform: foreign });
+    expect(copied.mediaType).toBe(mediaTypes.dockerManifest);
   });
 
   it("tells of each blob once", async () => {
@@ -289,6 +296,24 @@ describe("what refers to an image", () => {
     expect((await repository.referrers(signature)).map(({ digest }) => digest)).toEqual([second]);
   });
 
+  it("is left out where it is of an unknown type, and that is said", async () => {
+    const { digest, signature } = await putSigned();
+    const subject = { mediaType: mediaTypes.index, digest, size: here.content.repository("app").manifests.get(digest)?.bytes.length };
+    const types = ["application/vnd.oci.artifact.manifest.v1+json", mediaTypes.manifest];
+    const unknown = types.map((_, n) => Buffer.from(JSON.stringify({ mediaType: types[0], artifactType: `a/${n}`, blobs: [], subject })));
+    for (const [i, bytes] of unknown.entries()) {
+      here.content.repository("app").manifests.set(digestOf(bytes), { mediaType: types[i] ?? "", bytes });
+    }
+    await copy(at(here, "app:1"), at(there, "app:1"), { referrers: true });
+    expect(documents(there, "app")).toContain(signature);
+    for (const bytes of unknown) expect(documents(there, "app")).not.toContain(digestOf(bytes));
+    expect(notes).toEqual(
+      unknown.map(
+        (bytes, i) => `${digest}: the referrer ${digestOf(bytes)} is left out: it is no manifest of a type that is known (${types[i]})`,
+      ),
+    );
+  });
+
   it.each<[name: string, options: Partial<CopyOptions>, to: () => CopyPlace, message: string]>([
     ["into a layout", {}, () => inLayout(), "copying referrers: they can go from registry to registry only"],
     [
@@ -357,6 +382,78 @@ describe("into the store", () => {
     await copy(inLayout("v1"), inStore("mine"));
     expect((await store.images.open("mine")).descriptor.digest).toBe(own.digest);
     expect(await verifyStore(store)).toEqual([]);
+  });
+});
+
+describe("into the store in another format", () => {
+  it("comes the one platform that is taken, as an image of its own", async () => {
+    const digest = await putIndex(here, "app", "1");
+    const copied = await copy(at(here, "app:1"), inStore("mine"), { format: "docker" });
+    expect(copied.mediaType).toBe(mediaTypes.dockerManifest);
+    expect(await store.images.open("mine")).toMatchObject({ listed: { digest: copied.digest }, imageId: digestOf(own.config) });
+    expect(notes).toEqual([`${digest}: one of its platforms was taken, and is an image of its own in another format`]);
+    expect(await verifyStore(store)).toEqual([]);
+  });
+
+  it("comes the index where it is in that format already", async () => {
+    const digest = await putIndex(here, "app", "1");
+    expect((await copy(at(here, "app:1"), inStore("mine"), { format: "oci" })).digest).toBe(digest);
+    expect(notes).toEqual([]);
+  });
+
+  it("come all platforms where that is asked for", async () => {
+    here.putIndex("app", "1", [own, other]);
+    expect(await copy(at(here, "app:1"), inStore("mine"), { format: "docker", allPlatforms: true })).toMatchObject({
+      mediaType: mediaTypes.dockerManifestList,
+    });
+    expect((await store.images.open("mine", foreign)).imageId).toBe(digestOf(other.config));
+  });
+});
+
+describe("where blobs are", () => {
+  const digest = () => digestOf(own.layers[0] ?? "");
+
+  it("is remembered of what comes into the store", async () => {
+    await putIndex(here, "app", "1");
+    await copy(at(here, "app:1"), inStore("mine"));
+    expect(await blobPlaces(store).of(digest())).toEqual([{ registry: here.host, repository: "app" }]);
+    expect(await blobPlaces(store).cameFromRegistry(digest())).toBe(true);
+  });
+
+  it("is used and remembered where the store is open anyway: from an archive", async () => {
+    here.putImage("app", "1", own);
+    await copy(at(here, "app:1"), inArchive());
+    for (const layer of own.layers) await blobPlaces(store).add([digestOf(layer)], { registry: here.host, repository: "app" }, "sent");
+    const before = here.requests.length;
+    await copy(inArchive(), at(here, "other:1"));
+    const mounts = here.requests.slice(before).flatMap(({ query }) => query.mount ?? []);
+    expect(mounts.sort()).toEqual(own.layers.map(digestOf).sort());
+    expect(await blobPlaces(store).of(digest())).toEqual(["other", "app"].map((repository) => ({ registry: here.host, repository })));
+    expect(here.content.holes()).toEqual([]);
+  });
+
+  it("does not open the store between registries", async () => {
+    here.putImage("app", "1", own);
+    const never = () => expect.fail("the store was opened");
+    await copy(at(here, "app:1"), at(there, "app:1"), { store: never });
+    expect(there.content.holes()).toEqual([]);
+  });
+});
+
+describe("a destination that cannot be named", () => {
+  it.each<[name: string, to: () => CopyPlace, code: string]>([
+    ["a name of the store", () => inStore("UPPER"), "INVALID_REFERENCE"],
+    ["a digest at a registry", () => at(there, `app@${own.digest}`), "INVALID_REFERENCE"],
+  ])("%s is refused before anything is asked for", async (_name, to, code) => {
+    await putIndex(here, "app", "1");
+    expect(await failureOf(copy(at(here, "app:1"), to()))).toMatchObject({ code });
+    expect([here.takeLog(), there.takeLog()]).toEqual([[], []]);
+  });
+
+  it("another digest in the store is refused before any blob is asked for", async () => {
+    here.putImage("app", "1", own);
+    expect(await failureOf(copy(at(here, "app:1"), inStore(`mine@${other.digest}`)))).toMatchObject({ code: "INVALID_REFERENCE" });
+    expect(here.takeLog().filter((line) => line.includes("/blobs/"))).toEqual([]);
   });
 });
 
@@ -494,6 +591,7 @@ describe("an archive", () => {
   it("says where it cannot be written", async () => {
     here.putImage("app", "1", own);
     for (const place of [
+      { kind: "oci", directory: "/proc/none/at/all" },
       { kind: "oci-archive", file: join(directory, "none/image.tar") },
       { kind: "oci", directory: join(directory, "file") },
     ] as const) {
@@ -502,6 +600,19 @@ describe("an archive", () => {
       const error = await failureOf(copy(at(here, "app:1"), place));
       expect(error).toMatchObject({ code: "WRITE_FAILED", message: expect.stringContaining(`copying to ${path}: E`) });
     }
+  });
+
+  it("goes into a FIFO, and a directory is refused", async () => {
+    here.putImage("app", "1", own);
+    const file = join(directory, "image.fifo");
+    execFileSync("mkfifo", [file]);
+    const [bytes] = await Promise.all([buffer(createReadStream(file)), copy(at(here, "app:1"), { kind: "oci-archive", file })]);
+    writeFileSync(join(directory, "image.tar"), bytes);
+    expect((await copy(inArchive(), at(there, "app:1"))).digest).toBe(own.digest);
+    expect(await failureOf(copy(at(here, "app:1"), { kind: "oci-archive", file: directory }))).toMatchObject({
+      code: "NOT_A_FILE",
+      message: `copying to ${directory}: it is a directory`,
+    });
   });
 
   it("that is none is refused", async () => {

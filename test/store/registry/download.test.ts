@@ -4,6 +4,7 @@ import { digestOf } from "../../../store/digest.ts";
 import { mediaTypes } from "../../../store/oci.ts";
 import { RegistryError } from "../../../store/registry/registry-error.ts";
 import { type FakeRegistry, type FakeRegistryOptions, startFakeRegistry } from "../../support/registry/fake-registry.ts";
+import { drip } from "./http-fixtures.ts";
 import { allOf, descriptorOf, failureOf, sampleBytes, testRepository } from "./test-repository.ts";
 
 const bytes = sampleBytes(1_000_000);
@@ -139,6 +140,22 @@ describe("a broken download", () => {
     expect(registry.requests.length).toBe(5);
   });
 
+  it.each<[name: string, status: number, told: RegExp, expected: Record<string, unknown>]>([
+    ["an answer", 200, /: \d+ bytes in 0\.2 s: too slow; next try in /, { code: "REGISTRY_UNREACHABLE" }],
+    ["an error's reasons", 500, / answers 500 internal server error; next try in /, { code: "REGISTRY_FAILED", status: 500 }],
+  ])("whose server drips %s without end is given up", async (_name, status, message, expected) => {
+    const dripping: Answer = (response) => {
+      response.writeHead(status);
+      drip(response, 20);
+    };
+    await using registry = await withBlob(blobAnswers(...Array.from({ length: 100 }, () => dripping)));
+    await using test = testRepository(registry.host, "app", { settings: { attempts: 3, stallTimeoutMs: 200 } });
+    const told: string[] = [];
+    expect(await failureOf(allOf(test.repository.download(layer, { onRetry: (text) => told.push(text) })))).toMatchObject(expected);
+    expect(registry.requests.length).toBe(3);
+    expect(told).toEqual([expect.stringMatching(message), expect.stringMatching(message)]);
+  });
+
   it("that stalls goes on", async () => {
     await using registry = await withBlob(
       blobAnswers((response) => {
@@ -215,6 +232,16 @@ describe("mirrors", () => {
     expect(second.requests.map(({ headers }) => headers.range)).toEqual(["bytes=100000-"]);
     expect(registry.requests.map(({ headers }) => headers.range)).toEqual(["bytes=100000-"]);
     expect(told.at(-1)).toContain(`the mirror ${second.host} failed: `);
+  });
+
+  it("that turn out to be dead are not asked by those who wait for a place", async () => {
+    const reset: Answer = (response) => response.destroy();
+    await using mirror = await startFakeRegistry(blobAnswers(...Array.from({ length: 100 }, () => reset)));
+    await using registry = await withBlob();
+    const { settings } = mirrored(registry, mirror);
+    await using test = testRepository(registry.host, "app", { settings: { ...settings, parallel: 1 } });
+    await Promise.all([1, 2, 3].map(() => allOf(test.repository.download(layer))));
+    expect(mirror.requests.length).toBe(2);
   });
 
   it("that lack the blob leave the registry's own error", async () => {

@@ -48,6 +48,13 @@ export function serveTls(options: ServerOptions, handler: Handler): Promise<Loca
   return listen(createTlsServer(options, handler));
 }
 
+/** A byte of the body every so many milliseconds, without end. */
+export function drip(response: ServerResponse, everyMs: number): void {
+  const timer = setInterval(() => response.write("."), everyMs);
+  response.on("close", () => clearInterval(timer));
+  response.flushHeaders();
+}
+
 /** The registry at a server of ours, spoken to over plain http unless told otherwise. */
 export function endpointAt({ host }: { readonly host: string }, changes: Partial<Endpoint> = {}): Endpoint {
   return { registry: host, origin: `http://${host}`, repository: "app", insecure: false, ...changes };

@@ -4,7 +4,7 @@ import { describe, expect, it } from "vitest";
 import { IntegrityError } from "../../../store/errors.ts";
 import { type HttpBody, type HttpRequest, openHttp } from "../../../store/registry/http.ts";
 import { RegistryError } from "../../../store/registry/registry-error.ts";
-import { endpointAt, failureOf, type Handler, type LocalServer, listen, serve, settingsWith, textOf } from "./http-fixtures.ts";
+import { drip, endpointAt, failureOf, type Handler, type LocalServer, listen, serve, settingsWith, textOf } from "./http-fixtures.ts";
 
 function get(host: string, path = "/", more: Partial<HttpRequest> = {}): HttpRequest {
   return { method: "GET", url: new URL(path, `http://${host}`), ...more };
@@ -233,14 +233,18 @@ describe("an answer's body", () => {
     expect(error).toMatchObject({ code: "REGISTRY_UNREACHABLE", retryable: true, message: `${server.host}: ${message}` });
   });
 
-  it("that stalls is a passing failure", async () => {
-    await using server = await serve((_request, response) => void response.write("beginning"));
+  it.each<[name: string, handler: Handler, message: RegExp]>([
+    ["that stalls", (_request, response) => response.flushHeaders(), /: the transfer stalled$/],
+    ["that stalls behind its beginning", (_request, response) => void response.write("beginning"), /: 9 bytes in 0\.1 s: too slow$/],
+    ["that only drips", (_request, response) => drip(response, 10), /: \d bytes in 0\.1 s: too slow$/],
+  ])("%s is a passing failure", async (_name, handler, message) => {
+    await using server = await serve(handler);
     await using http = openHttp({ settings: settingsWith({ stallTimeoutMs: 100 }) });
     const answer = await http.request(endpointAt(server), get(server.host));
     expect(await failureOf(textOf(answer.body))).toMatchObject({
       code: "REGISTRY_UNREACHABLE",
       retryable: true,
-      message: `${server.host}: the transfer stalled`,
+      message: expect.stringMatching(message),
     });
   });
 

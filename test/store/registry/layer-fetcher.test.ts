@@ -4,10 +4,12 @@ import { join } from "node:path";
 import { constants, gzipSync } from "node:zlib";
 import { beforeEach, describe, expect, it } from "vitest";
 import type { Bytes } from "../../../store/blobs.ts";
+import { compressedLayer } from "../../../store/compressed-layer.ts";
 import { digestOf, hexOf } from "../../../store/digest.ts";
 import { IntegrityError, TsbuildError } from "../../../store/errors.ts";
+import type { LayerInfo } from "../../../store/layers.ts";
 import { type Descriptor, mediaTypes } from "../../../store/oci.ts";
-import type { LayerRef } from "../../../store/open-rootfs.ts";
+import { type LayerRef, openRootfs } from "../../../store/open-rootfs.ts";
 import { type LayerFetcherOptions, openLayerFetcher } from "../../../store/registry/layer-fetcher.ts";
 import { RegistryError } from "../../../store/registry/registry-error.ts";
 import type { TransferEvent } from "../../../store/registry/transfer-event.ts";
@@ -15,6 +17,7 @@ import { openStore, type Store } from "../../../store/store.ts";
 import { temporaryDirectory } from "../../support/temporary.ts";
 import { addLayer } from "../sample-image.ts";
 import { type Files, type MemoryRepository, makeLayer, memoryRepository } from "./memory-repository.ts";
+import { failureOf } from "./test-repository.ts";
 
 let store: Store;
 let repository: MemoryRepository;
@@ -136,11 +139,33 @@ describe("layers", () => {
 });
 
 describe("nothing is fetched", () => {
-  it("of a layer that is there, in whatever form, which is pinned then", async () => {
+  it.each<[string, (own: LayerInfo, files: Files) => Promise<LayerRef>]>([
+    ["as it is", async (own) => own],
+    [
+      "as what it was compressed to",
+      async (own) => {
+        const compressed = await compressedLayer(store, own, "gzip");
+        await compressed.close();
+        return { diffId: own.diffId, blob: compressed.descriptor };
+      },
+    ],
+    [
+      "as a blob that was read here and then deleted",
+      async (_, files) => {
+        const layer = await offered(files);
+        await store.blobs.putBytes(layer.blob.mediaType, repository.blobs.get(layer.blob.digest) ?? Buffer.of());
+        await store.layers.ensure(layer.diffId, layer.blob);
+        await store.blobs.delete(layer.blob.digest);
+        return layer;
+      },
+    ],
+  ])("of a layer that is there, known %s, which is pinned then", async (_, known) => {
     const files = { f: "here" };
-    const { blob } = await addLayer(store, files);
-    const layer = await offered(files);
+    const own = await addLayer(store, files);
+    const { blob } = own;
+    const layer = await known(own, files);
     await open().fetch([layer]);
+    await openRootfs(store.layers, [layer]);
     expect(events).toEqual([]);
     const [lease = ""] = readdirSync(join(store.root, "v1/leases"));
     const pinned = readFileSync(join(store.root, "v1/leases", lease), "utf8").split("\n");
@@ -250,6 +275,45 @@ describe("places", () => {
     for (const place of [repository, other]) fetcher.offer([layer], place);
     await expect(fetcher.fetch([layer])).rejects.toMatchObject({ code: "REGISTRY_UNREACHABLE", message: "fetching: no connection" });
   });
+});
+
+describe("attacks: a layer of the store that somebody else's image names as its own", () => {
+  const files = { "etc/key": "private" };
+  const absent = digestOf("nowhere");
+  it.each<[name: string, blob: (own: LayerInfo) => Descriptor | Promise<Descriptor>, code: string]>([
+    ["with a blob that is nowhere", () => ({ mediaType: mediaTypes.layerGzip, digest: absent, size: 7 }), "REGISTRY_NOT_FOUND"],
+    ["with a blob of other files", async () => (await offered({ "etc/key": "public" })).blob, "INTEGRITY"],
+    ["with its own digest and a guessed size", (own) => ({ ...own.blob, size: own.blob.size + 512 }), "REGISTRY_NOT_FOUND"],
+  ])("is not given away %s", async (_, blobOf, code) => {
+    const own = await addLayer(store, files);
+    const layer = { diffId: own.diffId, blob: await blobOf(own) };
+    repository.intercept = ({ digest }) =>
+      repository.blobs.has(digest) ? undefined : failing(async () => new RegistryError("REGISTRY_NOT_FOUND", "fetching: not there"));
+    const fetcher = open();
+    fetcher.offer([layer], repository);
+    expect(await failureOf(fetcher.fetch([layer]))).toMatchObject({ code });
+    expect(await failureOf(openRootfs(store.layers, [layer]))).toMatchObject({ code: expect.stringMatching(/^(NOT_FOUND|INTEGRITY)$/) });
+    expect(await store.layers.info(own.diffId)).toEqual(own);
+  });
+});
+
+it("a registry that falls silent is not waited for when the reading has failed: an attack", async () => {
+  const layer = await offered(big());
+  repository.intercept = async function* ({ digest }, { signal }) {
+    yield (repository.blobs.get(digest) ?? Buffer.of()).subarray(0, 100);
+    await new Promise((_, reject) => signal?.addEventListener("abort", () => reject(signal.reason), { once: true }));
+  };
+  const tooLarge = new TsbuildError("TOO_LARGE", "reading a tar: too large");
+  const stage: Store["layers"]["stage"] = async (_, __, tar) => {
+    const bytes = tar[Symbol.asyncIterator]();
+    await bytes.next();
+    bytes.next().catch(() => undefined);
+    throw tooLarge;
+  };
+  const fetcher = open({ store: { ...store, layers: { ...store.layers, stage } } });
+  fetcher.offer([layer], repository);
+  await expect(fetcher.fetch([layer])).rejects.toMatchObject({ code: "TOO_LARGE", cause: tooLarge });
+  expect(temps()).toEqual([]);
 });
 
 describe("attacks: nothing is visible of", () => {

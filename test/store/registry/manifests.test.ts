@@ -178,6 +178,8 @@ describe("mirrors", () => {
     expect((await test.repository.manifest("latest"))?.descriptor).toEqual(descriptor);
     expect(await test.repository.resolve("latest")).toEqual(descriptor);
     expect(registry.requests).toEqual([]);
+    expect(await test.repository.manifest("latest", { mirrors: false })).toBeUndefined();
+    expect(registry.requests.map(({ path }) => path)).toEqual(["/v2/app/manifests/latest"]);
   });
 
   it("are not asked again when they cannot be reached", async () => {

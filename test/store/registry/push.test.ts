@@ -1,8 +1,9 @@
 import { randomBytes } from "node:crypto";
-import { readdirSync, writeFileSync } from "node:fs";
+import { readdirSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { gunzipSync } from "node:zlib";
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
+import { importRootfs } from "../../../store/archive/import.ts";
 import { canonicalJson } from "../../../store/canonical-json.ts";
 import { digestOf } from "../../../store/digest.ts";
 import { IntegrityError, NotFoundError, TsbuildError } from "../../../store/errors.ts";
@@ -322,6 +323,41 @@ describe("layers of a base that was never fetched", () => {
   });
 });
 
+describe("plain layers", () => {
+  const typesOf = (fake: FakeRegistry, repository: string) =>
+    pushedManifest(fake, repository, "latest").layers.map((layer) => layer.mediaType);
+
+  it("of an image that was pulled stay as they came", async () => {
+    const image = await putImage(store, ["app"], [{ a: "1" }]);
+    const { digest } = await push(pushableOf(image), [`${here.host}/a`], { compression: "none" });
+    await using other = await openStore(join(temporaryDirectory("push"), "other"));
+    const pulled = await pullImage(other, registry, parseReference(`${here.host}/a`), { platform });
+    expect(await pushImage(other, registry, pushableOf(pulled), [parseReference(`${there.host}/b`)])).toMatchObject({ digest });
+    expect(typesOf(there, "b")).toEqual([mediaTypes.layer]);
+  });
+
+  it("of a base that was fetched stay as they came", async () => {
+    const { fetcher, image } = await lazyImage(here, "base", { compression: "none" });
+    await fetcher.fetch(image.layers, { exactBlobs: true });
+    await push(image, [`${there.host}/app`], { fetcher });
+    expect(typesOf(there, "app")).toEqual([mediaTypes.layer]);
+  });
+
+  it("of ours are compressed, also where they were sent plain before", async () => {
+    const image = await putImage(store, ["app"], [{ a: "1" }]);
+    await push(pushableOf(image), [`${here.host}/app`], { compression: "none" });
+    await push(pushableOf(image), [`${here.host}/app`]);
+    expect(typesOf(here, "app")).toEqual([mediaTypes.layerGzip]);
+  });
+
+  it("of an imported root file system are compressed", async () => {
+    const file = join(temporaryDirectory("push"), "rootfs.tar");
+    writeFileSync(file, (await fakeImage({ compression: "none" })).layers[0] ?? "");
+    await push(pushableOf(await importRootfs(store, { file }, { names: ["app"] })), [`${here.host}/app`]);
+    expect(typesOf(here, "app")).toEqual([mediaTypes.layerGzip]);
+  });
+});
+
 describe("a push that fails", () => {
   it.each<[name: string, names: readonly string[], message: (host: string) => string]>([
     ["without a name", [], () => "pushing an image: it has no name to be pushed under"],
@@ -375,6 +411,17 @@ describe("a push that fails", () => {
     await store.close();
     expect(events).toHaveLength(length);
     expect(denying.content.repository("app").manifests.size).toBe(0);
+  });
+
+  it("does not fail for what cannot be remembered", async () => {
+    const image = await putImage(store, ["app"], [{ a: "1" }]);
+    for (const folder of ["places", "compressed"]) {
+      rmSync(join(store.root, "v1", folder), { recursive: true, force: true });
+      symlinkSync(join(store.root, "none", "at", "all"), join(store.root, "v1", folder));
+    }
+    await push(pushableOf(image), [`${here.host}/app`]);
+    expect(here.content.holes()).toEqual([]);
+    expect(temps()).toEqual([]);
   });
 
   it("ends when it is cancelled, without uploads or files that stay", async () => {

@@ -1,9 +1,9 @@
 import { expect, it } from "vitest";
 import { mediaTypes } from "../../../store/oci.ts";
 import { openRegistry } from "../../../store/registry/registry.ts";
-import { defaultRegistrySettings } from "../../../store/registry/settings.ts";
+import { defaultRegistrySettings, type RegistrySettings } from "../../../store/registry/settings.ts";
 import { fakeImage } from "../../support/registry/fake-image.ts";
-import { startFakeRegistry } from "../../support/registry/fake-registry.ts";
+import { type FakeRegistry, startFakeRegistry } from "../../support/registry/fake-registry.ts";
 import { allOf, contentOf, descriptorOf, failureOf, sampleBytes } from "./test-repository.ts";
 
 const bytes = sampleBytes(200_000);
@@ -34,7 +34,13 @@ it("asks for a token once", async () => {
   expect(server.requests.filter(({ route }) => route.kind === "token").length).toBe(1);
 });
 
-it("moves as many blobs of a host at once as is allowed, whatever the repository", async () => {
+const mirrorOf = ({ url }: FakeRegistry) => ({ hosts: { "a.example": { mirrors: [url] }, "b.example": { mirrors: [url] } } });
+
+it.each<[name: string, settingsFor: (server: FakeRegistry) => Partial<RegistrySettings>, registries: (host: string) => readonly string[]]>([
+  ["of a host, whatever the repository", () => ({}), (host) => [host]],
+  ["of a mirror, whatever the registry that it stands for", mirrorOf, () => ["a.example", "b.example"]],
+  ["of a host that is a mirror too", mirrorOf, (host) => [host, "a.example"]],
+])("moves as many blobs at once as is allowed %s", async (_name, settingsFor, registries) => {
   const held: (() => void)[] = [];
   let underWay = 0;
   let most = 0;
@@ -54,10 +60,9 @@ it("moves as many blobs of a host at once as is allowed, whatever the repository
     },
   });
   for (const name of ["a", "b"]) server.putBlob(name, bytes);
-  await using registry = openRegistry({ settings: { ...defaultRegistrySettings, parallel: 2 } });
-  const downloads = ["a", "b", "a", "b", "a", "b"].map((repository) =>
-    allOf(registry.repository({ registry: server.host, repository }).download(layer)),
-  );
+  await using registry = openRegistry({ settings: { ...defaultRegistrySettings, ...settingsFor(server), parallel: 2 } });
+  const places = registries(server.host).flatMap((name) => ["a", "b", "a", "b"].map((repository) => ({ registry: name, repository })));
+  const downloads = places.map((place) => allOf(registry.repository(place).download(layer)));
   await Promise.all(downloads);
   expect(most).toBe(2);
 });

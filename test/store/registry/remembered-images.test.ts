@@ -104,6 +104,14 @@ describe("a remembered image", () => {
     expect(files()).toHaveLength(1);
   });
 
+  it("is none that is a flood, and what was remembered of its name before is gone", async () => {
+    await rememberImage(store, await resolved());
+    const { indexes, ...image } = await resolved();
+    const flood = Array.from({ length: 5 }, (_, i) => ({ ...image.listed, bytes: Buffer.alloc(4 * 2 ** 20, i) }));
+    await rememberImage(store, { ...image, indexes: [...indexes, ...flood] });
+    expect([await recall(), files()]).toEqual([undefined, []]);
+  });
+
   it.each<[string, () => Promise<unknown>]>([
     ["gets the name", () => putImage(store, ["app"], [{}])],
     ["is tagged so", async () => store.images.tag(await putImage(store, ["other"], [{}]), "app:latest")],

@@ -89,6 +89,14 @@ describe("an image of a registry", () => {
     expect(image?.indexes.map(({ descriptor }) => descriptor.digest)).toEqual([outer.digest, inner.index.digest]);
   });
 
+  it("is asked for once, however often an index is listed", async () => {
+    const inner = await putIndex();
+    const outer = repository.putDocument(mediaTypes.index, { manifests: Array(10).fill(inner.index) }, "latest");
+    const image = await resolve("app", arm64);
+    expect(image?.indexes.map(({ descriptor }) => descriptor.digest)).toEqual([outer.digest, inner.index.digest]);
+    expect(repository.asked.filter((line) => line === `manifest ${inner.index.digest}`)).toHaveLength(1);
+  });
+
   it("is the only one of an index that does not say what it is for", async () => {
     const { descriptor } = await putRemote(repository, [{}]);
     const { platform: _, ...unnamed } = descriptor;
@@ -139,6 +147,7 @@ describe("what was known before", () => {
 });
 
 describe("is refused", () => {
+  let listed: Descriptor | undefined;
   const nested = (levels: number): Descriptor => {
     let inner = repository.putDocument(mediaTypes.index, { manifests: [] });
     for (let i = 1; i < levels; i++) inner = repository.putDocument(mediaTypes.index, { manifests: [inner] }, "latest");
@@ -180,6 +189,52 @@ describe("is refused", () => {
       },
       "INVALID_DOCUMENT",
       () => `reading the index ${repository.tagged.get("latest")}: more than 64 indexes`,
+    ],
+    [
+      "an attack: an index of very many entries",
+      () => {
+        const one = { mediaType: mediaTypes.manifest, digest: digestOf("x"), size: 1 };
+        repository.putDocument(mediaTypes.index, { manifests: Array(10_001).fill(one) }, "latest");
+      },
+      "INVALID_DOCUMENT",
+      () => `reading the index ${repository.tagged.get("latest")}: more than 10000 entries`,
+    ],
+    [
+      "an attack: platforms that flood the terminal",
+      () => {
+        const manifests = Array.from({ length: 9000 }, (_, i) => ({
+          mediaType: mediaTypes.manifest,
+          digest: digestOf(String(i)),
+          size: 1,
+          platform: { os: `${i}${"x".repeat(100)}`, architecture: "a" },
+        }));
+        repository.putDocument(mediaTypes.index, { manifests }, "latest");
+      },
+      "PLATFORM_NOT_FOUND",
+      () => {
+        const platforms = Array.from({ length: 20 }, (_, i) => `${`${i}${"x".repeat(100)}`.slice(0, 80)}…`);
+        return `reading image docker.io/library/app:latest: it has ${platforms.join(", ")} and 8980 more, not linux/s390x`;
+      },
+    ],
+    [
+      "an attack: an entry that lies about its manifest's size",
+      async () => {
+        const { descriptor } = await putRemote(repository, [{}], { platform: { os: "linux", architecture: "s390x" } });
+        listed = descriptor;
+        repository.putDocument(mediaTypes.index, { manifests: [{ ...descriptor, size: descriptor.size + 1 }] }, "latest");
+      },
+      "INTEGRITY",
+      () =>
+        `reading image docker.io/library/app:latest: manifest ${listed?.digest}: expected ${(listed?.size ?? 0) + 1} bytes, got ${listed?.size}`,
+    ],
+    [
+      "an attack: an entry that lies about its index's size",
+      () => {
+        listed = repository.putDocument(mediaTypes.index, { manifests: [] });
+        repository.putDocument(mediaTypes.index, { manifests: [{ ...listed, size: 1 }] }, "latest");
+      },
+      "INTEGRITY",
+      () => `reading image docker.io/library/app:latest: manifest ${listed?.digest}: expected 1 bytes, got ${listed?.size}`,
     ],
     [
       "an artifact",

@@ -1,5 +1,5 @@
 import { expect, it } from "vitest";
-import { slots } from "../../../store/registry/slots.ts";
+import { slots, slotsOfServers } from "../../../store/registry/slots.ts";
 
 it("gives places in the order of asking", async () => {
   const places = slots(2);
@@ -50,4 +50,14 @@ it("lets whoever waits go away", async () => {
   leave();
   (await next)();
   await expect(places.take({ signal: controller.signal })).rejects.toBe(reason);
+});
+
+it("has places for each server and direction", () => {
+  const of = slotsOfServers(1);
+  const one = of({ origin: "https://one.example" });
+  expect(one.download).not.toBe(one.upload);
+  expect(of({ origin: "https://one.example" })).toBe(one);
+  expect(of({ origin: "https://one.example:5000" })).not.toBe(one);
+  // Until it is known what it speaks, a server may have both.
+  expect(of({ origin: "http://one.example:5000" })).toBe(of({ origin: "https://one.example:5000" }));
 });

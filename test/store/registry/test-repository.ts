@@ -8,7 +8,7 @@ import { openRepository } from "../../../store/registry/open-repository.ts";
 import type { Repository, UploadContent } from "../../../store/registry/repository.ts";
 import { retryPolicy } from "../../../store/registry/retry.ts";
 import { defaultRegistrySettings, type RegistrySettings } from "../../../store/registry/settings.ts";
-import { slots } from "../../../store/registry/slots.ts";
+import { slotsOfServers } from "../../../store/registry/slots.ts";
 import { allOf, descriptorOf } from "../../conformance/blob-store.suite.ts";
 
 export { allOf, descriptorOf };
@@ -43,7 +43,7 @@ export function testRepository(host: string, name: string, options: TestReposito
     retrying,
     mirrorRetrying: retrying,
     settings,
-    slots: { download: slots(settings.parallel), upload: slots(settings.parallel) },
+    slotsOf: slotsOfServers(settings.parallel),
     failedMirrors: new Set<string>(),
   };
   const other = (repository: string) => openRepository({ ...shared, endpoints: endpointsFor({ registry: host, repository }, settings) });

@@ -265,6 +265,18 @@ describe("attacks on credentials", () => {
     expect(error?.message).toContain('no "***"');
   });
 
+  it("a server that repeats a long token gets nothing of it printed", async () => {
+    const token = "identity-secret-".repeat(99);
+    const { error } = await fetchFrom(
+      () => ({ status: 401, body: JSON.stringify({ error: "denied", error_description: `no "${token}"` }) }),
+      {
+        credential: { kind: "identity", token },
+      },
+    );
+    expect(spoken(error)).not.toContain("secret");
+    expect(error?.message).toContain('no "***"');
+  });
+
   it("no error shows the query, which names repositories", async () => {
     const { error } = await fetchFrom(() => ({ status: 500 }), { credential: user });
     expect(error?.message).not.toMatch(/scope|\?/);

@@ -6,6 +6,7 @@ import type { CredentialSource } from "../../../store/registry/credential.ts";
 import type { UploadContent } from "../../../store/registry/repository.ts";
 import type { SeenRequest } from "../../support/registry/fake-exchange.ts";
 import { type FakeRegistry, type FakeRegistryOptions, startFakeRegistry } from "../../support/registry/fake-registry.ts";
+import { startCuttingLine } from "../../support/registry/cutting-line.ts";
 import { contentOf, descriptorOf, failureOf, sampleBytes, testRepository } from "./test-repository.ts";
 
 const mebibyte = 1024 * 1024;
@@ -229,14 +230,16 @@ describe("a broken upload", () => {
   });
 
   it.each<[name: string, options: FakeRegistryOptions, between: string[]]>([
+    ["loses it", { losesBrokenUploads: true }, ["GET", "DELETE", "POST"]],
     ["keeps nothing of it", { keepsBrokenChunks: false }, ["GET", "DELETE", "POST"]],
     ["does not say where it stands", { uploadStatus: false }, ["GET", "DELETE", "POST"]],
     ["does not say how much it has", { uploadRange: "absent" }, ["GET", "DELETE", "POST"]],
-  ])("begins again where the registry %s", async (_name, options, between) => {
+  ])("begins again, in chunks, where the registry %s", async (_name, options, between) => {
     const { error, requests, uploads, there } = await broken(options);
     expect(error).toBeUndefined();
     expect([uploads, there]).toEqual([0, true]);
-    expect(requests.slice(3)).toEqual([...between, `PATCH ${large.length}`, "PUT"]);
+    const rest = [`PATCH 0-${4 * mebibyte - 1} ${4 * mebibyte}`, `PATCH ${4 * mebibyte}-${8 * mebibyte - 1} ${4 * mebibyte}`];
+    expect(requests.slice(3)).toEqual([...between, ...rest, `PATCH ${8 * mebibyte}-${9 * mebibyte - 1} ${mebibyte}`, "PUT"]);
   });
 
   it("of a little begins again", async () => {
@@ -244,6 +247,43 @@ describe("a broken upload", () => {
     expect(error).toBeUndefined();
     expect([uploads, there]).toEqual([0, true]);
     expect(requests.slice(3)).toEqual(["HEAD", "DELETE", "POST", "PUT 100000"]);
+  });
+
+  it("over a line on which no connection lasts arrives in chunks where the registry loses what breaks", async () => {
+    const huge = sampleBytes(60 * mebibyte, "huge");
+    await using registry = await startFakeRegistry({ losesBrokenUploads: true });
+    await using line = await startCuttingLine(registry.host, 20_000_000);
+    await using test = testRepository(line.host, "app", { settings: { attempts: 2 } });
+    expect(await test.repository.upload(descriptorOfLayer(huge), contentOf(huge))).toBe("uploaded");
+    expect(registry.content.holes()).toEqual([]);
+    expect(line.breaks()).toBe(1);
+    const sizes = registry.requests.filter(({ method }) => method === "PATCH").map(({ bodyBytes }) => bodyBytes / mebibyte);
+    expect(sizes.slice(1)).toEqual([16, 16, 16, 12]);
+  });
+
+  it("over a line that takes less gets smaller chunks", async () => {
+    await using registry = await startFakeRegistry({ losesBrokenUploads: true });
+    await using line = await startCuttingLine(registry.host, 2_000_000);
+    await using test = testRepository(line.host, "app", { settings: { attempts: 4 } });
+    expect(await test.repository.upload(descriptorOfLayer(large), contentOf(large))).toBe("uploaded");
+    // Of the stream, of 4 MiB.
+    expect(line.breaks()).toBe(2);
+    expect(summary(registry).slice(-10, -1)).toEqual(
+      Array.from({ length: 9 }, (_, i) => `PATCH ${i * mebibyte}-${(i + 1) * mebibyte - 1} ${mebibyte}`),
+    );
+  });
+
+  it.each<[name: string, answers: readonly Answer[]]>([
+    ["no chunks", [status(416)]],
+    ["chunks and loses them", [status(202, { location: "/v2/app/blobs/uploads/none" }), status(404)]],
+    ["one chunk alone", [(_request) => false, status(400)]],
+  ])("is sent as a stream again where the registry takes %s", async (_name, answers) => {
+    const { error, requests, there } = await broken({ losesBrokenUploads: true }, large, 5 * mebibyte, {
+      PATCH: [undefined, ...answers],
+    });
+    expect(error).toBeUndefined();
+    expect(there).toBe(true);
+    expect(requests.slice(-2)).toEqual([`PATCH ${large.length}`, "PUT"]);
   });
 
   it("asks again when it went on at the wrong place (416)", async () => {
@@ -301,6 +341,27 @@ describe("a registry that fails for a moment", () => {
     expect(registry.content.holes()).toEqual([]);
   });
 
+  it("that reads a byte now and then is given up", async () => {
+    await using registry = await startFakeRegistry({
+      intercept: (seen, request) => {
+        if (seen.method !== "PATCH") return false;
+        const { socket } = request;
+        // Behind the parser's back, which is not told to go on.
+        request.on("newListener", () => socket.pause());
+        const timer = setInterval(() => socket.read(1), 20);
+        socket.on("close", () => clearInterval(timer));
+        return true;
+      },
+    });
+    await using test = testRepository(registry.host, "app", { settings: { attempts: 2, stallTimeoutMs: 300 } });
+    // More than the system takes off our hands.
+    const huge = sampleBytes(64 * mebibyte, "huge");
+    expect(await failureOf(test.repository.upload(descriptorOfLayer(huge), contentOf(huge)))).toMatchObject({
+      code: "REGISTRY_UNREACHABLE",
+      message: `pushing layer ${digestOf(huge)} to ${registry.host}/app: ${registry.host}: no answer in time (2 tries)`,
+    });
+  });
+
   it("does not get a finished blob twice", async () => {
     expect(await pushed({ intercept: intercepting({ PUT: [answerLost] }) }, large)).toEqual([
       "HEAD",
@@ -319,7 +380,7 @@ describe("a registry with its own ways", () => {
   });
 
   it("that fails four times and then takes no PATCH gets a PUT", async () => {
-    const answers = [status(500), status(500), status(500), status(500), status(405)];
+    const answers = [status(500), status(500), status(500), status(500), status(405), status(405)];
     const requests = await pushed({ uploadStatus: false, intercept: intercepting({ PATCH: answers }) }, large);
     expect(requests.at(-1)).toBe(`PUT ${large.length}`);
   });

@@ -60,6 +60,8 @@ export interface FakeBehaviour {
   putBodies: boolean;
   /** What came of a body before its connection broke counts. */
   keepsBrokenChunks: boolean;
+  /** A body whose connection broke takes its upload with it, as docker-registry 2.8 has it. */
+  losesBrokenUploads: boolean;
   uploadStatus: boolean;
   /** "stuck" goes on telling of the first chunk, in answers to PATCH; "inclusive" says one byte too much. */
   uploadRange: "plain" | "bytes" | "absent" | "stuck" | "inclusive";
@@ -111,6 +113,7 @@ export const plainBehaviour: Readonly<FakeBehaviour> = {
   maxRangedBytes: Number.POSITIVE_INFINITY,
   putBodies: true,
   keepsBrokenChunks: true,
+  losesBrokenUploads: false,
   uploadStatus: true,
   uploadRange: "plain",
   singlePost: true,

@@ -97,6 +97,7 @@ async function append(exchange: Exchange, upload: FakeUpload): Promise<"whole" |
   });
   if (body === undefined) {
     seen.status = 499;
+    if (behaviour.losesBrokenUploads) exchange.content.uploads.delete(upload.id);
     return "gone";
   }
   if (!behaviour.keepsBrokenChunks) for (const chunk of held) keep(upload, chunk);

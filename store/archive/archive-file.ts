@@ -1,0 +1,122 @@
+import { randomBytes } from "node:crypto";
+import {
+  closeSync,
+  constants,
+  createWriteStream,
+  openSync,
+  readlinkSync,
+  realpathSync,
+  renameSync,
+  rmSync,
+  type Stats,
+  statSync,
+} from "node:fs";
+import { Socket } from "node:net";
+import { basename, dirname, join, resolve } from "node:path";
+import type { Writable } from "node:stream";
+import { pipeline } from "node:stream/promises";
+import { setTimeout } from "node:timers/promises";
+import { isSystemError } from "../../runtime-addon/index.ts";
+import { syncFile } from "../atomic-file.ts";
+import { TsbuildError } from "../errors.ts";
+import type { Abortable } from "../file-bytes.ts";
+
+const readerPollMs = 50;
+
+/**
+ * Writes to what a path names. A regular file, or none, is replaced in one step when all is written and flushed; a link stays, and what it leads to is replaced. A FIFO or a character
+ * device gets the bytes as they come; a FIFO waits for its reader. `doing` begins the message. Throws NOT_A_FILE for a directory and whatever else, what the source throws, system
+ * errors and `signal.reason`.
+ */
+export async function writeArchiveFile(
+  path: string,
+  bytes: AsyncIterable<Uint8Array>,
+  doing: string,
+  options: Abortable = {},
+): Promise<void> {
+  const found = statOf(path);
+  if (found === undefined || found.isFile()) return replaceFile(targetOf(path), bytes, options);
+  if (found.isFIFO()) return pump(bytes, await fifoWriter(path, options), options);
+  if (found.isCharacterDevice()) return pump(bytes, createWriteStream(path), options);
+  const what = found.isDirectory() ? "it is a directory" : "it is no file that could be replaced";
+  throw new TsbuildError("NOT_A_FILE", `${doing}: ${what}`, { hint: "name a file" });
+}
+
+/** pipeline(), but when aborted it rejects with the signal's own reason. */
+export async function pump(from: AsyncIterable<Uint8Array>, to: Writable, { signal }: Abortable): Promise<void> {
+  try {
+    await pipeline(from, to, signal === undefined ? {} : { signal });
+  } catch (error) {
+    signal?.throwIfAborted();
+    throw error;
+  }
+}
+
+/** A temp name on the same file system. */
+export function siblingOf(path: string): string {
+  return join(dirname(path), `.${basename(path)}.${randomBytes(6).toString("hex")}`);
+}
+
+async function replaceFile(file: string, bytes: AsyncIterable<Uint8Array>, options: Abortable): Promise<void> {
+  const temp = siblingOf(file);
+  try {
+    await pump(bytes, createWriteStream(temp, { flags: "wx", mode: 0o644 }), options);
+    await syncFile(temp);
+    renameSync(temp, file);
+  } catch (error) {
+    rmSync(temp, { force: true });
+    throw error;
+  }
+}
+
+/** Not by a blocking open or write, which could neither be cancelled nor left: the process would wait for the reader at its very end. */
+async function fifoWriter(path: string, { signal }: Abortable): Promise<Writable> {
+  for (;;) {
+    signal?.throwIfAborted();
+    try {
+      return socketOf(openSync(path, constants.O_WRONLY | constants.O_NONBLOCK));
+    } catch (error) {
+      if (!isSystemError(error, "ENXIO")) throw error;
+    }
+    // Nothing tells when a reader comes.
+    await setTimeout(readerPollMs, undefined, { signal }).catch(() => undefined);
+  }
+}
+
+function socketOf(fd: number): Socket {
+  try {
+    return new Socket({ fd, readable: false, writable: true });
+  } catch (error) {
+    closeSync(fd);
+    throw error;
+  }
+}
+
+function statOf(path: string): Stats | undefined {
+  try {
+    return statSync(path);
+  } catch (error) {
+    if (isSystemError(error, "ENOENT")) return undefined;
+    throw error;
+  }
+}
+
+/** Where links lead, also to what is not there yet. */
+function targetOf(path: string): string {
+  try {
+    return realpathSync(path);
+  } catch (error) {
+    if (!isSystemError(error, "ENOENT")) throw error;
+  }
+  const link = linkOf(path);
+  return link === undefined ? path : targetOf(resolve(dirname(path), link));
+}
+
+function linkOf(path: string): string | undefined {
+  try {
+    return readlinkSync(path);
+  } catch (error) {
+    if (isSystemError(error, "ENOENT", "EINVAL")) return undefined;
+    throw error;
+  }
+}
