@@ -122,7 +122,8 @@ export const settingKeys: readonly Key[] = [
     name: "registry.rewrite.*",
     expects: 'the beginning of image names that is read instead: "host/path"',
     accepts: (value) => typeof value === "string" && isPlace(value),
-    refuses: (chosen) => (isRewritten(chosen) ? undefined : `"${chosen}" does not begin with a host: docker.io/library/NAME is what NAME means`),
+    refuses: (chosen) =>
+      isRewritten(chosen) ? undefined : `"${chosen}" does not begin with a host: docker.io/library/NAME is what NAME means`,
     inProject: never,
     put: (settings, value, chosen) => {
       const others = settings.registry?.rewrites?.filter(({ from }) => from !== chosen) ?? [];

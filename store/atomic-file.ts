@@ -1,5 +1,7 @@
-import { closeSync, fchmodSync, fdatasync, openSync, renameSync, rmSync, writeSync } from "node:fs";
+import { closeSync, fchmodSync, fdatasync, mkdirSync, openSync, renameSync, rmSync, writeSync } from "node:fs";
+import { dirname } from "node:path";
 import { promisify } from "node:util";
+import { isSystemError } from "../runtime-addon/index.ts";
 
 const dataSync = promisify(fdatasync);
 
@@ -19,6 +21,21 @@ export async function writeFileAtomically(temp: string, path: string, bytes: Uin
   } catch (error) {
     rmSync(temp, { force: true });
     throw error;
+  }
+}
+
+/**
+ * As writeFileAtomically, with the directories above `path` where they are missing. Not flushed: for what can be made again. `tempPath` names a new temp file
+ * each time that it is asked.
+ */
+export async function writeCacheFile(tempPath: () => Promise<string>, path: string, bytes: Uint8Array): Promise<void> {
+  const write = async () => writeFileAtomically(await tempPath(), path, bytes, { sync: false });
+  try {
+    await write();
+  } catch (error) {
+    if (!isSystemError(error, "ENOENT")) throw error;
+    mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
+    await write();
   }
 }
 

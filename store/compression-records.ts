@@ -1,10 +1,9 @@
-import { mkdirSync, readFileSync } from "node:fs";
-import { dirname, join } from "node:path";
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
 import { isSystemError } from "../runtime-addon/index.ts";
-import { writeFileAtomically } from "./atomic-file.ts";
+import { writeCacheFile } from "./atomic-file.ts";
 import { canonicalJson } from "./canonical-json.ts";
 import { type Digest, hexOf, isDigest } from "./digest.ts";
-import type { Store } from "./store.ts";
 import { storePaths } from "./store-paths.ts";
 
 /** What a layer's tar came to when it was compressed. */
@@ -17,7 +16,7 @@ export interface CompressionRecord {
 }
 
 /** The last record of this layer; undefined when there is none, or a crash of the machine left it torn. */
-export function recallCompression(store: Pick<Store, "root">, diffId: Digest): CompressionRecord | undefined {
+export function recallCompression(store: { readonly root: string }, diffId: Digest): CompressionRecord | undefined {
   let value: Partial<CompressionRecord> | null;
   try {
     value = JSON.parse(readFileSync(pathOf(store.root, diffId), "utf8"));
@@ -32,19 +31,11 @@ export function recallCompression(store: Pick<Store, "root">, diffId: Digest): C
 
 /** Replaces the layer's record in one step. Not flushed: it can be made again. */
 export async function rememberCompression(
-  store: Pick<Store, "root" | "tempFile">,
+  store: { readonly root: string; readonly tempFile: (kind: string) => Promise<string> },
   diffId: Digest,
   record: CompressionRecord,
 ): Promise<void> {
-  const path = pathOf(store.root, diffId);
-  const write = async () => writeFileAtomically(await store.tempFile("compressed"), path, canonicalJson(record), { sync: false });
-  try {
-    await write();
-  } catch (error) {
-    if (!isSystemError(error, "ENOENT")) throw error;
-    mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
-    await write();
-  }
+  await writeCacheFile(() => store.tempFile("compressed"), pathOf(store.root, diffId), canonicalJson(record));
 }
 
 function pathOf(root: string, diffId: Digest): string {

@@ -293,9 +293,9 @@ function descriptorOf(mediaType: string, bytes: Buffer): Descriptor {
 }
 
 /** Throws NOT_AN_IMAGE for charts, signatures and other artifacts. `doing` begins the message. */
-export function checkIsImage({ config }: Manifest, doing: string): void {
+export function checkIsImage({ config, artifactType }: Manifest, doing: string): void {
   if (isConfigType(config.mediaType)) return;
-  throw new TsbuildError("NOT_AN_IMAGE", `${doing}: it is an artifact of type ${config.mediaType}, no image`);
+  throw new TsbuildError("NOT_AN_IMAGE", `${doing}: it is an artifact of type ${artifactType ?? config.mediaType}, no image`);
 }
 
 /** Pairs manifest, config and history. Throws INVALID_DOCUMENT when they do not fit each other. */

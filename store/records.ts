@@ -1,8 +1,8 @@
 import { createHash } from "node:crypto";
-import { mkdirSync, readFileSync } from "node:fs";
-import { dirname, join } from "node:path";
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
 import { isSystemError } from "../runtime-addon/index.ts";
-import { writeFileAtomically } from "./atomic-file.ts";
+import { writeCacheFile } from "./atomic-file.ts";
 import type { Store } from "./store.ts";
 import { storePaths } from "./store-paths.ts";
 
@@ -36,15 +36,8 @@ export async function readRecord(store: Pick<Store, "root">, area: RecordArea, k
 export async function writeRecord(store: Pick<Store, "root" | "tempFile">, area: RecordArea, key: string, body: Uint8Array): Promise<void> {
   const path = recordPath(store.root, area, key);
   const bytes = Buffer.concat([Buffer.from(`${sumOf(body)}\n`, "latin1"), body]);
-  const write = async () => writeFileAtomically(await store.tempFile("record"), path, bytes, { sync: false });
-  try {
-    await write();
-  } catch (error) {
-    if (!isSystemError(error, "ENOENT")) throw error;
-    // The first record of its fan-out directory.
-    mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
-    await write();
-  }
+  // The first record of its fan-out directory makes that, too.
+  await writeCacheFile(() => store.tempFile("record"), path, bytes);
 }
 
 function recordPath(root: string, area: RecordArea, key: string): string {

@@ -65,6 +65,11 @@ export function isComponent(text: string): boolean {
   return component.test(text);
 }
 
+/** Whether a text can be a tag: 1–128 characters of the tag grammar. */
+export function isTag(text: string): boolean {
+  return tagForm.test(text);
+}
+
 function isAddress(name: string): boolean {
   const numbers = name.split(".");
   return numbers.length === 4 && numbers.every((number) => /^(?:0|[1-9][0-9]{0,2})$/.test(number) && Number(number) <= 255);
@@ -81,7 +86,7 @@ function split(text: string): { name: string; tag?: string; digest?: Digest } {
   const firstColon = rest.indexOf(":", slash + 1);
   if (hasTag && firstColon < colon) throw invalid(text, `the tag "${rest.slice(firstColon + 1)}" cannot hold ":"`);
   const tag = hasTag ? rest.slice(colon + 1) : undefined;
-  if (tag !== undefined && !tagForm.test(tag)) {
+  if (tag !== undefined && !isTag(tag)) {
     throw invalid(text, `the tag "${tag}" must be 1–128 of letters, digits, "_", "." and "-", not beginning with "." or "-"`);
   }
   return {

@@ -4,7 +4,16 @@ import { describe, expect, it } from "vitest";
 import { CHECKOUT } from "./support/cli.ts";
 
 /** Words that look like codes and are names of variables, or a registry's own codes. */
-const others = new Set(["DIGEST_INVALID", "SIZE_INVALID", "HTTP_PROXY", "HTTPS_PROXY", "FTP_PROXY", "NO_PROXY", "ALL_PROXY", "SOURCE_DATE_EPOCH"]);
+const others = new Set([
+  "DIGEST_INVALID",
+  "SIZE_INVALID",
+  "HTTP_PROXY",
+  "HTTPS_PROXY",
+  "FTP_PROXY",
+  "NO_PROXY",
+  "ALL_PROXY",
+  "SOURCE_DATE_EPOCH",
+]);
 /** Files that are lists of such words: only what stands in the place of a code is one there. */
 const lists = ["runtime-addon/capabilities.ts", "builder/sandbox/host-ca.ts"];
 

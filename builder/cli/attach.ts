@@ -45,7 +45,8 @@ export const attach = command(
 );
 
 function readMediaType(flag: string, text: string | undefined): string {
-  if (text === undefined) throw new UsageError("MISSING_VALUE", `reading the command line: attach needs ${flag}`, {
+  if (text === undefined)
+    throw new UsageError("MISSING_VALUE", `reading the command line: attach needs ${flag}`, {
       hint: `of an SBOM: ${flag} application/spdx+json`,
     });
   if (!isMediaType(text)) throw invalid(flag, text, "is no media type", "write it as application/spdx+json");

@@ -45,7 +45,8 @@ export function command<const Flags extends FlagTable>(
           "WRONG_OPERANDS",
           `reading the command line: ${spec.name} ${problem}, got ${count === 0 ? "nothing" : args.operands.join(" ")}`,
           {
-            hint: (spec.name === "build" && first !== undefined ? misplacedCommand(argv, first) : undefined) ?? `tsbuild ${spec.name} --help`,
+            hint:
+              (spec.name === "build" && first !== undefined ? misplacedCommand(argv, first) : undefined) ?? `tsbuild ${spec.name} --help`,
           },
         );
       }

@@ -21,7 +21,11 @@ export const copy = command(
       "Copy an image with all its platforms, byte for byte, between registries (NAME), the store (store:NAME), image layouts (oci:DIR[:NAME]), which get one image more, and archives (oci-archive:FILE[:NAME]), which are replaced. NAME may begin with docker://. Prints the digest.",
     flags: {
       "all-platforms": { help: "Into the store too: all platforms instead of this machine's" },
-      format: { value: "FORMAT", choices: ["oci", "docker"], help: "Convert manifests and their media types; into the store, one platform becomes an image of its own (they stay as they are)" },
+      format: {
+        value: "FORMAT",
+        choices: ["oci", "docker"],
+        help: "Convert manifests and their media types; into the store, one platform becomes an image of its own (they stay as they are)",
+      },
       platform: { value: "OS/ARCH", help: "Only this platform" },
       quiet: { short: "q", help: "Show no progress" },
       referrers: { help: "From registry to registry: also the signatures, SBOMs and others that refer to the image" },
@@ -55,7 +59,19 @@ export const copy = command(
     const { digest } = await showTransfers(io, flags, async ({ onEvent, onNote }) => {
       const references = [from, to].flatMap((place) => (place.kind === "registry" ? [place.reference] : []));
       rewriteNotes(registry, references).forEach(onNote);
-      const options = { from, to, platform, allPlatforms, format, referrers, registry, store: store.open, signal: io.signal, onEvent, onNote };
+      const options = {
+        from,
+        to,
+        platform,
+        allPlatforms,
+        format,
+        referrers,
+        registry,
+        store: store.open,
+        signal: io.signal,
+        onEvent,
+        onNote,
+      };
       try {
         return await explainingNames([source, destination], placeHint, () => copyImage(options));
       } catch (error) {

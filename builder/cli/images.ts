@@ -35,7 +35,7 @@ export const images = command(
       const listed = [...(await store.images.list())].sort((a, b) => timeOf(b) - timeOf(a));
       for (const { names, manifestDigest, damage } of listed) {
         if (damage !== undefined)
-          io.stderr.write(`warning: ${names[0] ?? manifestDigest} cannot be read: ${harmless(damage, { colors: false })}\n`);
+          io.stderr.write(`${harmless(`warning: ${names[0] ?? manifestDigest} cannot be read: ${damage}`, { colors: false })}\n`);
       }
       const idOf = ({ imageId }: ImageSummary): string =>
         imageId === undefined ? "<damaged>" : flags["no-trunc"] ? imageId : shortId(imageId);

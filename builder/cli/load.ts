@@ -1,6 +1,7 @@
 import { statSync } from "node:fs";
 import { TsbuildError } from "../../runtime-addon/index.ts";
 import { type LoadSource, loadImages } from "../../store/archive/load.ts";
+import { harmless } from "../progress/terminal-text.ts";
 import type { CliIo } from "./cli-io.ts";
 import { command } from "./command.ts";
 import { withStore } from "./open-store.ts";
@@ -31,7 +32,7 @@ export const load = command(
     const source = sourceOf(operand ?? flags.input ?? "-", io);
     return withStore(flags, io, async (store) => {
       for (const { names, imageId } of await loadImages(store, source, { signal: io.signal })) {
-        io.stdout.write(flags.quiet ? `${imageId}\n` : `loaded ${[...names, imageId].join(" ")}\n`);
+        io.stdout.write(flags.quiet ? `${imageId}\n` : `loaded ${harmless([...names, imageId].join(" "), { colors: false })}\n`);
       }
       return 0;
     });

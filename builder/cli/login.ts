@@ -4,6 +4,7 @@ import type { CliIo } from "./cli-io.ts";
 import { command } from "./command.ts";
 import { credentialPlaces } from "./credential-places.ts";
 import type { FlagTable, FlagValues } from "./flags.ts";
+import { note } from "./note.ts";
 import { openPrompt } from "./prompt.ts";
 import { type RegistryFlags, registryFlags, registryOptions } from "./registry-flags.ts";
 import { readRegistryHost } from "./registry-host.ts";
@@ -44,7 +45,7 @@ export const login = command(
       return 130;
     }
     const { open, keep } = await checked(flags, io, registry, account);
-    if (open) io.stderr.write(`note: ${registry} lets everybody in: the password was not checked\n`);
+    if (open) note(io, `${registry} lets everybody in: the password was not checked`);
     const [{ saveCredential }, { dockerCredentials }] = await Promise.all([
       import("../../store/registry/saved-credential.ts"),
       import("../../store/registry/docker-config.ts"),
@@ -53,10 +54,10 @@ export const login = command(
     const { file, helper } = await saveCredential(places, registry, keep, { signal: io.signal });
     if (helper === undefined) {
       const what = keep.kind === "identity" ? "the identity token" : "the password";
-      io.stderr.write(`note: ${what} is kept unencrypted in ${file}; a credential helper ("credsStore") would keep it safe\n`);
+      note(io, `${what} is kept unencrypted in ${file}; a credential helper ("credsStore") would keep it safe`);
     }
     const used = io.env.DOCKER_AUTH_CONFIG ? await dockerCredentials(places).whereIs(registry, { signal: io.signal }) : file;
-    if (used !== undefined && used !== file) io.stderr.write(`note: ${used} has credentials for ${registry} too, and those are used\n`);
+    if (used !== undefined && used !== file) note(io, `${used} has credentials for ${registry} too, and those are used`);
     io.stdout.write("Login succeeded\n");
     return 0;
   },
@@ -74,7 +75,7 @@ async function checked(flags: RegistryFlags, io: CliIo, registry: string, accoun
   await using http = openHttp({ ...transport, settings });
   // Whose name is given is meant, whatever names of images are read as.
   const { writing } = endpointsFor({ registry, repository: "" }, { ...settings, rewrites: [] });
-  return await checkLogin({ http, retry: retryPolicy(settings) }, writing, account, { signal: io.signal });
+  return await checkLogin({ http, retry: retryPolicy(settings), settings }, writing, account, { signal: io.signal });
 }
 
 /** Undefined: whoever was asked did not want to say. */

@@ -1,5 +1,6 @@
 import { command } from "./command.ts";
 import { credentialPlaces } from "./credential-places.ts";
+import { note } from "./note.ts";
 import { registryFlags } from "./registry-flags.ts";
 import { readRegistryHost } from "./registry-host.ts";
 
@@ -24,7 +25,7 @@ export const logout = command(
     if (erased === undefined) io.stdout.write(`Not logged in to ${registry}\n`);
     else if (erased.helper === undefined) io.stdout.write(`Removed the credentials of ${registry} from ${erased.file}\n`);
     else io.stdout.write(`Removed the credentials of ${registry} from docker-credential-${erased.helper}\n`);
-    if (left !== undefined) io.stderr.write(`note: ${left} has credentials for ${registry} too, which stay there\n`);
+    if (left !== undefined) note(io, `${left} has credentials for ${registry} too, which stay there`);
     return 0;
   },
 );

@@ -1,5 +1,6 @@
+import { TsbuildError } from "../../runtime-addon/index.ts";
 import type { Descriptor } from "../../store/oci.ts";
-import { fullName, type Reference } from "../../store/reference.ts";
+import { fullName, isTag, type Reference } from "../../store/reference.ts";
 import { noSuchImageHint, RegistryError } from "../../store/registry/registry-error.ts";
 import { currentDigest } from "../../store/registry/remote-image.ts";
 import type { Repository } from "../../store/registry/repository.ts";
@@ -7,7 +8,7 @@ import { formatBytes } from "../progress/measures.ts";
 import { harmless } from "../progress/terminal-text.ts";
 import type { CliIo } from "./cli-io.ts";
 import { command } from "./command.ts";
-import { formatFlags, formatJson } from "./format-flag.ts";
+import { formatFlags, formatJson, jsonList } from "./format-flag.ts";
 import { explainingNames, hubHint } from "./name-hint.ts";
 import { openRegistryFor, registryFlags } from "./registry-flags.ts";
 import { readRemoteName } from "./remote-name.ts";
@@ -15,6 +16,11 @@ import { formatTable } from "./table.ts";
 import { UsageError } from "./usage-error.ts";
 
 type Format = "table" | "json" | undefined;
+
+interface TagRow {
+  readonly tag: string;
+  readonly digest?: string;
+}
 
 export const lsRemote = command(
   {
@@ -66,27 +72,46 @@ async function listOne(repository: Repository, reference: Reference, format: For
   else io.stdout.write(formatTable(["TAG", "DIGEST"], [[tag ?? "", digest]]));
 }
 
+/** Long lists appear as they come; a table with digests must know its widths first. */
 async function listTags(repository: Repository, withDigests: boolean, format: Format, io: CliIo): Promise<void> {
-  const rows: { tag: string; digest?: string }[] = [];
-  for await (const tags of repository.tags({ signal: io.signal })) {
-    // Long lists appear as they come; a table with digests must know its widths first.
-    if (format !== "json" && !withDigests) io.stdout.write(tags.map((tag) => `${shown(tag)}\n`).join(""));
-    rows.push(...tags.map((tag) => ({ tag })));
+  const pages = tagPages(repository, io.signal);
+  if (format === "json") {
+    const list = jsonList(io.stdout);
+    if (withDigests) for await (const row of tagRows(repository, pages, io.signal)) list.add([row]);
+    else for await (const tags of pages) list.add(tags);
+    list.end();
+  } else if (withDigests) {
+    const cells: string[][] = [];
+    for await (const { tag, digest = "" } of tagRows(repository, pages, io.signal)) cells.push([shown(tag), digest]);
+    io.stdout.write(formatTable(["TAG", "DIGEST"], cells));
+  } else {
+    for await (const tags of pages) io.stdout.write(tags.map((tag) => `${shown(tag)}\n`).join(""));
   }
-  if (withDigests) {
-    for (const row of rows) {
-      const digest = (await repository.resolve(row.tag, { signal: io.signal }))?.digest;
-      if (digest !== undefined) row.digest = digest;
+}
+
+/** Far beyond what repositories hold, and little enough to be kept. */
+const mostTags = 1_000_000;
+const longestTag = 128;
+
+/** All tags, page by page. Throws TOO_LARGE for more than `mostTags`; a text that is longer than a tag can be counts as several. */
+async function* tagPages(repository: Repository, signal: AbortSignal): AsyncGenerator<readonly string[]> {
+  let count = 0;
+  for await (const tags of repository.tags({ signal })) {
+    for (const tag of tags) count += Math.max(1, Math.ceil(tag.length / longestTag));
+    if (count > mostTags)
+      throw new TsbuildError("TOO_LARGE", `listing the tags of ${repository.registry}/${repository.name}: there are more than ${mostTags}`);
+    yield tags;
+  }
+}
+
+/** Each tag with what it means. A text that cannot be a tag means nothing, and is not asked for. */
+async function* tagRows(repository: Repository, pages: AsyncIterable<readonly string[]>, signal: AbortSignal): AsyncGenerator<TagRow> {
+  for await (const tags of pages) {
+    for (const tag of tags) {
+      const digest = isTag(tag) ? (await repository.resolve(tag, { signal }))?.digest : undefined;
+      yield { tag, ...(digest === undefined ? {} : { digest }) };
     }
   }
-  if (format === "json") io.stdout.write(formatJson(withDigests ? rows : rows.map(({ tag }) => tag)));
-  else if (withDigests)
-    io.stdout.write(
-      formatTable(
-        ["TAG", "DIGEST"],
-        rows.map(({ tag, digest = "" }) => [shown(tag), digest]),
-      ),
-    );
 }
 
 async function listReferrers(

@@ -1,4 +1,4 @@
-import { statSync } from "node:fs";
+import { existsSync, statSync } from "node:fs";
 import { TsbuildError } from "../../runtime-addon/index.ts";
 import { parseReference, type Reference } from "../../store/reference.ts";
 import { restated } from "../../store/registry/doing.ts";
@@ -30,9 +30,8 @@ export function hubHint(name: string): string | undefined {
 /** The same, and what is a path here. A path ends at its first colon, as in places of a copy. */
 export function placeHint(place: string): string | undefined {
   const [path = ""] = place.split(":");
-  const found = path === "" ? undefined : statSync(path, { throwIfNoEntry: false });
-  if (found === undefined) return hubHint(place);
-  return found.isDirectory() ? `for the directory write oci:${place}` : `for the file write oci-archive:${place}`;
+  if (!existsSync(path)) return hubHint(place);
+  return statSync(path).isDirectory() ? `for the directory write oci:${place}` : `for the file write oci-archive:${place}`;
 }
 
 function withNameHint(error: unknown, names: readonly string[], hintFor: NameHint): unknown {
@@ -48,7 +47,7 @@ function withNameHint(error: unknown, names: readonly string[], hintFor: NameHin
 /** Which of the names an error is about: its repository's, as far as that is said, else its registry's. */
 function nameIn(error: TsbuildError, names: readonly string[]): string | undefined {
   const { code, message } = error;
-  if (code === "INVALID_REFERENCE") return names.find((name) => message.includes(`"${name}"`));
+  if (code === "INVALID_REFERENCE") return names.find((name) => message.includes(`"${name}"`) && referenceOf(name) === undefined);
   if (!(error instanceof RegistryError) || !nameCodes.has(code)) return undefined;
   const known = names.flatMap((name) => {
     const reference = referenceOf(name);

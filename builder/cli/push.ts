@@ -21,7 +21,11 @@ export const push = command(
     summary:
       "Send an image of the store to registries, under its own name or under others. What a registry has is not sent. Prints each repository's name with the image's digest.",
     flags: {
-      annotation: { value: "KEY=VALUE", many: true, help: "Annotation of the image's manifest, of each platform's where there are several" },
+      annotation: {
+        value: "KEY=VALUE",
+        many: true,
+        help: "Annotation of the image's manifest, of each platform's where there are several",
+      },
       compression: {
         value: "KIND",
         choices: ["gzip", "none"],

@@ -1,3 +1,4 @@
+import { isRegistryHost } from "../../store/reference.ts";
 import { readKey } from "../../store/registry/config-file.ts";
 import { invalid } from "./values.ts";
 
@@ -5,7 +6,7 @@ import { invalid } from "./values.ts";
 export function readRegistryHost(text = "docker.io"): string {
   const { registry, path } = readKey(text);
   if (path !== "") throw invalid("HOST", text, "names a repository, and credentials are kept for a whole registry", `write ${registry}`);
-  if (!/^(\[[0-9a-f:]+\]|[a-z0-9]([a-z0-9.-]*[a-z0-9])?)(:\d{1,5})?$/.test(registry)) {
+  if (!isRegistryHost(registry)) {
     throw invalid("HOST", text, "is no registry host", "write it as registry.example.com or localhost:5000");
   }
   return registry;

@@ -13,7 +13,12 @@ import { UsageError } from "./usage-error.ts";
 const commandCodes: ReadonlySet<string> = new Set(["COMMAND_NOT_EXECUTABLE", "COMMAND_NOT_FOUND", "INVALID_SPEC", "WORKING_DIRECTORY"]);
 
 /** Paths of the command line that lead nowhere, and names that no image can have: wrong usage, whoever finds it out. In a Dockerfile they are faults of its own. */
-const usageCodes: ReadonlySet<string> = new Set(["CONTEXT_NOT_FOUND", "CONTEXT_NOT_DIRECTORY", "DOCKERFILE_NOT_FOUND", "INVALID_REFERENCE"]);
+const usageCodes: ReadonlySet<string> = new Set([
+  "CONTEXT_NOT_FOUND",
+  "CONTEXT_NOT_DIRECTORY",
+  "DOCKERFILE_NOT_FOUND",
+  "INVALID_REFERENCE",
+]);
 
 /** Prints an error to standard error and returns the exit code: 1, 2 usage, 3 no sandbox here, 130 cancelled. */
 export function reportError(thrown: unknown, io: Pick<CliIo, "stderr" | "env" | "signal">): number {

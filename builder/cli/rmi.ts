@@ -1,6 +1,7 @@
 import { TsbuildError } from "../../runtime-addon/index.ts";
 import type { ImageStore } from "../../store/images.ts";
 import { nameSystemError } from "../../store/name-system-error.ts";
+import { harmless } from "../progress/terminal-text.ts";
 import { command } from "./command.ts";
 import { nameMeant } from "./image-name.ts";
 import { withStore } from "./open-store.ts";
@@ -32,7 +33,7 @@ export const rmi = command(
       for (const text of operands) {
         try {
           const gone = await removeImage(images, text, flags.force ?? false);
-          for (const name of gone.names) io.stdout.write(`untagged ${name}\n`);
+          for (const name of gone.names) io.stdout.write(`untagged ${harmless(name, { colors: false })}\n`);
           if (gone.imageId !== undefined) io.stdout.write(`removed ${gone.imageId}\n`);
           removed ||= gone.imageId !== undefined;
         } catch (error) {

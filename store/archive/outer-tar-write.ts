@@ -9,6 +9,10 @@ export interface OuterFile {
   readonly content: AsyncIterable<Uint8Array> | Iterable<Uint8Array>;
 }
 
+export function smallFile(name: string, bytes: Buffer): OuterFile {
+  return { name, sizeBytes: bytes.length, content: [bytes] };
+}
+
 /**
  * The bytes of a tar of these files. The same files give the same bytes: times and owners are zero. Errors of a file's content come out as
  * they are.

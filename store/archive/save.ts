@@ -13,12 +13,12 @@ import type { Lease } from "../lease.ts";
 import { makeDirectories } from "../make-directories.ts";
 import { nameSystemError } from "../name-system-error.ts";
 import type { Descriptor } from "../oci.ts";
-import { familiarName, type Reference } from "../reference.ts";
 import type { Store } from "../store.ts";
 import { writeStream } from "../tee-file.ts";
 import { pump, siblingOf, writeArchiveFile } from "./archive-file.ts";
+import { dockerManifest } from "./docker-manifest.ts";
 import { ociFiles } from "./oci-files.ts";
-import { type OuterFile, outerTar } from "./outer-tar-write.ts";
+import { type OuterFile, outerTar, smallFile } from "./outer-tar-write.ts";
 
 export interface SavedImage {
   readonly image: Image;
@@ -82,9 +82,9 @@ function filesOf(store: Store, images: readonly SavedImage[], options: Abortable
     manifests = nameManifest(manifests, { ...image.descriptor, platform }, references);
   }
   const docker = named.map(({ image, references }) => ({
-    Config: ociFiles.blob(image.imageId),
-    RepoTags: references.map(taggedName),
-    Layers: image.layers.map(({ blob }) => ociFiles.blob(blob.digest)),
+    config: image.imageId,
+    layers: image.layers.map(({ blob }) => blob.digest),
+    names: references,
   }));
   const blobs = new Map<Digest, Descriptor>();
   for (const { image } of named) {
@@ -93,23 +93,13 @@ function filesOf(store: Store, images: readonly SavedImage[], options: Abortable
   return [
     smallFile(ociFiles.layout, ociLayoutFile),
     smallFile(ociFiles.index, canonicalJson({ ...emptyIndex, manifests })),
-    smallFile(ociFiles.dockerManifest, canonicalJson(docker)),
+    dockerManifest(docker),
     ...[...blobs.values()].map((blob) => ({
       name: ociFiles.blob(blob.digest),
       sizeBytes: blob.size,
       content: store.blobs.open(blob, options),
     })),
   ];
-}
-
-function smallFile(name: string, bytes: Buffer): OuterFile {
-  return { name, sizeBytes: bytes.length, content: [bytes] };
-}
-
-/** Docker's form: short, but always with its tag. */
-function taggedName(reference: Reference): string {
-  const name = familiarName(reference);
-  return reference.tag === "latest" ? `${name}:latest` : name;
 }
 
 async function saveDirectory(directory: string, files: readonly OuterFile[], options: Abortable): Promise<void> {

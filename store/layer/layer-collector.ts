@@ -45,8 +45,8 @@ export interface LayerLimits {
   readonly nameBytes: number;
 }
 
-/** Together some 1 GB of memory: 1.3 KB an entry and five times the names, with the tree that is written of them. Large images have a tenth. */
-export const defaultLayerLimits: LayerLimits = { entries: 600_000, nameBytes: 100_000_000 };
+/** Together some 1 GB of memory, with the tree that is written of them. Layers of large images have a fifth of it. */
+export const defaultLayerLimits: LayerLimits = { entries: 500_000, nameBytes: 64 * 2 ** 20 };
 
 /** Stands for whatever can hold no entries and leads nowhere. */
 const leaf = { kind: "file" } as const;
@@ -221,8 +221,9 @@ function settle(
     else leaves.add(path);
     result.push(entry);
   }
+  const sorted = result.length;
   addRemovals(result, { directories, leaves, whiteouts, opaques });
-  return sortEntries(result);
+  return result.length === sorted ? result : sortEntries(result);
 }
 
 function entryOf(path: ByteString, what: Node["what"], firstNames: Map<Inode, ByteString>): TreeEntry {

@@ -58,7 +58,8 @@ export async function attachArtifact(
   const described: { readonly path: string; readonly blob: Descriptor }[] = [];
   for (const file of files) described.push({ path: file.path, blob: await describe(file, options) });
   const repository = registry.repository(subject);
-  const found = await repository.resolve(subject.digest ?? subject.tag ?? "latest", { signal: options.signal });
+  // What a mirror's tag means may be old, and the artifact would be another image's.
+  const found = await repository.manifest(subject.digest ?? subject.tag ?? "latest", { mirrors: false, signal: options.signal });
   if (found === undefined)
     throw new RegistryError("REGISTRY_NOT_FOUND", `attaching to ${fullName(subject)}: the registry has no such image`, {
       hint: noSuchImageHint,
@@ -69,7 +70,7 @@ export async function attachArtifact(
     const content = contentFrom((reading) => verified(fileBytes(path, reading), blob, `reading ${path}`));
     await pushBlob(repository, blob, () => content, options);
   }
-  const { mediaType, digest, size } = found;
+  const { mediaType, digest, size } = found.descriptor;
   const all = { ...(created !== undefined && { "org.opencontainers.image.created": created }), ...annotations };
   const bytes = canonicalJson({
     schemaVersion: 2,

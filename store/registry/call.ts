@@ -21,8 +21,8 @@ export interface Call extends Abortable {
   readonly query?: Readonly<Record<string, string>>;
   readonly headers?: Readonly<Record<string, string>>;
   readonly body?: HttpBody;
-  /** As HttpRequest.closes. */
-  readonly closes?: boolean;
+  /** Each try has a connection of its own. */
+  readonly alone?: boolean;
   readonly scopes: readonly Scope[];
   /** Statuses that are answers; every other one is thrown as a RegistryError. */
   readonly expect: readonly number[];
@@ -70,13 +70,13 @@ export function openCaller({ http, authorizer, retry, mirrorRetry = retry }: Cal
 
   /** One request and its redirects. `authorised`: the answer is from where Authorization may be sent. */
   const followed = async (endpoint: Endpoint, call: Call) => {
-    const { method, headers, body, closes, signal, scopes } = call;
+    const { method, headers, body, alone, signal, scopes } = call;
     let url = callUrl(endpoint, call);
     let authorised = url.origin === endpoint.origin;
     const authorization = authorised ? await authorizer.authorization(endpoint, scopes, { signal }) : undefined;
     for (let redirects = 0; ; redirects += 1) {
       const sent = { ...headers, ...(authorised && authorization !== undefined && { authorization }) };
-      const response = await http.request(endpoint, { method, url, headers: sent, body, closes, signal });
+      const response = await http.request(endpoint, { method, url, headers: sent, body, alone, signal });
       if (!isRedirect(response.status) || call.expect.includes(response.status)) return { response, authorization, authorised };
       const target = redirectTarget(endpoint, method, response);
       await response.discard();

@@ -23,12 +23,14 @@ export interface Line {
   path(url: URL): string;
   /** Headers that every request on it needs. */
   readonly headers: Readonly<Record<string, string>>;
+  /** To be called when the beginning of an answer has come, or none will: a line for one request ends with its answer, others are kept. */
+  leave(): void;
 }
 
 /** Kept connections, for each origin and way of speaking to it. */
 export interface Connections {
-  /** Throws CERTIFICATE_UNREADABLE and INVALID_PROXY. */
-  line(endpoint: Endpoint, url: URL): Promise<Line>;
+  /** `alone`: the line is for one request. Throws CERTIFICATE_UNREADABLE and INVALID_PROXY. */
+  line(endpoint: Endpoint, url: URL, alone?: boolean): Promise<Line>;
   /** Ends all of them, those that are being opened too. */
   close(): Promise<void>;
 }
@@ -39,8 +41,9 @@ const idleMs = 20_000;
 export function openConnections({ settings, proxy: variables, systemBundles }: ConnectionOptions): Connections {
   const lines = new Map<string, Promise<Line>>();
   const closing = new AbortController();
+  let opened = 0;
 
-  const open = async (url: URL, names: readonly string[], insecure: boolean): Promise<Line> => {
+  const open = async (url: URL, names: readonly string[], insecure: boolean): Promise<Omit<Line, "leave">> => {
     const proxy = proxyFor(url, variables);
     const failures = { host: url.host, registry: names[0] ?? url.host, ...(proxy !== undefined && { proxy: proxy.host }) };
     const identity = url.protocol === "https:" ? await tlsIdentity(names, settings, systemBundles) : undefined;
@@ -67,18 +70,25 @@ export function openConnections({ settings, proxy: variables, systemBundles }: C
   };
 
   return {
-    line: (endpoint, url) => {
+    line: (endpoint, url, alone = false) => {
       const own = url.host === new URL(endpoint.origin).host;
       const names = own ? [...new Set([endpoint.registry, url.host])] : [url.host];
-      const key = JSON.stringify([url.origin, endpoint.insecure, names]);
-      const line = lines.get(key) ?? open(url, names, endpoint.insecure);
+      opened += 1;
+      const key = JSON.stringify([url.origin, endpoint.insecure, names, alone ? opened : 0]);
+      const leave = async ({ dispatcher }: Pick<Line, "dispatcher">) => {
+        if (!alone) return;
+        // Waits for what is under way. Whether it came to its end no longer matters to anyone.
+        await dispatcher.close().catch(() => undefined);
+        lines.delete(key);
+      };
+      const line = lines.get(key) ?? open(url, names, endpoint.insecure).then((made) => ({ ...made, leave: () => void leave(made) }));
       lines.set(key, line);
       return line;
     },
     close: async () => {
       closing.abort(new Error("the connections were closed"));
-      const opened = await Promise.allSettled(lines.values());
-      await Promise.all(opened.map(async (result) => (result.status === "fulfilled" ? result.value.dispatcher.destroy() : undefined)));
+      const made = await Promise.allSettled(lines.values());
+      await Promise.all(made.map(async (result) => (result.status === "fulfilled" ? result.value.dispatcher.destroy() : undefined)));
     },
   };
 }

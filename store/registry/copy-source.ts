@@ -12,6 +12,7 @@ import { openPinned } from "../pinned-image.ts";
 import { machinePlatform } from "../platform.ts";
 import { fullName, type Reference } from "../reference.ts";
 import type { Store } from "../store.ts";
+import { checkNamedPlatform, checkStoredPlatform } from "./check-platform.ts";
 import { type ImageGraph, type ImageReader, platformGraph, readGraph, sparseGraph } from "./image-graph.ts";
 import { blobReader, repositoryReader } from "./image-readers.ts";
 import { layoutBlobs, readLayoutFile } from "./layout-blobs.ts";
@@ -30,8 +31,8 @@ export type CopyPlace =
   | { readonly kind: "oci"; readonly directory: string; readonly name?: string | undefined }
   | { readonly kind: "oci-archive"; readonly file: string; readonly name?: string | undefined };
 
-/** Which platforms: all, one as an image of its own, or one with the index that lists it. */
-export type Selection = "all" | { readonly only: Platform } | { readonly listed: Platform };
+/** Which platforms: all, one as an image of its own, or one with the index that lists it; `orOther`: an image without an index is taken whatever it is for. */
+export type Selection = "all" | { readonly only: Platform } | { readonly listed: Platform; readonly orOther: boolean };
 
 /** An image that is ready to be copied. What was needed for it goes when it is closed. */
 export interface CopySource extends AsyncDisposable {
@@ -91,12 +92,13 @@ async function fromRegistry(reference: Reference, selection: Selection, { regist
 
 async function fromStore(name: string, selection: Selection, context: CopyContext): Promise<CopySource> {
   const store = await context.store();
-  const platform = selection === "all" ? undefined : "only" in selection ? selection.only : selection.listed;
+  const platform = selection === "all" ? undefined : wantedOf(selection);
   const image = await openPinned(store, name, platform);
   const stored = await storedGraph(store, image, name);
   const close = { [Symbol.asyncDispose]: async () => undefined };
   if (selection === "all") return { ...stored, ...close };
-  return { graph: await select(stored.reader, stored.graph.root, selection, context), reader: stored.reader, ...close };
+  if (platform !== undefined && !takesOther(selection)) checkStoredPlatform(image, platform, name);
+  return { graph: await graphOfOne(stored.reader, stored.graph.root, selection, context), reader: stored.reader, ...close };
 }
 
 async function fromLayout(
@@ -110,7 +112,7 @@ async function fromLayout(
   try {
     const { layout, index, blobs } = await open();
     checkOciLayout(layout, `${path}: oci-layout`);
-    const platform = selection === "all" ? machinePlatform() : "only" in selection ? selection.only : selection.listed;
+    const platform = selection === "all" ? machinePlatform() : wantedOf(selection);
     const entry = findEntry(parseIndex(index, `${path}: index.json`), name, platform, path);
     const reader = blobReader(path, blobs);
     const root = await reader.manifest(entry);
@@ -122,14 +124,34 @@ async function fromLayout(
   }
 }
 
-function select(
+async function select(
   reader: ImageReader,
   root: RemoteManifest,
   selection: Selection,
   { signal }: { readonly signal?: AbortSignal | undefined },
 ): Promise<ImageGraph> {
   if (selection === "all") return readGraph(reader, root, { signal });
+  if (!takesOther(selection)) await checkNamedPlatform(reader, root, wantedOf(selection), { signal });
+  return graphOfOne(reader, root, selection, { signal });
+}
+
+function graphOfOne(
+  reader: ImageReader,
+  root: RemoteManifest,
+  selection: OnePlatform,
+  { signal }: { readonly signal?: AbortSignal | undefined },
+): Promise<ImageGraph> {
   return "only" in selection
     ? platformGraph(reader, root, selection.only, { signal })
     : sparseGraph(reader, root, selection.listed, { signal });
+}
+
+type OnePlatform = Exclude<Selection, "all">;
+
+function wantedOf(selection: OnePlatform): Platform {
+  return "only" in selection ? selection.only : selection.listed;
+}
+
+function takesOther(selection: OnePlatform): boolean {
+  return "listed" in selection && selection.orOther;
 }

@@ -1,7 +1,7 @@
 import { randomBytes } from "node:crypto";
-import { readdirSync } from "node:fs";
-import { join, resolve } from "node:path";
-import { isSystemError } from "../../runtime-addon/index.ts";
+import { lstatSync, readdirSync, rmSync } from "node:fs";
+import { dirname, join, resolve } from "node:path";
+import { isSystemError, removeTree } from "../../runtime-addon/index.ts";
 import { ociFiles } from "../archive/oci-files.ts";
 import { writeFileAtomically } from "../atomic-file.ts";
 import { directoryBlobs } from "../blobs.ts";
@@ -23,10 +23,29 @@ export interface ToLayoutOptions extends PushingOptions {
 }
 
 /**
- * Adds an image to the OCI image layout in a directory, which may be new. Blobs, then manifests, then index.json in one step: what it lists is whole. Throws DESTINATION_EXISTS for
+ * Adds an image to the OCI image layout in a directory, which may be new. Blobs, then manifests, then index.json in one step: what it lists is whole. A failure leaves nothing
+ * that was made for a new layout. Throws DESTINATION_EXISTS for
  * a directory with anything else in it. One program at a time may write to a layout.
  */
 export async function copyToLayout(
+  directory: string,
+  graph: ImageGraph,
+  reader: ImageReader,
+  name: string | undefined,
+  options: ToLayoutOptions,
+): Promise<void> {
+  const made = firstMissing(resolve(directory, "blobs", "sha256"));
+  const isNew = !entriesOf(directory).includes(ociFiles.layout);
+  try {
+    await addToLayout(directory, graph, reader, name, options);
+  } catch (error) {
+    if (isNew) rmSync(join(directory, ociFiles.layout), { force: true });
+    if (made !== undefined) await removeTree(made);
+    throw error;
+  }
+}
+
+async function addToLayout(
   directory: string,
   graph: ImageGraph,
   reader: ImageReader,
@@ -59,6 +78,13 @@ function openLayout(directory: string) {
   }
   makeDirectories(resolve(directory, "blobs", "sha256"));
   return emptyIndex;
+}
+
+/** The topmost directory that has to be made for this one; undefined where all are there. */
+function firstMissing(path: string): string | undefined {
+  // A link that leads nowhere is there: it is not ours to remove.
+  if (lstatSync(path, { throwIfNoEntry: false }) !== undefined) return undefined;
+  return firstMissing(dirname(path)) ?? path;
 }
 
 function entriesOf(directory: string): readonly string[] {

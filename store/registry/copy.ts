@@ -75,7 +75,7 @@ function checkDestination({ to, registry }: CopyOptions): void {
 function selectionOf({ to, platform, allPlatforms = to.kind !== "store" }: CopyOptions): Selection {
   if (allPlatforms && platform === undefined) return "all";
   const one = platform ?? machinePlatform();
-  return to.kind === "store" ? { listed: one } : { only: one };
+  return to.kind === "store" ? { listed: one, orOther: platform === undefined } : { only: one };
 }
 
 async function deliver({ reader, repository, store }: CopySource, graph: ImageGraph, options: CopyOptions): Promise<void> {

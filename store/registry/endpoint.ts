@@ -33,7 +33,8 @@ export interface Endpoints {
 const hub = "docker.io";
 const hubApi = "registry-1.docker.io";
 
-type HostRules = Pick<RegistrySettings, "hosts" | "insecure">;
+/** What the settings say of hosts. */
+export type HostRules = Pick<RegistrySettings, "hosts" | "insecure">;
 
 /** Rewrites the name by the longest rule that matches, once, and lists the servers of what came out. Throws INVALID_REFERENCE for what is no host in the settings. */
 export function endpointsFor(

@@ -28,7 +28,7 @@ export async function exchange(
   dispatcher: Dispatcher,
   { request, url, path, headers, failures, stallTimeoutMs }: Exchange,
 ): Promise<HttpResponse> {
-  const { method, body, closes = false, signal } = request;
+  const { method, body, signal } = request;
   // undici takes a connection for busy until the turn after its answer's end: asked at once, it would open another one.
   await nextTurn();
   return new Promise((resolve, reject) => {
@@ -85,8 +85,8 @@ export async function exchange(
         headers: { ...headers, ...(body !== undefined && { "content-length": `${body.sizeBytes}` }) },
         // Any iterable is taken; the types know streams alone.
         body: (outgoing?.bytes ?? null) as NonNullable<Dispatcher.DispatchOptions["body"]> | null,
-        // Undefined would give a connection up after each HEAD.
-        reset: closes,
+        // Else a connection is given up after each HEAD.
+        reset: false,
       },
       handler,
     );

@@ -12,8 +12,8 @@ export interface HttpRequest extends Abortable {
   readonly url: URL;
   readonly headers?: Readonly<Record<string, string>>;
   readonly body?: HttpBody | undefined;
-  /** Its connection serves no further request. */
-  readonly closes?: boolean | undefined;
+  /** It has a connection of its own. */
+  readonly alone?: boolean | undefined;
 }
 
 export interface HttpResponse {

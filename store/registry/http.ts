@@ -82,7 +82,11 @@ async function sendOver(
   url.username = "";
   url.password = "";
   url.hash = "";
-  const line = await connections.line(endpoint, url);
+  const line = await connections.line(endpoint, url, request.alone);
   const headers = { "user-agent": userAgent, ...request.headers, ...line.headers };
-  return exchange(line.dispatcher, { request, url, path: line.path(url), headers, failures: line.failures, stallTimeoutMs });
+  try {
+    return await exchange(line.dispatcher, { request, url, path: line.path(url), headers, failures: line.failures, stallTimeoutMs });
+  } finally {
+    line.leave();
+  }
 }

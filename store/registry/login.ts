@@ -22,7 +22,7 @@ const hint = "check the name and the password; with two-factor login, registries
  * asks for an identity token, which can be revoked and is not the account's password. Throws RegistryError: REGISTRY_DENIED when it is refused.
  */
 export async function checkLogin(
-  { http, retry }: TokenTransport,
+  { http, retry, settings }: TokenTransport,
   endpoint: Endpoint,
   credential: { readonly username: string; readonly password: string },
   { signal }: Abortable = {},
@@ -33,6 +33,7 @@ export async function checkLogin(
   const authorizer = openAuthorizer({
     http,
     retry,
+    settings,
     credentials: {
       find: async () => {
         asked = true;

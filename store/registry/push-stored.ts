@@ -4,6 +4,7 @@ import { openPinned } from "../pinned-image.ts";
 import type { Reference } from "../reference.ts";
 import type { Store } from "../store.ts";
 import { blobPlaces } from "./blob-places.ts";
+import { checkStoredPlatform } from "./check-platform.ts";
 import { annotateGraph, convertGraph } from "./convert-graph.ts";
 import { copyToRegistry } from "./copy-to-registry.ts";
 import { type PushOptions, pushImage, targetsOf } from "./push.ts";
@@ -18,8 +19,8 @@ export interface PushStoredOptions extends Omit<PushOptions, "fetcher"> {
 }
 
 /**
- * Pushes an image of the store by its name. What was pulled keeps its bytes and digests; an index goes whole where the store has all that it lists. Throws as ImageStore.open
- * and pushImage.
+ * Pushes an image of the store by its name. What was pulled keeps its bytes and digests; an index goes whole where the store has all that it lists. Throws
+ * PLATFORM_NOT_FOUND, and as ImageStore.open and pushImage.
  */
 export async function pushStored(
   store: Store,
@@ -31,6 +32,7 @@ export async function pushStored(
   const { platform, annotations = {}, onNote, format } = options;
   const targets = targetsOf(registry, destinations);
   const image = await openPinned(store, name, platform);
+  if (platform !== undefined) checkStoredPlatform(image, platform, name);
   const stored = platform === undefined ? await storedGraph(store, image, name) : undefined;
   if (stored?.note !== undefined) onNote?.(stored.note);
   if (stored === undefined || !isIndexType(stored.graph.root.descriptor.mediaType)) {

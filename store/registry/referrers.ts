@@ -4,10 +4,9 @@ import type { Abortable } from "../file-bytes.ts";
 import { type Descriptor, mediaTypes } from "../oci.ts";
 import { isIndexType, maxManifestBytes, parseIndex } from "../oci-parse.ts";
 import { manifestFrom } from "./manifests.ts";
-import { nextPage, pageGuard } from "./pages.ts";
-import { readAnswer } from "./read-answer.ts";
+import { readPages } from "./pages.ts";
 import { RegistryError } from "./registry-error.ts";
-import { pullScope, type RepositoryContext, referenceText } from "./repository-context.ts";
+import { type RepositoryContext, referenceText } from "./repository-context.ts";
 
 export interface ReferrersOptions extends Abortable {
   readonly artifactType?: string;
@@ -43,39 +42,27 @@ async function referrersByApi(
   subject: Digest,
   { artifactType, signal }: ReferrersOptions,
 ): Promise<Descriptor[] | undefined> {
-  const { writing } = context.endpoints;
   const doing = `listing the referrers of ${referenceText(context, subject)}`;
-  const guard = pageGuard(doing);
+  const list = {
+    doing,
+    target: `referrers/${subject}`,
+    ...(artifactType !== undefined && { query: { artifactType } }),
+    headers: { accept: mediaTypes.index },
+    otherwise: withoutApi,
+    limitBytes: maxManifestBytes,
+    signal,
+  };
   const found: Descriptor[] = [];
-  let next: URL | undefined;
-  do {
-    const { response, bytes } = await readAnswer(
-      context,
-      writing,
-      {
-        doing,
-        method: "GET",
-        target: next ?? `referrers/${subject}`,
-        ...(next === undefined && artifactType !== undefined && { query: { artifactType } }),
-        headers: { accept: mediaTypes.index },
-        scopes: pullScope(writing),
-        expect: next === undefined ? [200, ...withoutApi] : [200],
-        signal,
-      },
-      maxManifestBytes,
-    );
-    if (response.status !== 200) return undefined;
-    guard(response.url);
-    const page = indexEntries(bytes, doing);
-    if (page === undefined) {
-      // A page for people, or the front of another service.
-      if (next === undefined) return undefined;
-      throw new RegistryError("REGISTRY_PROTOCOL", `${doing}: a page of the list is no index`);
-    }
+  let pages = 0;
+  for await (const { response, bytes } of readPages(context, list)) {
+    const page = response.status === 200 ? indexEntries(bytes, doing) : undefined;
+    // No such API, a page for people, or the front of another service.
+    if (page === undefined && pages === 0) return undefined;
+    if (page === undefined) throw new RegistryError("REGISTRY_PROTOCOL", `${doing}: a page of the list is no index`);
     const filtered = /\bartifactType\b/.test(response.header("oci-filters-applied") ?? "");
     found.push(...(filtered ? page : ofType(page, artifactType)));
-    next = nextPage(response.headers("link"), response.url, doing);
-  } while (next !== undefined);
+    pages += 1;
+  }
   return found;
 }
 

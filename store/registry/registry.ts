@@ -39,7 +39,7 @@ export function openRegistry(options: RegistryOptions = {}): Registry {
   const http = openHttp({ settings, proxy, ...(userAgent === undefined ? {} : { userAgent }) });
   const retrying = retryPolicy(settings);
   const mirrorRetrying = retryPolicy({ ...settings, attempts: Math.min(settings.attempts, mirrorAttempts) });
-  const authorizer = openAuthorizer({ http, credentials, retry: retrying });
+  const authorizer = openAuthorizer({ http, credentials, retry: retrying, settings });
   const caller = openCaller({ http, authorizer, retry: retrying, mirrorRetry: mirrorRetrying });
   const failedMirrors = new Set<string>();
   const slotsOf = slotsOfServers(settings.parallel);

@@ -1,8 +1,7 @@
 import type { Abortable } from "../file-bytes.ts";
-import { nextPage, pageGuard } from "./pages.ts";
-import { readAnswer } from "./read-answer.ts";
+import { readPages } from "./pages.ts";
 import { RegistryError } from "./registry-error.ts";
-import { fullRepository, pullScope, type RepositoryContext } from "./repository-context.ts";
+import { fullRepository, type RepositoryContext } from "./repository-context.ts";
 
 // What ECR allows at most; who allows less sends less, who ignores it sends all.
 const tagsPerPage = "1000";
@@ -10,30 +9,12 @@ const maxPageBytes = 32 * 1024 * 1024;
 
 /** As Repository.tags: end-8a and end-8b. Asked of the registry itself: a mirror lists what it happens to have. */
 export async function* listTags(context: RepositoryContext, options: Abortable = {}): AsyncGenerator<readonly string[], void, undefined> {
-  const { writing } = context.endpoints;
   const doing = `listing the tags of ${fullRepository(context)}`;
-  const guard = pageGuard(doing);
-  let next: URL | undefined;
-  do {
-    const { response, bytes } = await readAnswer(
-      context,
-      writing,
-      {
-        doing,
-        method: "GET",
-        target: next ?? "tags/list",
-        ...(next === undefined && { query: { n: tagsPerPage } }),
-        scopes: pullScope(writing),
-        expect: [200],
-        ...options,
-      },
-      maxPageBytes,
-    );
-    guard(response.url);
+  const list = { doing, target: "tags/list", query: { n: tagsPerPage }, limitBytes: maxPageBytes, ...options };
+  for await (const { bytes } of readPages(context, list)) {
     const tags = tagsOf(bytes, doing);
     if (tags.length > 0) yield tags;
-    next = nextPage(response.headers("link"), response.url, doing);
-  } while (next !== undefined);
+  }
 }
 
 function tagsOf(bytes: Buffer, doing: string): readonly string[] {

@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { createSecureContext, rootCertificates, type SecureContext } from "node:tls";
 import { isSystemError } from "../../runtime-addon/index.ts";
 import { TsbuildError } from "../errors.ts";
+import { RegistryError } from "./registry-error.ts";
 import type { RegistrySettings } from "./settings.ts";
 
 /** What a server's certificate is checked against, and what we show of ourselves. Both contexts show the same. */
@@ -30,13 +31,14 @@ interface Material {
 
 /**
  * Reads what the settings and the certs.d folders have for a host, which may have several names ("docker.io" and "registry-1.docker.io").
- * Throws CERTIFICATE_UNREADABLE with the file's name.
+ * Throws CERTIFICATE_UNREADABLE with the file's name, and REGISTRY_PROTOCOL for a host that has no name.
  */
 export async function tlsIdentity(
   names: readonly string[],
   settings: Pick<RegistrySettings, "hosts" | "certificateDirectories">,
   bundles: readonly string[] = systemBundles,
 ): Promise<TlsIdentity> {
+  for (const name of names) checkHost(name);
   const folders = settings.certificateDirectories.flatMap((directory) => names.map((name) => join(directory, name)));
   const found = await Promise.all([...names.map((name) => ofSettings(name, settings)), ...folders.map(ofFolder)]);
   const authorities = found.flatMap((material) => material.authorities);
@@ -52,6 +54,15 @@ export async function tlsIdentity(
       return complete;
     },
   };
+}
+
+/** A registry may name any host in its answers, ".." too, which is one to URLs and would be another folder here. */
+function checkHost(name: string): void {
+  const labels = name
+    .replace(/:\d+$/, "")
+    .replace(/(?<=.)\.$/, "")
+    .split(".");
+  if (name.includes("/") || labels.includes("")) throw new RegistryError("REGISTRY_PROTOCOL", `connecting to "${name}": that is no host`);
 }
 
 async function ofSettings(name: string, { hosts }: Pick<RegistrySettings, "hosts">): Promise<Material> {

@@ -2,7 +2,7 @@ import { type Abortable, collect } from "../file-bytes.ts";
 import type { BearerChallenge } from "./challenge.ts";
 import type { Credential } from "./credential.ts";
 import { doing, restated } from "./doing.ts";
-import type { Endpoint } from "./endpoint.ts";
+import type { Endpoint, HostRules } from "./endpoint.ts";
 import type { Http, HttpRequest, HttpResponse } from "./http.ts";
 import { mayRedirect, realmEndpoint, realmOf } from "./realm.ts";
 import { RegistryError } from "./registry-error.ts";
@@ -13,6 +13,8 @@ import { type GrantedToken, parseTokenAnswer } from "./token-answer.ts";
 export interface TokenTransport {
   readonly http: Http;
   readonly retry: Retrying;
+  /** Which token servers may be spoken to without checks. */
+  readonly settings: HostRules;
 }
 
 export interface TokenRequest {
@@ -43,26 +45,37 @@ const noSuchMethod: readonly number[] = [404, 405, 501];
  */
 export async function requestToken(transport: TokenTransport, request: TokenRequest, { signal }: Abortable = {}): Promise<GrantedToken> {
   const { endpoint } = request;
-  const realm = realmOf(request.challenge, endpoint);
+  const realm = realmOf(request.challenge, endpoint, transport.settings);
   try {
-    return await transport.retry(() => tryOnce(transport.http, realm, request, signal), { signal });
+    return await transport.retry(() => tryOnce(transport, realm, request, signal), { signal });
   } catch (error) {
     throw doing(`authenticating at ${endpoint.registry}`, error instanceof RegistryError ? explained(error, request) : error);
   }
 }
 
-async function tryOnce(http: Http, realm: URL, request: TokenRequest, signal: AbortSignal | undefined): Promise<GrantedToken> {
+async function tryOnce(
+  transport: TokenTransport,
+  realm: URL,
+  request: TokenRequest,
+  signal: AbortSignal | undefined,
+): Promise<GrantedToken> {
   const { credential } = request;
   if (credential?.kind !== "identity") {
-    const response = await get(http, realm, request, signal);
+    const response = await get(transport, realm, request, signal);
     // The password of an OAuth2 server's user is sent by POST alone.
     if (credential === undefined || !noSuchMethod.includes(response.status)) return granted(response, request, signal);
     await response.discard();
   }
-  return granted(await http.request(realmEndpoint(realm, request.endpoint), post(realm, request, credential, signal)), request, signal);
+  const server = realmEndpoint(realm, request.endpoint, transport.settings);
+  return granted(await transport.http.request(server, post(realm, request, credential, signal)), request, signal);
 }
 
-async function get(http: Http, realm: URL, request: TokenRequest, signal: AbortSignal | undefined): Promise<HttpResponse> {
+async function get(
+  { http, settings }: TokenTransport,
+  realm: URL,
+  request: TokenRequest,
+  signal: AbortSignal | undefined,
+): Promise<HttpResponse> {
   const { endpoint, challenge, scopes, credential, offline } = request;
   let url = new URL(realm);
   if (challenge.service !== undefined) url.searchParams.set("service", challenge.service);
@@ -72,12 +85,12 @@ async function get(http: Http, realm: URL, request: TokenRequest, signal: AbortS
   let authorization = credential === undefined ? undefined : basicAuthorization(credential);
   for (let redirects = 0; ; redirects += 1) {
     const headers = { accept: "application/json", ...(authorization === undefined ? {} : { authorization }) };
-    const response = await http.request(realmEndpoint(url, endpoint), { method: "GET", url, headers, signal });
+    const response = await http.request(realmEndpoint(url, endpoint, settings), { method: "GET", url, headers, signal });
     const location = response.header("location");
     if (![301, 302, 303, 307, 308].includes(response.status) || location === undefined) return response;
     await response.discard();
     const next = URL.canParse(location, url.href) ? new URL(location, url.href) : undefined;
-    if (next === undefined || redirects === maxRedirects || !mayRedirect(url, next, endpoint)) {
+    if (next === undefined || redirects === maxRedirects || !mayRedirect(url, next, endpoint, settings)) {
       const why = redirects === maxRedirects ? `more than ${maxRedirects} redirects` : "a redirect that is not followed";
       throw new RegistryError("REGISTRY_PROTOCOL", `${url.host} answers with ${why}`);
     }

@@ -72,7 +72,7 @@ export async function sendChunk(
       ...((form.kind === "chunks" || offset > 0) && { "content-range": `${offset}-${end - 1}` }),
     },
     body: bodyOf(job, offset, end),
-    closes: form.kind === "chunks" && form.reason === "line",
+    alone: form.kind === "chunks" && form.reason === "line",
     // 202 is the spec's; ECR and others say the rest.
     expect: [200, 201, 202, 204],
   });

@@ -13,6 +13,8 @@ interface Progress {
   session: UploadSession | undefined;
   /** A request was sent whose outcome is unknown. */
   unsure: boolean;
+  /** It was not answered at all. */
+  broken: boolean;
   /** The closing PUT was among them: the blob may be there. */
   closing: boolean;
   /** More than one request's bytes are in the session. */
@@ -42,6 +44,7 @@ export async function transferBlob(
   const progress: Progress = {
     session: opened,
     unsure: false,
+    broken: false,
     closing: false,
     pieced: false,
     furthest: 0,
@@ -65,7 +68,9 @@ async function tryTransfer(context: RepositoryContext, job: UploadJob, progress:
       progress.session ??= await openSession(context, job);
       if (await step(context, job, progress)) return;
     } catch (error) {
-      if (!(error instanceof RegistryError) || error.retryable) throw error;
+      if (!(error instanceof RegistryError)) throw error;
+      progress.broken = error.status === undefined;
+      if (error.retryable) throw error;
       await afterRefusal(context, job, progress, error);
     }
   }
@@ -76,8 +81,9 @@ async function settle(context: RepositoryContext, job: UploadJob, progress: Prog
   if (progress.closing && (await blobExists(context, job.target, { signal: job.signal, once: true }))) return true;
   const { session } = progress;
   const asked = session === undefined || progress.form.kind === "put" ? undefined : await askSession(context, job, session);
-  if (asked === undefined) await beginAgain(context, job, progress, formAfterLoss(progress.form, progress.tried, job.target.size));
-  else adopt(progress, asked);
+  if (asked !== undefined) adopt(progress, asked);
+  else if (progress.broken) await beginAgain(context, job, progress, formAfterLoss(progress.form, progress.tried, job.target.size));
+  else await restart(context, job, progress);
   return false;
 }
 
@@ -109,13 +115,15 @@ function adopt(progress: Progress, session: UploadSession): void {
 /** Decides how it goes on after the registry said no; throws when it does not. */
 async function afterRefusal(context: RepositoryContext, job: UploadJob, progress: Progress, refusal: RegistryError): Promise<void> {
   const { session, form } = progress;
-  if (session === undefined || progress.repeats >= maxRepeats) throw refusal;
+  if (session === undefined) throw refusal;
+  const spent = progress.repeats >= maxRepeats;
   const closing = form.kind === "put" || session.offset === job.target.size;
   const wrongDigest = closing && isWrongDigest(refusal);
   // Bytes that were sent twice, or lost between two requests, look like that too.
-  if (wrongDigest && !progress.pieced) {
+  if (wrongDigest && (spent || !progress.pieced)) {
     throw new IntegrityError(job.doing, job.target.digest, "other content, says the registry", { cause: refusal });
   }
+  if (spent) throw refusal;
   if (form.kind === "chunks" && form.reason === "line") {
     // Whatever it is about, the registry did not say it of a stream.
     return changeForm(context, job, progress, refusal);

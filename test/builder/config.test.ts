@@ -84,7 +84,10 @@ client_key = "/etc/client.key"
   });
 
   it("of hosts may have a scheme in mirrors, and a slash at their ends", async () => {
-    write("user", '[registry.host."localhost"]\nmirrors = ["http://a:5000/", "HTTPS://b/x/y", "127.0.0.1:80"]\n[registry.rewrite]\n"a.io/" = "[::1]:5000/x/"\n');
+    write(
+      "user",
+      '[registry.host."localhost"]\nmirrors = ["http://a:5000/", "HTTPS://b/x/y", "127.0.0.1:80"]\n[registry.rewrite]\n"a.io/" = "[::1]:5000/x/"\n',
+    );
     expect((await load()).registry).toEqual({
       hosts: { localhost: { mirrors: ["http://a:5000/", "HTTPS://b/x/y", "127.0.0.1:80"] } },
       rewrites: [{ from: "a.io/", to: "[::1]:5000/x/" }],
@@ -182,51 +185,46 @@ client_key = "/etc/client.key"
       ":1: registry.host.h.ca must be the absolute path of a PEM file",
       undefined,
     ],
-    ...(
-      [
-        ["with a scheme", "https://host", '"https://host" is no host, as registry.example:5000'],
-        ["with a path", "host/app", '"host/app" is no host, as registry.example:5000'],
-        ["with a port out of range", "host:65536", '"host:65536" is no host, as registry.example:5000'],
-        ["that is empty", "", '"" is no host, as registry.example:5000'],
-      ] as const
-    ).map(([name, host, problem]): [string, string, string, string, string | undefined] => [
-      `a host ${name}`,
-      `\n[registry.host."${host}"]\ninsecure = true\n`,
-      "CONFIG_INVALID_VALUE",
-      `${host === "" ? "" : ":2"}: registry.host.${host}.insecure: ${problem}`,
-      undefined,
-    ]),
-    ...(["", "http://", "ftp://mirror.example", "mirror.example:99999", "mirror.example/UPPER", "user:pw@mirror.example"] as const).map(
-      (mirror): [string, string, string, string, undefined] => [
-        `the mirror "${mirror}"`,
-        `[registry.host."docker.io"]\nmirrors = ["mirror.example", "${mirror}"]\n`,
-        "CONFIG_INVALID_VALUE",
-        ':2: registry.host.docker.io.mirrors must be a list of hosts, as ["mirror.example:5000/prefix"]',
-        undefined,
-      ],
-    ),
-    ...(["", "https://registry.example", "registry.example:0/x", "registry.example//x", "registry.example/x:v1"] as const).map(
-      (to): [string, string, string, string, undefined] => [
-        `a rewriting to "${to}"`,
-        `[registry.rewrite]\n"quay.io" = "${to}"\n`,
-        "CONFIG_INVALID_VALUE",
-        ':2: registry.rewrite.quay.io must be the beginning of image names that is read instead: "host/path"',
-        undefined,
-      ],
-    ),
-    [
-      "a rewriting of a name without a host",
-      '[registry.rewrite]\n"debian" = "registry.example/debian"\n',
-      "CONFIG_INVALID_VALUE",
-      ':2: registry.rewrite.debian: "debian" does not begin with a host: docker.io/library/NAME is what NAME means',
-      undefined,
-    ],
     ["a key given twice", "[build]\njobs = 1\njobs = 2\n", "CONFIG_SYNTAX", ":3: not valid TOML: Can't redefine existing key", undefined],
   ])("refuse %s", async (_name, text, code, message, hint) => {
     write("user", text);
     const error = await failure();
     expect({ code: error.code, message: error.message }).toEqual({ code, message: `ROOT/xdg/tsbuild/tsbuild.toml${message}` });
     if (hint !== undefined) expect(error.hint).toBe(hint);
+  });
+});
+
+describe("settings of registries that can mean nothing", () => {
+  const noHost = (host: string) => `registry.host.${host}.insecure: "${host}" is no host, as registry.example:5000`;
+  const noMirrors = 'registry.host.docker.io.mirrors must be a list of hosts, as ["mirror.example:5000/prefix"]';
+  const noTarget = 'registry.rewrite.quay.io must be the beginning of image names that is read instead: "host/path"';
+  const host = (text: string) => `[registry.host."${text}"]\n# comment\ninsecure = true\n`;
+  const mirror = (text: string) => `[registry.host."docker.io"]\n\nmirrors = ["mirror.example", "${text}"]\n`;
+  const rewriting = (to: string) => `[registry.rewrite]\n\n"quay.io" = "${to}"\n`;
+
+  it.each<[name: string, text: string, message: string]>([
+    ["a host with a scheme", host("https://host"), noHost("https://host")],
+    ["a host with a path", host("host/app"), noHost("host/app")],
+    ["a host with a port out of range", host("host:65536"), noHost("host:65536")],
+    ["a mirror that is empty", mirror(""), noMirrors],
+    ["a mirror without a host", mirror("http://"), noMirrors],
+    ["a mirror with another scheme", mirror("ftp://mirror.example"), noMirrors],
+    ["a mirror with a port out of range", mirror("mirror.example:99999"), noMirrors],
+    ["a mirror with a prefix that is no repository", mirror("mirror.example/UPPER"), noMirrors],
+    ["a mirror with a password", mirror("user:pw@mirror.example"), noMirrors],
+    ["a rewriting to nothing", rewriting(""), noTarget],
+    ["a rewriting to a URL", rewriting("https://registry.example"), noTarget],
+    ["a rewriting to a port out of range", rewriting("registry.example:0/x"), noTarget],
+    ["a rewriting to an empty component", rewriting("registry.example//x"), noTarget],
+    ["a rewriting to a tag", rewriting("registry.example/x:v1"), noTarget],
+    [
+      "a rewriting of a name without a host",
+      '[registry]\n[registry.rewrite]\n"debian" = "registry.example/debian"\n',
+      'registry.rewrite.debian: "debian" does not begin with a host: docker.io/library/NAME is what NAME means',
+    ],
+  ])("%s is refused", async (_name, text, message) => {
+    const file = write("user", text).replace(root, "ROOT");
+    expect(await failure()).toEqual({ code: "CONFIG_INVALID_VALUE", message: `${file}:3: ${message}`, hint: undefined, line: 3 });
   });
 });
 

@@ -2,6 +2,7 @@ import { describe, expect, it } from "vitest";
 import { build } from "../../builder/build.ts";
 import type { BuildOptions } from "../../builder/options.ts";
 import type { BuildEvent } from "../../builder/progress/event.ts";
+import { defaultRegistrySettings } from "../../store/registry/settings.ts";
 import { openStore } from "../../store/store.ts";
 import { verifyStore } from "../../store/verify.ts";
 import { contextDirectory } from "../support/context.ts";
@@ -226,6 +227,22 @@ describe("an image's outputs", () => {
     const image = await opened.images.open(name);
     expect([image.imageId, image.manifest.annotations]).toEqual([result.imageId, { "org.example.a": "b" }]);
     expect(result.events.at(-1)).toMatchObject({ type: "image", pushed: [`${name.replace(/:1$/, ":1")}@${result.manifestDigest}`] });
+  });
+
+  it("go where the settings rewrite their names, which is said before anything moves", async () => {
+    await using registry = await registryWithBase();
+    const settings = { ...defaultRegistrySettings, rewrites: [{ from: "ghcr.io/pp", to: `${registry.host}/other` }] };
+    const result = await buildIn(temporaryPath("store"), "FROM scratch\nCOPY f /f\n", {
+      tags: ["ghcr.io/pp/app:1", "ghcr.io/pp/app:2"],
+      outputs: [{ type: "registry" }],
+      registry: { settings },
+    });
+    expect(registry.content.find("other/app", "2")).toBe(result.manifestDigest);
+    const types = result.events.map(({ type }) => type);
+    expect(result.events.filter(({ type }) => type === "note")).toEqual([
+      { type: "note", message: `ghcr.io/pp/app is ${registry.host}/other/app by registry.rewrite` },
+    ]);
+    expect(types.indexOf("note")).toBeLessThan(types.indexOf("transfer"));
   });
 
   it("to a registry need a name, before anything is read or built", async () => {

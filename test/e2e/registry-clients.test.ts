@@ -187,5 +187,15 @@ describe("other clients of docker-registry", needs("root", "dockerRegistry", "sk
       await docker("push", "-q", remoteName("docker/app", "v1"));
       await pullTheirs("docker/app", "v1");
     });
+
+    it("loads an archive that we copied", async () => {
+      const { docker } = daemon;
+      const archive = join(temporaryDirectory(), "app.tar");
+      const name = remoteName("copied/app", "v1");
+      await machine.must(["copy", "-q", remoteName("ours/oci", "gzip"), `oci-archive:${archive}:${name}`]);
+      await docker("load", "-i", archive);
+      const [inspected] = JSON.parse(await docker("image", "inspect", name));
+      expect(inspected.RootFS.Layers).toEqual(readLayoutImage(machine.store, "app").config.rootfs.diff_ids);
+    });
   });
 });

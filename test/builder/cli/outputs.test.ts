@@ -57,7 +57,12 @@ describe("--output", () => {
       "reading --output: force-compression= of type=registry is not supported",
       keys,
     ],
-    ["type=registry,rewrite-timestamp=1", "UNSUPPORTED_VALUE", "reading --output: rewrite-timestamp= of type=registry is not supported", keys],
+    [
+      "type=registry,rewrite-timestamp=1",
+      "UNSUPPORTED_VALUE",
+      "reading --output: rewrite-timestamp= of type=registry is not supported",
+      keys,
+    ],
     ["type=image,push=maybe", "INVALID_VALUE", 'reading --output: push="maybe" is neither true nor false'],
     ["type=image,push", "INVALID_VALUE", 'reading --output: "push" is not KEY=VALUE', keys],
   ])("refuses %s", (output, code, message, hint) => {

@@ -63,7 +63,14 @@ describe("tsbuild pull", () => {
     expect((await store.images.open(`${registry.host}/team/app:v1`)).config.architecture).toBe("s390x");
   });
 
+  it("takes an image that is there for one platform only, and says so", async () => {
+    registry.putImage("team/app", "v2", await fakeImage({ platform: other }));
+    const { stderr } = await run("-q", "--platform", "linux/mips64", `${registry.host}/team/app:v2`);
+    expect(stderr).toBe(`note: image "${registry.host}/team/app:v2" is for linux/s390x, and linux/mips64 is wanted\n`);
+  });
+
   it.each<[string, string[], string]>([
+    ["scratch", ["scratch"], "INVALID_REFERENCE"],
     ["a name that is not there", ["HOST/team/app:gone"], "REGISTRY_NOT_FOUND"],
     ["a platform that is not there", ["--platform=linux/mips", "HOST/team/app:v1"], "PLATFORM_NOT_FOUND"],
     ["a platform that is none", ["--platform=x", "HOST/team/app:v1"], "INVALID_VALUE"],

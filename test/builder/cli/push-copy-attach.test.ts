@@ -1,11 +1,13 @@
-import { existsSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import { attach } from "../../../builder/cli/attach.ts";
 import type { Command } from "../../../builder/cli/command.ts";
 import { copy } from "../../../builder/cli/copy.ts";
+import { pull } from "../../../builder/cli/pull.ts";
 import { push } from "../../../builder/cli/push.ts";
 import { mediaTypes } from "../../../store/oci.ts";
+import { machinePlatform } from "../../../store/platform.ts";
 import { openStore } from "../../../store/store.ts";
 import { putImage } from "../../store/sample-image.ts";
 import { type FakeImage, fakeImage } from "../../support/registry/fake-image.ts";
@@ -70,6 +72,27 @@ describe("push", () => {
     expect(stderr).toMatch(/^note: sha256:[0-9a-f]{64}: Docker's format has no annotations; left out: k\n$/);
   });
 
+  it("says before it sends anything where rewriting leads, and what is left out", async () => {
+    const other = await fakeImage({
+      platform: { os: "linux", architecture: machinePlatform().architecture === "s390x" ? "amd64" : "s390x" },
+    });
+    const index = fake.putIndex("team/app", "1", [await fakeImage({ platform: machinePlatform() }), other]);
+    mkdirSync(join(home, ".config/tsbuild"), { recursive: true });
+    writeFileSync(join(home, ".config/tsbuild/tsbuild.toml"), `[registry.rewrite]\n"ghcr.io/pp" = "${fake.host}/other"\n`);
+    await run(pull, ["-q", `${fake.host}/team/app:1`]);
+    const { stdout, stderr } = await run(push, [`${fake.host}/team/app:1`, "ghcr.io/pp/app:1", "ghcr.io/pp/app:2"]);
+    const digest = fake.content.find("other/app", "1");
+    expect(digest).not.toBe(index);
+    expect(stdout).toBe(`ghcr.io/pp/app@${digest}\n`);
+    expect(stderr.split("\n").slice(0, 3)).toEqual([
+      `note: ghcr.io/pp/app is ${fake.host}/other/app by registry.rewrite`,
+      expect.stringMatching(/^note: .*team\/app:1: the store does not have all of its platforms: /),
+      expect.stringMatching(/^layer [0-9a-f]{12} |^pushed layer /),
+    ]);
+    const copied = await run(copy, ["-q", "ghcr.io/pp/app:1", `${fake.host}/third`]);
+    expect(copied.stderr).toBe(`note: ghcr.io/pp/app is ${fake.host}/other/app by registry.rewrite\n`);
+  });
+
   it("sends an image by its id where a name is given", async () => {
     await run(push, ["-q", imageId.slice(7, 19), `${fake.host}/a`]);
     expect(manifestOf("a", "latest").config.digest).toBe(imageId);
@@ -95,6 +118,19 @@ describe("push", () => {
       "UNSUPPORTED_FLAG",
       () => "reading the command line: --creds is not supported: tsbuild login keeps credentials, and none are in the list of processes",
     ],
+    [
+      "another platform than the image's",
+      () => ["--platform", "linux/s390x", "app", `${fake.host}/a`],
+      "PLATFORM_NOT_FOUND",
+      () => "reading image store:app: it is for linux/amd64 only, not linux/s390x",
+    ],
+    [
+      "an annotation without a value",
+      () => ["--annotation", "nokey", "app"],
+      "INVALID_VALUE",
+      () => 'reading --annotation: "nokey" is not KEY=VALUE',
+    ],
+    ["scratch", () => ["app", "scratch"], "INVALID_REFERENCE", () => 'reading the image name "scratch": scratch is not an image'],
     [
       "a digest",
       () => ["app", `${fake.host}/a@${imageId}`],
@@ -171,8 +207,20 @@ describe("attach", () => {
     });
   });
 
-  it.each<[name: string, argv: string[], code: string, message: string]>([
-    ["no type", ["app", "file"], "MISSING_VALUE", "reading the command line: attach needs --artifact-type"],
+  it.each<[name: string, argv: string[], code: string, message: string, hint?: string]>([
+    [
+      "no type",
+      ["app", "file"],
+      "MISSING_VALUE",
+      "reading the command line: attach needs --artifact-type",
+      "of an SBOM: --artifact-type application/spdx+json",
+    ],
+    [
+      "an annotation without a value",
+      ["--artifact-type", "a/b", "--annotation", "nokey", "app", "file"],
+      "INVALID_VALUE",
+      'reading --annotation: "nokey" is not KEY=VALUE',
+    ],
     [
       "a type that is none",
       ["--artifact-type", "spdx", "app", "file"],
@@ -180,7 +228,7 @@ describe("attach", () => {
       'reading --artifact-type: "spdx" is no media type',
     ],
     ["no file", ["--artifact-type", "a/b", "app"], "WRONG_OPERANDS", "reading the command line: attach needs NAME FILE…, got app"],
-  ])("refuses %s", async (_name, argv, code, message) => {
-    expect(await refusal(attach, argv)).toMatchObject({ code, message });
+  ])("refuses %s", async (_name, argv, code, message, hint) => {
+    expect(await refusal(attach, argv)).toMatchObject(hint === undefined ? { code, message } : { code, message, hint });
   });
 });

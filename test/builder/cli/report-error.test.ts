@@ -43,6 +43,12 @@ describe("printed errors", () => {
     ["a context that is not there", new TsbuildError("CONTEXT_NOT_FOUND", "x"), 2],
     ["a context that is a file", new TsbuildError("CONTEXT_NOT_DIRECTORY", "x"), 2],
     ["a Dockerfile that is not there", new TsbuildError("DOCKERFILE_NOT_FOUND", "x"), 2],
+    ["a name that no image can have", new TsbuildError("INVALID_REFERENCE", "x"), 2],
+    [
+      "such a name in a Dockerfile",
+      new DockerfileError("INVALID_REFERENCE", "x", source, { start: { line: 1, column: 1 }, end: { line: 1, column: 2 } }),
+      1,
+    ],
     ["anything else", new Error("x"), 1],
     ["not even an error", "x", 1],
   ])("exit with the right code for %s", (_name, error, code) => {

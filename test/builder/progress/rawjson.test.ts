@@ -18,6 +18,13 @@ it("raw JSON is one event a line", () => {
 `);
 });
 
+it("attack: output that commands the terminal is the same to programs, and text to the terminal", () => {
+  const evil = "\x9b2J\u202egnp.exe\x1b]0;x\x07";
+  const [line = ""] = play(({ write }) => rawJsonRenderer(write), [output(1, evil)]);
+  expect(JSON.parse(line)).toMatchObject({ text: evil });
+  expect(line).toMatch(/^[\x20-\x7e]*\n$/);
+});
+
 it("quiet prints the image id and nothing else", () => {
   expect(play(({ write }) => quietRenderer(write), [plan("a"), start(1), output(1, "x\n"), 60_000, end(1, "done"), image])).toEqual([
     `sha256:${"1a".repeat(32)}\n`,

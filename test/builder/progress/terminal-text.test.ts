@@ -24,6 +24,7 @@ describe("harmless text", () => {
     ["line ends", "a\nb\rc", "a bc"],
     ["tabs", "a\tb", "a    b"],
     ["reordered text", "safe\u202Elive\u2066x", "safelivex"],
+    ["other reordered text, and line ends of Unicode", "a\u061cb\u2028c\u2029d\ufeffe\u206a", "abcde"],
     ["colour parameters that are none", "\x1b[38:5:1mx\x1b[>4;2mq", "\x1b[38:5:1mxq\x1b[0m"],
   ])("%s", (_attack, text, expected) => {
     expect(harmless(text, { colors: true })).toBe(expected);

@@ -202,6 +202,24 @@ describe("the display", () => {
     expect(show(to, options)).toMatch(expected);
   });
 
+  it.each([[false], [true]])("shows notes where they come (on a terminal: %s), above whatever moves", (isTTY) => {
+    const to = io(isTTY);
+    const display = transferDisplay(to);
+    display.onNote("first\x1b[2J");
+    display.onEvent(event("start", { sizeBytes: 1 }));
+    display.onEvent(event("present", { sizeBytes: 1 }));
+    display.close();
+    display.onNote("last");
+    const text = to.written.join("").replace(/\x1b\[[^a-zA-Z]*[a-zA-Z]|\r/g, "");
+    expect(text).toMatch(/^note: first\n(= )?layer [0-9a-f]{12} is there already\nnote: last\n$/);
+  });
+
+  it("shows notes also where nothing else is wanted", () => {
+    const to = io(true);
+    transferDisplay(to, { quiet: true }).onNote("one");
+    expect(to.written).toEqual(["note: one\n"]);
+  });
+
   it("leaves no listener behind", () => {
     const before = process.listenerCount("exit");
     show(io(true));

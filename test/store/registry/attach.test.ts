@@ -70,6 +70,16 @@ describe("an artifact", () => {
     expect(await referrers()).toEqual([expect.objectContaining({ digest, artifactType })]);
   });
 
+  it("refers to what the registry itself has under the tag, whatever a mirror has", async () => {
+    await using mirror = await startFakeRegistry();
+    mirror.putImage("app", "1", await fakeImage({ layers: [{ old: "1" }] }));
+    const hosts = { [fake.host]: { mirrors: [mirror.host] } };
+    await using mirrored = openRegistry({ settings: { ...defaultRegistrySettings, hosts } });
+    const { digest } = await attachArtifact(mirrored, parseReference(`${fake.host}/app:1`), { artifactType, files: [file()] });
+    expect(manifest(digest).subject.digest).toBe(image.digest);
+    expect(mirror.requests).toEqual([]);
+  });
+
   it("is the same for the same files, and is there once", async () => {
     const first = await attach();
     expect(await attach()).toEqual(first);

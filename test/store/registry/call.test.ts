@@ -6,8 +6,9 @@ import type { Endpoint } from "../../../store/registry/endpoint.ts";
 import { openHttp } from "../../../store/registry/http.ts";
 import { retryPolicy } from "../../../store/registry/retry.ts";
 import { needs } from "../../support/needs.ts";
+import { privateAuthority } from "../../support/registry/private-ca.ts";
 import { temporaryDirectory } from "../../support/temporary.ts";
-import { endpointAt, failureOf, type LocalServer, makeAuthority, serve, serveTls, settingsWith, textOf } from "./http-fixtures.ts";
+import { endpointAt, failureOf, type LocalServer, serve, serveTls, settingsWith, textOf } from "./http-fixtures.ts";
 
 /** A server that writes down what it is asked: "GET /v2/app/x with token-1". */
 async function scripted(handler: (request: IncomingMessage, response: ServerResponse, body: string) => void) {
@@ -320,7 +321,7 @@ describe("over TLS", needs("openssl"), () => {
   let pair: { readonly ca: string; readonly cert: string; readonly key: string } | undefined;
   function certificate() {
     if (pair === undefined) {
-      const authority = makeAuthority(temporaryDirectory("call-tls"));
+      const authority = privateAuthority(temporaryDirectory("call-tls"));
       pair = { ca: authority.ca, ...authority.issue("server") };
     }
     return pair;

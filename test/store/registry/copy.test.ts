@@ -1,5 +1,5 @@
 import { execFileSync } from "node:child_process";
-import { createReadStream, existsSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { cpSync, createReadStream, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { buffer } from "node:stream/consumers";
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
@@ -7,7 +7,7 @@ import { loadImages } from "../../../store/archive/load.ts";
 import { type Digest, digestOf, hexOf, parseDigest } from "../../../store/digest.ts";
 import { IntegrityError, NotFoundError } from "../../../store/errors.ts";
 import { type Index, type Manifest, mediaTypes } from "../../../store/oci.ts";
-import { machinePlatform } from "../../../store/platform.ts";
+import { machinePlatform, platformText } from "../../../store/platform.ts";
 import { parseReference } from "../../../store/reference.ts";
 import { blobPlaces } from "../../../store/registry/blob-places.ts";
 import { type CopyOptions, type CopyPlace, copyImage } from "../../../store/registry/copy.ts";
@@ -140,6 +140,26 @@ describe("from registry to registry", () => {
     expect(await failureOf(copy(at(here, "app:1"), at(there, "app:1"), { platform: { os: "plan9", architecture: "386" } }))).toMatchObject({
       code: "PLATFORM_NOT_FOUND",
     });
+  });
+
+  it.each([
+    ["a registry", () => at(here, "app:1")],
+    ["the store", () => inStore("app")],
+    ["a layout", () => inLayout()],
+    ["an archive", () => inArchive()],
+  ])("one platform of an image in %s that is for another is refused", async (name, from) => {
+    here.putImage("app", "1", other);
+    if (name !== "a registry") await copy(at(here, "app:1"), from());
+    there.takeLog();
+    for (const to of [at(there, "app:1"), inStore("mine")]) {
+      expect(await failureOf(copy(from(), to, { platform: machine }))).toMatchObject({
+        code: "PLATFORM_NOT_FOUND",
+        message: expect.stringContaining(`: it is for ${platformText(foreign)} only, not ${platformText(machine)}`),
+      });
+    }
+    expect(there.takeLog()).toEqual([]);
+    expect((await copy(from(), at(there, "app:1"), { platform: foreign, format: "oci" })).mediaType).toBe(mediaTypes.manifest);
+    if (name !== "the store") await copy(from(), inStore("mine"));
   });
 
   it("by a digest", async () => {
@@ -505,6 +525,28 @@ describe("an image layout", () => {
     });
   });
 
+  it.each<[name: string, layout: string, before: (root: string) => void, left: readonly string[]]>([
+    ["none of a directory that it made", "new/of/it", () => undefined, []],
+    ["a link that leads nowhere as it was", "link", (root) => symlinkSync(join(root, "none"), join(root, "link")), ["link"]],
+    ["an empty directory as it was", "layout", (root) => mkdirSync(join(root, "layout")), ["layout"]],
+    [
+      "another image's layout as it was",
+      "layout",
+      (root) => cpSync(join(root, "other"), join(root, "layout"), { recursive: true }),
+      ["layout", "layout/blobs", "layout/index.json", "layout/oci-layout"],
+    ],
+  ])("that could not be written leaves %s", async (_name, layout, before, left) => {
+    here.putImage("other", "1", other);
+    await copy(at(here, "other:1"), { kind: "oci", directory: join(directory, "other") });
+    before(directory);
+    here.putImage("app", "1", own);
+    here.content.repository("app").blobs.delete(digestOf(own.layers[1] ?? ""));
+    const code = layout === "link" ? "WRITE_FAILED" : "REGISTRY_NOT_FOUND";
+    expect(await failureOf(copy(at(here, "app:1"), { kind: "oci", directory: join(directory, layout) }))).toMatchObject({ code });
+    const files = readdirSync(directory, { recursive: true }).map(String);
+    expect(files.filter((file) => !/^(other|store)|layout\/blobs\//.test(file)).sort()).toEqual(left);
+  });
+
   it("is not made where something else is", async () => {
     here.putImage("app", "1", own);
     expect(await failureOf(copy(at(here, "app:1"), { kind: "oci", directory: join(directory, "store/v1") }))).toMatchObject({
@@ -573,6 +615,25 @@ describe("an archive", () => {
     await loadImages(store, { file: join(directory, "image.tar") });
     expect((await store.images.open("app:1")).descriptor.digest).toBe(own.digest);
     expect(readdirSync(join(store.root, "v1/tmp"), { recursive: true, withFileTypes: true }).filter((entry) => entry.isFile())).toEqual([]);
+  });
+
+  it.each<[name: string, image: () => FakeImage | undefined, place: string, tags: readonly string[]]>([
+    ["an image of one platform", () => own, "host:5000/app", ["host:5000/app:latest"]],
+    ["an image with another tool's name", () => other, "NO NAME", []],
+    ["an image of two platforms: nothing", () => undefined, "app", []],
+  ])("has what docker load reads of %s", async (_name, imageOf, place, tags) => {
+    const image = imageOf();
+    if (image === undefined) await putIndex(here, "app", "1");
+    else here.putImage("app", "1", image);
+    await copy(at(here, "app:1"), inArchive(place));
+    const file = join(directory, "image.tar");
+    const untar = (...args: string[]) => execFileSync("tar", ["-f", file, ...args], { encoding: "utf8" });
+    expect(untar("-t").split("\n").includes("manifest.json")).toBe(image !== undefined);
+    if (image === undefined) return;
+    const blobPath = (bytes: Buffer) => `blobs/sha256/${hexOf(digestOf(bytes))}`;
+    expect(JSON.parse(untar("-xO", "manifest.json"))).toEqual([
+      { Config: blobPath(image.config), RepoTags: tags, Layers: image.layers.map(blobPath) },
+    ]);
   });
 
   it("has the same bytes each time, and replaces the file when it is whole", async () => {

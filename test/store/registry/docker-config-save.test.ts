@@ -1,10 +1,32 @@
-import { chmodSync, existsSync, lstatSync, mkdirSync, readdirSync, readFileSync, statSync, symlinkSync, writeFileSync } from "node:fs";
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import {
+  chmodSync,
+  chownSync,
+  existsSync,
+  lchownSync,
+  linkSync,
+  lstatSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  rmdirSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
 import { dirname, join } from "node:path";
 import { beforeEach, describe, expect, it } from "vitest";
+import type { TsbuildError } from "../../../store/errors.ts";
+import { updateConfigFile } from "../../../store/registry/config-update.ts";
 import { type DockerConfigOptions, dockerCredentials } from "../../../store/registry/docker-config.ts";
 import { eraseCredential, saveCredential } from "../../../store/registry/saved-credential.ts";
+import { mustRun } from "../../support/command.ts";
+import { needs } from "../../support/needs.ts";
 import { temporaryDirectory } from "../../support/temporary.ts";
 import { installHelper } from "./credential-helper-program.ts";
+import { failureOf } from "./test-repository.ts";
 
 const user = { kind: "basic", username: "user", password: "s3cret" } as const;
 const identity = { kind: "identity", token: "I" } as const;
@@ -119,6 +141,121 @@ describe("saving", () => {
       message: expect.stringContaining(`writing the credentials in ${config}: ENOTDIR`),
     });
   });
+});
+
+describe("attacks: as root, in a directory of another user", needs("root"), () => {
+  const uid = 65534;
+  let victim: string;
+  beforeEach(() => {
+    victim = join(temporaryDirectory("victim"), "config.json");
+    writeFileSync(victim, JSON.stringify({ auths: { "private.example": userAuth } }), { mode: 0o600 });
+    mkdirSync(dirname(config));
+    for (const path of [home, dirname(config)]) chownSync(path, uid, uid);
+  });
+  const own = (path: string) => lchownSync(path, uid, uid);
+  const save = () => saveCredential(options(), "registry.example", user);
+  const unchanged = () => [statSync(victim).uid, mode(victim), Object.keys(read(victim).auths)];
+
+  it.each<[name: string, prepare: () => unknown, message: string]>([
+    ["the file is a symlink", () => symlinkSync(victim, config), "ELOOP: "],
+    ["the file is a symlink to nothing yet", () => symlinkSync(join(dirname(victim), "new"), config), "ELOOP: "],
+    [
+      "the directory is a symlink",
+      () => {
+        rmdirSync(dirname(config));
+        symlinkSync(dirname(victim), dirname(config));
+        own(dirname(config));
+      },
+      "ENOTDIR: ",
+    ],
+    [
+      "the file is a third one's",
+      () => {
+        write(config, {});
+        chownSync(config, 1234, 1234);
+      },
+      "it belongs to uid 1234, and its directory to uid 65534",
+    ],
+    ["the file is a FIFO", () => mustRun(["mkfifo", config]), "it is no regular file"],
+  ])("nothing is written where %s", async (_, prepare, message) => {
+    await prepare();
+    if (existsSync(config) && !lstatSync(config).isFile()) own(config);
+    await expect(updateConfigFile(config, () => ({ changed: true }))).rejects.toMatchObject({
+      code: "CREDENTIALS_NOT_WRITTEN",
+      message: expect.stringContaining(`writing the credentials in ${config}: ${message}`),
+    });
+    expect([unchanged(), readdirSync(dirname(victim))]).toEqual([[0, "600", ["private.example"]], ["config.json"]]);
+  });
+
+  it("a file of root's that is linked there stays root's alone", async () => {
+    linkSync(victim, config);
+    await save();
+    expect([statSync(config).uid, mode(config), unchanged()]).toEqual([0, "600", [0, "600", ["private.example"]]]);
+  });
+
+  it.each<[name: string, file: () => string, owner: number]>([
+    ["the user's file stays his", () => config, uid],
+    ["a missing one is root's", () => join(home, "new/deep/config.json"), 0],
+  ])("%s", async (_, file, owner) => {
+    write(config, { psFormat: "x" });
+    own(config);
+    await saveCredential(options({ authFile: file() }), "registry.example", user);
+    expect([statSync(file()).uid, mode(file()), read(file()).auths]).toEqual([owner, "600", { "registry.example": userAuth }]);
+    expect(readdirSync(dirname(file()))).toEqual(["config.json"]);
+  });
+
+  it("a file that is swapped for a symlink while it is written gives nothing away", async () => {
+    write(config, {});
+    own(config);
+    // For as long as it is let: whatever appears beside the file becomes a symlink.
+    const racer = `
+      const { readdirSync, symlinkSync, unlinkSync } = require("node:fs");
+      const end = Date.now() + 60_000;
+      process.stdin.on("end", () => process.exit()).resume();
+      const turn = () => {
+        for (let i = 0; i < 200; i++) {
+          for (const name of readdirSync(".")) {
+            if (name === "config.json") continue;
+            try { unlinkSync(name); symlinkSync(process.argv[1], name); } catch {}
+          }
+        }
+        if (Date.now() < end) setImmediate(turn);
+      };
+      process.stdout.write("ready");
+      turn();`;
+    const child = spawn(process.execPath, ["-e", racer, victim], {
+      cwd: dirname(config),
+      uid,
+      gid: uid,
+      stdio: ["pipe", "pipe", "inherit"],
+    });
+    try {
+      await once(child.stdout, "data");
+      for (let i = 0; i < 50; i++) {
+        const error = await failureOf(updateConfigFile(config, (fields) => ({ ...fields, [`turn${i}`]: "" })));
+        expect(error).toSatisfy((thrown) => thrown === undefined || (thrown as TsbuildError).code === "CREDENTIALS_NOT_WRITTEN");
+        if (lstatSync(config).isSymbolicLink()) rmSync(config);
+        if (!existsSync(config)) write(config, {});
+        own(config);
+      }
+    } finally {
+      child.stdin.end();
+      await once(child, "close");
+    }
+    expect(unchanged()).toEqual([0, "600", ["private.example"]]);
+  });
+});
+
+it("as root, a file that another user put into a directory for all is not taken for ours: an attack", needs("root"), async () => {
+  const file = join(home, "all/auth.json");
+  write(file, {});
+  chmodSync(dirname(file), 0o1777);
+  chownSync(file, 65534, 65534);
+  await expect(updateConfigFile(file, () => ({}))).rejects.toMatchObject({
+    code: "CREDENTIALS_NOT_WRITTEN",
+    message: `writing the credentials in ${file}: it belongs to uid 65534, and its directory to uid 0`,
+  });
+  expect(read(file)).toEqual({});
 });
 
 describe("with a credential helper", () => {

@@ -1,6 +1,10 @@
 import { describe, expect, it } from "vitest";
+import type { CredentialSource } from "../../../store/registry/credential.ts";
 import { type Endpoint, endpointsFor, isLoopback } from "../../../store/registry/endpoint.ts";
+import { openRegistry } from "../../../store/registry/registry.ts";
 import type { HostSettings, RewriteRule } from "../../../store/registry/settings.ts";
+import { fakeImage } from "../../support/registry/fake-image.ts";
+import { startFakeRegistry } from "../../support/registry/fake-registry.ts";
 
 /** "registry repository at origin", with what is special about it. */
 function shown({ registry, repository, origin, mirrorOf, insecure, plainHttp }: Endpoint): string {
@@ -38,6 +42,23 @@ describe("the servers of a repository", () => {
     ["localhost/a", {}, ["localhost a at https://localhost, or plain http"]],
     ["localhost:5000/a", { "localhost:5000": { insecure: false } }, ["localhost:5000 a at https://localhost:5000, or plain http"]],
     ["[::1]:5000/a", {}, ["[::1]:5000 a at https://[::1]:5000, or plain http"]],
+    // Origins are as URLs have them, or they would equal no URL's.
+    ["LOCALHOST:5555/a", {}, ["LOCALHOST:5555 a at https://localhost:5555, or plain http"]],
+    [
+      "GHCR.IO/a/b",
+      { "ghcr.io": { mirrors: ["Mirror.example"] } },
+      ["Mirror.example a/b at https://mirror.example, for GHCR.IO", "GHCR.IO a/b at https://ghcr.io"],
+    ],
+    ["[0:0:0:0:0:0:0:1]:5000/a", {}, ["[0:0:0:0:0:0:0:1]:5000 a at https://[::1]:5000, or plain http"]],
+    // Plain http would be looked for at port 80.
+    ["host:443/a", { "host:443": { insecure: true } }, ["host:443 a at https://host, insecure"]],
+    ["host:443/a", { host: { insecure: true } }, ["host:443 a at https://host, insecure"]],
+    ["host:443/a", { host: { insecure: true }, "host:443": { insecure: false } }, ["host:443 a at https://host"]],
+    [
+      "quay.io/a",
+      { "quay.io": { mirrors: ["http://Cache:80"] } },
+      ["Cache:80 a at http://cache, for quay.io", "quay.io a at https://quay.io"],
+    ],
     [
       "docker.io/library/debian",
       { "docker.io": { mirrors: ["mirror.example", "http://cache:5000/hub/", "127.0.0.1:5001"] }, "mirror.example": { insecure: true } },
@@ -63,6 +84,42 @@ describe("the servers of a repository", () => {
 
   it("is the registry alone for writing", () => {
     expect(shown(endpoints("quay.io/a", { "quay.io": { mirrors: ["mirror.example"] } }).writing)).toBe("quay.io a at https://quay.io");
+  });
+});
+
+describe("a host that is not written as URLs have it", () => {
+  it.each<[auth: "basic" | "bearer"]>([["basic"], ["bearer"]])(
+    "gets its credentials, and is spoken to over plain http (%s)",
+    async (auth) => {
+      await using registry = await startFakeRegistry({ auth });
+      const image = await fakeImage();
+      registry.putImage("app", "v1", image);
+      const asked: string[] = [];
+      const credentials: CredentialSource = {
+        find: async (host) => {
+          asked.push(host);
+          return { kind: "basic", username: "user", password: "password" };
+        },
+      };
+      const written = registry.host.replace("127.0.0.1", "LocalHost");
+      await using client = openRegistry({ credentials });
+      const found = await client.repository({ registry: written, repository: "app" }).manifest("v1");
+      expect(found?.descriptor.digest).toBe(image.digest);
+      expect(asked).toEqual([written]);
+    },
+  );
+});
+
+describe("what is no host", () => {
+  it.each<[where: string, hosts: Readonly<Record<string, HostSettings>>, rewrites: readonly RewriteRule[], host: string]>([
+    ["a mirror", { "quay.io": { mirrors: ["host:99999/x"] } }, [], "host:99999"],
+    ["a mirror with a scheme", { "quay.io": { mirrors: ["http://../x"] } }, [], ".."],
+    ["an empty mirror", { "quay.io": { mirrors: ["/x"] } }, [], ""],
+    ["a rewrite rule", {}, [{ from: "quay.io", to: "a b" }], "a b"],
+  ])("%s", (_where, hosts, rewrites, host) => {
+    expect(() => endpoints("quay.io/a", hosts, rewrites)).toThrow(
+      expect.objectContaining({ code: "INVALID_REFERENCE", message: `looking for a registry: "${host}" is no registry host` }),
+    );
   });
 });
 

@@ -61,7 +61,10 @@ describe("end-1", () => {
         const settings = defaultRegistrySettings;
         await using http = openHttp({ settings });
         const endpoint = endpointsFor({ registry: registry.host, repository: "login" }, settings).writing;
-        const check = await checkLogin({ http, retry: retryPolicy(settings) }, endpoint, { username: "user", password: "password" });
+        const check = await checkLogin({ http, retry: retryPolicy(settings), settings }, endpoint, {
+          username: "user",
+          password: "password",
+        });
         expect(check.open).toBe(false);
       },
       { auth: "basic" },

@@ -10,8 +10,9 @@ import { defaultRegistrySettings } from "../../../store/registry/settings.ts";
 import { openStore } from "../../../store/store.ts";
 import { verifyStore } from "../../../store/verify.ts";
 import { transientFiles } from "../../support/layout.ts";
+import type { FakeBehaviour } from "../../support/registry/fake-behaviour.ts";
 import { type FakeRegistry, startFakeRegistry } from "../../support/registry/fake-registry.ts";
-import { type Step, stepName } from "../../support/registry/fault.ts";
+import { type Fault, type Step, stepName } from "../../support/registry/fault.ts";
 import type { FaultCase } from "../../support/registry/fault-cases.ts";
 import { startFaultProxy } from "../../support/registry/fault-proxy.ts";
 
@@ -25,6 +26,10 @@ export interface FaultBench {
 
 /** What is tried under faults. */
 export interface FaultTrial {
+  /** How the registry differs from a plain one. */
+  readonly behaviour?: Partial<FakeBehaviour>;
+  /** What goes wrong in every run, before the fault that is tried. */
+  readonly broken?: { readonly step: Step; readonly fault: Fault };
   /** Fills the registry; nothing goes wrong yet. */
   readonly prepare: (registry: FakeRegistry) => void;
   readonly attempts: number;
@@ -35,7 +40,7 @@ export interface FaultTrial {
   readonly inspect: (bench: Pick<FaultBench, "registry">, done: boolean) => Promise<readonly string[]>;
 }
 
-/** The steps of a trial without faults. */
+/** The steps of a trial without other faults than its own. */
 export async function cleanSteps(trial: FaultTrial): Promise<readonly Step[]> {
   const { end, steps } = await run(trial);
   if (end !== "done") throw new Error(`without any fault: ${end}`);
@@ -57,10 +62,11 @@ export function sameEnd(steps: readonly Step[], end: string, others: Readonly<Re
 }
 
 async function run(trial: FaultTrial, step?: Step, fault?: FaultCase): Promise<{ readonly end: string; readonly steps: readonly Step[] }> {
-  await using registry = await startFakeRegistry({ auth: "bearer" });
+  await using registry = await startFakeRegistry({ auth: "bearer", ...trial.behaviour });
   await using proxy = await startFaultProxy(registry.url);
   trial.prepare(registry);
-  if (step !== undefined && fault !== undefined) proxy.arm(step, fault.fault(registry), fault.times);
+  if (trial.broken !== undefined) proxy.arm(trial.broken.step, trial.broken.fault);
+  if (step !== undefined && fault !== undefined) proxy.armToo(step, fault.fault(registry), fault.times);
   const end = await outcomeOf(
     (async () => {
       await using client = hastyClient(trial);

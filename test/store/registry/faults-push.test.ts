@@ -11,16 +11,23 @@ import { openStore, type Store } from "../../../store/store.ts";
 import { type FakeImage, fakeImage } from "../../support/registry/fake-image.ts";
 import { startFakeRegistry } from "../../support/registry/fake-registry.ts";
 import { type Step, stepName } from "../../support/registry/fault.ts";
-import { lastingFaults, passingFaults } from "../../support/registry/fault-cases.ts";
+import { type FaultCase, lastingFaults, passingFaults } from "../../support/registry/fault-cases.ts";
 import { temporaryDirectory } from "../../support/temporary.ts";
 import { cleanSteps, endsOf, type FaultTrial, inspectStore, sameEnd } from "./fault-support.ts";
 import { sampleBytes } from "./test-repository.ts";
+
+const mebibyte = 1024 * 1024;
 
 // One layer is sent with a PUT, the other, by then, is mounted from team/base.
 const image = await fakeImage({ layers: [{ "base.txt": "base" }, { "small.bin": sampleBytes(200_000) }] });
 const base = image.layers[0] ?? Buffer.alloc(0);
 // Beyond what is sent with one PUT.
-const largeImage = await fakeImage({ layers: [{ "large.bin": sampleBytes(9 * 1024 * 1024) }] });
+const largeImage = await fakeImage({ layers: [{ "large.bin": sampleBytes(9 * mebibyte) }] });
+// Beyond what a proxy takes at once.
+const chunkedImage = await fakeImage({ layers: [{ "chunked.bin": sampleBytes(3 * mebibyte, "chunked") }] });
+
+/** The first large body does not arrive. */
+const broken: FaultTrial["broken"] = { step: { method: "PATCH", route: "upload", nth: 1 }, fault: { kind: "cut request", at: "middle" } };
 
 const root = join(temporaryDirectory("faults"), "store");
 let store: Store;
@@ -30,7 +37,7 @@ beforeAll(async () => {
   store = await openStore(root);
   await using registry = await startFakeRegistry();
   await using client = openRegistry();
-  for (const one of [image, largeImage]) {
+  for (const one of [image, largeImage, chunkedImage]) {
     registry.putImage("app", "1", one);
     pulled.set(one, await pullImage(store, client, parseReference(`${registry.host}/app:1`), { platform: one.platform }));
   }
@@ -52,8 +59,9 @@ function baseIn(client: Registry, registry: string): LayerFetcher {
   };
 }
 
-function pushTrial(pushed: FakeImage, attempts: number): FaultTrial {
+function pushTrial(pushed: FakeImage, attempts: number, line?: Pushed["line"]): FaultTrial {
   return {
+    ...line,
     attempts,
     parallel: 1,
     prepare(registry) {
@@ -122,12 +130,43 @@ function steps(end: string, ...kinds: readonly string[]): Record<string, string>
   return Object.fromEntries(kinds.flatMap((kind) => [1, 2, 3, 4].map((nth) => [`${kind} ${nth}`, end])));
 }
 
-describe.each<[name: string, pushed: FakeImage, final: Ends, names: readonly string[]]>([
-  [
-    "a push",
+interface Pushed {
+  readonly name: string;
+  readonly image: FakeImage;
+  readonly line?: Pick<FaultTrial, "behaviour" | "broken">;
+  /** The steps that are tried; absent: all. */
+  readonly names: readonly string[];
+  readonly final: Ends;
+  /** Where a fault that lasts ends otherwise than in a plain push. */
+  readonly ends?: Ends;
+  /** Absent: all. */
+  readonly passing?: readonly FaultCase[];
+  readonly lasting?: readonly FaultCase[];
+}
+
+const second = [
+  "a request cut in the middle",
+  "an answer cut in the middle",
+  "an answer that never comes",
+  "a request that stalls in the middle",
+  "a reset",
+  "a token that expires",
+  "429 without Retry-After",
+  "500 twice",
+  "an answer that is said to be longer",
+  "a redirect to another host",
+];
+/** Of what happens after a fault. */
+const secondFaults: Pick<Pushed, "passing" | "lasting"> = {
+  passing: passingFaults.filter(({ name }) => second.includes(name)),
+  lasting: [],
+};
+
+const pushes: readonly Pushed[] = [
+  {
+    name: "a push",
     image,
-    finalAt,
-    [
+    names: [
       "HEAD blob 1",
       "GET token 1",
       "HEAD blob 2",
@@ -142,27 +181,68 @@ describe.each<[name: string, pushed: FakeImage, final: Ends, names: readonly str
       "PUT upload 2",
       "PUT manifest 1",
     ],
-  ],
-  // The other steps of its push are those of any other.
-  ["a push of a large layer", largeImage, finalAtLarge, ["POST uploads 1", "PATCH upload 1", "PUT upload 1"]],
-])("%s", (_name, pushed, final, names) => {
-  let taken: readonly Step[];
+    final: finalAt,
+  },
+  // The other steps of these are those of any other.
+  {
+    name: "a push of a large layer",
+    image: largeImage,
+    names: ["POST uploads 1", "PATCH upload 1", "PUT upload 1"],
+    final: finalAtLarge,
+  },
+  {
+    name: "a push in chunks",
+    image: chunkedImage,
+    line: { behaviour: { maxBodyBytes: 1.5 * mebibyte, minChunkBytes: 1.25 * mebibyte } },
+    names: ["POST uploads 1", "PUT upload 1", "PATCH upload 1", "PATCH upload 2", "PATCH upload 3", "PUT upload 2"],
+    final: {},
+    ends: {
+      // The one that says that the body is too long.
+      "every answer lost": { "PUT upload 1": "REGISTRY_UNREACHABLE" },
+      // Nothing that comes behind it on its connection is answered, and of a body that is too long nothing is there.
+      "every answer stalled": { "POST uploads 1": "REGISTRY_UNREACHABLE" },
+      // There is no other way than chunks.
+      "every request answered with 501": steps("REGISTRY_FAILED", "PATCH upload"),
+    },
+  },
+  {
+    name: "a push that breaks off and goes on",
+    image: largeImage,
+    line: { broken },
+    ...secondFaults,
+    names: ["GET upload 1", "PATCH upload 2"],
+    final: {},
+  },
+  {
+    name: "a push that breaks off and begins again",
+    image: largeImage,
+    line: { broken, behaviour: { losesBrokenUploads: true } },
+    ...secondFaults,
+    names: ["GET upload 1", "DELETE upload 1", "PATCH upload 2"],
+    final: {},
+  },
+];
 
-  beforeAll(async () => {
-    taken = (await cleanSteps(pushTrial(pushed, 5))).filter((step) => pushed === image || names.includes(stepName(step)));
-  });
+describe.each(pushes.map((one) => [one.name, one] as const))(
+  "%s",
+  (_name, { image: pushed, line, names, final, ends = {}, passing = passingFaults, lasting = lastingFaults }) => {
+    let taken: readonly Step[];
 
-  it("has these steps", () => {
-    expect(taken.map(stepName)).toEqual(names);
-  });
+    beforeAll(async () => {
+      taken = (await cleanSteps(pushTrial(pushed, 5, line))).filter((step) => pushed === image || names.includes(stepName(step)));
+    });
 
-  it.each(passingFaults.map((fault) => [fault.name, fault] as const))("with %s at any step", async (_fault, fault) => {
-    expect(await endsOf(pushTrial(pushed, 5), taken, fault)).toEqual(sameEnd(taken, "done", final[fault.name]));
-  });
+    it("has these steps", () => {
+      expect(taken.map(stepName)).toEqual(names);
+    });
 
-  it.each(lastingFaults.map((fault) => [fault.name, fault] as const))("with %s from any step on", async (_fault, fault) => {
-    expect(await endsOf(pushTrial(pushed, 2), taken, fault)).toEqual(
-      sameEnd(taken, ...(lastingEnds[fault.name] ?? (["unknown"] as const))),
-    );
-  });
-});
+    it.each(passing.map((fault) => [fault.name, fault] as const))("with %s at any step", async (_fault, fault) => {
+      expect(await endsOf(pushTrial(pushed, 5, line), taken, fault)).toEqual(sameEnd(taken, "done", final[fault.name]));
+    });
+
+    it.each(lasting.map((fault) => [fault.name, fault] as const))("with %s from any step on", async (_fault, fault) => {
+      const [end, others] = lastingEnds[fault.name] ?? ["unknown"];
+      expect(await endsOf(pushTrial(pushed, 2, line), taken, fault)).toEqual(sameEnd(taken, end, { ...others, ...ends[fault.name] }));
+    });
+  },
+);

@@ -1,9 +1,6 @@
-import { execFileSync } from "node:child_process";
-import { readFileSync, writeFileSync } from "node:fs";
 import { createServer, type IncomingMessage, type RequestListener, type Server, type ServerResponse } from "node:http";
 import { createServer as createTlsServer, type ServerOptions } from "node:https";
 import type { AddressInfo, Socket, Server as TcpServer } from "node:net";
-import { join } from "node:path";
 import type { Endpoint } from "../../../store/registry/endpoint.ts";
 import { defaultRegistrySettings, type RegistrySettings } from "../../../store/registry/settings.ts";
 
@@ -78,36 +75,4 @@ export async function failureOf(promise: Promise<unknown>): Promise<unknown> {
     },
     (error: unknown) => error,
   );
-}
-
-/** An authority and what it signed, as PEM files in one directory. */
-export interface Authority {
-  /** Its certificate's path. */
-  readonly ca: string;
-  /** Signs a certificate for a server or a client: paths of the PEM files, and their text. */
-  issue(
-    name: string,
-    alternatives?: string,
-  ): { readonly certFile: string; readonly keyFile: string; readonly cert: string; readonly key: string };
-}
-
-export function makeAuthority(directory: string, name = "ca"): Authority {
-  const file = (leaf: string) => join(directory, leaf);
-  const openssl = (...args: readonly string[]) => execFileSync("openssl", args, { stdio: "pipe" });
-  const newKey = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes"];
-  openssl("req", "-x509", ...newKey, "-keyout", file(`${name}.key`), "-out", file(`${name}.crt`), "-days", "2", "-subj", `/CN=${name}`);
-  return {
-    ca: file(`${name}.crt`),
-    issue: (leaf, alternatives = "IP:127.0.0.1,DNS:localhost") => {
-      const certFile = file(`${leaf}.cert`);
-      const keyFile = file(`${leaf}.key`);
-      writeFileSync(file(`${leaf}.ext`), `subjectAltName=${alternatives}\n`);
-      openssl("req", ...newKey, "-keyout", keyFile, "-out", file(`${leaf}.csr`), "-subj", `/CN=${leaf}`);
-      openssl(
-        ...["x509", "-req", "-in", file(`${leaf}.csr`), "-CA", file(`${name}.crt`), "-CAkey", file(`${name}.key`), "-CAcreateserial"],
-        ...["-days", "2", "-extfile", file(`${leaf}.ext`), "-out", certFile],
-      );
-      return { certFile, keyFile, cert: readFileSync(certFile, "utf8"), key: readFileSync(keyFile, "utf8") };
-    },
-  };
 }

@@ -4,8 +4,9 @@ import { TsbuildError } from "../../../store/errors.ts";
 import { type Http, type HttpRequest, openHttp } from "../../../store/registry/http.ts";
 import { type ProxyVariables, proxyFor } from "../../../store/registry/proxy.ts";
 import { needs } from "../../support/needs.ts";
+import { privateAuthority } from "../../support/registry/private-ca.ts";
 import { temporaryDirectory } from "../../support/temporary.ts";
-import { endpointAt, failureOf, type LocalServer, makeAuthority, serve, serveTls, settingsWith, textOf } from "./http-fixtures.ts";
+import { endpointAt, failureOf, type LocalServer, serve, serveTls, settingsWith, textOf } from "./http-fixtures.ts";
 
 describe("the proxy for a URL", () => {
   const both = { http_proxy: "http://one:3128", HTTPS_PROXY: "https://two" };
@@ -122,7 +123,7 @@ describe("a request through a proxy", () => {
 
 describe("a request of https through a proxy", needs("openssl"), () => {
   const secureServer = async (name: string) => {
-    const { cert, key } = makeAuthority(temporaryDirectory("proxy")).issue(name, `DNS:${name}`);
+    const { cert, key } = privateAuthority(temporaryDirectory("proxy")).issue(name, `DNS:${name}`);
     return serveTls({ cert, key }, (request, response) => response.end(`${request.url} ${request.headers.authorization}`));
   };
 

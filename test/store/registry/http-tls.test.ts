@@ -10,18 +10,9 @@ import type { Endpoint } from "../../../store/registry/endpoint.ts";
 import { openHttp } from "../../../store/registry/http.ts";
 import type { RegistrySettings } from "../../../store/registry/settings.ts";
 import { needs } from "../../support/needs.ts";
+import { type IssuedCertificate, type PrivateAuthority, privateAuthority } from "../../support/registry/private-ca.ts";
 import { temporaryDirectory } from "../../support/temporary.ts";
-import {
-  type Authority,
-  endpointAt,
-  failureOf,
-  type LocalServer,
-  makeAuthority,
-  serve,
-  serveTls,
-  settingsWith,
-  textOf,
-} from "./http-fixtures.ts";
+import { endpointAt, failureOf, type LocalServer, serve, serveTls, settingsWith, textOf } from "./http-fixtures.ts";
 
 const none: readonly string[] = [];
 
@@ -38,12 +29,12 @@ async function ask(
 }
 
 describe("TLS", needs("openssl"), () => {
-  let made: { directory: string; authority: Authority; server: ReturnType<Authority["issue"]> } | undefined;
+  let made: { directory: string; authority: PrivateAuthority; server: IssuedCertificate } | undefined;
   /** Keys take time: one authority and one server certificate serve all tests. */
   function fixture() {
     if (made === undefined) {
       const directory = temporaryDirectory("tls");
-      const authority = makeAuthority(directory);
+      const authority = privateAuthority(directory);
       made = { directory, authority, server: authority.issue("server") };
     }
     return made;
@@ -80,7 +71,7 @@ describe("TLS", needs("openssl"), () => {
 
   it("trusts whom the system trusts, though another authority is named for the host", async () => {
     await using server = await secure();
-    const other = makeAuthority(temporaryDirectory("other"), "other");
+    const other = privateAuthority(temporaryDirectory("other"), "other");
     const settings = settingsWith({ hosts: { [server.host]: { ca: other.ca } } });
     expect(await ask(server, settings, {}, ["/nowhere", fixture().authority.ca])).toBe("https: secure");
   });
@@ -111,7 +102,7 @@ describe("TLS", needs("openssl"), () => {
     };
     return serveTls(options, ({ socket }, response) => response.end((socket as TLSSocket).getPeerCertificate().subject?.CN ?? "nobody"));
   };
-  const clientOf = ({ ca, issue }: Authority) => {
+  const clientOf = ({ ca, issue }: PrivateAuthority) => {
     const { certFile, keyFile } = issue("client");
     return { ca, clientCertificate: certFile, clientKey: keyFile };
   };

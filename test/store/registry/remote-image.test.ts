@@ -237,6 +237,21 @@ describe("is refused", () => {
       () => `reading image docker.io/library/app:latest: manifest ${listed?.digest}: expected 1 bytes, got ${listed?.size}`,
     ],
     [
+      "an artifact that says its type itself",
+      () =>
+        repository.putDocument(
+          mediaTypes.manifest,
+          {
+            artifactType: "application/spdx+json",
+            config: { mediaType: "application/vnd.oci.empty.v1+json", digest: digestOf("{}"), size: 2 },
+            layers: [],
+          },
+          "latest",
+        ),
+      "NOT_AN_IMAGE",
+      () => "reading image docker.io/library/app:latest: it is an artifact of type application/spdx+json, no image",
+    ],
+    [
       "an artifact",
       () => {
         const config = repository.putBlob("application/vnd.cncf.helm.config.v1+json", Buffer.from("{}"));

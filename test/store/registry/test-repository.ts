@@ -36,7 +36,7 @@ export function testRepository(host: string, name: string, options: TestReposito
   };
   const http = openHttp({ settings });
   const retrying = retryPolicy(settings, { random: () => 0, sleep });
-  const authorizer = openAuthorizer({ http, credentials: options.credentials ?? anonymous, retry: retrying });
+  const authorizer = openAuthorizer({ http, credentials: options.credentials ?? anonymous, retry: retrying, settings });
   const caller = openCaller({ http, authorizer, retry: retrying });
   const shared = {
     caller,

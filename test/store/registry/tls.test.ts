@@ -4,8 +4,9 @@ import { describe, expect, it } from "vitest";
 import { TsbuildError } from "../../../store/errors.ts";
 import { tlsIdentity } from "../../../store/registry/tls.ts";
 import { needs } from "../../support/needs.ts";
+import { privateAuthority } from "../../support/registry/private-ca.ts";
 import { temporaryDirectory } from "../../support/temporary.ts";
-import { failureOf, makeAuthority } from "./http-fixtures.ts";
+import { failureOf } from "./http-fixtures.ts";
 
 const settings = { hosts: {}, certificateDirectories: [] };
 
@@ -13,7 +14,7 @@ describe("the files of a host", needs("openssl"), () => {
   let made: { readonly ca: string; readonly certFile: string; readonly keyFile: string; readonly otherKey: string } | undefined;
   function files() {
     if (made === undefined) {
-      const authority = makeAuthority(temporaryDirectory("tls"));
+      const authority = privateAuthority(temporaryDirectory("tls"));
       made = { ca: authority.ca, ...authority.issue("client"), otherKey: authority.issue("other").keyFile };
     }
     return made;
@@ -99,5 +100,15 @@ describe("the files of a host", needs("openssl"), () => {
     copyFileSync(files().ca, bundle);
     chmodSync(bundle, 0);
     await (await tlsIdentity(["host"], settings, [directory, bundle])).complete();
+  });
+
+  it.each(["", ".", "..", "..:5000", "a..b", ".a", "../etc"])("attack: %j as a host, which leads to another folder", async (name) => {
+    const directory = certsD({});
+    const error = await failureOf(tlsIdentity(["host:5000", name], { hosts: {}, certificateDirectories: [join(directory, "host:5000")] }));
+    expect(error).toMatchObject({ code: "REGISTRY_PROTOCOL", message: `connecting to "${name}": that is no host` });
+  });
+
+  it.each(["registry.example.", "[::1]:5000", "my_bucket.storage.example"])("%s is a host", async (name) => {
+    await tlsIdentity([name], settings);
   });
 });

@@ -2,7 +2,7 @@ import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import { type Http, openHttp } from "../../../store/registry/http.ts";
 import { type Retrying, retryPolicy } from "../../../store/registry/retry.ts";
-import { defaultRegistrySettings } from "../../../store/registry/settings.ts";
+import { defaultRegistrySettings, type RegistrySettings } from "../../../store/registry/settings.ts";
 
 export interface SeenRequest {
   readonly method: string;
@@ -62,13 +62,15 @@ export async function startServer(answer: (request: SeenRequest) => ServerAnswer
 export interface TestTransport extends AsyncDisposable {
   readonly http: Http;
   readonly retry: Retrying;
+  readonly settings: RegistrySettings;
 }
 
 /** Real connections, and a policy that does not wait. */
-export function openTransport(attempts = 3): TestTransport {
-  const http = openHttp({ settings: defaultRegistrySettings });
+export function openTransport(attempts = 3, changes: Partial<RegistrySettings> = {}): TestTransport {
+  const settings = { ...defaultRegistrySettings, ...changes };
+  const http = openHttp({ settings });
   const retry = retryPolicy({ attempts, deadlineMs: 60_000 }, { random: () => 0, now: () => 0, sleep: async () => undefined });
-  return { http, retry, [Symbol.asyncDispose]: () => http.close() };
+  return { http, retry, settings, [Symbol.asyncDispose]: () => http.close() };
 }
 
 export function tokenAnswer(body: object): ServerAnswer {

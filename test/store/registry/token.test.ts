@@ -209,7 +209,7 @@ describe("attacks on credentials", () => {
     await using transport = openTransport();
     await expect(requestToken(transport, ask("http://auth.example/token", { credential: user }))).rejects.toMatchObject({
       message: "authenticating at localhost:5000: it wants credentials sent to auth.example by plain http",
-      hint: "if that is meant so, set insecure = true for localhost:5000",
+      hint: "if that is meant so, set insecure = true for auth.example",
     });
   });
 

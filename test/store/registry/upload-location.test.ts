@@ -3,8 +3,8 @@ import type { IncomingMessage } from "node:http";
 import { describe, expect, it } from "vitest";
 import { digestOf } from "../../../store/digest.ts";
 import type { UploadOptions } from "../../../store/registry/repository.ts";
-import { type FakeRegistry, startFakeRegistry } from "../../support/registry/fake-registry.ts";
 import { needs } from "../../support/needs.ts";
+import { type FakeRegistry, startFakeRegistry } from "../../support/registry/fake-registry.ts";
 import { privateAuthority } from "../../support/registry/private-ca.ts";
 import { temporaryDirectory } from "../../support/temporary.ts";
 import { serve } from "./http-fixtures.ts";
@@ -55,7 +55,7 @@ describe("an upload's Location that leads out of TLS", needs("openssl"), () => {
     const { stolen, failure, other, registry } = await uploadLedAway(method, false, options);
     expect(failure).toMatchObject({
       code: "REGISTRY_PROTOCOL",
-      message: `pushing layer ${target.digest} to ${registry.host}/app: the registry wants the upload sent to ${other} by plain http`,
+      message: `pushing blob ${target.digest} to ${registry.host}/app: the registry wants the upload sent to ${other} by plain http`,
     });
     expect(stolen).toEqual([]);
     expect(registry.content.uploads.size).toBe(0);

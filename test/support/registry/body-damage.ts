@@ -1,4 +1,5 @@
 import type { Writable } from "node:stream";
+import { setImmediate as nextTurn } from "node:timers/promises";
 
 export async function readAll(body: AsyncIterable<Uint8Array>): Promise<Buffer> {
   const chunks: Uint8Array[] = [];
@@ -37,6 +38,8 @@ export async function writeAll(to: Writable, body: AsyncIterable<Uint8Array>): P
   for await (const chunk of body) {
     if (to.destroyed) return;
     if (!to.write(chunk)) await drained(to);
+    // An answer in the middle of a body is read before the next write can meet the reset that follows it.
+    await nextTurn();
   }
 }
 

@@ -11,21 +11,29 @@ export interface FaultProxy extends AsyncDisposable {
   readonly host: string;
   /** Requests so far, in the order in which they began. */
   steps(): readonly Step[];
-  /** How often the armed fault has happened. */
+  /** How often the fault that was armed last has happened. */
   hits(): number;
   /** Authorization headers that arrived at the host that faults redirect to. */
   readonly leaks: readonly string[];
   /** From this step on, for `times` requests of its method and kind of path. Counts steps from 1 again. */
   arm(step: Step, fault: Fault, times?: number): void;
+  /** A fault besides the armed ones. Steps are counted on. */
+  armToo(step: Step, fault: Fault, times?: number): void;
   /** Passes everything on unharmed; counts steps from 1 again. */
   disarm(): void;
   close(): Promise<void>;
 }
 
+interface Armed {
+  readonly step: Step;
+  readonly fault: Fault;
+  readonly times: number;
+  hits: number;
+}
+
 /** In front of a registry that speaks plain http at `upstream` ("http://127.0.0.1:1234"); realms there are rewritten to the proxy. */
 export async function startFaultProxy(upstream: string): Promise<FaultProxy> {
-  let armed: { readonly step: Step; readonly fault: Fault; readonly times: number } | undefined;
-  let hits = 0;
+  let armed: Armed[] = [];
   let steps: Step[] = [];
   const leaks: string[] = [];
   const stalled: (() => void)[] = [];
@@ -33,8 +41,9 @@ export async function startFaultProxy(upstream: string): Promise<FaultProxy> {
   let proof: string | undefined;
   const origins = { proxy: "", other: "" };
   const rewrite = (headers: IncomingHttpHeaders) => {
-    const challenge = headers["www-authenticate"];
-    return challenge === undefined ? headers : { ...headers, "www-authenticate": challenge.replaceAll(upstream, origins.proxy) };
+    // Whether a connection is kept is each side's own matter.
+    const { "www-authenticate": challenge, connection: _connection, ...others } = headers;
+    return challenge === undefined ? others : { ...others, "www-authenticate": challenge.replaceAll(upstream, origins.proxy) };
   };
 
   const nextStep = (request: IncomingMessage): Step => {
@@ -46,15 +55,19 @@ export async function startFaultProxy(upstream: string): Promise<FaultProxy> {
   };
 
   const faultAt = ({ method, route, nth }: Step): Fault | undefined => {
-    if (armed === undefined || armed.step.method !== method || armed.step.route !== route) return undefined;
-    if (nth < armed.step.nth || nth >= armed.step.nth + armed.times) return undefined;
-    hits += 1;
-    return armed.fault;
+    const found = armed.find(
+      ({ step, times }) => step.method === method && step.route === route && nth >= step.nth && nth < step.nth + times,
+    );
+    if (found !== undefined) found.hits += 1;
+    return found?.fault;
   };
 
   const pass = async (request: IncomingMessage, response: ServerResponse, fault: Fault | undefined): Promise<void> => {
-    const forward = async (headers: IncomingHttpHeaders, body: AsyncIterable<Uint8Array> = request) => {
+    const unspoilt = request.iterator({ destroyOnReturn: false });
+    const forward = async (headers: IncomingHttpHeaders, body: AsyncIterable<Uint8Array> = unspoilt) => {
       const end = await relay(await sendOn(upstream, request, headers, body), response, rewrite, fault);
+      // An answer in the middle of a body leaves the rest of it.
+      request.resume();
       if (end === "stalled") stalled.push(() => response.destroy());
     };
     switch (fault?.kind) {
@@ -84,7 +97,7 @@ export async function startFaultProxy(upstream: string): Promise<FaultProxy> {
         return forward(request.headers, once(body));
       }
       case "flipped byte":
-        return forward(request.headers, fault.of === "request" ? flippedLast(request) : request);
+        return forward(request.headers, fault.of === "request" ? flippedLast(request) : unspoilt);
       case "cut request": {
         const { end } = await sendPart(upstream, request, fault.at);
         end();
@@ -129,25 +142,27 @@ export async function startFaultProxy(upstream: string): Promise<FaultProxy> {
     await reopening;
   };
 
-  const arm = (next: typeof armed) => {
+  const arm = (...next: Armed[]) => {
     steps = [];
-    hits = 0;
     proof = undefined;
     for (const end of stalled.splice(0)) end();
     armed = next;
   };
   const close = async () => {
-    arm(undefined);
+    arm();
     await reopening;
     await Promise.all([closeServer(server), closeServer(other)]);
   };
   return {
     host: `127.0.0.1:${port}`,
     steps: () => steps,
-    hits: () => hits,
+    hits: () => armed.at(-1)?.hits ?? 0,
     leaks,
-    arm: (step, fault, times = 1) => arm({ step, fault, times }),
-    disarm: () => arm(undefined),
+    arm: (step, fault, times = 1) => arm({ step, fault, times, hits: 0 }),
+    armToo: (step, fault, times = 1) => {
+      armed.push({ step, fault, times, hits: 0 });
+    },
+    disarm: () => arm(),
     close,
     [Symbol.asyncDispose]: close,
   };

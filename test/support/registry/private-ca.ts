@@ -1,11 +1,13 @@
 import { execFileSync } from "node:child_process";
-import { writeFileSync } from "node:fs";
+import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 
-/** Paths of the PEM files of a certificate and its key. */
+/** A certificate and its key: paths of the PEM files, and what is in them. */
 export interface IssuedCertificate {
   readonly certFile: string;
   readonly keyFile: string;
+  readonly cert: string;
+  readonly key: string;
 }
 
 /** An authority that no system trusts. */
@@ -34,7 +36,7 @@ export function privateAuthority(directory: string, name = "private ca"): Privat
       openssl("req", ...newKey, "-keyout", keyFile, "-out", request, "-subj", `/CN=${leaf}`);
       const signer = ["-CA", ca, "-CAkey", caKey, "-CAcreateserial"];
       openssl("x509", "-req", "-in", request, ...signer, "-days", "2", "-extfile", extensions, "-out", certFile);
-      return { certFile, keyFile };
+      return { certFile, keyFile, cert: readFileSync(certFile, "utf8"), key: readFileSync(keyFile, "utf8") };
     },
   };
 }
