@@ -2,7 +2,7 @@
 export interface HostSettings {
   /** Asked in this order before the host itself: "mirror.example", "host:5000/prefix", with "http://" in front for plain http. */
   readonly mirrors?: readonly string[];
-  /** Plain http is allowed where https does not answer as such, and certificates are not checked. Absent: false, but for loopback's plain http. */
+  /** Plain http is allowed where https does not answer as such, and certificates are not checked. Not for a token server on another machine. Absent: false, but for loopback's plain http. */
   readonly insecure?: boolean;
   /** Paths of PEM files: authorities trusted besides the system's; the client's own certificate and key. */
   readonly ca?: string;
