@@ -19,6 +19,7 @@ export interface RepositoryContext {
     /** The registry itself. */
     readonly writing: Endpoint;
   };
+  /** Places for moving blobs from and to a server. */
   readonly slotsOf: (server: Endpoint) => ServerSlots;
   /** Mirrors that are not asked any more: they could not be reached, or sent something else than was asked for. */
   readonly failedMirrors: Set<string>;

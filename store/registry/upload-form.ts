@@ -8,7 +8,7 @@ import type { RegistryError } from "./registry-error.ts";
  */
 export type UploadForm = { readonly kind: "put" } | { readonly kind: "stream" } | UploadChunks;
 
-export interface UploadChunks {
+interface UploadChunks {
   readonly kind: "chunks";
   readonly chunkBytes: number;
   readonly reason: "limit" | "line";
@@ -29,7 +29,7 @@ export function firstForm(sizeBytes: number): UploadForm {
   return sizeBytes <= largestPut ? { kind: "put" } : { kind: "stream" };
 }
 
-/** The form to try after one was refused at its beginning; undefined when the refusal is not about the form, or nothing is left to try. */
+/** The form to try after one was refused, at its beginning unless it was chosen for a bad line; undefined when the refusal is not about the form, or nothing is left to try. */
 export function formAfter(refusal: RegistryError, form: UploadForm, tried: ReadonlySet<string>, sentBytes: number): UploadForm | undefined {
   if (refusal.status === 413) return smallerChunks(form, sentBytes);
   if (![400, 404, 405, 411, 415, 416, 501].includes(refusal.status ?? 0)) return undefined;

@@ -85,7 +85,7 @@ const credentials: CredentialSource = { find: async () => ({ kind: "basic", user
 function hastyClient({ attempts, parallel }: FaultTrial): Registry {
   // The waits between tries are random parts of 0.5 s, 1 s, 2 s and so on.
   vi.spyOn(Math, "random").mockReturnValue(0.01);
-  const settings = { ...defaultRegistrySettings, attempts, parallel, deadlineMs: 20_000, connectTimeoutMs: 5_000, stallTimeoutMs: 400 };
+  const settings = { ...defaultRegistrySettings, attempts, parallel, deadlineMs: 20_000, connectTimeoutMs: 5_000, stallTimeoutMs: 1000 };
   return openRegistry({ settings, credentials });
 }
 
