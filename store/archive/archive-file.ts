@@ -59,8 +59,10 @@ export function siblingOf(path: string): string {
 
 async function replaceFile(file: string, bytes: AsyncIterable<Uint8Array>, options: Abortable): Promise<void> {
   const temp = siblingOf(file);
+  // Opened now: a stream that opens by itself could make the file after it was removed.
+  const fd = openSync(temp, "wx", 0o644);
   try {
-    await pump(bytes, createWriteStream(temp, { flags: "wx", mode: 0o644 }), options);
+    await pump(bytes, createWriteStream(temp, { fd }), options);
     await syncFile(temp);
     renameSync(temp, file);
   } catch (error) {
