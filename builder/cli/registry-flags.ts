@@ -2,7 +2,7 @@ import { homedir } from "node:os";
 import { join } from "node:path";
 import type { CredentialSource } from "../../store/registry/credential.ts";
 import type { Registry, RegistryOptions } from "../../store/registry/registry.ts";
-import { defaultRegistrySettings } from "../../store/registry/settings.ts";
+import { defaultRegistrySettings, type RegistrySettings } from "../../store/registry/settings.ts";
 import type { Settings } from "../config.ts";
 import type { PullPolicy } from "../options.ts";
 import { version } from "../version.ts";
@@ -13,7 +13,7 @@ import { readInteger } from "./values.ts";
 
 /** On every command that speaks to registries. */
 export const registryFlags = {
-  authfile: { value: "FILE", help: "Credentials of registries come from this file (docker's and podman's own)" },
+  authfile: { value: "FILE", help: "Look for credentials in this file first, then where docker and podman keep them" },
   "tls-verify": {
     value: "true|false",
     choices: ["true", "false"],
@@ -47,7 +47,7 @@ export async function registryOptions(flags: RegistryFlags, io: CliIo, settings?
       certificateDirectories: certificateDirectories(io.env, home),
       ...configured,
       ...(attempts === undefined ? {} : { attempts }),
-      ...(flags["tls-verify"] === undefined ? {} : { insecure: flags["tls-verify"] === "false" }),
+      ...(flags["tls-verify"] === undefined ? {} : overriding(configured.hosts ?? {}, flags["tls-verify"] === "false")),
     },
     credentials: lazyCredentials(flags, io),
     proxy: io.env,
@@ -59,6 +59,12 @@ export async function registryOptions(flags: RegistryFlags, io: CliIo, settings?
 export async function openRegistryFor(flags: RegistryFlags, io: CliIo, settings?: Settings): Promise<Registry> {
   const { openRegistry } = await import("../../store/registry/registry.ts");
   return openRegistry(await registryOptions(flags, io, settings));
+}
+
+/** What the flag says holds for all hosts, whatever the settings say of one. */
+function overriding(hosts: RegistrySettings["hosts"], insecure: boolean): Pick<RegistrySettings, "hosts" | "insecure"> {
+  const without = Object.entries(hosts).map(([host, { insecure: _, ...others }]) => [host, others] as const);
+  return { hosts: Object.fromEntries(without), insecure };
 }
 
 /** Looked for when a registry asks who we are: most commands never get there. */

@@ -63,17 +63,18 @@ export function bestKey({ auths }: ConfigFile, registry: string, repository = ""
   return best?.key ?? keysOf(auths, registry)[0];
 }
 
-/** Undefined where the file is not there. Throws CREDENTIALS_UNREADABLE. */
-export async function readConfigFile(path: string): Promise<ConfigFile | undefined> {
-  const text = await readIfThere(path);
+/** Undefined where the file is not there, or with `orRefused` may not be read. Throws CREDENTIALS_UNREADABLE. */
+export async function readConfigFile(path: string, options: { readonly orRefused?: boolean } = {}): Promise<ConfigFile | undefined> {
+  const text = await readIfThere(path, options);
   return text === undefined ? undefined : parseConfigFile(text, path);
 }
 
-export async function readIfThere(path: string): Promise<string | undefined> {
+export async function readIfThere(path: string, { orRefused = false }: { readonly orRefused?: boolean } = {}): Promise<string | undefined> {
   try {
     return await readFile(path, "utf8");
   } catch (error) {
-    if (isSystemError(error, "ENOENT") || isSystemError(error, "ENOTDIR")) return undefined;
+    if (isSystemError(error, "ENOENT", "ENOTDIR")) return undefined;
+    if (orRefused && isSystemError(error, "EACCES", "EPERM")) return undefined;
     if (isSystemError(error)) throw unreadable(path, error.message);
     throw error;
   }

@@ -102,16 +102,18 @@ function placesOf({ env, home, authFile }: DockerConfigOptions): readonly (() =>
   const file = (path: string | undefined) => (path === undefined || path === "" ? [] : [() => readConfigFile(path)]);
   const text = env.DOCKER_AUTH_CONFIG;
   const variable = text === undefined || text === "" ? [] : [async () => parseConfigFile(text, "$DOCKER_AUTH_CONFIG")];
+  // Nobody named these: where they may not be looked into, there is nothing for us (podman keeps /run/containers for root alone).
+  const guessed = (path: string) => [() => readConfigFile(path, { orRefused: true })];
   const inGitlab = env.GITLAB_CI === "true";
   return [
     ...file(authFile),
     ...(inGitlab ? [] : variable),
     ...file(env.REGISTRY_AUTH_FILE),
     ...file(join(env.DOCKER_CONFIG || join(home, ".docker"), "config.json")),
-    ...file(
+    ...guessed(
       join(env.XDG_RUNTIME_DIR || `/run/containers/${process.getuid?.() ?? 0}`, env.XDG_RUNTIME_DIR ? "containers/auth.json" : "auth.json"),
     ),
-    ...file(join(env.XDG_CONFIG_HOME || join(home, ".config"), "containers", "auth.json")),
+    ...guessed(join(env.XDG_CONFIG_HOME || join(home, ".config"), "containers", "auth.json")),
     ...(inGitlab ? variable : []),
   ];
 }
