@@ -15,11 +15,15 @@ export interface AssembleOptions {
 }
 
 /**
- * The target's image config. Times come from the steps' records, so that a cached build gives the same bytes; an instruction that
+ * A target's image config. Times come from the steps' records, so that a cached build gives the same bytes; an instruction that
  * makes no layer carries the time of the one before it. Pure.
  */
-export function assembleConfig(plan: BuildPlan, results: ReadonlyMap<number, StageResult>, options: AssembleOptions): ImageConfig {
-  const { target } = plan;
+export function assembleConfig(
+  plan: BuildPlan,
+  target: StageWork,
+  results: ReadonlyMap<number, StageResult>,
+  options: AssembleOptions,
+): ImageConfig {
   const result = results.get(target.index);
   if (result === undefined) throw new RangeError("the target was not built");
   const history = stageHistory(plan, target, results, options.epoch);
@@ -51,7 +55,7 @@ function stageHistory(
   results: ReadonlyMap<number, StageResult>,
   epoch: number | undefined,
 ): readonly HistoryEntry[] {
-  const base = stage.base.kind === "stage" ? parentHistory(plan, stage.base.stage, results, epoch) : baseHistory(stage);
+  const base = historyBelow(plan, stage, results, epoch);
   const times = results.get(stage.index)?.created ?? [];
   let created = epoch === undefined ? base.at(-1)?.created : rfc3339(epoch * 1000);
   let step = 0;
@@ -65,6 +69,19 @@ function stageHistory(
     };
   });
   return [...base, ...own];
+}
+
+function historyBelow(
+  plan: BuildPlan,
+  stage: StageWork,
+  results: ReadonlyMap<number, StageResult>,
+  epoch: number | undefined,
+): readonly HistoryEntry[] {
+  const { base, index } = stage;
+  if (base.kind === "stage") return parentHistory(plan, base.stage, results, epoch);
+  if (base.kind !== "context") return baseHistory(stage);
+  const created = results.get(index)?.baseCreated;
+  return [{ ...(created === undefined ? {} : { created }), created_by: `FROM ${base.context}`, comment: historyComment }];
 }
 
 function parentHistory(

@@ -7,16 +7,18 @@ import type { LayerFetcher } from "../store/registry/layer-fetcher.ts";
 import { withStepLock } from "../store/step-lock.ts";
 import type { Store } from "../store/store.ts";
 import type { StepCache } from "./cache/records.ts";
+import type { Contexts } from "./context/open-contexts.ts";
 import { located } from "./dockerfile/errors.ts";
+import type { RemoteSources } from "./fetch/remote-sources.ts";
+import { copyOfContext, openOrigins, stagesReadBy } from "./origins.ts";
 import type { BuildPlan, StageWork } from "./plan/build-plan.ts";
 import { baseChain, childChain } from "./plan/key.ts";
 import type { PlannedStep } from "./plan/stage.ts";
 import type { EventSink, StepInfo } from "./progress/event.ts";
 import { StepError } from "./step-error.ts";
-import type { ContextReader } from "./steps/context-inputs.ts";
+import { bindInputs } from "./steps/bind-inputs.ts";
 import { copyStep } from "./steps/copy.ts";
 import { detached } from "./steps/detached.ts";
-import { rootfsInputs } from "./steps/rootfs-inputs.ts";
 import { runStep } from "./steps/run.ts";
 import type { RunSettings } from "./steps/run-and-commit.ts";
 import type { Files, StepContext, StepOutcome } from "./steps/step.ts";
@@ -25,6 +27,8 @@ import { workdirStep } from "./steps/workdir.ts";
 /** The files of a stage when all its steps are done, with the time of each step that made a layer. */
 export interface StageResult {
   readonly files: Files;
+  /** RFC 3339, of the layer that a base made of a context's files is; absent where the base is another. */
+  readonly baseCreated?: string;
   /** RFC 3339, one for each step of the stage, in order. */
   readonly created: readonly string[];
   readonly cachedSteps: number;
@@ -36,7 +40,8 @@ export interface Execution {
   readonly cache: StepCache;
   /** Brings layers of base images into the store, which need not be there before a step looks at them. */
   readonly fetch: LayerFetcher["fetch"];
-  readonly context: () => Promise<ContextReader>;
+  readonly contexts: Pick<Contexts, "reader">;
+  readonly remote: () => Promise<RemoteSources>;
   readonly run: RunSettings;
   readonly epoch?: number;
   readonly jobs: number;
@@ -73,8 +78,20 @@ export async function execute(execution: Execution): Promise<ReadonlyMap<number,
     return result;
   };
 
+  const origins = openOrigins({
+    plan,
+    cache: execution.cache,
+    contexts: execution.contexts,
+    remote: execution.remote,
+    rootfs,
+    stageFiles: async (stage) => (await resultOf(stage)).files,
+  });
+  const binds = bindInputs(origins);
+
   async function buildStage(work: StageWork): Promise<StageResult> {
-    let files = await baseFiles(work, resultOf);
+    const context = stepContext(work);
+    const base = await baseOf(work, context);
+    let { files } = base;
     announceBase(work, execution);
     const created: string[] = [];
     let cachedSteps = 0;
@@ -82,60 +99,78 @@ export async function execute(execution: Execution): Promise<ReadonlyMap<number,
       signal.throwIfAborted();
       const info = work.infos[i];
       if (info === undefined) throw new RangeError(`step ${i} has no title`);
-      const context: StepContext = {
-        store,
-        cache: execution.cache,
-        platform: work.platform,
-        ...(execution.epoch === undefined ? {} : { epoch: execution.epoch }),
-        useCache: execution.useCache(work),
-        signal,
-        rootfs,
-        busy: (job) =>
-          limit(() => {
-            signal.throwIfAborted();
-            return job();
-          }),
-        once,
-        now: execution.now,
-      };
       // Waiting for another stage is not this step's time.
-      const { operation } = step;
-      if (operation.op === "copy" && operation.origin.from === "stage") await resultOf(operation.origin.stage);
+      for (const stage of stagesReadBy(step.operation)) await resultOf(stage);
       const outcome = await observed(info, step, execution, () => runOne(step, info, files, context));
       if (outcome.cached) cachedSteps++;
       created.push(outcome.created);
       files = { layers: [...files.layers, outcome.layer], chain: childChain(files.chain, outcome.layer.contentId) };
     }
-    return { files, created, cachedSteps };
+    return { files, created, cachedSteps, ...(base.created === undefined ? {} : { baseCreated: base.created }) };
+  }
+
+  function stepContext(work: StageWork): StepContext {
+    return {
+      store,
+      cache: execution.cache,
+      platform: work.platform,
+      ...(execution.epoch === undefined ? {} : { epoch: execution.epoch }),
+      useCache: execution.useCache(work),
+      signal,
+      rootfs,
+      busy: (job) =>
+        limit(() => {
+          signal.throwIfAborted();
+          return job();
+        }),
+      once,
+      now: execution.now,
+    };
+  }
+
+  async function baseOf(work: StageWork, context: StepContext): Promise<{ readonly files: Files; readonly created?: string }> {
+    const { base } = work;
+    switch (base.kind) {
+      case "scratch":
+        return { files: filesOf([]) };
+      case "stage":
+        return { files: (await resultOf(base.stage)).files };
+      case "image":
+        return { files: filesOf(work.baseLayers) };
+      case "context": {
+        const copy = copyOfContext(base.context);
+        const { layer, created } = await copyStep(copy, filesOf([]), () => origins.copy(copy), context).catch((error: unknown) => {
+          throw located(error, plan.dockerfile, work.fromInfo.range);
+        });
+        return { files: filesOf([layer]), created };
+      }
+    }
   }
 
   async function runOne(step: PlannedStep, info: StepInfo, files: Files, context: StepContext): Promise<StepOutcome> {
     const { operation } = step;
     switch (operation.op) {
       case "run":
-        return runStep(operation, files, context, execution.run, {
-          info,
-          instruction: step.instruction,
-          source: plan.dockerfile,
-          onEvent: execution.onEvent,
-        });
+        return runStep(
+          operation,
+          files,
+          context,
+          execution.run,
+          { info, instruction: step.instruction, source: plan.dockerfile, onEvent: execution.onEvent },
+          binds(context),
+        );
       case "workdir":
         return workdirStep(operation, files, context);
       case "copy": {
-        const { origin } = operation;
         const { operation: copy, files: onto } = operation.link ? await detached(operation, files, context) : { operation, files };
-        if (origin.from === "context") return copyStep(copy, onto, async () => (await execution.context()).inputs(copy), context);
-        const source = origin.from === "stage" ? (await resultOf(origin.stage)).files : imageFiles(plan.image(origin.image).layers);
-        const describe = origin.from === "stage" ? `stage ${plan.stageLabel(origin.stage)}` : `image "${origin.image}"`;
-        const inputs = rootfsInputs(copy, { chain: source.chain, describe, rootfs: () => rootfs(source.layers) }, execution.cache);
-        return copyStep(copy, onto, async () => inputs, context);
+        return copyStep(copy, onto, () => origins.copy(copy), context);
       }
     }
   }
 
   for (const work of plan.stages) {
-    const before = [...work.needs].map(resultOf);
-    const result = Promise.all(before).then(() => buildStage(work));
+    // In the next turn: a stage may stand on one that comes later in the list.
+    const result = Promise.resolve().then(() => Promise.all(work.needs.map(resultOf)).then(() => buildStage(work)));
     // A failed stage ends the others; its error is thrown below, once all have come to rest.
     result.catch(() => stop.abort(new Error("another step failed")));
     results.set(work.index, result);
@@ -181,18 +216,7 @@ function announceBase(work: StageWork, { onEvent, now }: Execution): void {
   onEvent({ type: "step-end", step: work.fromInfo.id, outcome: "cached", atMs: now(), ...note });
 }
 
-async function baseFiles(work: StageWork, resultOf: (stage: number) => Promise<StageResult>): Promise<Files> {
-  switch (work.base.kind) {
-    case "scratch":
-      return imageFiles([]);
-    case "stage":
-      return (await resultOf(work.base.stage)).files;
-    case "image":
-      return imageFiles(work.baseLayers);
-  }
-}
-
-function imageFiles(layers: readonly LayerRef[]): Files {
+function filesOf(layers: readonly LayerRef[]): Files {
   return { layers, chain: baseChain(layers.map(({ diffId }) => diffId)) };
 }
 

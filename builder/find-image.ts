@@ -10,7 +10,7 @@ import type { Store } from "../store/store.ts";
 import type { FinderOptions, FoundImage } from "./found-image.ts";
 import type { RemoteImages } from "./remote-images.ts";
 
-/** Finds images in the store and, as the policy says, in registries. */
+/** Finds images in the store and, as the policy says, in registries, and in image layouts that were handed in. */
 export interface ImageFinder {
   /** Knows where the layers of all images found so far can be had. */
   fetcher(): Promise<LayerFetcher>;
@@ -51,6 +51,7 @@ export function imageFinder(store: Store, options: FinderOptions): ImageFinder {
   return {
     fetcher: async () => (await remotes()).fetcher,
     async find(name, platform) {
+      if (options.layouts?.has(name)) return (await import("./layout-image.ts")).findInLayout(store, name, platform, options.signal);
       const query = parseImageQuery(name);
       const reference = query.by === "name" ? query.reference : undefined;
       // An id is of this store.

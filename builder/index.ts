@@ -1,8 +1,23 @@
 // The public API of the builder.
 export { TsbuildError } from "../store/errors.ts";
 export { build } from "./build.ts";
+export { type CheckResult, check } from "./check.ts";
+export { describeTarget, describeTargets } from "./describe.ts";
 export { DockerfileError, DockerfileErrors } from "./dockerfile/errors.ts";
-export type { BuildOptions, BuildOutput, BuildResult, NetworkMode, PullPolicy, RegistryOptions, ResourceLimits } from "./options.ts";
+export { type DryRun, type DryRunImage, dryRun } from "./dry-run.ts";
+export type { PredictedStep, StepReason, StepStatus } from "./dry-run-steps.ts";
+export type {
+  BuildOptions,
+  BuildOutput,
+  BuildResult,
+  BuiltImage,
+  ContextSource,
+  LockOptions,
+  NetworkMode,
+  PullPolicy,
+  RegistryOptions,
+  ResourceLimits,
+} from "./options.ts";
 export type { BuildEvent, EventSink, StepInfo, StepUsage } from "./progress/event.ts";
 export { runContainer } from "./run-container.ts";
 export type { BindMount, PortMapping, RunOptions } from "./run-options.ts";

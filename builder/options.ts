@@ -19,21 +19,57 @@ export type BuildOutput =
   /** To the registries that its names name. What is not in the store goes from registry to registry. */
   | { readonly type: "registry"; readonly compression?: "gzip" | "none"; readonly format?: "oci" | "docker" };
 
+/** Where files, an image or a stage come from: the build context, and those that the Dockerfile knows by names (--build-context). */
+export type ContextSource =
+  /** A directory of the host, with its ignore file. */
+  | { readonly kind: "directory"; readonly path: string }
+  /** A tar, compressed or not: standard input, or a file of the host. */
+  | { readonly kind: "tar"; readonly bytes: AsyncIterable<Uint8Array> }
+  /** No files. */
+  | { readonly kind: "empty" }
+  /** As written: "https://host/path.git#ref:subdir", also with the query form. */
+  | { readonly kind: "git"; readonly url: string }
+  /** A tar, or (of the build context) a Dockerfile. */
+  | { readonly kind: "http"; readonly url: string }
+  /** docker-image://NAME. Not for the build context. */
+  | { readonly kind: "image"; readonly image: string }
+  /** oci-layout://DIRECTORY[:TAG][@DIGEST]. Not for the build context. */
+  | { readonly kind: "oci-layout"; readonly path: string; readonly name?: string }
+  /** target:STAGE, of the same Dockerfile. Not for the build context. */
+  | { readonly kind: "stage"; readonly stage: string };
+
+/** A file that names what the build may use: a digest for each image, a commit for each repository, a checksum for each URL. */
+export interface LockOptions {
+  /** Path on the host. */
+  readonly file: string;
+  /** What the build uses must be what the file says, and the file is not written; otherwise it is written when the build has succeeded. */
+  readonly locked: boolean;
+}
+
 /**
  * Everything a build depends on; all but the context and the store may be left out. Nothing below `build()` reads the environment, the command
  * line or a settings file.
  */
 export interface BuildOptions {
-  /** The context: a directory of the host. */
-  readonly context: string;
+  /** The build context; a text is a directory of the host. */
+  readonly context: string | ContextSource;
+  /** By the names that FROM, --from and mounts use. Absent: none. */
+  readonly contexts?: Readonly<Record<string, ContextSource>>;
   /** The store's directory; it becomes a store when it is missing or empty. */
   readonly store: string;
-  /** Path of the Dockerfile, or its text (stdin). Absent: Dockerfile, then dockerfile, then Containerfile in the context. */
+  /**
+   * Path of the Dockerfile, on the host or, where the context is no directory of the host, in the context; or its text. Absent: Dockerfile, then dockerfile,
+   * then Containerfile in the context.
+   */
   readonly dockerfile?: { readonly path: string } | { readonly text: string };
-  /** Names for the image, as typed. None: it is found by its id only. */
+  /** Names for the image, as typed; "TARGET=NAME" where several targets are built. None: it is found by its id only. */
   readonly tags?: readonly string[];
-  /** The stage to build; absent: the last. */
-  readonly target?: string;
+  /** The stages to build, "*" for all; absent: the last. */
+  readonly target?: string | readonly string[];
+  /** Absent: nothing is locked. */
+  readonly lock?: LockOptions;
+  /** RUN steps have no network, and everything that comes from elsewhere must be locked. Absent: false. */
+  readonly hermetic?: boolean;
   /** Values of ARGs. */
   readonly buildArgs?: Readonly<Record<string, string>>;
   /** Labels beside those of the Dockerfile, and over them. */
@@ -70,6 +106,8 @@ export interface BuildOptions {
   readonly outputs?: readonly BuildOutput[];
   /** Of the image's manifest. Absent: none. */
   readonly annotations?: Readonly<Record<string, string>>;
+  /** Of this process, for git and the ssh that it starts: PATH, HOME and SSH_AUTH_SOCK are taken. Absent: the system's own PATH, no agent. */
+  readonly environment?: Readonly<Record<string, string | undefined>>;
   /** Values of the predefined proxy variables (HTTP_PROXY, …): given to RUN, outside key and history. Absent: none. */
   readonly proxy?: Readonly<Record<string, string>>;
 }
@@ -89,6 +127,9 @@ type Defaulted =
   | "registry"
   | "outputs"
   | "annotations"
+  | "contexts"
+  | "environment"
+  | "hermetic"
   | "proxy";
 
 /** BuildOptions with the defaults in place. */
@@ -111,16 +152,28 @@ export function resolveBuildOptions(options: BuildOptions): ResolvedBuildOptions
     registry: options.registry ?? {},
     outputs: options.outputs ?? [{ type: "image" }],
     annotations: options.annotations ?? {},
+    contexts: options.contexts ?? {},
+    environment: options.environment ?? {},
+    hermetic: options.hermetic ?? false,
     proxy: options.proxy ?? {},
   };
 }
 
-export interface BuildResult {
+/** One target's image. */
+export interface BuiltImage {
+  /** The stage's name in lower case, else its number; "" where no target was named. */
+  readonly target: string;
   /** Digest of the image config. */
   readonly imageId: string;
   /** As pushed, where it was pushed; else as it is in the store. */
   readonly manifestDigest: string;
   readonly names: readonly string[];
+}
+
+/** The image of the first target is the result's own. */
+export interface BuildResult extends BuiltImage {
+  /** In the order of the targets. */
+  readonly images: readonly BuiltImage[];
   /** How many of the steps that could be cached were. */
   readonly cachedSteps: number;
   readonly totalSteps: number;

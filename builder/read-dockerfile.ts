@@ -1,62 +1,85 @@
-import { readFile } from "node:fs/promises";
-import { basename, dirname, join } from "node:path";
+import { isAbsolute, posix } from "node:path";
 import { TsbuildError } from "../store/errors.ts";
-import { openConfined } from "./context/confined-file.ts";
+import type { IgnoreFile, OpenContext } from "./context/open-context.ts";
+import { readHostText, readOwnIgnore } from "./context/small-text.ts";
 
-/** The Dockerfile's text, how errors call it, and the ignore files that go with it. */
+/** The Dockerfile's text, how errors call it, and the ignore file that goes with it. */
 export interface DockerfileText {
   readonly file: string;
   readonly text: string;
-  /** Rules of `<Dockerfile>.dockerignore` if there is one, else of the context's `.dockerignore`; never both. */
-  readonly ignore?: { readonly file: string; readonly text: string };
+  /** `<Dockerfile>.dockerignore` if there is one, else the context's `.dockerignore`; never both. Only of a directory of the host. */
+  readonly ignore?: IgnoreFile;
 }
 
-const defaultNames = ["Dockerfile", "dockerfile", "Containerfile"] as const;
+/** What the caller says of the Dockerfile: its text, or a path on the host; where the context is no directory of the host, a relative path is one in the context. */
+export type GivenDockerfile = { readonly path: string } | { readonly text: string; readonly file?: string } | undefined;
 
-/** Reads it from a path, from given text, or under one of the default names in the context. Throws DOCKERFILE_NOT_FOUND. */
-export async function readDockerfile(
-  context: string,
-  given: { readonly path: string } | { readonly text: string } | undefined,
-): Promise<DockerfileText> {
-  if (given !== undefined && "text" in given) return { file: "Dockerfile", text: given.text, ...(await rootIgnore(context)) };
-  const candidates = given === undefined ? defaultNames.map((name) => join(context, name)) : [given.path];
-  for (const path of candidates) {
-    const text = await readText(path, given === undefined ? context : undefined);
-    if (text === undefined) continue;
-    const own = await readText(`${path}.dockerignore`, given === undefined ? context : dirname(path));
-    const ignore = own === undefined ? await rootIgnore(context) : { ignore: { file: `${basename(path)}.dockerignore`, text: own } };
-    return { file: given === undefined ? basename(path) : path, text, ...ignore };
+const defaultName = "Dockerfile";
+/** In this order. */
+export const defaultNames = [defaultName, "dockerfile", "Containerfile"] as const;
+
+/**
+ * Reads the Dockerfile that is given, that the context is, or that the context has under one of the default names. Throws DOCKERFILE_NOT_FOUND,
+ * DOCKERFILE_UNREADABLE, DOCKERFILE_TOO_LARGE, AMBIGUOUS_DOCKERFILE where there are two.
+ */
+export async function readDockerfile(context: OpenContext, given: GivenDockerfile): Promise<DockerfileText> {
+  if (context.dockerfile !== undefined) {
+    if (given !== undefined) throw twoDockerfiles(context);
+    return { file: defaultName, text: context.dockerfile };
   }
-  throw new TsbuildError("DOCKERFILE_NOT_FOUND", `looking for the Dockerfile: ${candidates.join(", ")} not found`, {
-    hint:
-      given === undefined
-        ? "name it with -f, or give the directory that has it"
-        : "-f is relative to the current directory, not to the context",
+  if (given === undefined) return readDefault(context);
+  if ("text" in given) return { file: given.file ?? defaultName, text: given.text, ...(await rootIgnore(context)) };
+  return context.root === undefined && !isAbsolute(given.path) ? readInside(context, given.path) : readFromHost(context, given.path);
+}
+
+async function readDefault(context: OpenContext): Promise<DockerfileText> {
+  for (const name of defaultNames) {
+    const text = await context.readText(name);
+    if (text === undefined) continue;
+    const own = context.root === undefined ? undefined : await context.readText(`${name}.dockerignore`);
+    const ignore = own === undefined ? await rootIgnore(context) : { ignore: { file: `${name}.dockerignore`, text: own } };
+    return { file: name, text, ...ignore };
+  }
+  throw new TsbuildError("DOCKERFILE_NOT_FOUND", `looking for the Dockerfile: no ${defaultNames.join(", ")} in ${context.describe}`, {
+    hint: "name it with -f, or give the directory that has it",
   });
 }
 
-async function rootIgnore(context: string): Promise<{ ignore?: { file: string; text: string } }> {
-  const text = await readText(join(context, ".dockerignore"), context);
+async function readFromHost(context: OpenContext, given: string): Promise<DockerfileText> {
+  for (const path of spellingsOf(given)) {
+    const text = await readHostText(path);
+    if (text === undefined) continue;
+    const own = context.root === undefined ? undefined : await readOwnIgnore(path);
+    return { file: path, text, ...(own === undefined ? await rootIgnore(context) : { ignore: own }) };
+  }
+  throw new TsbuildError("DOCKERFILE_NOT_FOUND", `looking for the Dockerfile: there is no ${given}`, {
+    hint: "-f is relative to the current directory, not to the context",
+  });
+}
+
+async function readInside(context: OpenContext, given: string): Promise<DockerfileText> {
+  const path = posix.normalize(`/${given}`).slice(1);
+  for (const file of spellingsOf(path)) {
+    const text = await context.readText(file);
+    if (text !== undefined) return { file, text };
+  }
+  throw new TsbuildError("DOCKERFILE_NOT_FOUND", `looking for the Dockerfile: there is no ${path} in ${context.describe}`, {
+    hint: "-f is relative to the context where that is no directory of this machine",
+  });
+}
+
+/** "Dockerfile" stands for "dockerfile" too, wherever it is. */
+function spellingsOf(path: string): readonly string[] {
+  return posix.basename(path) === defaultName ? [path, path.replace(/Dockerfile\/*$/, "dockerfile")] : [path];
+}
+
+async function rootIgnore(context: OpenContext): Promise<{ ignore?: IgnoreFile }> {
+  const text = context.root === undefined ? undefined : await context.readText(".dockerignore");
   return text === undefined ? {} : { ignore: { file: ".dockerignore", text } };
 }
 
-/** `within`: a context may hold a link to a file of the host, which an error's excerpt would show, or a FIFO. A path that the user names is theirs. */
-async function readText(path: string, within: string | undefined): Promise<string | undefined> {
-  try {
-    if (within === undefined) return await readFile(path, "utf8");
-    const handle = await openConfined(within, path);
-    try {
-      return await handle.readFile("utf8");
-    } finally {
-      await handle.close();
-    }
-  } catch (error) {
-    const { code } = error as NodeJS.ErrnoException;
-    if (code === "ENOENT" || code === "ENOTDIR") return undefined;
-    throw new TsbuildError(
-      "DOCKERFILE_UNREADABLE",
-      `reading ${path}: ${code === "EISDIR" ? "it is a directory" : (error as Error).message}`,
-      { cause: error },
-    );
-  }
+function twoDockerfiles({ describe }: OpenContext): TsbuildError {
+  return new TsbuildError("AMBIGUOUS_DOCKERFILE", `looking for the Dockerfile: ${describe} is one, and another is named`, {
+    hint: "leave -f out, or give a context that has files",
+  });
 }

@@ -26,11 +26,11 @@ export function remoteImages(store: Store, { take, registry, onEvent, signal }: 
   const fetcher = openLayerFetcher({ store, onEvent, signal });
 
   /** Its manifest and config are kept and its layers can be fetched; none of them is yet. */
-  const usable = async ({ reference, listed, layers, repository, config }: RemoteImage): Promise<FoundImage> => {
+  const usable = async ({ reference, listed, layers, repository, config, descriptor }: RemoteImage): Promise<FoundImage> => {
     await store.pin(...layers.flatMap(({ diffId, blob }) => [diffId, blob.digest]));
     fetcher.offer(layers, repository);
     const { registry: host, repository: name } = reference;
-    return { config, layers, digestName: fullName({ registry: host, repository: name, digest: listed.descriptor.digest }) };
+    return { config, layers, descriptor, digestName: fullName({ registry: host, repository: name, digest: listed.descriptor.digest }) };
   };
 
   const recalled = (reference: Reference, platform = machinePlatform()) => recallImage(store, registry, reference, platform);

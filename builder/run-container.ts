@@ -53,7 +53,9 @@ export async function runContainer(given: RunOptions): Promise<number> {
         hostCa: options.hostCa,
         limits: options.limits,
         ...(options.shmSizeBytes === undefined ? {} : { shmSizeBytes: options.shmSizeBytes }),
-        binds: await Promise.all(options.volumes.map(async (volume) => ({ ...volume, isFile: await isFile(volume.source) }))),
+        mounts: await Promise.all(
+          options.volumes.map(async (volume) => ({ kind: "host", ...volume, isFile: await isFile(volume.source) }) as const),
+        ),
         documents: [],
         tty: options.tty,
       } as const;

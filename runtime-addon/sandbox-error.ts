@@ -62,6 +62,10 @@ function explain(failure: SandboxFailure): Explanation {
       return explainUser(failure);
     case "--overlay":
       return explainOverlay(failure);
+    case "--bind":
+    case "--bind-overlay":
+    case "--tmpfs":
+      return explainMount(failure);
     case "--join":
     case "--worker":
     case "--map":
@@ -116,6 +120,24 @@ function explainOverlay({ errno, path }: SandboxFailure): Explanation {
       ? "a directory occurs twice among the layers"
       : "overlay mounts with userxattr need Linux 5.12 or newer, CAP_SYS_ADMIN or a user namespace, and a store that is not itself on an overlay (give --store a directory of a disk or tmpfs)";
   return { code: "OVERLAY_REFUSED", what, hint };
+}
+
+/** What the image, or another mount, has where a mount was asked for. */
+function explainMount(failure: SandboxFailure): Explanation {
+  const { op, errno, syscall, path } = failure;
+  const refused = (why: string, hint?: string): Explanation => ({
+    code: "MOUNT_TARGET_REFUSED",
+    what: `mounting on ${path}: ${why}`,
+    ...(hint !== undefined && { hint }),
+  });
+  if (syscall === "fstatfs" && errno === "EBUSY") return refused("symlinks lead it to what is the sandbox's own (/, /dev, /proc or /sys)");
+  if (errno === "EROFS")
+    return refused("it is missing in a mount that is read-only", "make the outer mount writable (rw), or have the path in its source");
+  // move_mount(2) has no errno of its own for the two kinds.
+  if (errno === "ENOTDIR" || (errno === "EINVAL" && syscall === "move_mount"))
+    return refused("a file and a directory cannot be mounted on each other, nor anything below a file");
+  if (syscall === "mount") return explainOverlay(failure);
+  return { code: "SANDBOX_FAILED", what: `making the sandbox: ${op.replace(/^--/, "")} ${path}` };
 }
 
 function explainUserNamespace({ op, errno, syscall, path }: SandboxFailure): Explanation {

@@ -56,8 +56,14 @@ export function planSandbox(spec: SandboxSpec, facts: PlanFacts, relay: boolean)
 
 function rootOperations({ root }: SandboxSpec): string[] {
   if ("directory" in root) return ["--directory", absolute(root.directory)];
-  if (root.lowers.length === 0) throw invalid("an overlay needs a lower directory");
-  return [...root.lowers.flatMap((lower) => ["--lower", absolute(lower)]), "--overlay", absolute(root.upper), absolute(root.work)];
+  return [...lowers(root.lowers, 1), "--overlay", absolute(root.upper), absolute(root.work)];
+}
+
+/** The kernel mounts no overlay of a single directory. */
+function lowers(directories: readonly string[], atLeast: 1 | 2): string[] {
+  if (directories.length < atLeast)
+    throw invalid(`an overlay needs ${atLeast === 1 ? "a lower directory" : "two lower directories, or an upper"}`);
+  return directories.flatMap((directory) => ["--lower", absolute(directory)]);
 }
 
 function cgroupOperations(view: CgroupView): string[] {
@@ -71,6 +77,11 @@ function mountOperation(mount: Mount): string[] {
   if (/^[/.]*$/.test(target)) throw invalid(`mount target ${target} is the root itself`);
   if (mount.kind === "tmpfs")
     return ["--tmpfs", target, mount.sizeBytes === undefined ? "-" : String(mount.sizeBytes), octal(mount.mode ?? 0o1777)];
+  if (mount.kind === "overlay") {
+    const { lowers: directories, changes, source } = mount;
+    const upper = changes === undefined ? ["-", "-"] : [absolute(changes.upper), absolute(changes.work)];
+    return [...lowers(directories, changes === undefined ? 2 : 1), "--bind-overlay", ...upper, absolute(source), target];
+  }
   const flags = [mount.readOnly ? "read-only" : "-", ...((mount.recursive ?? true) ? ["recursive"] : [])];
   return ["--bind", absolute(mount.source), target, flags.join(" ")];
 }

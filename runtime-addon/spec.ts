@@ -8,7 +8,10 @@ export interface SandboxSpec {
   /** "none": a new network namespace with nothing but a loopback interface. */
   readonly network: "host" | "none";
   readonly hostname: string;
-  /** Made in order. A target that is missing is created and reported in SandboxResult.created. */
+  /**
+   * Made in order: of equal targets the later is on top. A target that is missing is created and reported in SandboxResult.created. Symlinks in
+   * targets are followed as if the root were "/"; where they end on the root itself, on /dev or in /proc or /sys, the mount is refused.
+   */
   readonly mounts: readonly Mount[];
   /** Small files in the sandbox's /dev, for what must leave no trace in the root file system. */
   readonly files: readonly ProvidedFile[];
@@ -45,6 +48,18 @@ export type Mount =
       /** With what is mounted below the source; true where absent. */
       readonly recursive?: boolean;
     }
+  | {
+      /** What `source` names in an overlay of its own, which stays nowhere else in reach. */
+      readonly kind: "overlay";
+      /** Topmost first, as of the root; at least two where there is no upper. */
+      readonly lowers: readonly string[];
+      /** Takes what is written; absent: read-only. */
+      readonly changes?: { readonly upper: string; readonly work: string };
+      /** A file or directory in the overlay: an absolute path, symlinks followed as if the overlay were "/". */
+      readonly source: string;
+      readonly target: string;
+    }
+  /** The mode is 0o1777 where absent; nothing in it can be a usable device file or gain its owner's rights. */
   | { readonly kind: "tmpfs"; readonly target: string; readonly sizeBytes?: number; readonly mode?: number };
 
 export interface ProvidedFile {

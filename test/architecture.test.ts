@@ -23,6 +23,7 @@ const RULES: Rules = {
   ],
   doors: {
     "node:child_process": [
+      "builder/fetch/git-command.ts",
       "runtime-addon/sandbox.ts",
       "runtime-addon/user-namespace.ts",
       "runtime-addon/probe.ts",
@@ -35,7 +36,9 @@ const RULES: Rules = {
     "node:vm": [],
   },
   pure: [
+    "builder/checks/",
     "builder/dockerfile/",
+    "builder/outline/",
     "builder/plan/",
     "builder/progress/event.ts",
     "builder/options.ts",

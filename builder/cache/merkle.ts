@@ -16,7 +16,8 @@ export interface MerkleOptions {
 }
 
 /**
- * Hashes what a COPY would take from one source: names, kinds, modes, owners, link targets, attributes and contents; no times.
+ * Hashes what a COPY would take from one source: names, kinds, modes, owners, link targets, attributes and contents; no times. Of a source that is a
+ * directory only what is in it counts, since nothing else of it is copied.
  * `digest` gives the content digest of a file. A directory's text is one JSON row a child, sorted by name.
  */
 export function merkleOf(nodes: readonly SourceNode[], digest: (node: SourceNode) => Digest, options: MerkleOptions): Merkle {
@@ -40,11 +41,16 @@ export function merkleOf(nodes: readonly SourceNode[], digest: (node: SourceNode
     else if (node.kind === "char" || node.kind === "block") content = `${node.major}:${node.minor}`;
     const at = node.path.lastIndexOf("/");
     const name = node.path.slice(at + 1);
+    if (node.path === "" && node.kind === "directory") {
+      root = digestOf(`["directory","${content}"]`);
+      continue;
+    }
+    const kind = node.leads ? "leads" : node.kind;
     const mode = options.ignoreModes || node.kind === "symlink" ? "null" : `"${node.mode.toString(8)}"`;
     const owner = options.ignoreOwners ? "null" : `"${node.uid}:${node.gid}"`;
     const value = content === undefined ? "null" : JSON.stringify(content);
     const xattrs = node.xattrs === undefined ? "null" : JSON.stringify(Object.entries(node.xattrs).sort());
-    const row = `[${JSON.stringify(name)},"${node.kind}",${mode},${owner},${value},${xattrs}]`;
+    const row = `[${JSON.stringify(name)},"${kind}",${mode},${owner},${value},${xattrs}]`;
     if (node.path === "") root = digestOf(row);
     else {
       const parent = (at < 0 ? "" : node.path.slice(0, at)) as ByteString;

@@ -1,52 +1,67 @@
-import { mkdtemp, rm } from "node:fs/promises";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { existsSync } from "node:fs";
 import { TsbuildError } from "../../runtime-addon/index.ts";
 import { contextRoot } from "../context/context-root.ts";
-import type { BuildOptions } from "../options.ts";
+import { collectText } from "../context/small-text.ts";
+import type { BuildOptions, ContextSource } from "../options.ts";
+import { publicUrl } from "../plan/public-url.ts";
 import type { CliIo } from "./cli-io.ts";
+import { readBuildContexts, remoteSource } from "./context-flag.ts";
 import { misplacedCommand } from "./misplaced-command.ts";
 import { UsageError } from "./usage-error.ts";
 
-/** What a build reads, and what has to be removed afterwards. */
-export interface BuildInputs extends AsyncDisposable {
-  /** A directory. */
-  readonly context: string;
-  readonly dockerfile?: BuildOptions["dockerfile"];
-  /** What to say when a file of the context is missed; absent: what the library says. */
-  readonly missedFileHint?: string;
+/** What a build reads. */
+export interface BuildInputs {
+  readonly context: ContextSource;
+  /** By the names of --build-context. */
+  readonly contexts: Readonly<Record<string, ContextSource>>;
+  readonly dockerfile?: NonNullable<BuildOptions["dockerfile"]>;
 }
 
-/** A Dockerfile is text that people write; what is larger is something else. */
-const largestDockerfile = 16 * 1024 * 1024;
-const remoteContext = /^(https?:\/\/|git:\/\/|ssh:\/\/|git@|github\.com\/)/;
+/** What of the command line says what a build reads. */
+export interface InputWords {
+  /** PATH, URL or "-". */
+  readonly context: string;
+  /** Of --file. */
+  readonly file: string | undefined;
+  /** Of --build-context. */
+  readonly contexts: readonly string[];
+  /** All of the command line, for hints. */
+  readonly argv: readonly string[];
+}
 
-/** Finds the context and the Dockerfile that the command line names; `argv` is all of it, for hints. Throws UsageError where they cannot be used. */
-export async function readInputs(context: string, file: string | undefined, argv: readonly string[], io: CliIo): Promise<BuildInputs> {
-  if (context === "-") {
-    if (file !== undefined)
-      throw new UsageError(
-        "WRONG_OPERANDS",
-        "reading the command line: with the context - the Dockerfile is standard input, and --file has no meaning",
-      );
-    const text = await readDockerfile(io);
-    const empty = await mkdtemp(join(tmpdir(), "tsbuild-context-"));
-    const missedFileHint = "there are no files: the Dockerfile came from standard input; give a directory too: -f - DIR";
-    return {
-      context: empty,
-      dockerfile: { text },
-      missedFileHint,
-      [Symbol.asyncDispose]: () => rm(empty, { recursive: true, force: true }),
-    };
-  }
-  if (remoteContext.test(context)) {
-    throw new UsageError("UNSUPPORTED_CONTEXT", `reading the context ${context}: contexts from git and http are not supported`, {
-      hint: "fetch it first and give the directory",
+/** Finds the contexts and the Dockerfile that the command line names. Throws UsageError where they cannot be used. */
+export async function readInputs({ context, file, contexts, argv }: InputWords, io: Pick<CliIo, "stdin" | "signal">): Promise<BuildInputs> {
+  if (context === "-" && file === "-") {
+    throw new UsageError("WRONG_OPERANDS", "reading the command line: the context and the Dockerfile cannot both be standard input", {
+      hint: "with the context - alone, standard input may be either",
     });
   }
+  const source = await contextOf(context, argv, io);
+  const named = await readBuildContexts(contexts);
+  const dockerfile = file === "-" ? { text: await dockerfileOf(io) } : file === undefined ? undefined : { path: file };
+  return { context: source, contexts: named, ...(dockerfile === undefined ? {} : { dockerfile }) };
+}
+
+async function contextOf(context: string, argv: readonly string[], io: Pick<CliIo, "stdin">): Promise<ContextSource> {
+  if (context === "-") return { kind: "tar", bytes: io.stdin };
+  // "github.com/owner/name" may be a directory too.
+  const remote = existsSync(context) ? undefined : remoteOf(context);
+  if (remote !== undefined) return remote;
   await checkDirectory(context, argv);
-  const dockerfile = file === undefined ? undefined : file === "-" ? { text: await readDockerfile(io) } : { path: file };
-  return { context, ...(dockerfile === undefined ? {} : { dockerfile }), async [Symbol.asyncDispose]() {} };
+  return { kind: "directory", path: context };
+}
+
+function remoteOf(context: string): ContextSource | undefined {
+  try {
+    const remote = remoteSource(context);
+    if (remote !== undefined || !context.includes("://")) return remote;
+  } catch (error) {
+    if (!(error instanceof TsbuildError)) throw error;
+    throw new UsageError(error.code, error.message, error.hint === undefined ? {} : { hint: error.hint });
+  }
+  throw new UsageError("UNSUPPORTED_CONTEXT", `reading the context ${publicUrl(context)}: nothing is known that such a URL could mean`, {
+    hint: "a context is a directory, -, https://HOST/FILE.tar, https://HOST/REPOSITORY.git, git://… or ssh://…",
+  });
 }
 
 /** Before anything else is done: a word that is no context is mostly a misspelt command. */
@@ -56,30 +71,23 @@ async function checkDirectory(context: string, argv: readonly string[]): Promise
   } catch (error) {
     if (!(error instanceof TsbuildError)) throw error;
     const { code, message, cause } = error;
-    const hint = code === "CONTEXT_NOT_FOUND" ? misplacedCommand(argv, context) : undefined;
+    const hint = hintFor(code, context, argv);
     throw new UsageError(code, message, { cause, ...(hint === undefined ? {} : { hint }) });
   }
 }
 
-async function readDockerfile(io: CliIo): Promise<string> {
-  const chunks: Uint8Array[] = [];
-  let size = 0;
-  for await (const chunk of io.stdin) {
-    chunks.push(chunk);
-    size += chunk.length;
-    if (size > largestDockerfile)
-      throw new UsageError(
-        "DOCKERFILE_TOO_LARGE",
-        `reading the Dockerfile from standard input: it is larger than ${largestDockerfile} bytes`,
-      );
-    io.signal.throwIfAborted();
+function hintFor(code: string, context: string, argv: readonly string[]): string | undefined {
+  if (code === "CONTEXT_NOT_FOUND") return misplacedCommand(argv, context);
+  return code === "CONTEXT_NOT_DIRECTORY" ? "a tar or a Dockerfile alone is read from standard input: write - < FILE" : undefined;
+}
+
+async function dockerfileOf({ stdin, signal }: Pick<CliIo, "stdin" | "signal">): Promise<string> {
+  try {
+    const text = await collectText(stdin, "the Dockerfile from standard input");
+    signal.throwIfAborted();
+    return text;
+  } catch (error) {
+    if (!(error instanceof TsbuildError)) throw error;
+    throw new UsageError(error.code, error.message, error.hint === undefined ? {} : { hint: error.hint });
   }
-  const bytes = Buffer.concat(chunks);
-  const isGzip = bytes[0] === 0x1f && bytes[1] === 0x8b;
-  if (isGzip || bytes.toString("latin1", 257, 262) === "ustar") {
-    throw new UsageError("UNSUPPORTED_CONTEXT", "reading standard input: it is an archive, and contexts from archives are not supported", {
-      hint: "unpack it and give the directory",
-    });
-  }
-  return bytes.toString("utf8");
 }

@@ -2,27 +2,36 @@ import { accessSync, constants, statSync, writeFileSync } from "node:fs";
 import { dirname } from "node:path";
 import { isSystemError, TsbuildError } from "../../runtime-addon/index.ts";
 import { loadSettings } from "../config.ts";
-import { DockerfileError } from "../dockerfile/errors.ts";
-import type { BuildResult } from "../options.ts";
+import type { BuildOptions, BuildResult } from "../options.ts";
 import { openDisplay } from "../progress/display.ts";
 import { progressModes } from "../progress/mode.ts";
 import { readInputs } from "./build-inputs.ts";
+import { callFlags, readCall } from "./call-flags.ts";
 import type { CliIo } from "./cli-io.ts";
 import { command } from "./command.ts";
+import { dryRunFlags, formatDryRun } from "./dry-run-output.ts";
+import { printExplanations } from "./explain-output.ts";
 import type { FlagValues } from "./flags.ts";
 import { foreignBuildFlags } from "./foreign-flags.ts";
 import { limitFlags, readLimits } from "./limits.ts";
+import { lockFlags, lockOptionsOf } from "./lock-flags.ts";
 import { readOutputs } from "./outputs.ts";
 import { pullFlag, pullPolicy, registryFlags, registryOptions } from "./registry-flags.ts";
+import { runCall } from "./run-call.ts";
 import { storeFlags, storeRootOf } from "./store-flag.ts";
 import { UsageError } from "./usage-error.ts";
 import { readAnnotations, readEpoch, readHost, readInteger, readPairs, readPlatform, readSize, readTag } from "./values.ts";
 
 const flags = {
-  tag: { short: "t", value: "NAME", many: true, help: "Name of the image" },
+  tag: { short: "t", value: "NAME", many: true, help: "Name of the image; TARGET=NAME where there are several targets" },
   file: { short: "f", value: "FILE", help: "The Dockerfile; - is standard input (Dockerfile, dockerfile or Containerfile in PATH)" },
-  target: { value: "STAGE", help: "The stage to build (the last one)" },
+  target: { value: "STAGE", many: true, help: "A stage to build; * stands for all (the last one)" },
   "build-arg": { value: "KEY[=VALUE]", many: true, help: "Value of an ARG; KEY alone takes it from the environment" },
+  "build-context": {
+    value: "NAME=VALUE",
+    many: true,
+    help: "What a name in FROM, --from and mounts means: a directory, docker-image://NAME, oci-layout://DIR, a URL",
+  },
   label: { value: "KEY=VALUE", many: true, help: "Label of the image" },
   platform: { value: "OS/ARCH", help: "Platform to build for (this machine's; the image is labelled as its base is)" },
   "no-cache": { help: "Run all steps again" },
@@ -55,6 +64,9 @@ const flags = {
   jobs: { value: "N", help: "How many steps at once (the number of processors)" },
   quiet: { short: "q", help: "Print the image id only" },
   progress: { value: "MODE", choices: progressModes, help: "How to show the build (auto)" },
+  ...lockFlags,
+  ...dryRunFlags,
+  ...callFlags,
   ...registryFlags,
   ...storeFlags,
 } as const;
@@ -66,37 +78,50 @@ const proxyNames = ["HTTP_PROXY", "HTTPS_PROXY", "FTP_PROXY", "NO_PROXY", "ALL_P
 export const build = command(
   {
     name: "build",
-    operands: "PATH | -",
+    operands: "PATH | URL | -",
     summary:
-      "Build an image from a Dockerfile and the files in PATH; with - the Dockerfile comes from standard input and there are no files.",
+      "Build an image from a Dockerfile and the files in PATH, in a git repository or in a tar; - is a tar or a Dockerfile on standard input.",
     flags,
     foreign: foreignBuildFlags,
     examples: [
       "tsbuild -t app .",
       "tsbuild -t app:v1 -f docker/Dockerfile --build-arg VERSION=1 --target server .",
       "tsbuild -t app - < Dockerfile",
+      "tsbuild -t app https://git.example/team/app.git#v1:docker",
+      "tsbuild --target server --target worker -t server=app -t worker=app-worker .",
       "tsbuild -t registry.example/team/app:v1 --push .",
+      "tsbuild --lock Dockerfile.lock -t app .",
+      "tsbuild --locked --dry-run .",
     ],
   },
-  { min: 1, max: 1 },
-  async ({ flags, operands: [context = ""], argv }, io) => {
+  { min: 0, max: 1 },
+  async ({ flags, operands, argv }, io) => {
+    const call = readCall(flags, operands);
+    if (call.explain !== undefined) {
+      printExplanations(call.explain, call.format, io);
+      return 0;
+    }
+    const [context] = operands;
+    if (context === undefined)
+      throw new UsageError("WRONG_OPERANDS", "reading the command line: build needs PATH | URL | -, got nothing", {
+        hint: "tsbuild build --help",
+      });
     const { outputs, names } = readOutputs(flags);
     const tags = [...(flags.tag ?? []), ...names];
     const annotations = annotationsOf(flags.annotation ?? []);
     const epoch = epochOf(flags, io);
     const limits = readLimits(flags, flags.resource);
-    for (const name of tags) readTag(name);
+    for (const tag of tags) readTag(tag.slice(tag.indexOf("=") + 1));
     for (const flag of ["iidfile", "metadata-file"] as const) refuseUnwritable(`--${flag}`, flags[flag]);
-    await using inputs = await readInputs(context, flags.file, argv, io);
-    const settings = await loadSettings({ env: io.env, context: inputs.context });
+    const inputs = await readInputs({ context, file: flags.file, contexts: flags["build-context"] ?? [], argv }, io);
+    const settings = await loadSettings({ env: io.env, ...(inputs.context.kind === "directory" ? { context: inputs.context.path } : {}) });
     const network = flags.network ?? settings.network ?? "default";
     const jobs = flags.jobs === undefined ? settings.jobs : readInteger("--jobs", flags.jobs, 1);
+    const isDry = flags["dry-run"] === true;
     const display = openDisplay(flags.quiet ? "quiet" : (flags.progress ?? settings.progress ?? "auto"), io);
     try {
-      const builder = await import("../build.ts");
-      const result = await builder.build({
-        context: inputs.context,
-        ...(inputs.dockerfile === undefined ? {} : { dockerfile: inputs.dockerfile }),
+      const options: BuildOptions = {
+        ...inputs,
         tags,
         outputs,
         annotations,
@@ -116,13 +141,16 @@ export const build = command(
         hostCa: flags["host-ca"] ?? settings.hostCa ?? false,
         ...(jobs === undefined ? {} : { jobs }),
         store: await storeRootOf(flags, io, settings),
+        ...lockOptionsOf(flags, inputs),
         onEvent: display.onEvent,
         signal: io.signal,
+        environment: io.env,
         proxy: proxyOf(io.env),
-      });
-      writeResults(flags, result);
-    } catch (error) {
-      throw withHint(error, inputs.missedFileHint);
+      };
+      if (call.method !== "build") return await runCall({ ...call, method: call.method }, options, io);
+      const builder = await import("../builds.ts");
+      if (isDry) io.stdout.write(formatDryRun(await builder.dryRun(options), call.format));
+      else writeResults(flags, await builder.build(options));
     } finally {
       display.close();
     }
@@ -161,13 +189,6 @@ function buildArgsOf(flags: BuildFlags, io: CliIo, epoch: number | undefined): R
 function proxyOf(env: CliIo["env"]): Record<string, string> {
   const found = proxyNames.map((name) => [name, env[name] ?? ""] as const).filter(([, value]) => value !== "");
   return Object.fromEntries(found);
-}
-
-/** COPY --from looks elsewhere: its errors stay as they are. */
-function withHint(error: unknown, hint: string | undefined): unknown {
-  if (hint === undefined || !(error instanceof DockerfileError) || error.code !== "COPY_SOURCE_NOT_FOUND") return error;
-  if (!error.message.includes("in the build context")) return error;
-  return new DockerfileError(error.code, error.message, error, error.range, { cause: error, hint });
 }
 
 /** File formats as docker buildx writes them, so that scripts can read them. */

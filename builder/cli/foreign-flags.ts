@@ -14,10 +14,6 @@ export const foreignBuildFlags: ForeignTable = {
     value: true,
     missing: "arguments are not read from files",
   },
-  "build-context": {
-    value: true,
-    missing: "there is one context, the directory",
-  },
   builder: { value: true, missing: "there is no daemon to choose" },
   "cache-from": {
     value: true,
@@ -28,18 +24,12 @@ export const foreignBuildFlags: ForeignTable = {
     missing: "the cache is the store's own and cannot be exported",
   },
   "cache-ttl": { value: true, missing: "cache records have no age limit" },
-  call: {
-    value: true,
-    off: "build",
-    missing: "the Dockerfile can be built, not outlined or checked",
-  },
   "cap-add": { value: true, missing: "capabilities of steps are fixed" },
   "cap-drop": { value: true, missing: "capabilities of steps are fixed" },
   "cgroup-parent": {
     value: true,
     missing: "the parent cgroup is this process's own",
   },
-  check: { missing: "the Dockerfile can be built, not checked" },
   compress: { note: "there is no daemon to send the context to" },
   "cpuset-mems": { value: true, missing: "memory nodes cannot be chosen" },
   "cert-dir": { value: true, missing: certificates },
@@ -52,7 +42,6 @@ export const foreignBuildFlags: ForeignTable = {
     missing: "the configuration of the image is changed by the Dockerfile only",
   },
   "force-rm": { note: alwaysRemoved },
-  format: { value: true, off: "oci", missing: "images are OCI images" },
   from: { value: true, missing: "the base image is the Dockerfile's" },
   "http-proxy": {
     note: "the caller's proxy variables are always given to RUN steps",

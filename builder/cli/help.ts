@@ -41,7 +41,8 @@ function usesShort(spec: CommandSpec, short: string): boolean {
   return Object.values(spec.flags).some((flag) => flag.short === short);
 }
 
-function wrap(text: string, columns: number): string[] {
+/** Lines of no more than so many characters, broken at blanks. */
+export function wrap(text: string, columns: number): string[] {
   const lines: string[] = [];
   let line = "";
   for (const word of text.split(" ")) {

@@ -10,7 +10,13 @@ import type { CliIo } from "./cli-io.ts";
 import { UsageError } from "./usage-error.ts";
 
 /** Sandbox errors that are about the command or the image, not about this machine. */
-const commandCodes: ReadonlySet<string> = new Set(["COMMAND_NOT_EXECUTABLE", "COMMAND_NOT_FOUND", "INVALID_SPEC", "WORKING_DIRECTORY"]);
+const commandCodes: ReadonlySet<string> = new Set([
+  "COMMAND_NOT_EXECUTABLE",
+  "COMMAND_NOT_FOUND",
+  "INVALID_SPEC",
+  "MOUNT_TARGET_REFUSED",
+  "WORKING_DIRECTORY",
+]);
 
 /** Paths of the command line that lead nowhere, and names that no image can have: wrong usage, whoever finds it out. In a Dockerfile they are faults of its own. */
 const usageCodes: ReadonlySet<string> = new Set([

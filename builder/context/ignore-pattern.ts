@@ -92,7 +92,20 @@ function wildMatcher(wild: readonly Unit[]): (text: string) => boolean {
     if (only?.kind === "star") return (text) => !text.includes("/");
     if (only?.kind === "directories") return (text) => text === "" || text.endsWith("/");
   }
-  return (text) => simulate(wild, text).isMatch;
+  // Text between the wildcards must be there whatever they match, and seldom is.
+  const between = literalRuns(wild);
+  return (text) => between.every((run) => text.includes(run)) && simulate(wild, text).isMatch;
+}
+
+/** The longest pieces without a wildcard. */
+function literalRuns(units: readonly Unit[]): readonly string[] {
+  const runs: string[] = [];
+  let isOpen = false;
+  for (const unit of units) {
+    if (unit.kind === "char") runs.push(isOpen ? `${runs.pop()}${unit.char}` : unit.char);
+    isOpen = unit.kind === "char";
+  }
+  return runs;
 }
 
 /**

@@ -1,5 +1,6 @@
 import { type ByteString, bufferOf, textOf } from "../../runtime-addon/index.ts";
 import { TsbuildError } from "../../store/errors.ts";
+import { shownText } from "./shown-text.ts";
 
 /** A character class: `[a-z]`, `[^ab]`. */
 export interface CharacterClass {
@@ -130,7 +131,7 @@ function runAt(run: readonly Unit[], name: readonly string[], at: number): boole
 }
 
 function badPattern(pattern: string, problem: string): TsbuildError {
-  return new TsbuildError("INVALID_PATTERN", `reading the pattern ${JSON.stringify(pattern)}: ${problem}`, {
+  return new TsbuildError("INVALID_PATTERN", `reading the pattern "${shownText(pattern)}": ${problem}`, {
     hint: "a character that is meant as itself is written with a backslash before it",
   });
 }

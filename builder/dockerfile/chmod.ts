@@ -1,4 +1,5 @@
 import { TsbuildError } from "../../runtime-addon/index.ts";
+import { quoted } from "./fault.ts";
 
 /** What `--chmod` does to a mode. */
 export interface ModeChange {
@@ -31,13 +32,9 @@ export function parseChmod(text: string): ModeChange {
   }
   const clauses = text.split(",").map(clausesOf);
   if (clauses.some((found) => found.length === 0)) {
-    throw new TsbuildError(
-      "INVALID_CHMOD",
-      `reading the mode ${JSON.stringify(text)}: expected octal digits up to 7777, or a symbolic mode`,
-      {
-        hint: "for example 755, +x or u=rwX,go=rX",
-      },
-    );
+    throw new TsbuildError("INVALID_CHMOD", `reading the mode ${quoted(text)}: expected octal digits up to 7777, or a symbolic mode`, {
+      hint: "for example 755, +x or u=rwX,go=rX",
+    });
   }
   const all = clauses.flat();
   // X looks at the mode as it was before all clauses (POSIX chmod).

@@ -49,6 +49,27 @@ export function withRange<T>(source: Source, range: SourceRange, body: () => T):
   }
 }
 
+/** As withRange, with an error of the Dockerfile's handed over and not thrown: undefined then. */
+export function collecting<T>(onError: (error: DockerfileError) => void, source: Source, range: SourceRange, body: () => T): T | undefined {
+  try {
+    return withRange(source, range, body);
+  } catch (error) {
+    if (!(error instanceof DockerfileError)) throw error;
+    onError(error);
+    return undefined;
+  }
+}
+
+/** Throws what was collected: one error as it is, several together by their places. */
+export function throwCollected(errors: readonly DockerfileError[]): void {
+  if (errors.length > 1) throw new DockerfileErrors([...errors].sort(byPosition));
+  if (errors[0] !== undefined) throw errors[0];
+}
+
+export function byPosition(a: DockerfileError, b: DockerfileError): number {
+  return a.range.start.line - b.range.start.line || a.range.start.column - b.range.start.column;
+}
+
 /** What `withRange` would throw for this error: for places that are asynchronous. */
 export function located(error: unknown, source: Source, range: SourceRange): unknown {
   if (!(error instanceof TsbuildError) || error instanceof DockerfileError || error instanceof DockerfileErrors) return error;

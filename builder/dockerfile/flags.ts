@@ -12,11 +12,13 @@ export interface Flags {
   bool(name: string): boolean | undefined;
   /** Where a flag stands, for errors about its value. */
   token(name: string): Token;
+  /** The same of every time it is given. */
+  tokens(name: string): readonly Token[];
 }
 
 /** Checks an instruction's flags against those it knows. Throws a Fault at the flag that is wrong. */
 export function parseFlags(keyword: string, tokens: readonly Token[], known: Readonly<Record<string, FlagKind>>): Flags {
-  const found = new Map<string, { token: Token; values: string[] }>();
+  const found = new Map<string, { tokens: [Token, ...Token[]]; values: string[] }>();
   for (const token of tokens) {
     const equals = token.text.indexOf("=");
     const name = token.text.slice(2, equals < 0 ? undefined : equals);
@@ -30,14 +32,18 @@ export function parseFlags(keyword: string, tokens: readonly Token[], known: Rea
     if (checked === undefined) {
       throw new Fault("MISSING_FLAG_VALUE", `${keyword} --${name} needs a value`, token.from, token.to, { hint: `write --${name}=VALUE` });
     }
-    if (earlier === undefined) found.set(name, { token, values: [checked] });
-    else earlier.values.push(checked);
+    if (earlier === undefined) found.set(name, { tokens: [token], values: [checked] });
+    else {
+      earlier.tokens.push(token);
+      earlier.values.push(checked);
+    }
   }
   return {
     text: (name) => found.get(name)?.values[0],
     list: (name) => found.get(name)?.values ?? [],
     bool: (name) => (found.has(name) ? found.get(name)?.values[0] === "true" : undefined),
-    token: (name) => found.get(name)?.token ?? { text: "", from: 0, to: 0 },
+    token: (name) => found.get(name)?.tokens[0] ?? { text: "", from: 0, to: 0 },
+    tokens: (name) => found.get(name)?.tokens ?? [],
   };
 }
 

@@ -59,6 +59,14 @@ export interface CopyFlags {
 
 export type CopySource = { readonly kind: "path"; readonly path: Word } | { readonly kind: "heredoc"; readonly heredoc: Heredoc };
 
+/** One `RUN --mount`. */
+export interface MountFlag {
+  /** The flag's value as written. */
+  readonly text: Word;
+  /** Each option once, under the name that stands for its aliases; without a value where it has none. */
+  readonly options: readonly { readonly key: string; readonly value?: Word }[];
+}
+
 interface InstructionBase {
   readonly range: SourceRange;
   /** The instruction's text as in the file, with its continuation lines and heredocs. */
@@ -77,7 +85,7 @@ export type From = InstructionBase & {
 export type Run = InstructionBase & {
   readonly keyword: "RUN";
   readonly command: Command;
-  readonly mounts: readonly Word[];
+  readonly mounts: readonly MountFlag[];
   readonly network?: Word;
   readonly security?: Word;
 };

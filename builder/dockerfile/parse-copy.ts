@@ -16,7 +16,8 @@ export function parseCopy(written: Written, keyword: "COPY" | "ADD"): Parsed<Cop
   const given = flagsOf(written, known[keyword]);
   const exclude = given.list("exclude");
   const flags: CopyFlags = defined({
-    from: given.text("from"),
+    // Empty is not given, as for BuildKit.
+    from: given.text("from") || undefined,
     chown: given.text("chown"),
     chmod: given.text("chmod"),
     link: given.bool("link"),

@@ -1,10 +1,12 @@
-import { blankSeparated, keywordOf, leadingFlags } from "./arguments.ts";
+import { TsbuildError } from "../../runtime-addon/index.ts";
+import { blankSeparated, keywordOf, leadingFlags, type Token } from "./arguments.ts";
 import { Fault, quoted } from "./fault.ts";
 import type { Flags } from "./flags.ts";
 import type { From, OnBuild } from "./instruction.ts";
 import { stringArray } from "./json-form.ts";
 import { argDeclarations, keyValues } from "./key-values.ts";
 import type { LogicalLine } from "./logical-line.ts";
+import { parseMount } from "./mount.ts";
 import { parseCopy } from "./parse-copy.ts";
 import { parseHealthCheck } from "./parse-health-check.ts";
 import { nearest } from "./suggest.ts";
@@ -117,7 +119,8 @@ function parseFrom(written: Written): Parsed<From> {
   const flags = flagsOf(written, { platform: "text" });
   const [image, as, stage, extra] = blankSeparated(written.line.text, written.at);
   if (image === undefined) throw missing(written, "FROM needs the name of an image or stage");
-  const platform = flags.text("platform");
+  // Empty is not given, as for BuildKit.
+  const platform = flags.text("platform") || undefined;
   const base = { keyword: "FROM", image: image.text, ...(platform === undefined ? {} : { platform }) } as const;
   if (as === undefined) return base;
   if (as.text.toUpperCase() === "AS" && stage === undefined) {
@@ -155,10 +158,20 @@ function parseRun(written: Written): Parsed {
   return {
     keyword: "RUN",
     command,
-    mounts: flags.list("mount"),
+    mounts: flags.list("mount").map((text, i) => atToken(flags.tokens("mount")[i], () => parseMount(text, written.escape))),
     ...(network === undefined ? {} : { network }),
     ...(security === undefined ? {} : { security }),
   };
+}
+
+/** An error about a flag's value gets the flag's place. */
+function atToken<T>(token: Token | undefined, body: () => T): T {
+  try {
+    return body();
+  } catch (error) {
+    if (!(error instanceof TsbuildError) || token === undefined) throw error;
+    throw new Fault(error.code, error.message, token.from, token.to, error.hint === undefined ? {} : { hint: error.hint });
+  }
 }
 
 function oneOf(flags: Flags, name: string, allowed: readonly string[]): string | undefined {
@@ -173,11 +186,14 @@ function oneOf(flags: Flags, name: string, allowed: readonly string[]): string |
   );
 }
 
+/** What ONBUILD may not hold. */
+export const notInTriggers: readonly string[] = ["ONBUILD", "FROM", "MAINTAINER"];
+
 function parseOnBuild(written: Written): Parsed<OnBuild> {
   flagsOf(written, {});
   if (written.rest === "") throw missing(written, "ONBUILD needs an instruction");
   const trigger = keywordOf(written.line.text, written.at);
-  if (["ONBUILD", "FROM", "MAINTAINER"].includes(trigger.keyword)) {
+  if (notInTriggers.includes(trigger.keyword)) {
     throw new Fault("INVALID_ONBUILD", `ONBUILD cannot hold ${trigger.keyword}`, trigger.from, trigger.to);
   }
   // Checked here, where its place is known: whoever builds on this image could not do anything about it.

@@ -1,18 +1,21 @@
 import { TsbuildError } from "../../runtime-addon/index.ts";
 import { keywordOf } from "./arguments.ts";
 import { parseDirectives } from "./directives.ts";
-import { DockerfileError, DockerfileErrors, located, type Source } from "./errors.ts";
+import { byPosition, DockerfileError, DockerfileErrors, located, type Source } from "./errors.ts";
 import { Fault } from "./fault.ts";
+import { refuseOtherFrontend } from "./frontend.ts";
 import type { Arg, Dockerfile, From, Instruction, SourceRange, Stage, StageInstruction } from "./instruction.ts";
 import { type LogicalLine, logicalLines, rangeAt } from "./logical-line.ts";
 import { nearestKeyword, parseInstruction } from "./parse-instruction.ts";
 
 /**
  * Reads a Dockerfile; `file` is its name in errors. Every instruction and flag of the language is read, also those that a builder
- * may refuse later. Throws DockerfileErrors with all that is wrong.
+ * may refuse later. `syntax`: the frontend that was asked for, over the file's own `# syntax=`. Throws DockerfileErrors with all that is wrong; UNSUPPORTED_FRONTEND
+ * alone for a file in the language of another frontend.
  */
-export function parseDockerfile(text: string, file: string): Dockerfile {
+export function parseDockerfile(text: string, file: string, syntax?: string): Dockerfile {
   const source: Source = { file, text: text.replace(/^\ufeff/, "") };
+  refuseOtherFrontend(source, syntax);
   const errors: DockerfileError[] = [];
   const report = (error: unknown, range: SourceRange): void => {
     const placed = located(error, source, range);
@@ -77,8 +80,4 @@ function noStages(globals: readonly Arg[]): TsbuildError {
   return globals.length === 0
     ? new TsbuildError("NO_STAGES", "the file has no instructions", { hint: "begin with FROM IMAGE, or FROM scratch" })
     : new TsbuildError("NO_STAGES", "the file has no FROM", { hint: "add FROM IMAGE, or FROM scratch, after the ARGs" });
-}
-
-function byPosition(a: DockerfileError, b: DockerfileError): number {
-  return a.range.start.line - b.range.start.line || a.range.start.column - b.range.start.column;
 }

@@ -1,4 +1,5 @@
 import { TsbuildError } from "../../runtime-addon/index.ts";
+import { quoted } from "./fault.ts";
 
 /** One character: itself, or any. */
 type Unit = string | typeof anyUnit;
@@ -29,7 +30,7 @@ function parsePattern(text: string): ShellPattern {
       if (next === undefined || !"*?\\}/".includes(next)) {
         throw new TsbuildError(
           "INVALID_PATTERN",
-          `reading the pattern ${JSON.stringify(text)}: a backslash may stand before *, ?, /, } and itself only`,
+          `reading the pattern ${quoted(text)}: a backslash may stand before *, ?, /, } and itself only`,
         );
       }
       run.push(next);
@@ -71,7 +72,7 @@ export function replacePattern(value: string, pattern: string, replacement: stri
       parts.push(replacement);
       added += replacement.length;
       if (added > limit) {
-        throw new TsbuildError("WORD_TOO_LONG", `replacing ${JSON.stringify(pattern)}: the result grows by more than ${limit} characters`);
+        throw new TsbuildError("WORD_TOO_LONG", `replacing ${quoted(pattern)}: the result grows by more than ${limit} characters`);
       }
     }
     copied = match.end;

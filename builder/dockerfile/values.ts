@@ -1,4 +1,6 @@
 import { TsbuildError } from "../../runtime-addon/index.ts";
+import { isIpAddress } from "../ip-address.ts";
+import { quoted } from "./fault.ts";
 
 /** As written: names are looked up in the image, numbers are ids. */
 export interface Owner {
@@ -10,7 +12,7 @@ export interface Owner {
 export function parseChown(text: string): Owner {
   const [user = "", group, extra] = text.split(":");
   if (extra !== undefined || text === "" || text === ":" || /\s/.test(text)) {
-    throw new TsbuildError("INVALID_CHOWN", `reading the owner ${JSON.stringify(text)}: expected USER or USER:GROUP`);
+    throw new TsbuildError("INVALID_CHOWN", `reading the owner ${quoted(text)}: expected USER or USER:GROUP`);
   }
   return { user: user === "" ? 0 : nameOrId(user), ...(group === undefined || group === "" ? {} : { group: nameOrId(group) }) };
 }
@@ -20,7 +22,7 @@ function nameOrId(text: string): string | number {
   const id = Number(text);
   // 2^32-1 is what chown(2) takes for "leave as it is".
   if (id < 0xffffffff) return id;
-  throw new TsbuildError("INVALID_CHOWN", `reading the owner ${JSON.stringify(text)}: ids end at 4294967294`);
+  throw new TsbuildError("INVALID_CHOWN", `reading the owner ${quoted(text)}: ids end at 4294967294`);
 }
 
 /**
@@ -30,15 +32,17 @@ function nameOrId(text: string): string | number {
 export function parseExpose(text: string): readonly string[] {
   const parts = text.split(":");
   const [port = "", ...protocols] = (parts.at(-1) ?? "").split("/");
-  const invalid = (problem: string) => new TsbuildError("INVALID_PORT", `reading the port ${JSON.stringify(text)}: ${problem}`);
+  const invalid = (problem: string) => new TsbuildError("INVALID_PORT", `reading the port ${quoted(text)}: ${problem}`);
   const protocol = protocols.join("/").toLowerCase() || "tcp";
   if (!["tcp", "udp", "sctp"].includes(protocol)) throw invalid("the protocol is not tcp, udp or sctp");
   const container = portRange(port);
   if (container === undefined) throw invalid("expected a number from 0 to 65535, or two with - between them, the lower first");
+  const address = parts.slice(0, -2).join(":");
+  if (address !== "" && !isIpAddress(address.replace(/^\[(.*)\]$/, "$1"))) throw invalid(`${quoted(address)} is no IP address`);
   const host = parts.at(-2);
   if (host !== undefined && host !== "") {
     const published = portRange(host);
-    if (published === undefined) throw invalid(`${JSON.stringify(host)} is no port`);
+    if (published === undefined) throw invalid(`${quoted(host)} is no port`);
     const isSameLength = published.last - published.first === container.last - container.first;
     if (!isSameLength && container.last !== container.first) throw invalid("the two ranges differ in length");
   }
@@ -66,7 +70,7 @@ const signals: ReadonlySet<string> = new Set([
 export function parseStopSignal(text: string): string {
   const isKnown = /^\d{1,9}$/.test(text) ? Number(text) >= 1 && Number(text) <= 64 : signals.has(text.toUpperCase().replace(/^SIG/, ""));
   if (isKnown) return text;
-  throw new TsbuildError("INVALID_SIGNAL", `reading the signal ${JSON.stringify(text)}: there is no such signal`, {
+  throw new TsbuildError("INVALID_SIGNAL", `reading the signal ${quoted(text)}: there is no such signal`, {
     hint: "use a name such as SIGTERM, or a number from 1 to 64",
   });
 }
@@ -101,7 +105,7 @@ function csvFields(text: string): readonly string[] {
 }
 
 function invalidMount(text: string, problem: string): TsbuildError {
-  return new TsbuildError("INVALID_MOUNT", `reading --mount=${JSON.stringify(text)}: ${problem}`, {
+  return new TsbuildError("INVALID_MOUNT", `reading --mount=${quoted(text)}: ${problem}`, {
     hint: "write --mount=type=TYPE,target=PATH,…",
   });
 }

@@ -1,24 +1,22 @@
-import { TsbuildError } from "../../store/errors.ts";
-import type { HistoryEntry, ImageConfig, Platform } from "../../store/oci.ts";
+import type { HistoryEntry, Platform } from "../../store/oci.ts";
 import type { LayerRef } from "../../store/open-rootfs.ts";
 import { machinePlatform } from "../../store/platform.ts";
-import { type DockerfileError, DockerfileErrors } from "../dockerfile/errors.ts";
+import { type DockerfileError, throwCollected } from "../dockerfile/errors.ts";
 import type { Dockerfile, Instruction } from "../dockerfile/instruction.ts";
 import type { NetworkMode } from "../options.ts";
 import type { StepInfo } from "../progress/event.ts";
+import { contextFinder, type PlanContext } from "./named-contexts.ts";
+import { scratch } from "./origins.ts";
 import { platformArgs } from "./platform.ts";
+import { sandboxHostname } from "./sandbox-hostname.ts";
 import { type ArgSources, globalArgs } from "./scope.ts";
-import { collecting, type PlannedStep, planWork } from "./stage.ts";
+import { selectStages } from "./select-stages.ts";
+import { type PlannedStep, planWork } from "./stage.ts";
 import { type BaseState, imageBase, type PlannedHistory, type StageState, scratchBase, stageBase } from "./stage-state.ts";
-import { type Base, type ImageUse, imageKey, type PlannedStage, planStages, type StagePlan } from "./stages.ts";
+import { type Base, type ImageUse, imageKey, type PlannedImage, type PlannedStage, type StagePlan } from "./stages.ts";
+import { targetStages } from "./target-stages.ts";
 
-/** An image that the build stands on or copies from. */
-export interface PlannedImage {
-  readonly config: ImageConfig;
-  readonly layers: readonly LayerRef[];
-  /** Which one it is, where a registry said so: "docker.io/library/debian@sha256:…". */
-  readonly digestName?: string;
-}
+export type { PlannedImage } from "./stages.ts";
 
 /** A stage ready to be executed. */
 export interface StageWork {
@@ -28,7 +26,7 @@ export interface StageWork {
   readonly baseLayers: readonly LayerRef[];
   /** PlannedImage's, of the base. */
   readonly baseName?: string;
-  /** Stages that must be done before this one begins: its base. */
+  /** Stages that must be done before this one begins: its base. Those that a step reads from are in its operation. */
   readonly needs: readonly number[];
   /** What its base was asked for, and its RUN steps run for. */
   readonly platform: Platform;
@@ -46,72 +44,103 @@ export interface StageWork {
 
 export interface BuildPlan {
   readonly dockerfile: Dockerfile;
+  /** Each behind its base and the stages that it reads from. */
   readonly stages: readonly StageWork[];
-  readonly target: StageWork;
-  /** An image that COPY --from names: always of the build's platform. */
+  /** In the order asked for, each once. */
+  readonly targets: readonly StageWork[];
+  /** An image that COPY --from or a mount names: always of the build's platform. */
   image(name: string): PlannedImage;
   stageLabel(index: number): string;
 }
 
 export interface PlanOptions {
-  readonly target?: string;
+  /** Stage names, "*" for all; none: the last stage. */
+  readonly targets: readonly string[];
+  /** By the names given to --build-context. */
+  readonly contexts: Readonly<Record<string, PlanContext>>;
+  /** RUN steps have no network, whatever they ask for: to ask for the host's is an error. */
+  readonly hermetic: boolean;
   readonly buildArgs: Readonly<Record<string, string>>;
   readonly platform: Platform;
   readonly network: NetworkMode;
 }
 
-/** First half: which stages are needed, and which images for which platforms. Needs nothing but the text. Pure. */
-export function outlineBuild(
-  dockerfile: Dockerfile,
-  options: PlanOptions,
-): { outline: StagePlan; sources: ArgSources; images: readonly ImageUse[] } {
-  const targetName = options.target ?? dockerfile.stages.at(-1)?.from.stage ?? "default";
+/** Which stages are built, and on what. */
+export interface Outline {
+  readonly plan: StagePlan;
+  readonly sources: ArgSources;
+  /** Every image that is needed, as far as that is known. */
+  readonly images: readonly ImageUse[];
+}
+
+/**
+ * First half: which stages are needed, and which images for which platforms. `images` holds those known so far, by imageKey: triggers of a base may name more. Call it again
+ * with more until all images of the result are known. Throws all that is wrong with the choice of stages at once. Pure.
+ */
+export function outlineBuild(dockerfile: Dockerfile, options: PlanOptions, images: ReadonlyMap<string, PlannedImage>): Outline {
+  const targets = targetStages(dockerfile, options.targets);
   const fixed = {
     escape: dockerfile.escape,
     buildArgs: options.buildArgs,
-    platformArgs: platformArgs(options.platform, machinePlatform(), targetName),
+    platformArgs: platformArgs(options.platform, machinePlatform(), targetName(dockerfile, targets, options), options.buildArgs),
+    severalTargets: targets.length > 1,
   };
   const globals = globalArgs(dockerfile.globals, fixed, dockerfile);
   const sources: ArgSources = { ...fixed, globals: new Map([...globals.variables].filter(([name]) => globals.args.includes(name))) };
-  const outline = planStages(dockerfile, globals, sources, options.target);
-  return { outline, sources, images: outline.stages.flatMap((stage) => imagesOf(stage, options.platform)) };
+  const names = { dockerfile, context: contextFinder(options.contexts), globals, sources };
+  const plan = selectStages(names, { targets, platform: options.platform, images });
+  return { plan, sources, images: plan.stages.flatMap((stage) => imagesOf(stage, options.platform)) };
 }
 
-/** FROM --platform says which image of a base is wanted; COPY --from takes the build's. */
-function imagesOf({ base, platform, stage, copiedImages }: PlannedStage, target: Platform): readonly ImageUse[] {
+/** As typed, where one was; the value of TARGETSTAGE. */
+function targetName(dockerfile: Dockerfile, targets: readonly number[], { targets: [typed] }: PlanOptions): string | undefined {
+  const [only, ...others] = targets;
+  if (only === undefined || others.length > 0) return undefined;
+  return typed === undefined || typed === "*" ? (dockerfile.stages[only]?.from.stage?.toLowerCase() ?? "default") : typed;
+}
+
+/** FROM --platform says which image of a base is wanted; COPY --from and mounts take the build's. */
+function imagesOf({ base, platform, stage, readImages }: PlannedStage, target: Platform): readonly ImageUse[] {
   return [
     ...(base.kind === "image" ? [{ image: base.image, platform: platform ?? target, instruction: stage.from }] : []),
-    ...copiedImages.map((use) => ({ ...use, platform: target })),
+    ...readImages.map((use) => ({ ...use, platform: target })),
   ];
 }
 
 /**
- * Second half: every step of every needed stage, with the configs of the base images known, by imageKey. Throws all that is wrong with
+ * Second half: every step of every needed stage, with the configs of all images of the outline known, by imageKey. Throws all that is wrong with
  * instructions at once. Pure.
  */
 export function planBuild(
   dockerfile: Dockerfile,
-  outline: StagePlan,
-  sources: ArgSources,
+  { plan, sources }: Outline,
   images: ReadonlyMap<string, PlannedImage>,
   options: PlanOptions,
 ): BuildPlan {
   const image = (name: string, platform = options.platform): PlannedImage => {
+    if (name === scratch) return { config: { ...options.platform, rootfs: { type: "layers", diff_ids: [] } }, layers: [] };
     const found = images.get(imageKey({ image: name, platform }));
     if (found === undefined) throw new RangeError(`image ${name} was not resolved`);
     return found;
   };
-  const single = outline.stages.length === 1 && outline.stages[0]?.name === undefined;
-  const labels = new Map(outline.stages.map(({ index, name }) => [index, name ?? `stage-${index}`]));
+  const single = dockerfile.stages.length === 1;
+  const labels = new Map(plan.stages.map(({ index, name }) => [index, name ?? `stage-${index}`]));
   const done = new Map<number, StageWork>();
   const errors: DockerfileError[] = [];
-  const onError = (error: DockerfileError): void => void errors.push(error);
+  const hostname = sandboxHostname(options.buildArgs);
+  const work = {
+    network: options.network,
+    hermetic: options.hermetic,
+    sources,
+    ...(hostname === undefined ? {} : { hostname }),
+    onError: (error: DockerfileError): void => void errors.push(error),
+  };
   let nextId = 1;
 
-  for (const planned of outline.stages) {
+  for (const planned of plan.stages) {
     const label = labels.get(planned.index) ?? "";
-    const base = baseOf(dockerfile, planned, done, options.platform, image, onError);
-    const { steps, state, history } = planWork(dockerfile, planned, base.state, { network: options.network, sources, onError });
+    const base = baseOf(planned, done, options.platform, image);
+    const { steps, state, history } = planWork(dockerfile, planned, base.state, work);
     const info = (position: number, instruction: Instruction): StepInfo => ({
       id: nextId++,
       ...(single ? {} : { stage: label }),
@@ -137,44 +166,43 @@ export function planBuild(
       history,
     });
   }
-  if (errors.length > 1) throw new DockerfileErrors(errors);
-  if (errors[0] !== undefined) throw errors[0];
-  const target = done.get(outline.target.index);
-  if (target === undefined) throw new RangeError("the target was not planned");
+  throwCollected(errors);
+  const targets = plan.targets.map(({ index }) => {
+    const target = done.get(index);
+    if (target === undefined) throw new RangeError(`target ${index} was not planned`);
+    return target;
+  });
   return {
     dockerfile,
     stages: [...done.values()],
-    target,
+    targets,
     image: (name) => image(name),
     stageLabel: (index) => `"${labels.get(index) ?? index}"`,
   };
 }
 
 function baseOf(
-  dockerfile: Dockerfile,
-  { base, stage, platform }: PlannedStage,
+  { base, platform }: PlannedStage,
   done: ReadonlyMap<number, StageWork>,
   target: Platform,
   image: (name: string, platform: Platform) => PlannedImage,
-  onError: (error: DockerfileError) => void,
 ): BaseState & { readonly wanted: Platform } {
-  // The empty image has no platform to choose, and a stage is what it is: FROM --platform chooses among images only.
-  if (base.kind === "scratch") return { ...scratchBase(target), wanted: target };
-  const refuseTriggers = (triggers: readonly string[] = [], what: string): void =>
-    collecting(onError, dockerfile, stage.from.range, () => {
-      if (triggers.length === 0) return;
-      throw new TsbuildError("UNSUPPORTED_FEATURE", `planning the build: ${what} has ONBUILD triggers, which this version does not run`);
-    });
-  if (base.kind === "stage") {
-    const parent = done.get(base.stage);
-    if (parent === undefined) throw new RangeError(`stage ${base.stage} was not planned before`);
-    refuseTriggers(parent.state.config.OnBuild, `the stage "${stage.from.image}"`);
-    return { state: stageBase(parent.state), history: [], platform: parent.basePlatform, wanted: parent.platform };
+  switch (base.kind) {
+    case "scratch":
+      // The empty image has no platform to choose, and a stage is what it is: FROM --platform chooses among images only.
+      return { ...scratchBase(target), wanted: target };
+    case "context":
+      return { ...scratchBase(platform ?? target), wanted: platform ?? target };
+    case "stage": {
+      const parent = done.get(base.stage);
+      if (parent === undefined) throw new RangeError(`stage ${base.stage} was not planned before`);
+      return { state: stageBase(parent.state), history: [], platform: parent.basePlatform, wanted: parent.platform };
+    }
+    case "image": {
+      const wanted = platform ?? target;
+      return { ...imageBase(image(base.image, wanted).config), wanted };
+    }
   }
-  const wanted = platform ?? target;
-  const { config } = image(base.image, wanted);
-  refuseTriggers(config.config?.OnBuild, `the base image "${base.image}"`);
-  return { ...imageBase(config), wanted };
 }
 
 const titleLimit = 160;

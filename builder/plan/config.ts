@@ -47,7 +47,11 @@ export function applyConfig(
       };
     }
     case "EXPOSE": {
-      const ports = instruction.values.flatMap((value) => expandList(value, state.scope, sources)).flatMap((port) => parseExpose(port));
+      // BuildKit sorts the words before it expands them.
+      const ports = [...instruction.values]
+        .sort()
+        .flatMap((value) => expandList(value, state.scope, sources))
+        .flatMap((port) => parseExpose(port));
       const all = { ...state.config.ExposedPorts, ...Object.fromEntries(ports.map((port) => [port, {}])) };
       return { state: config({ ExposedPorts: all }), createdBy: `EXPOSE [${ports.join(" ")}]` };
     }

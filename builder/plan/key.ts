@@ -3,13 +3,13 @@ import { type Digest, digestOf } from "../../store/digest.ts";
 import type { OwnerMode } from "../../store/layer-directories.ts";
 import type { Platform } from "../../store/oci.ts";
 import { platformText } from "../../store/platform.ts";
-import type { CopyOperation, RunOperation, WorkdirOperation } from "./operation.ts";
+import type { CopyOperation, CopyWord, RunMount, RunOperation, WorkdirOperation } from "./operation.ts";
 
 /** A leaf or branch of a key. */
 export type KeyNode = string | number | boolean | null | readonly KeyNode[] | { readonly [name: string]: KeyNode };
 
 /** Grows when the meaning of a key changes; records of other versions are not found. */
-export const keyVersion = 1;
+export const keyVersion = 2;
 
 /**
  * All that decides a step's result, as a tree of named inputs. Its sha256 finds the record, and the record stores the tree,
@@ -31,11 +31,14 @@ export interface KeyContext {
   readonly epoch?: number;
 }
 
+/** `binds`: a digest for each bind mount, in order, of what it shows. The operation's host name goes before the sandbox's. */
 export function runKey(
   operation: RunOperation,
   context: KeyContext,
   sandbox: { owners: OwnerMode; hosts: readonly string[]; hostname: string },
+  binds: readonly Digest[],
 ): KeyTree {
+  const contents = [...binds];
   return {
     ...common("run", context),
     platform: platformText(context.platform),
@@ -44,14 +47,38 @@ export function runKey(
     cwd: operation.cwd,
     documents: operation.documents.map(({ path, content }) => ({ path, content })),
     env: operation.env,
-    hostname: sandbox.hostname,
+    hostname: operation.hostname ?? sandbox.hostname,
     hosts: [...sandbox.hosts],
-    mounts: [],
+    mounts: operation.mounts.map((mount) => mountKey(mount, mount.type === "bind" ? contents.shift() : undefined)),
     network: operation.network,
     owners: sandbox.owners,
-    security: "sandbox",
+    security: operation.security,
     user: operation.user,
   };
+}
+
+/** What a mount is to the command, but for what it cannot rely on: contents of caches, values of secrets, and which cache it is. */
+function mountKey(mount: RunMount, content: Digest | undefined): KeyNode {
+  const { type, target = null } = mount;
+  switch (mount.type) {
+    case "bind":
+      if (content === undefined) throw new RangeError(`the content of the mount on ${mount.target} is not known`);
+      return { type, target, content, readOnly: mount.readOnly };
+    case "cache":
+      return { type, target, readOnly: mount.readOnly, ...ownedKey(mount) };
+    case "tmpfs":
+      return { type, target, sizeBytes: mount.sizeBytes ?? null };
+    case "secret":
+      return { type, target, id: mount.id, env: mount.env ?? null, ...ownedKey(mount) };
+    case "ssh":
+      return { type, target, id: mount.id, ...ownedKey(mount) };
+  }
+}
+
+function ownedKey({ mode, uid, gid }: { readonly mode: number; readonly uid: number; readonly gid: number }): {
+  readonly [name: string]: KeyNode;
+} {
+  return { mode, uid, gid };
 }
 
 /** `sources` is a Merkle root for each source that was found, with its name where that counts; how it was written does not. */
@@ -61,10 +88,41 @@ export function copyKey(operation: CopyOperation, context: KeyContext, sources: 
     chmod: operation.chmod ?? null,
     chown: operation.chown ?? null,
     documents: operation.documents.map(({ name, content }) => ({ name, content: digestOf(content) })),
+    exclude: [...operation.exclude],
+    parents: operation.parents,
+    remote: operation.words.flatMap(remoteKey),
     sources: [...sources],
     target: operation.target,
-    unpack: operation.unpack,
+    unpack: { local: operation.unpack.local, remote: operation.unpack.remote },
   };
+}
+
+/** A file of the web is unpacked or not by another rule than those of the origin; what is fetched is among the sources. */
+function remoteKey(word: CopyWord): readonly KeyNode[] {
+  switch (word.kind) {
+    case "path":
+      return [];
+    case "http":
+      return [{ kind: word.kind, name: word.name }];
+    case "git":
+      return [{ kind: word.kind }];
+  }
+}
+
+/** The words as texts that tell them apart, for operationDigest. */
+export function wordTexts(words: readonly CopyWord[]): readonly string[] {
+  return words.map(wordText);
+}
+
+function wordText(word: CopyWord): string {
+  switch (word.kind) {
+    case "path":
+      return word.path;
+    case "http":
+      return word.url;
+    case "git":
+      return JSON.stringify([word.remote, word.ref ?? null, word.subdir ?? null, word.keepGitDir, word.submodules]);
+  }
 }
 
 export function workdirKey(operation: WorkdirOperation, context: KeyContext): KeyTree {

@@ -54,17 +54,30 @@ function normalizeVariant(architecture: string, variant: string | undefined): st
   }
 }
 
-/** The platform variables that exist without being declared (Dockerfile reference, "Automatic platform ARGs in the global scope"). */
-export function platformArgs(target: Platform, build: Platform, targetStage: string): Readonly<Record<string, string>> {
-  return {
-    TARGETPLATFORM: platformText(target),
-    TARGETOS: target.os,
-    TARGETARCH: target.architecture,
-    TARGETVARIANT: target.variant ?? "",
+/**
+ * The platform variables that exist without being declared (Dockerfile reference, "Automatic platform ARGs in the global scope"), with --build-arg over them.
+ * `targetStage` is absent where several targets are built.
+ */
+export function platformArgs(
+  target: Platform,
+  build: Platform,
+  targetStage: string | undefined,
+  buildArgs: Readonly<Record<string, string>> = {},
+): Readonly<Record<string, string>> {
+  const known = {
     BUILDPLATFORM: platformText(build),
     BUILDOS: build.os,
+    BUILDOSVERSION: build["os.version"] ?? "",
     BUILDARCH: build.architecture,
     BUILDVARIANT: build.variant ?? "",
-    TARGETSTAGE: targetStage,
+    TARGETPLATFORM: platformText(target),
+    TARGETOS: target.os,
+    TARGETOSVERSION: target["os.version"] ?? "",
+    TARGETARCH: target.architecture,
+    TARGETVARIANT: target.variant ?? "",
+    ...(targetStage === undefined && !Object.hasOwn(buildArgs, "TARGETSTAGE") ? {} : { TARGETSTAGE: targetStage ?? "" }),
   };
+  return Object.fromEntries(
+    Object.entries(known).map(([name, value]) => [name, Object.hasOwn(buildArgs, name) ? (buildArgs[name] ?? "") : value]),
+  );
 }

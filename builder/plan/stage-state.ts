@@ -31,7 +31,7 @@ export interface BaseState {
 /** The empty image is for whatever the build is for. */
 export function scratchBase(platform: Platform): BaseState {
   return {
-    state: withDefaultPath({ config: { WorkingDir: "/" }, scope: { variables: new Map(), args: [] }, cmdIsOwn: false }),
+    state: withDefaultPath({ config: { WorkingDir: "/" }, scope: { variables: new Map(), args: [] }, cmdIsOwn: false }, platform.os),
     history: [],
     platform,
   };
@@ -49,12 +49,13 @@ export function imageBase(image: ImageConfig): BaseState {
   };
   const { os, architecture, variant } = image;
   const platform = { os, architecture, ...(variant === undefined ? {} : { variant }) };
-  return { state: withDefaultPath(state), history: image.history ?? [], platform };
+  return { state: withDefaultPath(state, os), history: image.history ?? [], platform };
 }
 
-/** A stage on a stage inherits ARGs too. */
+/** A stage on a stage inherits ARGs too. Its triggers have fired or never will. */
 export function stageBase(state: StageState): StageState {
-  return { ...state, cmdIsOwn: false };
+  const { OnBuild: _, ...config } = state.config;
+  return { ...state, config, cmdIsOwn: false };
 }
 
 export function setEnv(config: ContainerConfig, name: string, value: string): ContainerConfig {
@@ -69,8 +70,9 @@ export function splitVariable(entry: string): readonly [string, string] {
   return at < 0 ? [entry, ""] : [entry.slice(0, at), entry.slice(at + 1)];
 }
 
-function withDefaultPath(state: StageState): StageState {
-  if (state.scope.variables.has("PATH")) return state;
+/** Windows knows its own. */
+function withDefaultPath(state: StageState, os: string): StageState {
+  if (state.scope.variables.has("PATH") || os === "windows") return state;
   const variables = new Map(state.scope.variables).set("PATH", defaultPath);
   return { ...state, config: setEnv(state.config, "PATH", defaultPath), scope: { ...state.scope, variables } };
 }

@@ -41,7 +41,8 @@ export type BuildEvent =
     }
   /** Said once a build: which sandbox rung, a limit that could not be set, an argument nobody used. */
   | { readonly type: "note"; readonly message: string }
-  | { readonly type: "warning"; readonly message: string; readonly range?: SourceRange }
+  /** `rule`: which check says so. */
+  | { readonly type: "warning"; readonly message: string; readonly range?: SourceRange; readonly rule?: string }
   /** What comes from registries and goes to them. */
   | TransferEvent
   | {

@@ -6,10 +6,12 @@ import type { Store } from "../../store/store.ts";
 import type { ResourceLimits } from "../options.ts";
 import type { StepUsage } from "../progress/event.ts";
 import type { Identity } from "../steps/passwd.ts";
+import { type ContainerMount, isFileMount, sandboxMounts } from "./container-mounts.ts";
 import type { Host } from "./host.ts";
 import { findHostCa } from "./host-ca.ts";
 import type { OpenHost } from "./ladder.ts";
 import { type HostEntry, hostsFile, resolvFile } from "./network-files.ts";
+import { overlayLowers } from "./overlay-lowers.ts";
 import { makeSkeleton } from "./skeleton.ts";
 
 /** One command in a root file system of layers. */
@@ -27,8 +29,8 @@ export interface ContainerSpec {
   readonly hostCa: boolean;
   readonly limits: ResourceLimits;
   readonly shmSizeBytes?: number;
-  /** Directories of the host, each with the kind that its mount point must have. */
-  readonly binds: readonly { readonly source: string; readonly target: string; readonly readOnly: boolean; readonly isFile: boolean }[];
+  /** In order: of equal targets the later is on top. */
+  readonly mounts: readonly ContainerMount[];
   /** Files below /dev. */
   readonly documents: readonly { readonly path: string; readonly content: string }[];
   readonly tty: boolean;
@@ -72,15 +74,19 @@ export async function withContainer<T>(
   const { work, owners } = opened;
   const parents = spec.layers.map(({ diffId }) => diffId);
   const { directories: lowers, omitted } = await work.unpack({ diffIds: parents, owners });
-  if (omitted.length > 0) options.onNote(`device files cannot be made here and are missing: ${omitted.join(", ")}`);
+  const noteOmitted = (paths: readonly string[]): void => {
+    if (paths.length > 0) options.onNote(`device files cannot be made here and are missing: ${paths.join(", ")}`);
+  };
+  noteOmitted(omitted);
   const directory = await store.temp("container");
   const skeleton = join(directory, "skeleton");
   try {
     await work.prepare({ directory, parents, owners });
     await makeSkeleton(skeleton, {
-      directories: [spec.cwd, ...spec.binds.filter(({ isFile }) => !isFile).map(({ target }) => target)],
-      files: spec.binds.filter(({ isFile }) => isFile).map(({ target }) => target),
+      directories: [spec.cwd, ...spec.mounts.filter((mount) => !isFileMount(mount)).map(({ target }) => target)],
+      files: spec.mounts.filter(isFileMount).map(({ target }) => target),
     });
+    const mounts = await sandboxMounts(spec.mounts, opened, directory, noteOmitted);
     const files = { resolv: join(directory, "resolv.conf"), hosts: join(directory, "hosts") };
     await writeFile(files.resolv, resolvFile(await hostResolvConf(), spec.network), { mode: 0o644 });
     await writeFile(files.hosts, hostsFile(spec.hostname, spec.hosts), { mode: 0o644 });
@@ -88,7 +94,7 @@ export async function withContainer<T>(
     const { group } = await openCgroup(spec.limits);
     try {
       const sandbox: SandboxSpec = {
-        root: { lowers: [...topmostOnly(lowers), skeleton], upper: join(directory, "upper"), work: join(directory, "work") },
+        root: { lowers: [...overlayLowers(lowers), skeleton], upper: join(directory, "upper"), work: join(directory, "work") },
         ...(opened.userNamespace === undefined ? {} : { userNamespace: opened.userNamespace }),
         network: spec.network,
         hostname: spec.hostname,
@@ -96,7 +102,7 @@ export async function withContainer<T>(
           { kind: "bind", source: files.resolv, target: "/etc/resolv.conf", readOnly: true },
           { kind: "bind", source: files.hosts, target: "/etc/hosts", readOnly: true },
           ...(ca === undefined ? [] : [{ kind: "bind", source: ca.source, target: ca.target, readOnly: true } as const]),
-          ...spec.binds.map(({ source, target, readOnly }) => ({ kind: "bind", source, target, readOnly }) as const),
+          ...mounts,
         ],
         files: [...(ca?.files ?? []), ...spec.documents.map(({ path, content }) => ({ target: path, content, mode: 0o755 }))],
         ...(spec.shmSizeBytes === undefined ? {} : { shmSizeBytes: spec.shmSizeBytes }),
@@ -130,11 +136,6 @@ export async function withContainer<T>(
   } finally {
     await work.remove({ path: directory });
   }
-}
-
-/** Overlay refuses one directory twice; of equal layers the topmost counts. `lowers` bottom first, the result topmost first. */
-function topmostOnly(lowers: readonly string[]): readonly string[] {
-  return [...new Set([...lowers].reverse())];
 }
 
 async function hostResolvConf(): Promise<string | undefined> {

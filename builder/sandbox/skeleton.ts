@@ -22,6 +22,8 @@ export async function makeSkeleton(
   await mkdir(directory, { mode: 0o755 });
   for (const path of [...directories, ...extra.directories.map(relative)]) if (path !== "") await makeDirectory(path);
   for (const path of [...files, ...extra.files.map(relative)]) {
+    // Also a directory, for another mount: the sandbox says what is wrong with that.
+    if (made.has(path)) continue;
     await makeDirectory(dirname(path));
     await writeFile(join(directory, path), "");
     made.set(path, 0o644);

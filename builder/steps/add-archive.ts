@@ -26,10 +26,15 @@ export interface UnpackedSources {
 const blockBytes = 512;
 
 /**
- * ADD's rule for local archives: a regular file is unpacked when its content, decompressed if it is compressed, begins with a tar header;
- * its name does not matter. Anything else is copied as it is.
+ * ADD's rule for archives: a regular file, of those that are wanted unpacked, is when its content, decompressed if it is compressed, begins with a tar
+ * header; its name does not matter. Anything else is copied as it is.
  */
-export async function unpackArchives(sources: readonly CopySource[], store: Store, signal: AbortSignal): Promise<UnpackedSources> {
+export async function unpackArchives(
+  sources: readonly CopySource[],
+  isWanted: (source: CopySource) => boolean,
+  store: Store,
+  signal: AbortSignal,
+): Promise<UnpackedSources> {
   const scratches: string[] = [];
   const close = async (): Promise<void> => {
     for (const scratch of scratches) await removeTree(scratch);
@@ -38,7 +43,7 @@ export async function unpackArchives(sources: readonly CopySource[], store: Stor
   try {
     const all: PlacedSource[] = [];
     for (const source of sources) {
-      const archive = await openArchive(source);
+      const archive = isWanted(source) ? await openArchive(source) : undefined;
       if (archive === undefined) {
         all.push(source);
         continue;

@@ -1,18 +1,16 @@
-import { hashFiles, type ScanEntry } from "../../runtime-addon/index.ts";
-import { type Digest, digestFromBytes, digestOf, hexOf } from "../../store/digest.ts";
+import { type Digest, digestOf, hexOf } from "../../store/digest.ts";
 import { readRecord, writeRecord } from "../../store/records.ts";
 import type { Store } from "../../store/store.ts";
 import type { DirectoryContext, ScannedSource } from "../context/directory.ts";
 import { readingContext } from "../context/reading-context.ts";
 import { isRacy, type StatCache, statCache } from "../context/stat-cache.ts";
-import type { CopyOperation } from "../plan/operation.ts";
-import type { CopyInputs } from "./copy-inputs.ts";
-import type { SourceNode } from "./copy-source.ts";
-import { irrelevantTo, type SourceRoot, sourceMerkles } from "./source-merkles.ts";
+import { type CopyInputs, type InputsRequest, requestDigest } from "./copy-inputs.ts";
+import { digestsOf, type FileMemory, findSources, toCopySources } from "./scanned-inputs.ts";
+import { type SourceRoot, sourceMerkles } from "./source-merkles.ts";
 
-/** The build context as COPY sees it, with what earlier builds learned of its files. */
+/** A context as COPY sees it, with what earlier builds learned of its files. */
 export interface ContextReader {
-  inputs(operation: CopyOperation): Promise<CopyInputs>;
+  inputs(request: InputsRequest): Promise<CopyInputs>;
   /** Writes down what this build learned. */
   save(): Promise<void>;
 }
@@ -41,26 +39,22 @@ export function contextReader(store: Store, context: DirectoryContext, now: () =
   };
 
   return {
-    async inputs(operation) {
+    async inputs(request) {
       const seenAtMs = now();
-      const found: ScannedSource[] = [];
-      await reading(async () => {
-        for (const source of operation.sources) found.push(...(await context.find(source)));
-      });
-      const asked = digestOf(JSON.stringify(["root and unnamed", operation.sources, irrelevantTo(operation)]));
+      const found = await reading(() => findSources(context, request));
+      const asked = requestDigest(request, "context");
       const fingerprint = digestOf(found.map(({ name, fingerprint }) => `${name} ${fingerprint}`).join("\n"));
-      const sources = () => found.map((source) => ({ name: source.name, nodes: source.list().nodes }));
 
       return {
         async knownRoots() {
           const row = (await readKnown())[asked];
           return row?.fingerprint === fingerprint ? row.roots : undefined;
         },
-        sources: async () => sources(),
+        sources: async () => toCopySources(found),
         async merkles(given) {
-          const cache = await readStats();
-          const digests = await reading(() => digestsOf(found, context.root, given, cache, seenAtMs));
-          return sourceMerkles(sources(), (node) => digests.get(node) as Digest, operation);
+          const memory = memoryOf(await readStats(), found, seenAtMs);
+          const digests = await reading(() => digestsOf(found, context.root, given, memory));
+          return sourceMerkles(toCopySources(found), (node) => digests.get(node) as Digest, request.irrelevant);
         },
         async saveRoots(roots) {
           if (found.some((source) => source.list().scanned.some((entry) => isRacy(entry, seenAtMs)))) return;
@@ -79,38 +73,13 @@ export function contextReader(store: Store, context: DirectoryContext, now: () =
   };
 }
 
-async function digestsOf(
-  found: readonly ScannedSource[],
-  root: string,
-  given: ReadonlyMap<SourceNode, Digest> | undefined,
-  cache: StatCache,
-  seenAtMs: number,
-): Promise<ReadonlyMap<SourceNode, Digest>> {
-  const digests = new Map<SourceNode, Digest>();
-  const unknown: { readonly node: SourceNode; readonly entry: ScanEntry }[] = [];
+function memoryOf(cache: StatCache, found: readonly ScannedSource[], seenAtMs: number): FileMemory {
   for (const source of found) {
-    const { nodes, scanned } = source.list();
-    if (scanned[0] !== undefined) cache.cover(scanned[0].path);
-    for (const [i, node] of nodes.entries()) {
-      const entry = scanned[i];
-      if (node.kind !== "file" || entry === undefined) continue;
-      const read = given?.get(node);
-      const digest = read ?? cache.digest(entry);
-      if (digest === undefined) unknown.push({ node, entry });
-      else digests.set(node, digest);
-      if (read !== undefined) cache.remember(entry, read, seenAtMs);
-    }
+    const [top] = source.list().scanned;
+    if (top !== undefined && source.isWhole) cache.cover(top.path);
   }
-  if (unknown.length > 0) {
-    const hashes = await hashFiles(
-      root,
-      unknown.map(({ entry }) => entry.path),
-    );
-    for (const [i, { node, entry }] of unknown.entries()) {
-      const digest = digestFromBytes(hashes.subarray(i * 32, i * 32 + 32));
-      digests.set(node, digest);
-      cache.remember(entry, digest, seenAtMs);
-    }
-  }
-  return digests;
+  return {
+    digest: (entry) => cache.digest(entry),
+    remember: (entry, digest) => cache.remember(entry, digest, seenAtMs),
+  };
 }

@@ -77,10 +77,22 @@ export function placeSources(sources: readonly PlacedSource[], parent: Rootfs, p
     written.set(path, (entry.kind === "hardlink" ? { ...entry, target: joinPath(below, entry.target) } : entry) as SourceEntry);
   }
 
+  /** Gives a new directory the time of the one that is copied to it. */
+  function dateDirectory(path: ByteString, node: SourceNode): void {
+    if (newest === undefined || isNewer(node, newest)) newest = node;
+    const { mtime, mtimeNsec } = copiedTime ?? node;
+    made.delete(path);
+    written.set(path, { ...(written.get(path) as DirectoryEntry), mtime, mtimeNsec });
+  }
+
   function copy(path: ByteString, node: SourceNode, below: ByteString): void {
     const existing = lookup(path);
     if (node.kind === "directory") {
       if (existing !== undefined && existing.kind !== "directory") throw notDirectory(path);
+      if (existing !== undefined && node.leads && !made.has(path)) {
+        written.set(path, { ...existing, mode: node.mode });
+        return;
+      }
     } else if (existing?.kind === "directory") {
       throw new TsbuildError("COPY_OVER_DIRECTORY", `copying to "/${textOf(path)}": a file cannot replace a directory`);
     }
@@ -125,13 +137,9 @@ export function placeSources(sources: readonly PlacedSource[], parent: Rootfs, p
       putParents(target, parentMode);
       if (existing !== undefined || target === "") putDirectory(target, parentMode);
       else {
-        const newestOfFiles = newest;
-        copy(target, top, target);
-        // The time of a whole context or file system's root is an accident.
-        if (source.name === "") {
-          newest = newestOfFiles;
-          made.add(target);
-        }
+        putDirectory(target, parentMode);
+        // The time of a whole context or file system's root is an accident; any other directory's is kept, though neither its mode nor its owner is.
+        if (source.name !== "") dateDirectory(target, top);
       }
       for (const node of below) copy(joinPath(target, node.path), node, target);
       continue;

@@ -4,7 +4,7 @@ import { writerVersion } from "../../store/layer/tar-format.ts";
 import type { Tree } from "../../store/layer/tree.ts";
 import { ContextChangedError } from "../context/reading-context.ts";
 import { parseChmod } from "../dockerfile/chmod.ts";
-import { copyKey } from "../plan/key.ts";
+import { copyKey, type KeyTree, wordTexts } from "../plan/key.ts";
 import type { CopyOperation } from "../plan/operation.ts";
 import type { UnpackedSources } from "./add-archive.ts";
 import type { CopyInputs } from "./copy-inputs.ts";
@@ -19,9 +19,9 @@ import { type Files, keyContext, type StepContext, type StepOutcome } from "./st
 const maxAttempts = 2;
 
 /**
- * COPY and ADD. The sources' Merkle roots are the key, with a file's own name where the copy gets it; what a roots cache or the stat cache knows is not read again. Where no step
- * with this operation was ever recorded, nothing is hashed beforehand: the pass that writes the layer tells the digests, and the key
- * is made from what was really read.
+ * COPY and ADD. The sources' Merkle roots are the key, with a file's own name where the copy gets it; what a roots cache or the stat cache knows is not
+ * read again. Where no step with this operation was ever recorded, nothing is hashed beforehand: the pass that writes the layer tells the digests, and
+ * the key is made from what was really read. `find` looks for the sources, and again where they changed meanwhile.
  */
 export async function copyStep(
   operation: CopyOperation,
@@ -29,9 +29,23 @@ export async function copyStep(
   find: () => Promise<CopyInputs>,
   context: StepContext,
 ): Promise<StepOutcome> {
+  return unchanged(async () => copyOnce(operation, files, await find(), context));
+}
+
+/** The record of a COPY or ADD, if there is one: what copyStep would take. Hashes what it must for that, and writes nothing. */
+export async function lookupCopy(
+  operation: CopyOperation,
+  files: Files,
+  find: () => Promise<CopyInputs>,
+  context: StepContext,
+): Promise<StepOutcome | undefined> {
+  return unchanged(async () => (await lookup(operation, files, await find(), context)).outcome);
+}
+
+async function unchanged<T>(work: () => Promise<T>): Promise<T> {
   for (let attempt = 1; ; attempt++) {
     try {
-      return await copyOnce(operation, files, await find(), context);
+      return await work();
     } catch (error) {
       if (attempt === maxAttempts || !(error instanceof ContextChangedError)) throw error;
     }
@@ -39,52 +53,73 @@ export async function copyStep(
 }
 
 async function copyOnce(operation: CopyOperation, files: Files, inputs: CopyInputs, context: StepContext): Promise<StepOutcome> {
-  const keyOf = (roots: readonly Digest[]) => copyKey(operation, keyContext(files, context, writerVersion), roots);
-  const lookup = async (roots: readonly SourceRoot[]): Promise<StepOutcome | undefined> => {
-    if (!context.useCache) return undefined;
-    // Whether a file's name counts follows from the parent and the target, which are in the key: a record without the name proves that it does not.
-    const unnamed = withoutName(operation, roots);
-    const record =
-      (unnamed && (await context.cache.find(keyOf(unnamed)))) ?? (await context.cache.find(keyOf(roots.map(({ root }) => root))));
-    return record === undefined ? undefined : { layer: record.layer, created: record.created, cached: true };
-  };
-
-  const known = await inputs.knownRoots();
-  if (known !== undefined) {
-    const hit = await lookup(known);
-    if (hit !== undefined) return hit;
-  } else if (context.useCache && (await context.cache.knowsOperation(keyOf([]), operation.sources))) {
-    const merkles = await context.busy(() => inputs.merkles());
-    await inputs.saveRoots(merkles);
-    const hit = await lookup(merkles);
-    if (hit !== undefined) return hit;
-  }
+  const { outcome, hashed } = await lookup(operation, files, inputs, context);
+  if (hashed !== undefined) await inputs.saveRoots(hashed);
+  if (outcome !== undefined) return outcome;
 
   return context.busy(async () => {
     const { layer, created, merkles, isInside } = await write(operation, files, inputs, context);
     const unnamed = isInside ? undefined : withoutName(operation, merkles);
-    const key = keyOf(unnamed ?? merkles.map(({ root }) => root));
-    await context.cache.save({ key, layer, created }, merkles, operation.sources);
+    const key = keyOf(operation, files, context, unnamed ?? merkles.map(({ root }) => root));
+    await context.cache.save({ key, layer, created }, merkles, wordTexts(operation.words));
     await inputs.saveRoots(merkles);
     return { layer, created, cached: false };
   });
 }
 
+/** `hashed`: the roots, where they had to be worked out. */
+async function lookup(
+  operation: CopyOperation,
+  files: Files,
+  inputs: CopyInputs,
+  context: StepContext,
+): Promise<{ readonly outcome?: StepOutcome; readonly hashed?: readonly SourceRoot[] }> {
+  if (!context.useCache) return {};
+  const known = await inputs.knownRoots();
+  if (known !== undefined) return optional(await recordOf(operation, files, context, known));
+  // Where no step like this was ever recorded there is nothing to find: the pass that writes the layer will tell the digests.
+  if (!(await context.cache.knowsOperation(keyOf(operation, files, context, []), wordTexts(operation.words)))) return {};
+  const hashed = await context.busy(() => inputs.merkles());
+  return { ...optional(await recordOf(operation, files, context, hashed)), hashed };
+}
+
+async function recordOf(
+  operation: CopyOperation,
+  files: Files,
+  context: StepContext,
+  roots: readonly SourceRoot[],
+): Promise<StepOutcome | undefined> {
+  const find = (digests: readonly Digest[]) => context.cache.find(keyOf(operation, files, context, digests));
+  // Whether a file's name counts follows from the parent and the target, which are in the key: a record without the name proves that it does not.
+  const unnamed = withoutName(operation, roots);
+  const record = (unnamed && (await find(unnamed))) ?? (await find(roots.map(({ root }) => root)));
+  return record === undefined ? undefined : { layer: record.layer, created: record.created, cached: true };
+}
+
+function optional(outcome: StepOutcome | undefined): { readonly outcome?: StepOutcome } {
+  return outcome === undefined ? {} : { outcome };
+}
+
+function keyOf(operation: CopyOperation, files: Files, context: StepContext, roots: readonly Digest[]): KeyTree {
+  return copyKey(operation, keyContext(files, context, writerVersion), roots);
+}
+
 /** The roots of a COPY that may give its one source a name of its own; undefined where that cannot be. */
-function withoutName({ target, sources, documents }: CopyOperation, roots: readonly SourceRoot[]): readonly Digest[] | undefined {
-  const isAlone = sources.length === 1 && documents.length === 0 && roots.length === 1;
-  return isAlone && !target.endsWith("/") ? roots.map(({ unnamed }) => unnamed) : undefined;
+function withoutName({ target, words, documents, parents }: CopyOperation, roots: readonly SourceRoot[]): readonly Digest[] | undefined {
+  const isAlone = words.length === 1 && documents.length === 0 && roots.length === 1;
+  return isAlone && !parents && !target.endsWith("/") ? roots.map(({ unnamed }) => unnamed) : undefined;
 }
 
 async function write(operation: CopyOperation, files: Files, inputs: CopyInputs, context: StepContext) {
   const parent = await context.rootfs(files.layers);
   const sources = await inputs.sources();
   const documents = operation.documents.map(documentSource);
-  const archives = operation.unpack ? await inputs.reading(() => unpacked(sources, context)) : asTheyAre(sources);
+  const { unpack } = operation;
+  const archives = unpack.local || unpack.remote ? await inputs.reading(() => unpacked(sources, unpack, context)) : asTheyAre(sources);
   try {
     const placement: Placement = {
       target: operation.target,
-      words: operation.sources.length + documents.length,
+      words: operation.words.length + documents.length,
       ...(operation.chown === undefined ? {} : { owner: await resolveOwner(parent, operation.chown) }),
       ...(operation.chmod === undefined ? {} : { chmod: parseChmod(operation.chmod) }),
       ...(context.epoch === undefined ? {} : { epoch: context.epoch }),
@@ -100,9 +135,13 @@ async function write(operation: CopyOperation, files: Files, inputs: CopyInputs,
   }
 }
 
-async function unpacked(sources: readonly CopySource[], context: StepContext): Promise<UnpackedSources> {
+async function unpacked(
+  sources: readonly CopySource[],
+  { local, remote }: CopyOperation["unpack"],
+  { store, signal }: StepContext,
+): Promise<UnpackedSources> {
   const { unpackArchives } = await import("./add-archive.ts");
-  return unpackArchives(sources, context.store, context.signal);
+  return unpackArchives(sources, (source) => (source.remote ? remote : local), store, signal);
 }
 
 function asTheyAre(sources: readonly CopySource[]): UnpackedSources {

@@ -21,7 +21,8 @@ export async function detached(
   return { operation: { ...operation, chown: `${uid}:${gid}` }, files: nothing };
 }
 
-function isNumeric(chown: string): boolean {
+/** Whether an owner is numbers alone. */
+export function isNumeric(chown: string): boolean {
   const { user, group } = parseChown(chown);
   return typeof user === "number" && typeof group !== "string";
 }

@@ -1,10 +1,10 @@
-import { type Digest, digestOf } from "../../store/digest.ts";
+import type { Digest } from "../../store/digest.ts";
 import type { Rootfs } from "../../store/layer/rootfs.ts";
 import type { StepCache } from "../cache/records.ts";
-import type { CopyOperation } from "../plan/operation.ts";
-import type { CopyInputs } from "./copy-inputs.ts";
+import { type CopyInputs, type InputsRequest, requestDigest } from "./copy-inputs.ts";
+import { keptRoots } from "./kept-roots.ts";
 import { findInRootfs, toCopySource, toHashable } from "./rootfs-source.ts";
-import { irrelevantTo, sourceMerkles } from "./source-merkles.ts";
+import { sourceMerkles } from "./source-merkles.ts";
 
 /** Where COPY --from reads. */
 export interface RootfsOrigin {
@@ -16,17 +16,14 @@ export interface RootfsOrigin {
 }
 
 /** Sources of COPY --from: an image or a stage never changes, so roots once known stay true. */
-export function rootfsInputs(operation: CopyOperation, origin: RootfsOrigin, cache: StepCache): CopyInputs {
-  const asked = digestOf(JSON.stringify(["root and unnamed", origin.chain, operation.sources, irrelevantTo(operation)]));
+export function rootfsInputs(request: InputsRequest, origin: RootfsOrigin, cache: StepCache): CopyInputs {
+  const asked = requestDigest(request, origin.chain);
   const find = async () => {
     const rootfs = await origin.rootfs();
-    return { rootfs, found: operation.sources.flatMap((source) => findInRootfs(rootfs, source, origin.describe)) };
+    return { rootfs, found: request.paths.flatMap((path) => findInRootfs(rootfs, path, origin.describe, request)) };
   };
   return {
-    async knownRoots() {
-      const digests = await cache.roots(asked);
-      return digests?.flatMap((root, i) => (i % 2 === 0 ? [{ root, unnamed: digests[i + 1] as Digest }] : []));
-    },
+    ...keptRoots(cache, asked),
     async sources() {
       const { rootfs, found } = await find();
       return Promise.all(found.map((source) => toCopySource(rootfs, source)));
@@ -35,15 +32,9 @@ export function rootfsInputs(operation: CopyOperation, origin: RootfsOrigin, cac
       const { rootfs, found } = await find();
       return found.flatMap((one) => {
         const { source, digests } = toHashable(rootfs, one);
-        return sourceMerkles([source], (node) => digests.get(node) as Digest, operation);
+        return sourceMerkles([source], (node) => digests.get(node) as Digest, request.irrelevant);
       });
     },
-    // One after the other.
-    saveRoots: (roots) =>
-      cache.saveRoots(
-        asked,
-        roots.flatMap(({ root, unnamed }) => [root, unnamed]),
-      ),
     // Layers never change: whatever fails there is no matter of the sources.
     reading: (work) => work(),
   };

@@ -2,37 +2,82 @@ import { type ByteString, bytesOf } from "../../runtime-addon/index.ts";
 import type { Digest } from "../../store/digest.ts";
 import { TsbuildError } from "../../store/errors.ts";
 import type { FileEntry } from "../../store/layer/entry.ts";
-import { baseName, joinPath, rootPath } from "../../store/layer/entry-path.ts";
+import { baseName, joinPath, quotePath, rootPath } from "../../store/layer/entry-path.ts";
 import type { Rootfs, RootfsEntry } from "../../store/layer/rootfs.ts";
-import { compilePattern, hasWildcard } from "../context/pattern.ts";
+import { hasWildcard } from "../context/pattern.ts";
+import { type Selection, type SelectionFlags, selectionOf, splitPivot, unescaped } from "../context/selection.ts";
 import type { CopySource, SourceNode } from "./copy-source.ts";
+import { matchPaths, type WalkedEntry, walkSelected } from "./rootfs-walk.ts";
 
 /** A source in a root file system: listed from its trees, no content looked up yet. */
 export interface RootfsSource {
   readonly name: ByteString;
   readonly top: ByteString;
   /** The source itself first, paths as in the root file system. */
-  readonly entries: readonly RootfsEntry[];
+  readonly entries: readonly WalkedEntry[];
 }
 
-/** Finds what a source word of COPY --from names. `origin` is how errors call it: `stage "build"`. */
-export function findInRootfs(rootfs: Rootfs, source: string, origin: string): readonly RootfsSource[] {
-  const listed = (name: ByteString, path: ByteString): RootfsSource | undefined => {
-    const { entry, path: top } = rootfs.resolve(path, { followLast: true });
-    if (top === "") return { name, top, entries: [entry ?? emptyRoot, ...rootfs.walk(top)] };
-    if (entry === undefined) return undefined;
-    return { name, top, entries: entry.kind === "directory" ? [entry, ...rootfs.walk(top)] : [entry] };
-  };
-  if (hasWildcard(source)) {
-    return match(rootfs, source)
-      .map((path) => listed(baseName(path), path))
-      .filter((found) => found !== undefined);
+const wholeSources: SelectionFlags = { parents: false, exclude: [] };
+
+/** Finds what a source word of COPY --from names. `origin` is how errors call it: `stage "build"`. Throws COPY_SOURCE_NOT_FOUND, INVALID_PATTERN. */
+export function findInRootfs(
+  rootfs: Rootfs,
+  source: string,
+  origin: string,
+  { parents, exclude }: SelectionFlags = wholeSources,
+): readonly RootfsSource[] {
+  if (parents) return findWithParents(rootfs, source, origin, exclude);
+  const selection = selectionOf(exclude);
+  if (!hasWildcard(source)) {
+    const path = bytesOf(source);
+    const found = listed(rootfs, baseName(path), path, selection);
+    if (found === undefined) throw notFound(source, origin, "no such file or directory");
+    return [found];
   }
-  const path = bytesOf(source);
-  const found = listed(baseName(path), path);
-  if (found === undefined)
-    throw new TsbuildError("COPY_SOURCE_NOT_FOUND", `looking for "/${source}" in ${origin}: no such file or directory`);
-  return [found];
+  return matchPaths(rootfs, bytesOf(source)).flatMap((path) => {
+    const name = baseName(path);
+    const isDirectory = rootfs.resolve(path, { followLast: true }).entry?.kind === "directory";
+    // A directory stands for what is in it; a file must get past the patterns itself, under its own name.
+    const isTaken = isDirectory || (selection?.takes(name) ?? true);
+    const found = isTaken ? listed(rootfs, name, path, selection) : undefined;
+    return found === undefined ? [] : [found];
+  });
+}
+
+function listed(rootfs: Rootfs, name: ByteString, path: ByteString, selection: Selection | undefined): RootfsSource | undefined {
+  const { entry = path === "" ? emptyRoot : undefined, path: top } = rootfs.resolve(path, { followLast: true });
+  if (entry === undefined) return undefined;
+  const below = entry.kind === "directory" ? walkSelected(rootfs, top, selection) : [];
+  return { name, top, entries: [{ entry, leads: false }, ...below] };
+}
+
+/** Each directory that the part before the pivot means, with what the rest takes below it. */
+function findWithParents(rootfs: Rootfs, source: string, origin: string, exclude: readonly string[]): readonly RootfsSource[] {
+  const { base, pattern, isNamed } = splitPivot(source);
+  const selection = selectionOf(exclude, pattern);
+  const isPattern = hasWildcard(base);
+  return (isPattern ? matchPaths(rootfs, bytesOf(base)) : [bytesOf(base)]).flatMap((path) => {
+    const { entry, path: top } = rootfs.resolve(path, { followLast: true });
+    if (entry?.kind !== "directory" && top !== "") {
+      if (isPattern) return [];
+      throw notFound(source, origin, entry === undefined ? "no such file or directory" : "it is not a directory");
+    }
+    if (isNamed && pattern !== "") requireNamed(rootfs, source, origin, joinPath(top, unescaped(bytesOf(pattern))));
+    const found = listed(rootfs, rootPath, top, selection);
+    return found === undefined ? [] : [found];
+  });
+}
+
+/** A path without wildcards must be there, whatever --exclude leaves of it. No symlink on the way to it is followed. */
+function requireNamed(rootfs: Rootfs, source: string, origin: string, path: ByteString): void {
+  if (rootfs.lookup(path) !== undefined) return;
+  if (rootfs.resolve(path, { followLast: true }).entry === undefined) throw notFound(source, origin, "no such file or directory");
+  throw notFound(source, origin, "a symlink leads there, which --parents does not follow", "name what the symlink leads to");
+}
+
+function notFound(source: string, origin: string, problem: string, hint?: string): TsbuildError {
+  const message = `looking for ${quotePath(bytesOf(`/${source}`))} in ${origin}: ${problem}`;
+  return new TsbuildError("COPY_SOURCE_NOT_FOUND", message, hint === undefined ? {} : { hint });
 }
 
 /** The source in COPY's terms: paths below it, and where each file's bytes are. */
@@ -40,7 +85,7 @@ export async function toCopySource(rootfs: Rootfs, source: RootfsSource): Promis
   const nodes = nodesOf(rootfs, source);
   const found: SourceNode[] = [];
   for (const [i, node] of nodes.entries()) {
-    const entry = source.entries[i];
+    const entry = source.entries[i]?.entry;
     found.push(node.kind === "file" && entry?.kind === "file" ? { ...node, content: await rootfs.content(entry) } : node);
   }
   return { name: source.name, nodes: found };
@@ -54,7 +99,7 @@ export function toHashable(
   const nodes = nodesOf(rootfs, source);
   const digests = new Map<SourceNode, Digest>();
   for (const [i, node] of nodes.entries()) {
-    const entry = source.entries[i];
+    const entry = source.entries[i]?.entry;
     if (node.kind === "file" && entry?.kind === "file") digests.set(node, rootfs.digest(entry));
   }
   return { source: { name: source.name, nodes }, digests };
@@ -63,8 +108,9 @@ export function toHashable(
 /** One node an entry; later names of one file become hard links of the first. */
 function nodesOf(rootfs: Rootfs, { entries, top }: RootfsSource): readonly SourceNode[] {
   const firstNames = new Map<string, { readonly entry: FileEntry; readonly path: ByteString }>();
-  return entries.map((entry) => {
+  return entries.map(({ entry, leads }) => {
     const path = belowTop(entry.path, top);
+    if (leads) return { ...entry, path, leads } as SourceNode;
     if (entry.kind !== "file") return { ...entry, path };
     // Equal for links of each other, and seldom for anything else: only then the layers are asked.
     const likeness = `${entry.offset} ${entry.digest}`;
@@ -82,27 +128,4 @@ const emptyRoot: RootfsEntry = { kind: "directory", path: rootPath, mode: 0o755,
 
 function belowTop(path: ByteString, top: ByteString): ByteString {
   return path.slice(path === top ? top.length : top === "" ? 0 : top.length + 1) as ByteString;
-}
-
-/** Paths that match a pattern, component by component: `*` does not cross "/", and links to directories are not entered. */
-function match(rootfs: Rootfs, pattern: string): readonly ByteString[] {
-  const parts = bytesOf(pattern)
-    .split("/")
-    .filter((part) => part !== "") as ByteString[];
-  let matched: readonly ByteString[] = [rootPath];
-  for (const [index, part] of parts.entries()) {
-    const isLast = index === parts.length - 1;
-    const matches = hasWildcard(part) ? compilePattern(part) : undefined;
-    matched = matched.flatMap((directory) => {
-      const literal = matches === undefined ? rootfs.lookup(joinPath(directory, part)) : undefined;
-      const found =
-        matches === undefined
-          ? literal === undefined
-            ? []
-            : [literal]
-          : rootfs.list(directory).filter(({ path }) => matches(baseName(path)));
-      return found.filter((entry) => isLast || entry.kind === "directory").map((entry) => entry.path);
-    });
-  }
-  return matched;
 }

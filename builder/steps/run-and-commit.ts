@@ -12,6 +12,7 @@ import type { KeyTree } from "../plan/key.ts";
 import type { RunOperation } from "../plan/operation.ts";
 import type { EventSink, StepInfo } from "../progress/event.ts";
 import { type FinishedContainer, withContainer } from "../sandbox/container.ts";
+import type { ContainerMount } from "../sandbox/container-mounts.ts";
 import type { Host } from "../sandbox/host.ts";
 import { parseAddHost, stepHostname } from "../sandbox/network-files.ts";
 import { outputTail } from "../sandbox/output-tail.ts";
@@ -55,6 +56,7 @@ export async function runAndCommit(
   context: StepContext,
   settings: RunSettings,
   place: RunPlace,
+  mounts: readonly ContainerMount[],
   keyFor: (owners: OwnerMode) => KeyTree,
 ): Promise<StepOutcome> {
   const { info, onEvent } = place;
@@ -70,12 +72,12 @@ export async function runAndCommit(
     cwd: operation.cwd,
     identity: await resolveUser(await context.rootfs(files.layers), operation.user),
     network: operation.network === "none" ? "none" : "host",
-    hostname: stepHostname,
+    hostname: operation.hostname ?? stepHostname,
     hosts: settings.addHosts.map(parseAddHost),
     hostCa: settings.hostCa,
     limits: settings.limits,
     ...(settings.shmSizeBytes === undefined ? {} : { shmSizeBytes: settings.shmSizeBytes }),
-    binds: [],
+    mounts,
     documents: operation.documents,
     tty: false,
   } as const;

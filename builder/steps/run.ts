@@ -1,9 +1,13 @@
+import type { Digest } from "../../store/digest.ts";
 import { writerVersion } from "../../store/layer/tar-format.ts";
 import type { OwnerMode } from "../../store/layer-directories.ts";
 import { type KeyTree, keyDigest, runKey } from "../plan/key.ts";
 import type { RunOperation } from "../plan/operation.ts";
+import type { Host } from "../sandbox/host.ts";
 import { parseAddHost, stepHostname } from "../sandbox/network-files.ts";
 import type { RunPlace, RunSettings } from "./run-and-commit.ts";
+import { bindsOf, type RunInputs } from "./run-inputs.ts";
+import { containerMounts } from "./run-mounts.ts";
 import { type Files, keyContext, type StepContext, type StepOutcome } from "./step.ts";
 
 /** RUN: takes the recorded layer, or runs the command in a sandbox and makes a layer of what it changed. Throws StepError when it fails. */
@@ -13,26 +17,55 @@ export async function runStep(
   context: StepContext,
   settings: RunSettings,
   place: RunPlace,
+  inputs: RunInputs,
 ): Promise<StepOutcome> {
-  const keyFor = (owners: OwnerMode): KeyTree =>
-    runKey(operation, keyContext(files, context, writerVersion), {
-      owners,
-      hostname: stepHostname,
-      hosts: settings.addHosts.map((text) => parseAddHost(text).name),
-    });
-  const recorded = async (owners: OwnerMode): Promise<StepOutcome | undefined> => {
-    const record = context.useCache ? await context.cache.find(keyFor(owners)) : undefined;
-    return record === undefined ? undefined : { layer: record.layer, created: record.created, cached: true };
-  };
-  const hit = await recorded(settings.host.expectedOwners());
+  const binds: Digest[] = [];
+  for (const mount of bindsOf(operation.mounts)) binds.push(await inputs.bind(mount).digest());
+  const keyFor = keysOf(operation, files, context, settings, binds);
+  const hit = await recorded(keyFor(settings.host.expectedOwners()), context);
   if (hit !== undefined) return hit;
   return context.once(keyDigest(keyFor(settings.host.expectedOwners())), async () => {
     // Now it is known what this machine really gives; and another process may have run the step while this one waited.
     const { owners } = await settings.host.open();
-    const late = await recorded(owners);
+    const late = await recorded(keyFor(owners), context);
     if (late !== undefined) return late;
+    const mounts = await containerMounts(operation.mounts, inputs, await context.rootfs(files.layers));
     // Loaded now: a cached build has no use for the sandbox.
     const { runAndCommit } = await import("./run-and-commit.ts");
-    return context.busy(() => runAndCommit(operation, files, context, settings, place, keyFor));
+    return context.busy(() => runAndCommit(operation, files, context, settings, place, mounts, keyFor));
   });
+}
+
+/** What runStep would take without running anything; makes and mounts nothing. */
+export async function lookupRun(
+  operation: RunOperation,
+  files: Files,
+  context: StepContext,
+  settings: { readonly host: Pick<Host, "expectedOwners">; readonly addHosts: readonly string[] },
+  inputs: RunInputs,
+): Promise<StepOutcome | undefined> {
+  const binds: Digest[] = [];
+  for (const mount of bindsOf(operation.mounts)) {
+    const digest = await inputs.bind(mount).known();
+    if (digest === undefined) return undefined;
+    binds.push(digest);
+  }
+  return recorded(keysOf(operation, files, context, settings, binds)(settings.host.expectedOwners()), context);
+}
+
+/** The step's key, which depends on the owners that a sandbox has. */
+function keysOf(
+  operation: RunOperation,
+  files: Files,
+  context: StepContext,
+  settings: Pick<RunSettings, "addHosts">,
+  binds: readonly Digest[],
+): (owners: OwnerMode) => KeyTree {
+  const hosts = settings.addHosts.map((text) => parseAddHost(text).name);
+  return (owners) => runKey(operation, keyContext(files, context, writerVersion), { owners, hostname: stepHostname, hosts }, binds);
+}
+
+async function recorded(key: KeyTree, context: StepContext): Promise<StepOutcome | undefined> {
+  const record = context.useCache ? await context.cache.find(key) : undefined;
+  return record === undefined ? undefined : { layer: record.layer, created: record.created, cached: true };
 }

@@ -13,19 +13,18 @@ export interface SourceRoot {
 }
 
 /** What the flags set whatever the sources have. A symbolic --chmod does not: it changes the modes that are there. */
-export function irrelevantTo({ chmod, chown }: CopyOperation): MerkleOptions {
+export function irrelevantTo({ chmod, chown }: Pick<CopyOperation, "chmod" | "chown">): MerkleOptions {
   return { ignoreModes: chmod !== undefined && parseChmod(chmod).octal !== undefined, ignoreOwners: chown !== undefined };
 }
 
-/** The Merkle trees of sources, without what the operation's flags make irrelevant. */
+/** The Merkle trees of sources, without what the instruction's flags make irrelevant. */
 export function sourceMerkles(
   sources: readonly CopySource[],
   digest: (node: SourceNode) => Digest,
-  operation: CopyOperation,
+  irrelevant: MerkleOptions,
 ): readonly (Merkle & SourceRoot)[] {
-  const options = irrelevantTo(operation);
   return sources.map(({ nodes, name }) => {
-    const { root: unnamed, nodes: texts } = merkleOf(nodes, digest, options);
+    const { root: unnamed, nodes: texts } = merkleOf(nodes, digest, irrelevant);
     return { unnamed, root: nodes[0]?.kind === "directory" ? unnamed : digestOf(`${name} ${unnamed}`), nodes: texts };
   });
 }

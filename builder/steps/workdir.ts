@@ -3,7 +3,7 @@ import { TsbuildError } from "../../store/errors.ts";
 import type { SourceEntry } from "../../store/layer/entry.ts";
 import type { Rootfs } from "../../store/layer/rootfs.ts";
 import { writerVersion } from "../../store/layer/tar-format.ts";
-import { workdirKey } from "../plan/key.ts";
+import { type KeyTree, workdirKey } from "../plan/key.ts";
 import type { WorkdirOperation } from "../plan/operation.ts";
 import { entriesLayer } from "./entries-layer.ts";
 import { resolveUser } from "./passwd.ts";
@@ -11,14 +11,23 @@ import { type Files, keyContext, type StepContext, type StepOutcome } from "./st
 
 /** WORKDIR: makes the directory and what is missing above it, 0755, owned by the stage's user. An existing one gives an empty layer. */
 export async function workdirStep(operation: WorkdirOperation, files: Files, context: StepContext): Promise<StepOutcome> {
-  const key = workdirKey(operation, keyContext(files, context, writerVersion));
-  const record = context.useCache ? await context.cache.find(key) : undefined;
-  if (record !== undefined) return { layer: record.layer, created: record.created, cached: true };
+  const known = await lookupWorkdir(operation, files, context);
+  if (known !== undefined) return known;
   const rootfs = await context.rootfs(files.layers);
   const { uid, gid } = operation.user === "" ? { uid: 0, gid: 0 } : await resolveUser(rootfs, operation.user);
   const { layer, created } = await entriesLayer(directoriesTo(operation.path, rootfs, { uid, gid }), files, context);
-  await context.cache.save({ key, layer, created });
+  await context.cache.save({ key: keyOf(operation, files, context), layer, created });
   return { layer, created, cached: false };
+}
+
+/** The record of a WORKDIR, if there is one. */
+export async function lookupWorkdir(operation: WorkdirOperation, files: Files, context: StepContext): Promise<StepOutcome | undefined> {
+  const record = context.useCache ? await context.cache.find(keyOf(operation, files, context)) : undefined;
+  return record === undefined ? undefined : { layer: record.layer, created: record.created, cached: true };
+}
+
+function keyOf(operation: WorkdirOperation, files: Files, context: StepContext): KeyTree {
+  return workdirKey(operation, keyContext(files, context, writerVersion));
 }
 
 /** Missing directories take the time of the nearest one there is, so that the layer never holds the clock. */

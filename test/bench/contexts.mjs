@@ -42,6 +42,48 @@ export function manyFilesContext(directory) {
   return directory;
 }
 
+/** A Dockerfile of 5,000 lines, most of them of the common instructions, with continuations, heredocs and variables. */
+export function longDockerfile(directory) {
+  const stage = (i) => `FROM ${i === 0 ? "busybox" : `stage-${i - 1}`} AS stage-${i}
+ARG VERSION_${i}=1.2.${i}
+ENV A_${i}=$VERSION_${i} B_${i}="\${A_${i}:-x} y"
+LABEL org.example.stage="${i}" org.example.version=$VERSION_${i}
+# What follows is a list.
+RUN set -e; \\
+    echo one \\
+    # a comment inside
+    two $VERSION_${i} \\
+    && true
+COPY --chown=1000:1000 src/${i}/*.txt lib/${i} /app/${i}/
+COPY <<EOF /etc/conf-${i}
+key = $VERSION_${i}
+EOF
+WORKDIR /app/${i}
+EXPOSE 80${i % 100}/tcp
+CMD ["run", "--stage", "${i}"]
+`;
+  let text = "";
+  for (let i = 0; text.split("\n").length < 5_000; i++) text += stage(i);
+  writeContext(directory, text.split("\n").slice(0, 5_000).join("\n"));
+  return directory;
+}
+
+/** 100,000 empty files in 1,000 directories, 100 patterns of which exclude all but a few of them, and a Dockerfile that copies what is left. */
+export function ignoredContext(directory) {
+  writeContext(directory, "FROM busybox\nCOPY . /data\n");
+  const patterns = Array.from(
+    { length: 97 },
+    (_, i) => [`files/dir-${i}*/file-?${i}.*`, `**/*.skip${i}`, `!files/dir-${i}/keep`, `files/**/f*${i}.tx[a-z]`][i % 4],
+  );
+  writeFileSync(join(directory, ".dockerignore"), `${[...patterns, "files/*/file-*", "!files/dir-7/file-7.txt", "*.md"].join("\n")}\n`);
+  for (let i = 0; i < 1_000; i++) {
+    const folder = join(directory, "files", `dir-${i}`);
+    mkdirSync(folder, { recursive: true });
+    for (let j = 0; j < 100; j++) writeFileSync(join(folder, `file-${j}.txt`), "");
+  }
+  return directory;
+}
+
 /** 30,000 files of 500 MB together in 300 directories, which gzip makes half as large, and a Dockerfile that copies them. */
 export function mixedFilesContext(directory) {
   writeContext(directory, "FROM busybox\nCOPY . /data\n");

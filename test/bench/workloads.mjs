@@ -2,7 +2,7 @@ import { execFileSync } from "node:child_process";
 import { mkdirSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { manyFilesContext, smallContext, tenRunsContext } from "./contexts.mjs";
+import { ignoredContext, longDockerfile, manyFilesContext, smallContext, tenRunsContext } from "./contexts.mjs";
 import { registryRows } from "./registry-rows.mjs";
 
 const CLI = fileURLToPath(new URL("../../dist/tsbuild.js", import.meta.url));
@@ -65,6 +65,8 @@ export function workloads({ place, busybox, peers, nodes }) {
   const small = lazily("small", smallContext);
   const many = lazily("many", manyFilesContext);
   const runs = lazily("runs", tenRunsContext);
+  const long = lazily("long", longDockerfile);
+  const ignored = lazily("ignored", ignoredContext);
 
   /** Contexts are made when their row comes, so that `--only` does no needless work. */
   const row = (name, rounds, note, contenders, unit = "ms") => ({
@@ -100,6 +102,15 @@ export function workloads({ place, busybox, peers, nodes }) {
       { name: "tar | sha256sum", kind: "floor", argv: ["sh", "-c", 'tar -cf - -C "$0" . | sha256sum', many()] },
       { name: "cp -a", kind: "floor", prepare: () => ({ argv: ["cp", "-a", many(), fresh("copy")] }) },
       ...peerBuilds(many(), "many", { cold: true }),
+    ]),
+    row("parse5000", 9, "reading a Dockerfile of 5,000 lines (--call=targets)", () => [
+      { name: "tsbuild", kind: "ours", argv: tsbuild("build", "--call=targets", long()) },
+      { name: "tsbuild version", kind: "floor", argv: tsbuild("version") },
+    ]),
+    row("ignore100k", 5, "100 ignore patterns against 100,000 paths, next to nothing is copied", () => [
+      cold(ignored()),
+      { name: "find -printf of all files", kind: "floor", argv: ["find", ignored(), "-printf", "%s %T@\\n"] },
+      ...peerBuilds(ignored(), "ignored", { cold: true }),
     ]),
     row("run10", 7, "cold, ten trivial RUN", () => [cold(runs()), NODE_FLOOR, ...peerBuilds(runs(), "runs", { cold: true })]),
     row("runtrue", 15, "run --rm busybox true", () => [

@@ -2,7 +2,7 @@ import { describe, expect, it } from "vitest";
 import { assembleConfig } from "../../builder/assemble.ts";
 import { parseDockerfile } from "../../builder/dockerfile/parse.ts";
 import type { StageResult } from "../../builder/execute.ts";
-import { type BuildPlan, outlineBuild, type PlanOptions, planBuild } from "../../builder/plan/build-plan.ts";
+import { type BuildPlan, outlineBuild, type PlanOptions, planBuild, type StageWork } from "../../builder/plan/build-plan.ts";
 import { imageKey } from "../../builder/plan/stages.ts";
 import { digestOf } from "../../store/digest.ts";
 import { type ContainerConfig, type HistoryEntry, type ImageConfig, mediaTypes, type Platform } from "../../store/oci.ts";
@@ -24,9 +24,14 @@ function results(plan: BuildPlan, times: readonly (readonly string[])[]): Map<nu
   return done;
 }
 
+function targetOf({ targets: [target] }: BuildPlan): StageWork {
+  if (target === undefined) throw new Error("the plan has no target");
+  return target;
+}
+
 function assembled(text: string, times: readonly (readonly string[])[], options: { labels?: Record<string, string>; epoch?: number } = {}) {
   const plan = planned(text);
-  return assembleConfig(plan, results(plan, times), { labels: {}, ...options });
+  return assembleConfig(plan, targetOf(plan), results(plan, times), { labels: {}, ...options });
 }
 
 /** On an image "i" with this history and so many layers. */
@@ -38,18 +43,12 @@ function onImage(
   epoch?: number,
 ): ImageConfig {
   const dockerfile = parseDockerfile(text, "Dockerfile");
-  const options: PlanOptions = { buildArgs: {}, platform: amd64, network: "default" };
-  const { outline, sources } = outlineBuild(dockerfile, options);
+  const options: PlanOptions = { targets: [], contexts: {}, hermetic: false, buildArgs: {}, platform: amd64, network: "default" };
   const refs = Array.from({ length: layers }, (_, i) => layer(`base ${i}`));
   const config: ImageConfig = { ...amd64, rootfs: { type: "layers", diff_ids: refs.map(({ diffId }) => diffId) }, history };
-  const plan = planBuild(
-    dockerfile,
-    outline,
-    sources,
-    new Map([[imageKey({ image: "i", platform: amd64 }), { config, layers: refs }]]),
-    options,
-  );
-  return assembleConfig(plan, results(plan, [times]), { labels: {}, ...(epoch === undefined ? {} : { epoch }) });
+  const images = new Map([[imageKey({ image: "i", platform: amd64 }), { config, layers: refs }]]);
+  const plan = planBuild(dockerfile, outlineBuild(dockerfile, options, images), images, options);
+  return assembleConfig(plan, targetOf(plan), results(plan, [times]), { labels: {}, ...(epoch === undefined ? {} : { epoch }) });
 }
 
 const [T1, T2, T3] = ["2024-01-01T00:00:00.000Z", "2024-01-02T00:00:00.000Z", "2024-01-03T00:00:00.000Z"] as const;
@@ -124,7 +123,7 @@ describe("the platform of an image", () => {
   /** Of an image on "i", which says it is for `base`; `asked` is --platform. */
   function platformOf(text: string, base: Platform, asked?: Platform): Platform {
     const plan = planned(text, { images: { i: { whole: base } }, ...(asked === undefined ? {} : { platform: asked }) });
-    const { os, architecture, variant } = assembleConfig(plan, results(plan, []), {
+    const { os, architecture, variant } = assembleConfig(plan, targetOf(plan), results(plan, []), {
       labels: {},
       ...(asked === undefined ? {} : { platform: asked }),
     });
@@ -150,7 +149,7 @@ describe("the platform of an image", () => {
 describe("what is empty", () => {
   const configOn = (text: string, base: ContainerConfig = {}) => {
     const plan = planned(text, { images: { i: base } satisfies Planning["images"] });
-    const { Env: _, ...config } = assembleConfig(plan, results(plan, []), { labels: {} }).config ?? {};
+    const { Env: _, ...config } = assembleConfig(plan, targetOf(plan), results(plan, []), { labels: {} }).config ?? {};
     return config;
   };
 

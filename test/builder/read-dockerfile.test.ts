@@ -1,9 +1,24 @@
-import { mkdirSync, symlinkSync } from "node:fs";
+import { execFileSync } from "node:child_process";
+import { mkdirSync, symlinkSync, writeFileSync } from "node:fs";
+import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
-import { readDockerfile } from "../../builder/read-dockerfile.ts";
+import { openDirectory } from "../../builder/context/directory-source.ts";
+import type { OpenContext } from "../../builder/context/open-context.ts";
+import { type GivenDockerfile, readDockerfile } from "../../builder/read-dockerfile.ts";
 import { contextDirectory } from "../support/context.ts";
 import { temporaryDirectory } from "../support/temporary.ts";
+
+const unused = { store: () => Promise.reject(new Error("no store is needed")), now: () => 0 };
+
+async function inDirectory(directory: string, given: GivenDockerfile) {
+  return readDockerfile((await openDirectory(directory, { what: "the build context", ...unused })).context, given);
+}
+
+/** A context that is no directory of the host. */
+function elsewhere(files: Readonly<Record<string, string>>): OpenContext {
+  return { describe: "the build context https://host/x.tar", readText: async (path) => files[path] };
+}
 
 describe("the Dockerfile", () => {
   it.each<[name: string, files: Record<string, string>, expected: { file: string; text: string }]>([
@@ -11,46 +26,142 @@ describe("the Dockerfile", () => {
     ["then dockerfile", { dockerfile: "2", Containerfile: "3" }, { file: "dockerfile", text: "2" }],
     ["then Containerfile", { Containerfile: "3" }, { file: "Containerfile", text: "3" }],
   ])("has a default name: %s", async (_name, files, expected) => {
-    expect(await readDockerfile(contextDirectory(files), undefined)).toEqual(expected);
+    expect(await inDirectory(contextDirectory(files), undefined)).toEqual(expected);
+    expect(await readDockerfile(elsewhere(files), undefined)).toEqual(expected);
   });
 
   it("may be anywhere, and is called as it was named", async () => {
     const context = contextDirectory({ Dockerfile: "no" });
     const path = join(contextDirectory({ "sub/Other": "yes" }), "sub/Other");
-    expect(await readDockerfile(context, { path })).toEqual({ file: path, text: "yes" });
+    expect(await inDirectory(context, { path })).toEqual({ file: path, text: "yes" });
+  });
+
+  it.each(["sub/Other", "./sub/Other", "sub/../sub/Other", "../sub/Other"])(
+    "is named within a context that is no directory of the host: %s",
+    async (path) => {
+      expect(await readDockerfile(elsewhere({ "sub/Other": "yes" }), { path })).toEqual({ file: "sub/Other", text: "yes" });
+    },
+  );
+
+  it("is dockerfile too where it is called Dockerfile", async () => {
+    const directory = contextDirectory({ "sub/dockerfile": "lower", "sub/dockerfile.dockerignore": "a" });
+    const file = join(directory, "sub/dockerfile");
+    expect(await inDirectory(directory, { path: join(directory, "sub/Dockerfile") })).toEqual({
+      file,
+      text: "lower",
+      ignore: { file: "dockerfile.dockerignore", text: "a" },
+    });
+    expect(await readDockerfile(elsewhere({ "sub/dockerfile": "lower" }), { path: "sub/Dockerfile" })).toEqual({
+      file: "sub/dockerfile",
+      text: "lower",
+    });
+  });
+
+  it("is the host's where its path is absolute, whatever the context is", async () => {
+    const path = join(contextDirectory({ Other: "yes", "Other.dockerignore": "a" }), "Other");
+    expect(await readDockerfile(elsewhere({ Dockerfile: "no" }), { path })).toEqual({ file: path, text: "yes" });
   });
 
   it("may be a symlink", async () => {
     const context = contextDirectory({ real: "text" });
     symlinkSync("real", join(context, "Dockerfile"));
-    expect(await readDockerfile(context, undefined)).toEqual({ file: "Dockerfile", text: "text" });
+    expect(await inDirectory(context, undefined)).toEqual({ file: "Dockerfile", text: "text" });
+  });
+
+  it("may be a symlink out of the context only where the user named it", async () => {
+    const outside = join(contextDirectory({ secret: "text" }), "secret");
+    const context = contextDirectory({});
+    const path = join(context, "Dockerfile");
+    symlinkSync(outside, path);
+    await expect(inDirectory(context, undefined)).rejects.toMatchObject({
+      code: "DOCKERFILE_UNREADABLE",
+      message: `reading ${path}: reading ${path}: it leads to ${outside}, outside of ${context}`,
+    });
+    expect(await inDirectory(context, { path })).toEqual({ file: path, text: "text" });
+  });
+
+  it("may be a pipe that the user named", async () => {
+    const path = join(temporaryDirectory("pipe"), "pipe");
+    execFileSync("mkfifo", [path]);
+    const [read] = await Promise.all([inDirectory(contextDirectory({}), { path }), writeFile(path, "FROM scratch")]);
+    expect(read).toEqual({ file: path, text: "FROM scratch" });
   });
 
   it("may be text", async () => {
-    expect(await readDockerfile(contextDirectory({ Dockerfile: "no" }), { text: "given" })).toEqual({ file: "Dockerfile", text: "given" });
+    expect(await inDirectory(contextDirectory({ Dockerfile: "no" }), { text: "given" })).toEqual({ file: "Dockerfile", text: "given" });
+    expect(await readDockerfile(elsewhere({ Dockerfile: "no" }), { text: "given" })).toEqual({ file: "Dockerfile", text: "given" });
+  });
+
+  it("may be the context itself, and then is the only one", async () => {
+    const context = { ...elsewhere({}), dockerfile: "FROM scratch" };
+    expect(await readDockerfile(context, undefined)).toEqual({ file: "Dockerfile", text: "FROM scratch" });
+    for (const given of [{ path: "Other" }, { text: "FROM other" }]) {
+      await expect(readDockerfile(context, given)).rejects.toMatchObject({
+        code: "AMBIGUOUS_DOCKERFILE",
+        message: "looking for the Dockerfile: the build context https://host/x.tar is one, and another is named",
+        hint: "leave -f out, or give a context that has files",
+      });
+    }
   });
 
   it("is an error where there is none", async () => {
     const context = temporaryDirectory("context");
-    await expect(readDockerfile(context, undefined)).rejects.toMatchObject({
+    await expect(inDirectory(context, undefined)).rejects.toMatchObject({
       code: "DOCKERFILE_NOT_FOUND",
-      message: `looking for the Dockerfile: ${context}/Dockerfile, ${context}/dockerfile, ${context}/Containerfile not found`,
+      message: `looking for the Dockerfile: no Dockerfile, dockerfile, Containerfile in the build context ${context}`,
       hint: "name it with -f, or give the directory that has it",
     });
-    await expect(readDockerfile(context, { path: join(context, "nope") })).rejects.toMatchObject({
+    await expect(inDirectory(context, { path: join(context, "nope") })).rejects.toMatchObject({
       code: "DOCKERFILE_NOT_FOUND",
-      message: `looking for the Dockerfile: ${context}/nope not found`,
+      message: `looking for the Dockerfile: there is no ${context}/nope`,
       hint: "-f is relative to the current directory, not to the context",
+    });
+    await expect(readDockerfile(elsewhere({}), { path: "nope" })).rejects.toMatchObject({
+      code: "DOCKERFILE_NOT_FOUND",
+      message: "looking for the Dockerfile: there is no nope in the build context https://host/x.tar",
+      hint: "-f is relative to the context where that is no directory of this machine",
     });
   });
 
   it("is an error where it is a directory", async () => {
     const context = temporaryDirectory("context");
     mkdirSync(join(context, "Dockerfile"));
-    await expect(readDockerfile(context, undefined)).rejects.toMatchObject({
-      code: "DOCKERFILE_UNREADABLE",
-      message: `reading ${context}/Dockerfile: it is a directory`,
-    });
+    for (const given of [undefined, { path: join(context, "Dockerfile") }]) {
+      await expect(inDirectory(context, given)).rejects.toMatchObject({
+        code: "DOCKERFILE_UNREADABLE",
+        message: `reading ${context}/Dockerfile: it is a directory`,
+      });
+    }
+  });
+
+  it("is an error where it is too large to be one", async () => {
+    const context = contextDirectory({ Dockerfile: "#".repeat(16 * 1024 * 1024 + 1) });
+    for (const given of [undefined, { path: join(context, "Dockerfile") }]) {
+      await expect(inDirectory(context, given)).rejects.toMatchObject({
+        code: "DOCKERFILE_TOO_LARGE",
+        message: `reading ${context}/Dockerfile: it is larger than 16777216 bytes`,
+      });
+    }
+  });
+
+  it.each<[what: string, text: string, line: number | undefined]>([
+    ["nowhere", "FROM scratch\n# gr\u00fc\u00df dich\n", undefined],
+    ["in an instruction", "FROM scratch\nLABEL a=\xfc\n", 2],
+    ["in the last line", "FROM scratch\nLABEL a=\xfc", 2],
+    ["in a comment, which means nothing", "# \xfc\nFROM scratch\n  # \xfc\n", undefined],
+    ["in what may be a heredoc's data", "FROM scratch\nRUN <<E\n# \xfc\nE\n", 3],
+  ])("may have other bytes than UTF-8's %s", async (what, text, line) => {
+    const context = temporaryDirectory("context");
+    writeFileSync(join(context, "Dockerfile"), Buffer.from(text, what === "nowhere" ? "utf8" : "latin1"));
+    const read = inDirectory(context, undefined);
+    if (line === undefined) expect((await read).text).toBe(text.replaceAll("\xfc", what === "nowhere" ? "\xfc" : "\ufffd"));
+    else {
+      await expect(read).rejects.toMatchObject({
+        code: "DOCKERFILE_UNREADABLE",
+        message: `reading ${context}/Dockerfile: line ${line} is not UTF-8`,
+        hint: "save it as UTF-8",
+      });
+    }
   });
 });
 
@@ -84,20 +195,33 @@ describe("the ignore file", () => {
     ["none", { Dockerfile: "" }, undefined, undefined],
   ])("is %s", async (_name, files, given, expected) => {
     const context = contextDirectory(files);
-    expect((await readDockerfile(context, given === undefined ? undefined : { path: join(context, given) })).ignore).toEqual(expected);
+    expect((await inDirectory(context, given === undefined ? undefined : { path: join(context, given) })).ignore).toEqual(expected);
   });
 
   it("is the context's for a Dockerfile given as text", async () => {
-    const { ignore } = await readDockerfile(contextDirectory({ ".dockerignore": "a" }), { text: "" });
+    const { ignore } = await inDirectory(contextDirectory({ ".dockerignore": "a" }), { text: "" });
     expect(ignore).toEqual({ file: ".dockerignore", text: "a" });
+  });
+
+  it("does not count in a context that is no directory of the host", async () => {
+    const files = { Dockerfile: "", ".dockerignore": "a", "Dockerfile.dockerignore": "b" };
+    for (const given of [undefined, { path: "Dockerfile" }, { text: "" }]) {
+      expect((await readDockerfile(elsewhere(files), given)).ignore).toBeUndefined();
+    }
   });
 
   it("is an error where it cannot be read", async () => {
     const context = contextDirectory({ Dockerfile: "" });
     mkdirSync(join(context, ".dockerignore"));
-    await expect(readDockerfile(context, undefined)).rejects.toMatchObject({
+    await expect(inDirectory(context, undefined)).rejects.toMatchObject({
       code: "DOCKERFILE_UNREADABLE",
       message: `reading ${context}/.dockerignore: it is a directory`,
     });
+  });
+
+  it("is an error where it leads out of the context", async () => {
+    const context = contextDirectory({ Dockerfile: "" });
+    symlinkSync("/etc/passwd", join(context, ".dockerignore"));
+    await expect(inDirectory(context, undefined)).rejects.toMatchObject({ code: "DOCKERFILE_UNREADABLE" });
   });
 });

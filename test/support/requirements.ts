@@ -98,6 +98,7 @@ export const REQUIREMENTS = {
   },
   acl: tool("setfacl", "acl"),
   attr: tool("getfattr", "attr"),
+  buildah: tool("buildah", "buildah"),
   bsdtar: tool("bsdtar", "libarchive-tools"),
   debootstrap: tool("debootstrap", "debootstrap"),
   dockerDaemon: {
@@ -106,6 +107,7 @@ export const REQUIREMENTS = {
     holds: () => privateMountsWork() && cgroupsAreWritable() && onPath("dockerd") && onPath("docker"),
   },
   dockerRegistry: tool("docker-registry", "docker-registry"),
+  git: tool("git", "git"),
   htpasswd: tool("htpasswd", "apache2-utils"),
   libdeflate: {
     reason: "the addon was built without libdeflate (package libdeflate-dev, then npm run build:addon)",

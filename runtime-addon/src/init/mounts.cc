@@ -1,10 +1,14 @@
 #include "mounts.h"
 
+#include <linux/magic.h>
 #include <sys/stat.h>
+#include <sys/vfs.h>
 
 #include <algorithm>
+#include <utility>
 
 #include "mount-new.h"
+#include "overlay.h"
 #include "spec.h"
 #include "syscalls.h"
 #include "words.h"
@@ -36,6 +40,34 @@ Result kind_of(const Fd& fd, const std::string& path, Kind& kind) {
   return success();
 }
 
+bool is_same(const Fd& a, const Fd& b) {
+  struct stat one, other;
+  return fstat(a.get(), &one) == 0 && fstat(b.get(), &other) == 0 && one.st_dev == other.st_dev && one.st_ino == other.st_ino;
+}
+
+// Whether a place is part of what the sandbox itself stands on.
+bool is_kept(const Root& root, const Fd& place) {
+  struct statfs system;
+  if (fstatfs(place.get(), &system) < 0) return true;
+  if (system.f_type == PROC_SUPER_MAGIC || system.f_type == SYSFS_MAGIC) return true;
+  Fd dev;
+  return is_same(place, root.top) || (open_inside(root, "/dev", dev).ok() && is_same(place, dev));
+}
+
+// Attaches a mount that the caller asks for.
+Result attach_asked(Root& root, const Fd& mount, const std::string& target, Kind kind) {
+  Fd place;
+  if (Result r = open_or_create(root, target, kind, place); !r.ok()) return r;
+  if (is_kept(root, place)) return failure("fstatfs", EBUSY, target);
+  return sys::move_mount(mount.get(), place.get()) < 0 ? failed("move_mount", target) : success();
+}
+
+Result new_tmpfs(const std::string& size, const std::string& mode, Fd& mount) {
+  MountOptions options = {{"mode", mode}};
+  if (size != "-") options.push_back({"size", size});
+  return new_mount("tmpfs", options, MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV, mount);
+}
+
 }  // namespace
 
 Result attach(Root& root, const Fd& mount, const std::string& target, Kind kind) {
@@ -55,15 +87,22 @@ Result bind(Root& root, const std::string& source, const std::string& target, co
   if (Result r = copy_tree(AT_FDCWD, source.c_str(), 0, attributes, has_word(flags, "recursive"), tree); !r.ok()) return r;
   Kind kind = Kind::file;
   if (Result r = kind_of(tree, source, kind); !r.ok()) return r;
-  return attach(root, tree, target, kind);
+  return attach_asked(root, tree, target, kind);
 }
 
-Result mount_tmpfs(Root& root, const std::string& target, const std::string& size, const std::string& mode) {
-  MountOptions options = {{"mode", mode}};
-  if (size != "-") options.push_back({"size", size});
+Result bind_overlay(Root& root, const std::string& upper, const std::string& work, const std::string& source, const std::string& target) {
+  Overlay overlay{std::exchange(root.lowers, {}), {}, {}};
+  if (upper != "-") overlay.upper = upper, overlay.work = work;
   Fd mount;
-  if (Result r = new_mount("tmpfs", options, MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV, mount); !r.ok()) return r;
-  return attach(root, mount, target, Kind::directory);
+  bool directory = false;
+  if (Result r = open_overlay(overlay, source, mount, directory); !r.ok()) return r;
+  return attach_asked(root, mount, target, directory ? Kind::directory : Kind::file);
+}
+
+Result bind_tmpfs(Root& root, const std::string& target, const std::string& size, const std::string& mode) {
+  Fd mount;
+  if (Result r = new_tmpfs(size, mode, mount); !r.ok()) return r;
+  return attach_asked(root, mount, target, Kind::directory);
 }
 
 Result mount_proc(Root& root, const std::string& target) {
@@ -92,7 +131,9 @@ Result mount_cgroup2(Root& root, const std::string& target) {
 }
 
 Result mount_cgroup1(Root& root, const std::string& target, const std::string& hierarchies) {
-  if (Result r = mount_tmpfs(root, target, "64k", "0755"); !r.ok()) return r;
+  Fd directory;
+  if (Result r = new_tmpfs("64k", "0755", directory); !r.ok()) return r;
+  if (Result r = attach(root, directory, target, Kind::directory); !r.ok()) return r;
   for (const std::string& each : words(hierarchies, ' ')) {
     const size_t equals = std::min(each.find('='), each.size() - 1);
     MountOptions options;

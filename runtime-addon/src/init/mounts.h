@@ -12,9 +12,15 @@ Result attach(Root& root, const Fd& mount, const std::string& target, Kind kind)
 // The same for the kernel's own file systems: never behind a symlink of the image.
 Result attach_plain(Root& root, const Fd& mount, const std::string& target, Kind kind);
 
+// Mounts that the caller asks for. EBUSY (fstatfs) where symlinks of the image lead the target to the root itself, or into /proc, /sys or
+// /dev as a whole: those are the sandbox's own.
+//
 // Binds a file or directory of the host. Never with usable device files; never propagating to or from the host.
 Result bind(Root& root, const std::string& source, const std::string& target, const std::string& flags);
-Result mount_tmpfs(Root& root, const std::string& target, const std::string& size, const std::string& mode);
+// Binds what `source` names in an overlay of root.lowers; `upper` and `work` are "-" where it is read-only.
+Result bind_overlay(Root& root, const std::string& upper, const std::string& work, const std::string& source, const std::string& target);
+Result bind_tmpfs(Root& root, const std::string& target, const std::string& size, const std::string& mode);
+
 Result mount_proc(Root& root, const std::string& target);
 // A new sysfs, or the host's where the network namespace is not ours; read-only.
 Result mount_sysfs(Root& root, const std::string& target);

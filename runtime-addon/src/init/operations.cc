@@ -20,7 +20,7 @@ const std::unordered_map<std::string, OperationKind>& kinds() {
       // directory: one more lower, below those named before
       {"--lower", {1, lower}},
       // upper, work: the root
-      {"--overlay", {2, [](Root& r, Arguments a) { return mount_overlay(r, a[0], a[1]); }}},
+      {"--overlay", {2, [](Root& r, Arguments a) { return take_overlay(r, a[0], a[1]); }}},
       // directory: the root, instead of an overlay
       {"--directory", {1, [](Root& r, Arguments a) { return take_directory(r, a[0]); }}},
       // bytes of /dev/shm, group of terminals (or "-")
@@ -33,8 +33,10 @@ const std::unordered_map<std::string, OperationKind>& kinds() {
       {"--cgroup1", {2, [](Root& r, Arguments a) { return mount_cgroup1(r, a[0], a[1]); }}},
       // source, target, words of "read-only", "recursive" or "-"
       {"--bind", {3, [](Root& r, Arguments a) { return bind(r, a[0], a[1], a[2]); }}},
+      // upper and work (or "-": read-only), source in the overlay, target: a mount of the lowers named since the last overlay
+      {"--bind-overlay", {4, [](Root& r, Arguments a) { return bind_overlay(r, a[0], a[1], a[2], a[3]); }}},
       // target, bytes (or "-"), octal mode
-      {"--tmpfs", {3, [](Root& r, Arguments a) { return mount_tmpfs(r, a[0], a[1], a[2]); }}},
+      {"--tmpfs", {3, [](Root& r, Arguments a) { return bind_tmpfs(r, a[0], a[1], a[2]); }}},
       // target, octal mode, content
       {"--file", {3, [](Root& r, Arguments a) { return write_file(r, a[0], a[1], a[2]); }}},
       // path: covered with nothing; left alone where it does not exist

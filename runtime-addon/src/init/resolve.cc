@@ -10,15 +10,15 @@ namespace {
 
 constexpr int kMaxSymlinks = 40;
 
-Fd open_confined(const Root& root, const std::string& path, uint64_t flags, uint64_t resolve = 0) {
+Fd open_path(int directory, const std::string& path, uint64_t resolve = 0) {
   open_how how{};
-  how.flags = flags | O_PATH | O_CLOEXEC;
+  how.flags = O_PATH | O_CLOEXEC;
   how.resolve = RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS | resolve;
   const char* relative = path.c_str();
   while (*relative == '/') relative++;
   if (*relative == '\0') relative = ".";
   for (;;) {
-    Fd fd(sys::openat2(root.top.get(), relative, how));
+    Fd fd(sys::openat2(directory, relative, how));
     // EAGAIN: something was renamed or mounted on this machine while ".." was walked (openat2(2)).
     if (fd.valid() || errno != EAGAIN) return fd;
   }
@@ -69,19 +69,21 @@ Result make(const Root& root, int parent, const std::string& path, const std::st
 
 }  // namespace
 
-Result open_inside(const Root& root, const std::string& path, Fd& fd) {
-  fd = open_confined(root, path, 0);
+Result open_confined(int directory, const std::string& path, Fd& fd) {
+  fd = open_path(directory, path);
   return fd.valid() ? success() : failed("openat2", path);
 }
 
+Result open_inside(const Root& root, const std::string& path, Fd& fd) { return open_confined(root.top.get(), path, fd); }
+
 Result refuse_links(const Root& root, const std::string& path) {
-  return open_confined(root, path, 0, RESOLVE_NO_SYMLINKS).valid() || errno != ELOOP ? success() : failed("openat2", path);
+  return open_path(root.top.get(), path, RESOLVE_NO_SYMLINKS).valid() || errno != ELOOP ? success() : failed("openat2", path);
 }
 
 Result open_or_create(const Root& root, const std::string& path, Kind kind, Fd& fd) {
   std::string wanted = path;
   for (int links = 0; links <= kMaxSymlinks; links++) {
-    fd = open_confined(root, wanted, 0);
+    fd = open_path(root.top.get(), wanted);
     if (fd.valid()) return success();
     if (errno != ENOENT) return failed("openat2", path);
     const Split at = split(wanted);

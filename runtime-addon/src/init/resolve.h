@@ -6,6 +6,9 @@
 #include "result.h"
 #include "root.h"
 
+// Opens a path below a directory (O_PATH), following symlinks as if that were "/": none leads out of it.
+Result open_confined(int directory, const std::string& path, Fd& fd);
+
 // Opens a path below the root (O_PATH), following symlinks as if the root were "/": none leads out of it.
 Result open_inside(const Root& root, const std::string& path, Fd& fd);
 

@@ -16,9 +16,9 @@ struct Root {
   Fd top;
 };
 
-// Mounts an overlay of root.lowers, `upper` and `work` (in this mount namespace, on top of `upper`) as the root.
-// Device files in it cannot be opened: a command with CAP_MKNOD must not reach the host's disks.
-Result mount_overlay(Root& root, const std::string& upper, const std::string& work);
+// Mounts an overlay of root.lowers, `upper` and `work` (in this mount namespace, on top of `upper`) as the root; lowers named later are for
+// another one.
+Result take_overlay(Root& root, const std::string& upper, const std::string& work);
 
 // Takes a plain directory of the host as the root.
 Result take_directory(Root& root, const std::string& directory);

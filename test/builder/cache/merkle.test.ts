@@ -1,8 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { type MerkleOptions, merkleOf } from "../../../builder/cache/merkle.ts";
-import type { CopyOperation } from "../../../builder/plan/operation.ts";
 import type { SourceNode } from "../../../builder/steps/copy-source.ts";
-import { sourceMerkles } from "../../../builder/steps/source-merkles.ts";
+import { irrelevantTo, sourceMerkles } from "../../../builder/steps/source-merkles.ts";
 import { type ByteString, bytesOf } from "../../../runtime-addon/index.ts";
 import { type Digest, digestOf } from "../../../store/digest.ts";
 import { attributes, directoryEntry, hardlinkEntry, symlinkEntry } from "../../store/layer/samples.ts";
@@ -36,7 +35,7 @@ describe("the Merkle root", () => {
     ["a content", tree({ file: { content: "other" } })],
     ["a file's mode", tree({ file: { mode: 0o755 } })],
     ["a directory's mode", tree({ sub: { mode: 0o700 } })],
-    ["the mode of the source itself", tree({ root: { mode: 0o700 } })],
+    ["a directory that only leads to what is taken", tree({ sub: { leads: true } })],
     ["a uid", tree({ file: { uid: 1 } })],
     ["a gid", tree({ file: { gid: 1 } })],
     ["an extended attribute", tree({ file: withXattr("user.a", "1") })],
@@ -60,6 +59,10 @@ describe("the Merkle root", () => {
   });
 
   it.each<[what: string, other: SourceNode[]]>([
+    [
+      "mode, owner and attributes of a directory whose content is copied",
+      tree({ root: { mode: 0o700, uid: 7, ...withXattr("user.a", "1") } }),
+    ],
     ["times", tree({ file: { mtime: 5, mtimeNsec: 7 }, sub: { mtime: 6 }, root: { mtime: 7 } })],
     ["the mode of a symlink", tree().map((node) => (node.kind === "symlink" ? { ...node, mode: 0o700 } : node))],
     ["the order of siblings", [dir(""), file("e"), dir("d"), device("d/n", 1), link("d/l", "f"), file("d/f")]],
@@ -107,17 +110,8 @@ describe("the Merkle root", () => {
 });
 
 describe("the roots of a COPY", () => {
-  const operation: CopyOperation = {
-    op: "copy",
-    origin: { from: "context" },
-    sources: ["s"],
-    documents: [],
-    target: "/t/",
-    unpack: false,
-    link: false,
-  };
-  const rootWith = (change: Partial<CopyOperation>, node: object = {}, name = "s") =>
-    sourceMerkles([{ name: name as ByteString, nodes: [file("", node)] }], contentOf, { ...operation, ...change })[0]?.root;
+  const rootWith = (flags: { chmod?: string; chown?: string }, node: object = {}, name = "s") =>
+    sourceMerkles([{ name: name as ByteString, nodes: [file("", node)] }], contentOf, irrelevantTo(flags))[0]?.root;
 
   it("depend on what a source is called, byte by byte", () => {
     expect(new Set([rootWith({}), rootWith({}, {}, "t"), rootWith({}, {}, "\xff"), rootWith({}, {}, "\xfe")]).size).toBe(4);

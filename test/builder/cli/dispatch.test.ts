@@ -50,13 +50,13 @@ describe("the command line", () => {
       "a build without context",
       ["-t", "app"],
       2,
-      "error: reading the command line: build needs PATH | -, got nothing [WRONG_OPERANDS]\n  hint: tsbuild build --help\n",
+      "error: reading the command line: build needs PATH | URL | -, got nothing [WRONG_OPERANDS]\n  hint: tsbuild build --help\n",
     ],
     [
       "a build with two contexts",
       [".", "b"],
       2,
-      "error: reading the command line: build takes no more than PATH | -, got . b [WRONG_OPERANDS]\n  hint: tsbuild build --help\n",
+      "error: reading the command line: build takes no more than PATH | URL | -, got . b [WRONG_OPERANDS]\n  hint: tsbuild build --help\n",
     ],
     [
       "a misspelt command",
@@ -68,19 +68,19 @@ describe("the command line", () => {
       "a misspelt command with operands",
       ["pul", "x", "y"],
       2,
-      "error: reading the command line: build takes no more than PATH | -, got pul x y [WRONG_OPERANDS]\n  hint: did you mean the command pull?\n",
+      "error: reading the command line: build takes no more than PATH | URL | -, got pul x y [WRONG_OPERANDS]\n  hint: did you mean the command pull?\n",
     ],
     [
       "a command without its dash",
       ["lsremote", "x"],
       2,
-      "error: reading the command line: build takes no more than PATH | -, got lsremote x [WRONG_OPERANDS]\n  hint: did you mean the command ls-remote?\n",
+      "error: reading the command line: build takes no more than PATH | URL | -, got lsremote x [WRONG_OPERANDS]\n  hint: did you mean the command ls-remote?\n",
     ],
     [
       "a command of another program",
       ["search", "x"],
       2,
-      "error: reading the command line: build takes no more than PATH | -, got search x [WRONG_OPERANDS]\n  hint: search is no command either: tsbuild --help lists them\n",
+      "error: reading the command line: build takes no more than PATH | URL | -, got search x [WRONG_OPERANDS]\n  hint: search is no command either: tsbuild --help lists them\n",
     ],
     [
       "a push without a name",
@@ -130,10 +130,10 @@ describe("the command line", () => {
       'error: reading the image name "./test": "." is no registry host [INVALID_REFERENCE]\n  hint: for the directory write oci:./test\n',
     ],
     [
-      "a context from git",
-      ["https://github.com/x/y.git"],
+      "a context of an unknown kind",
+      ["ftp://example.org/x.tar"],
       2,
-      "error: reading the context https://github.com/x/y.git: contexts from git and http are not supported [UNSUPPORTED_CONTEXT]\n  hint: fetch it first and give the directory\n",
+      "error: reading the context ftp://example.org/x.tar: nothing is known that such a URL could mean [UNSUPPORTED_CONTEXT]\n  hint: a context is a directory, -, https://HOST/FILE.tar, https://HOST/REPOSITORY.git, git://… or ssh://…\n",
     ],
     [
       "a flag of docker that is not there",
@@ -175,7 +175,7 @@ describe("the command line", () => {
       "a command after its flags, and before its operands",
       ["--store", "X", "rmi", "app"],
       2,
-      "error: reading the command line: build takes no more than PATH | -, got rmi app [WRONG_OPERANDS]\n  hint: write tsbuild rmi --store X app\n",
+      "error: reading the command line: build takes no more than PATH | URL | -, got rmi app [WRONG_OPERANDS]\n  hint: write tsbuild rmi --store X app\n",
     ],
     [
       "a command's name where it means itself",
@@ -229,18 +229,21 @@ describe("the command line", () => {
     expect(await tsbuild(argv)).toEqual({ code, stdout: "", stderr });
   });
 
-  it("refuses a file as context, and an archive on standard input", async () => {
+  it("refuses a file as context, and broken archives on standard input", async () => {
     writeFileSync(join(root, "file"), "");
     expect(await tsbuild([join(root, "file")])).toMatchObject({
       code: 2,
-      stderr: "error: opening the build context ROOT/file: it is not a directory [CONTEXT_NOT_DIRECTORY]\n",
+      stderr:
+        "error: opening the build context ROOT/file: it is not a directory [CONTEXT_NOT_DIRECTORY]\n  hint: a tar or a Dockerfile alone is read from standard input: write - < FILE\n",
     });
-    const tar = Buffer.alloc(1024);
-    tar.write("ustar", 257);
-    const stderr =
-      "error: reading standard input: it is an archive, and contexts from archives are not supported [UNSUPPORTED_CONTEXT]\n  hint: unpack it and give the directory\n";
-    expect(await tsbuild(["-"], { stdin: tar })).toMatchObject({ code: 2, stderr });
-    expect(await tsbuild(["-"], { stdin: Uint8Array.of(0x1f, 0x8b, 8) })).toMatchObject({ code: 2, stderr });
+    const store = ["--store", join(root, "store")];
+    const header = Buffer.alloc(1024);
+    header.write("ustar", 257);
+    const neither = "error: reading the build context: it is neither a tar nor a Dockerfile [UNSUPPORTED_CONTEXT]\n";
+    expect(await tsbuild([...store, "-"], { stdin: header })).toMatchObject({ stderr: neither });
+    const broken =
+      "error: reading the build context: decompressing: the gzip data is broken: unexpected end of file [INVALID_COMPRESSION]\n";
+    expect(await tsbuild([...store, "-"], { stdin: Uint8Array.of(0x1f, 0x8b, 8) })).toMatchObject({ stderr: broken });
   });
 
   it("counts a Dockerfile that is not there as wrong usage, whoever finds that out", async () => {
@@ -253,8 +256,8 @@ describe("the command line", () => {
   it("says where files can come from when the Dockerfile is all there is", async () => {
     const { code, stderr } = await tsbuild(["--store", join(root, "store"), "-"], { stdin: "FROM scratch\nCOPY a /a\n" });
     expect(code).toBe(1);
-    expect(stderr).toMatch(/in the build context .*: no such file or directory \[COPY_SOURCE_NOT_FOUND\]/);
-    expect(stderr).toContain("  hint: there are no files: the Dockerfile came from standard input; give a directory too: -f - DIR\n");
+    expect(stderr).toContain('looking for "/a" in the build context: no such file or directory [COPY_SOURCE_NOT_FOUND]');
+    expect(stderr).toContain("  hint: there are no files: the context is a Dockerfile alone; give a directory too: -f - DIR\n");
     const other = await tsbuild(["--store", join(root, "store"), "-"], {
       stdin: "FROM scratch AS a\nFROM scratch\nCOPY --from=a /x /x\n",
     });

@@ -3,9 +3,15 @@ import { mkdirSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { openConfined } from "../../../builder/context/confined-file.ts";
+import { openDirectory } from "../../../builder/context/directory-source.ts";
 import { readDockerfile } from "../../../builder/read-dockerfile.ts";
 import { contextDirectory } from "../../support/context.ts";
 import { temporaryDirectory } from "../../support/temporary.ts";
+
+async function readIn(root: string) {
+  const unused = { store: () => Promise.reject(new Error("no store is needed")), now: () => 0 };
+  return readDockerfile((await openDirectory(root, { what: "the build context", ...unused })).context, undefined);
+}
 
 describe("a file of a hostile context", () => {
   const outside = () => {
@@ -53,7 +59,7 @@ describe("a file of a hostile context", () => {
     for (const name of ["Dockerfile", ".dockerignore", "Dockerfile.dockerignore"]) {
       const root = contextDirectory(name === "Dockerfile" ? {} : { Dockerfile: "FROM scratch\n" });
       symlinkSync(secret, join(root, name));
-      await expect(readDockerfile(root, undefined)).rejects.toMatchObject({ code: "DOCKERFILE_UNREADABLE" });
+      await expect(readIn(root)).rejects.toMatchObject({ code: "DOCKERFILE_UNREADABLE" });
     }
   });
 });

@@ -194,17 +194,30 @@ describe("an ignore file", () => {
     expect(await found(await context(wanted, ignore), source)).toEqual(expected);
   });
 
-  it.each<[name: string, ignore: string, source: string]>([
-    ["a file", "a.txt", "a.txt"],
-    ["a file of a directory", "dir", "dir/x"],
-    ["a directory", "dir", "dir"],
-    ["a directory of which nothing comes back", "dir\n!dir/nothing", "dir"],
-  ])("is why a source is not found: %s", async (_name, ignore, source) => {
+  it.each<[name: string, ignore: string, source: string, by: string]>([
+    ["a file", "# all texts\n*.txt", "a.txt", ".dockerignore:2: *.txt"],
+    ["a file of a directory", "dir", "dir/x", ".dockerignore:1: dir"],
+    ["a directory", "dir", "dir", ".dockerignore:1: dir"],
+    ["a directory of which nothing comes back", "dir\n!dir/nothing", "dir", ".dockerignore:1: dir"],
+    ["the rule that decides is named, not the first", "dir\n!dir/x\n\n /dir/x ", "dir/x", ".dockerignore:4: /dir/x"],
+  ])("is why a source is not found: %s", async (_name, ignore, source, by) => {
     const from = await context(wanted, ignore);
     await expect(from.find(source)).rejects.toMatchObject({
       code: "COPY_SOURCE_NOT_FOUND",
-      message: `looking for "${source}" in the build context ${from.root}: the ignore file excludes it`,
+      message: `looking for "${source}" in the build context ${from.root}: excluded by ${by}`,
       hint: `re-include it with a line "!${source}" in .dockerignore`,
+    });
+  });
+
+  it("says which ignore file it was, and shows of a long or hostile rule only what is safe", async () => {
+    const { root } = await context(wanted);
+    const rule = (text: string) => directoryContext(root, parseIgnoreFile(text, "api.Dockerfile.dockerignore")).find("a.txt");
+    await expect(rule("[a\u001b\u202e]*")).rejects.toMatchObject({
+      message: `looking for "a.txt" in the build context ${root}: excluded by api.Dockerfile.dockerignore:1: [a\\u{1b}\\u{202e}]*`,
+      hint: 're-include it with a line "!a.txt" in api.Dockerfile.dockerignore',
+    });
+    await expect(rule(`${"*".repeat(3000)}`)).rejects.toMatchObject({
+      message: `looking for "a.txt" in the build context ${root}: excluded by api.Dockerfile.dockerignore:1: ${"*".repeat(200)}…`,
     });
   });
 

@@ -2,6 +2,7 @@ import { describe, expect, it } from "vitest";
 import { parseIgnoreFile } from "../../../builder/context/ignore.ts";
 import { type ByteString, bytesOf, TsbuildError } from "../../../runtime-addon/index.ts";
 import { random } from "../dockerfile/random.ts";
+import { naiveExcludes } from "./naive-ignore.ts";
 
 const excludes = (file: string, path: string) => parseIgnoreFile(file).excludes(bytesOf(path));
 
@@ -16,6 +17,11 @@ describe("one pattern", () => {
     ["foo//bar/.", ["foo/bar", "foo/bar/x"], ["foo", "bar"]],
     ["  foo  ", ["foo"], []],
     ["\tfoo\t", ["foo"], []],
+    ["\u0085\u00a0\u3000foo\u2028\v", ["foo"], []],
+    ["\ufefffoo", ["foo"], []],
+    [" \ufefffoo", ["\ufefffoo"], ["foo"]],
+    ["a\\\\b", ["a\\b"], ["ab"]],
+    ["[[]", ["["], ["a"]],
     ["foo bar", ["foo bar"], ["foo"]],
     ["*", ["a", "a/b", ".a"], []],
     ["*.md", ["a.md", ".md", "a.md/b"], ["a.mdx", "a/b.md"]],
@@ -139,7 +145,7 @@ describe("malformed files", () => {
     ["# c\n\n[", '.dockerignore:3: reading the pattern "[": a "[" is not closed'],
     ["a[b-", '.dockerignore:1: reading the pattern "a[b-": a "[" is not closed'],
     ["[]", '.dockerignore:1: reading the pattern "[]": a class holds a bare "]"'],
-    ["a\\", '.dockerignore:1: reading the pattern "a\\\\": it ends in a backslash'],
+    ["a\\", '.dockerignore:1: reading the pattern "a\\": it ends in a backslash'],
     ["![", '.dockerignore:1: reading the pattern "[": a "[" is not closed'],
   ])("%j", (text, message) => {
     let thrown: unknown;
@@ -150,6 +156,21 @@ describe("malformed files", () => {
     }
     expect(thrown).toBeInstanceOf(TsbuildError);
     expect(thrown).toMatchObject({ code: "INVALID_IGNORE_FILE", message });
+  });
+});
+
+describe("the rule that decides", () => {
+  const rules = parseIgnoreFile("\ufeff# c\n*.log\r\n\n !keep.log \n a/b\n", "x.dockerignore");
+
+  it.each<[path: string, expected: { line: number; text: string } | undefined]>([
+    ["a.log", { line: 2, text: "*.log" }],
+    ["a.log/below", { line: 2, text: "*.log" }],
+    ["keep.log", undefined],
+    ["a/b/c", { line: 5, text: "a/b" }],
+    ["other", undefined],
+    ["", undefined],
+  ])("about %j", (path, expected) => {
+    expect(rules.excludedBy(bytesOf(path))).toEqual(expected && { file: "x.dockerignore", ...expected });
   });
 });
 
@@ -222,29 +243,3 @@ describe("random rules", () => {
     }
   });
 });
-
-/** The definition, by regular expressions: the last pattern that matches the path or a directory above it decides. */
-function naiveExcludes(patterns: readonly string[], path: string): boolean {
-  const above = path.split("/").map((_, i, parts) => parts.slice(0, i + 1).join("/"));
-  let excluded = false;
-  for (const written of patterns) {
-    const includes = written.startsWith("!");
-    const parts: string[] = [];
-    const text = includes ? written.slice(1) : written;
-    for (const part of text.split("/")) if (part !== "") parts.push(part);
-    const cleaned = parts.join("/");
-    if (cleaned === "") continue;
-    const expression = naiveExpression(cleaned);
-    if (above.some((directory) => expression.test(directory))) excluded = !includes;
-  }
-  return excluded;
-}
-
-function naiveExpression(pattern: string): RegExp {
-  if (/^\*\*[^*?[\]/]+[^*?[\]]*$/.test(pattern)) return new RegExp(`${pattern.slice(2)}$`, "su");
-  const source = pattern.replace(/\*\*\/?$|\*\*\/?|\*|\?/g, (wild, at: number) => {
-    if (wild.startsWith("**")) return at + wild.length === pattern.length ? ".*" : "(.*/)?";
-    return wild === "*" ? "[^/]*" : "[^/]";
-  });
-  return new RegExp(`^${source}$`, "su");
-}

@@ -36,7 +36,7 @@ describe("FROM", () => {
     ["FROM\tdebian\tAS\tx", { image: "debian", stage: "x" }],
     ["FROM a AS x-1_2.3", { image: "a", stage: "x-1_2.3" }],
     ['FROM --platform="linux/amd64" a', { image: "a", platform: "linux/amd64" }],
-    ["FROM --platform= a", { image: "a", platform: "" }],
+    ["FROM --platform= a", { image: "a" }],
     ["FROM a \\\n  AS b", { image: "a", stage: "b" }],
   ])("%s", (text, expected) => {
     expect(bare(parse(text).stages[0]?.from as Instruction)).toEqual({ keyword: "FROM", ...expected });
@@ -55,6 +55,17 @@ describe("FROM", () => {
     ]);
   });
 });
+
+/** A mount of options "key=value", as parsed. */
+function mount(...options: string[]) {
+  return {
+    text: options.join(","),
+    options: options.map((option) => {
+      const [key = "", value] = option.split(/=(.*)/);
+      return value === undefined ? { key } : { key, value };
+    }),
+  };
+}
 
 describe("RUN", () => {
   it.each([
@@ -86,12 +97,21 @@ describe("RUN", () => {
     ['RUN  [ "a" ,\\\n "\\u00e9\\n" ]', { keyword: "RUN", mounts: [], command: { form: "exec", args: ["a", "é\n"] } }],
     ["RUN --network=none ls", { ...run("ls"), network: "none" }],
     ["RUN --security=insecure ls", { ...run("ls"), security: "insecure" }],
-    ["RUN --mount=type=cache,target=/a --mount=target=/b ls", { ...run("ls"), mounts: ["type=cache,target=/a", "target=/b"] }],
-    ['RUN --mount="type=bind,source=a b" ls', { ...run("ls"), mounts: ["type=bind,source=a b"] }],
-    ["RUN --mount='type=bind,\"source=a,b\"' ls", { ...run("ls"), mounts: ['type=bind,"source=a,b"'] }],
-    ["RUN --mount=type=bind,source=a\\ b ls", { ...run("ls"), mounts: ["type=bind,source=a b"] }],
-    ["RUN --mount=type=cache,target=$HOME ls --x", { ...run("ls --x"), mounts: ["type=cache,target=$HOME"] }],
-    ["RUN --mount=type=cache,target=/a \\\n  --network=host \\\n ls", { ...run("ls"), mounts: ["type=cache,target=/a"], network: "host" }],
+    [
+      "RUN --mount=type=cache,target=/a --mount=target=/b ls",
+      { ...run("ls"), mounts: [mount("type=cache", "target=/a"), mount("target=/b")] },
+    ],
+    ['RUN --mount="type=bind,source=a b" ls', { ...run("ls"), mounts: [mount("type=bind", "source=a b")] }],
+    [
+      "RUN --mount='type=bind,\"source=a,b\"' ls",
+      { ...run("ls"), mounts: [{ ...mount("type=bind", "source=a,b"), text: 'type=bind,"source=a,b"' }] },
+    ],
+    ["RUN --mount=type=bind,source=a\\ b ls", { ...run("ls"), mounts: [mount("type=bind", "source=a b")] }],
+    ["RUN --mount=type=cache,target=$HOME ls --x", { ...run("ls --x"), mounts: [mount("type=cache", "target=$HOME")] }],
+    [
+      "RUN --mount=type=cache,target=/a \\\n  --network=host \\\n ls",
+      { ...run("ls"), mounts: [mount("type=cache", "target=/a")], network: "host" },
+    ],
   ])("%j", (text, expected) => {
     expect(one(text)).toEqual(expected);
   });
@@ -266,17 +286,18 @@ describe("directives", () => {
     ["syntax", "# syntax=docker/dockerfile:1\nFROM a", { syntax: "docker/dockerfile:1" }],
     [
       "keys in any case, blanks anywhere",
-      "#SYNTAX = x:1  \n#  Check=skip=all;error=true\nFROM a",
-      { syntax: "x:1", check: "skip=all;error=true" },
+      "#SYNTAX = docker/dockerfile:1  \n#  Check=skip=all;error=true\nFROM a",
+      { syntax: "docker/dockerfile:1", check: "skip=all;error=true" },
     ],
     ["behind a comment it is a comment", "# hello\n# escape=`\nFROM a", {}],
     ["behind an unknown key it is a comment", "# foo=bar\n# escape=`\nFROM a", {}],
     ["behind a blank line it is a comment", "\n# escape=`\nFROM a", {}],
     ["behind an instruction it is a comment", "FROM a\n# escape=`", {}],
-    ["behind a shebang", "#!/usr/bin/tsbuild\n# syntax=x\nFROM a", { syntax: "x" }],
+    ["behind a shebang", "#!/usr/bin/tsbuild\n# check=skip=all\nFROM a", { check: "skip=all" }],
+    ["escape behind a shebang is a comment", "#!/usr/bin/tsbuild\n# escape=`\n# check=skip=all\nFROM a", { check: "skip=all" }],
     ["behind a byte order mark", "\ufeff# escape=`\nFROM a", { escape: "`" }],
-    ["with CRLF", "# escape=`\r\n# syntax=x\r\nFROM a\r\n", { escape: "`", syntax: "x" }],
-    ["without a value it is a comment", "# escape=\n# syntax=x\nFROM a", {}],
+    ["with CRLF", "# escape=`\r\n# check=x\r\nFROM a\r\n", { escape: "`", check: "x" }],
+    ["without a value it is a comment", "# escape=\n# check=x\nFROM a", {}],
   ])("%s", (_, text, expected) => {
     const { directives, escape: escapeChar } = parse(text);
     expect(directives).toEqual(expected);

@@ -114,6 +114,9 @@ describe("EXPOSE", () => {
     "x:80",
     "80-81:80-82",
     "99999999999999",
+    "localhost:80:80",
+    "256.0.0.1:80:80",
+    "::1:80",
   ])("%j is refused", (text) => {
     expect(codeOf(() => parseExpose(text))).toBe("INVALID_PORT");
   });

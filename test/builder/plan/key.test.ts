@@ -7,10 +7,11 @@ import {
   keyDigest,
   operationDigest,
   runKey,
+  wordTexts,
   workdirKey,
 } from "../../../builder/plan/key.ts";
-import type { CopyOperation, RunOperation, WorkdirOperation } from "../../../builder/plan/operation.ts";
-import { digestOf } from "../../../store/digest.ts";
+import type { CopyOperation, CopyWord, RunMount, RunOperation, WorkdirOperation } from "../../../builder/plan/operation.ts";
+import { type Digest, digestOf } from "../../../store/digest.ts";
 
 const context: KeyContext = { parent: digestOf("parent"), platform: { os: "linux", architecture: "amd64" }, writer: 1 };
 const sandbox = { owners: "exact", hosts: ["db"], hostname: "h" } as const;
@@ -21,24 +22,28 @@ const run: RunOperation = {
   cwd: "/w",
   user: "u",
   network: "default",
+  security: "sandbox",
   documents: [],
+  mounts: [],
 };
 const copy: CopyOperation = {
   op: "copy",
   origin: { from: "context" },
-  sources: ["a"],
+  words: [{ kind: "path", path: "a" }],
   documents: [],
   target: "/t",
-  unpack: false,
+  unpack: { local: false, remote: false },
   link: false,
+  parents: false,
+  exclude: [],
 };
 const workdir: WorkdirOperation = { op: "workdir", path: "/w", user: "u" };
 const roots = [digestOf("root")];
 
 describe("the key of a RUN", () => {
-  const key = keyDigest(runKey(run, context, sandbox));
+  const key = keyDigest(runKey(run, context, sandbox, []));
   const changed = (change: Partial<RunOperation>, inContext: Partial<KeyContext> = {}, inSandbox: object = {}) =>
-    keyDigest(runKey({ ...run, ...change }, { ...context, ...inContext }, { ...sandbox, ...inSandbox }));
+    keyDigest(runKey({ ...run, ...change }, { ...context, ...inContext }, { ...sandbox, ...inSandbox }, []));
 
   it.each<[what: string, changed: string]>([
     ["a word", changed({ args: ["sh", "-c", "x "] })],
@@ -64,6 +69,17 @@ describe("the key of a RUN", () => {
     expect(other).not.toBe(key);
   });
 
+  it.each<[what: string, changed: string]>([
+    ["its own host name", changed({ hostname: "other" })],
+    ["what the sandbox allows", changed({ security: "insecure" })],
+  ])("changes with %s", (_what, other) => {
+    expect(other).not.toBe(key);
+  });
+
+  it("is the same for a host name of its own that is the sandbox's", () => {
+    expect(changed({ hostname: "h" })).toBe(key);
+  });
+
   it("changes in its own way with each of them", () => {
     const all = [changed({ cwd: "/x" }), changed({ user: "/x" }), changed({}, { epoch: 0 }), changed({}, { epoch: 1 }), key];
     expect(new Set(all).size).toBe(all.length);
@@ -74,7 +90,7 @@ describe("the key of a RUN", () => {
   });
 
   it("is canonical: equal inputs give these very bytes", () => {
-    expect(runKey(run, { ...context, epoch: 5 }, sandbox)).toEqual({
+    expect(runKey(run, { ...context, epoch: 5 }, sandbox, [])).toEqual({
       args: ["sh", "-c", "x"],
       capabilities: "default",
       cwd: "/w",
@@ -91,9 +107,68 @@ describe("the key of a RUN", () => {
       platform: "linux/amd64",
       security: "sandbox",
       user: "u",
-      version: 1,
+      version: 2,
       writer: 1,
     });
+  });
+});
+
+describe("the key of a RUN with mounts", () => {
+  const digest = digestOf("content");
+  const keyOf = (mounts: readonly RunMount[], binds: readonly Digest[] = []) =>
+    keyDigest(runKey({ ...run, mounts }, context, sandbox, binds));
+  const bind: RunMount = { type: "bind", target: "/a", origin: { from: "context" }, source: "s", readOnly: true };
+  const owned = { mode: 0o755, uid: 0, gid: 0 };
+  const cache: RunMount = { type: "cache", target: "/c", id: "i", sharing: "shared", readOnly: false, source: "", ...owned };
+  const tmpfs: RunMount = { type: "tmpfs", target: "/t" };
+  const secret: RunMount = { type: "secret", id: "s", target: "/s", required: false, ...owned };
+  const ssh: RunMount = { type: "ssh", id: "default", target: "/ssh", required: false, ...owned };
+
+  it.each<[what: string, one: string, other: string]>([
+    ["a mount", keyOf([]), keyOf([tmpfs])],
+    ["the order of mounts", keyOf([tmpfs, cache]), keyOf([cache, tmpfs])],
+    ["what a bind shows", keyOf([bind], [digest]), keyOf([bind], [digestOf("other")])],
+    [
+      "which of two binds shows what",
+      keyOf([bind, { ...bind, target: "/b" }], [digest, digestOf("")]),
+      keyOf([bind, { ...bind, target: "/b" }], [digestOf(""), digest]),
+    ],
+    ["where a bind is", keyOf([bind], [digest]), keyOf([{ ...bind, target: "/b" }], [digest])],
+    ["whether a bind may be written", keyOf([bind], [digest]), keyOf([{ ...bind, readOnly: false }], [digest])],
+    ["where a cache is", keyOf([cache]), keyOf([{ ...cache, target: "/d" }])],
+    ["whether a cache may be written", keyOf([cache]), keyOf([{ ...cache, readOnly: true }])],
+    ["whose a cache is", keyOf([cache]), keyOf([{ ...cache, uid: 1 }])],
+    ["the mode of a cache", keyOf([cache]), keyOf([{ ...cache, mode: 0o700 }])],
+    ["the size of a tmpfs", keyOf([tmpfs]), keyOf([{ ...tmpfs, sizeBytes: 1 }])],
+    ["which secret it is", keyOf([secret]), keyOf([{ ...secret, id: "t" }])],
+    ["the variable of a secret", keyOf([secret]), keyOf([{ ...secret, env: "S" }])],
+    [
+      "that a secret is no file",
+      keyOf([{ ...secret, env: "S" }]),
+      keyOf([{ type: "secret", id: "s", env: "S", required: false, ...owned }]),
+    ],
+    ["the mode of a secret", keyOf([secret]), keyOf([{ ...secret, mode: 0o400 }])],
+    ["which agent it is", keyOf([ssh]), keyOf([{ ...ssh, id: "k" }])],
+    ["where the agent's socket is", keyOf([ssh]), keyOf([{ ...ssh, target: "/x" }])],
+  ])("changes with %s", (_what, one, other) => {
+    expect(one).not.toBe(other);
+  });
+
+  it.each<[what: string, one: string, other: string]>([
+    [
+      "where equal content comes from",
+      keyOf([bind], [digest]),
+      keyOf([{ ...bind, origin: { from: "stage", stage: 1 }, source: "x" }], [digest]),
+    ],
+    ["which cache it is, and who shares it", keyOf([cache]), keyOf([{ ...cache, id: "j", sharing: "locked" }])],
+    ["what a cache begins with", keyOf([cache]), keyOf([{ ...cache, origin: { from: "image", image: "x" }, source: "y" }])],
+    ["whether a secret must be there", keyOf([secret]), keyOf([{ ...secret, required: true }])],
+  ])("is the same whatever %s", (_what, one, other) => {
+    expect(one).toBe(other);
+  });
+
+  it("needs the content of every bind", () => {
+    expect(() => keyOf([bind])).toThrow("the content of the mount on /a is not known");
   });
 });
 
@@ -108,7 +183,11 @@ describe("the key of a COPY", () => {
     ["the target", changed({ target: "/t/" })],
     ["an owner", changed({ chown: "0" })],
     ["a mode", changed({ chmod: "644" })],
-    ["unpacking", changed({ unpack: true })],
+    ["unpacking", changed({ unpack: { local: true, remote: false } })],
+    ["unpacking what is fetched", changed({ unpack: { local: false, remote: true } })],
+    ["keeping parents", changed({ parents: true })],
+    ["a pattern of what is left out", changed({ exclude: ["*.o"] })],
+    ["a source of the web", changed({ words: [{ kind: "http", url: "http://x/a", name: "a" }] })],
     ["a heredoc's text", changed({ documents: [{ name: "E", content: "" }] })],
     ["a heredoc's name", changed({ documents: [{ name: "F", content: "" }] })],
     ["the parent's content", changed({}, { parent: digestOf("other") })],
@@ -125,7 +204,7 @@ describe("the key of a COPY", () => {
 
   it("is the same for all platforms, and however its sources were written: only what they are counts", () => {
     expect(changed({}, { platform: { os: "linux", architecture: "arm64" } })).toBe(key);
-    expect(changed({ sources: ["a*"] })).toBe(key);
+    expect(changed({ words: [{ kind: "path", path: "a*" }] })).toBe(key);
   });
 
   it("is the same wherever equal content comes from", () => {
@@ -143,7 +222,7 @@ describe("the key of a WORKDIR", () => {
       workdirKey({ ...workdir, user: "" }, context),
       workdirKey(workdir, { ...context, parent: digestOf("other") }),
       copyKey(copy, context, roots),
-      runKey(run, context, sandbox),
+      runKey(run, context, sandbox, []),
     ].map(keyDigest);
     expect(new Set([key, ...others]).size).toBe(others.length + 1);
   });
@@ -158,6 +237,21 @@ describe("the digest of an operation", () => {
     const one = operationDigest(copyKey(copy, context, roots));
     expect(operationDigest(copyKey(copy, { ...context, parent: digestOf("other") }, []))).toBe(one);
     expect(operationDigest(copyKey({ ...copy, target: "/x" }, context, roots))).not.toBe(one);
+  });
+});
+
+describe("the texts of source words", () => {
+  it("tell words apart", () => {
+    const git: CopyWord = { kind: "git", remote: "https://h/r.git", keepGitDir: false, submodules: true };
+    const words: CopyWord[] = [
+      { kind: "path", path: "a" },
+      { kind: "http", url: "http://x/a", name: "a" },
+      git,
+      { ...git, ref: "v1" },
+      { ...git, subdir: "v1" },
+      { ...git, keepGitDir: true },
+    ];
+    expect(new Set(wordTexts(words)).size).toBe(words.length);
   });
 });
 

@@ -1,6 +1,13 @@
 import { DockerfileError } from "../../../builder/dockerfile/errors.ts";
 import { parseDockerfile } from "../../../builder/dockerfile/parse.ts";
-import { type BuildPlan, outlineBuild, type PlannedImage, type PlanOptions, planBuild } from "../../../builder/plan/build-plan.ts";
+import {
+  type BuildPlan,
+  outlineBuild,
+  type PlannedImage,
+  type PlanOptions,
+  planBuild,
+  type StageWork,
+} from "../../../builder/plan/build-plan.ts";
 import { imageKey } from "../../../builder/plan/stages.ts";
 import type { ContainerConfig, ImageConfig } from "../../../store/oci.ts";
 
@@ -11,13 +18,23 @@ export type Planning = Partial<PlanOptions> & {
   readonly images?: Readonly<Record<string, ContainerConfig | { readonly whole: Partial<ImageConfig> }>>;
 };
 
-/** The plan of a Dockerfile; images that are not given have an empty config and no layers. */
-export function planned(text: string, { images = {}, ...options }: Planning = {}): BuildPlan {
+/** What the plan of a build depends on, as a plain build has it. */
+export const plainOptions: PlanOptions = { targets: [], contexts: {}, hermetic: false, buildArgs: {}, platform: amd64, network: "default" };
+
+/** The plan of a Dockerfile, with its first target; images that are not given have an empty config and no layers. */
+export function planned(text: string, { images = {}, ...options }: Planning = {}): BuildPlan & { readonly target: StageWork } {
   const dockerfile = parseDockerfile(text, "Dockerfile");
-  const all: PlanOptions = { buildArgs: {}, platform: amd64, network: "default", ...options };
-  const { outline, sources, images: uses } = outlineBuild(dockerfile, all);
-  const resolved = new Map(uses.map((use) => [imageKey(use), imageOf(images[use.image])]));
-  return planBuild(dockerfile, outline, sources, resolved, all);
+  const all: PlanOptions = { ...plainOptions, ...options };
+  const resolved = new Map<string, PlannedImage>();
+  let outline = outlineBuild(dockerfile, all, resolved);
+  for (let missing = outline.images; missing.length > 0; missing = outline.images.filter((use) => !resolved.has(imageKey(use)))) {
+    for (const use of missing) resolved.set(imageKey(use), imageOf(images[use.image]));
+    outline = outlineBuild(dockerfile, all, resolved);
+  }
+  const plan = planBuild(dockerfile, outline, resolved, all);
+  const [target] = plan.targets;
+  if (target === undefined) throw new Error("no target");
+  return { ...plan, target };
 }
 
 function imageOf(config: NonNullable<Planning["images"]>[string] = {}): PlannedImage {

@@ -1,18 +1,34 @@
 import { describe, expect, it } from "vitest";
+import { DockerfileErrors } from "../../../builder/dockerfile/errors.ts";
 import { parseDockerfile } from "../../../builder/dockerfile/parse.ts";
-import { outlineBuild } from "../../../builder/plan/build-plan.ts";
-import { amd64, planError } from "./planned.ts";
+import { type Outline, outlineBuild, type PlanOptions } from "../../../builder/plan/build-plan.ts";
+import type { Base } from "../../../builder/plan/stages.ts";
+import { amd64, plainOptions, planError } from "./planned.ts";
 
-function outline(text: string, options: { target?: string; buildArgs?: Record<string, string> } = {}) {
-  return outlineBuild(parseDockerfile(text, "Dockerfile"), { buildArgs: {}, platform: amd64, network: "default", ...options });
+function outline(text: string, options: Partial<PlanOptions> = {}) {
+  return outlineBuild(parseDockerfile(text, "Dockerfile"), { ...plainOptions, ...options }, new Map());
 }
 
 /** What is built: "index name base", in order. */
 function stagesOf(text: string, target?: string): string[] {
-  return outline(text, target === undefined ? {} : { target }).outline.stages.map(({ index, name, base }) => {
-    const on = base.kind === "stage" ? `stage ${base.stage}` : base.kind === "image" ? base.image : "scratch";
-    return [index, name ?? "-", on].join(" ");
-  });
+  return built(outline(text, target === undefined ? {} : { targets: [target] }));
+}
+
+function built({ plan }: Outline): string[] {
+  return plan.stages.map(({ index, name, base }) => [index, name ?? "-", baseText(base)].join(" "));
+}
+
+function baseText(base: Base): string {
+  switch (base.kind) {
+    case "stage":
+      return `stage ${base.stage}`;
+    case "image":
+      return base.image;
+    case "context":
+      return `context ${base.context}`;
+    case "scratch":
+      return "scratch";
+  }
 }
 
 describe("the stages that are built", () => {
@@ -52,6 +68,24 @@ describe("the stages that are built", () => {
     ["FROM its own name as an image", "FROM busybox AS busybox", undefined, ["0 busybox busybox"]],
     ["FROM a number as an image", "FROM a\nFROM 0", undefined, ["1 - 0"]],
     ["a name that stands above scratch", "FROM scratch", undefined, ["0 - scratch"]],
+    ["a stage that is called scratch", "FROM i AS scratch\nFROM scratch", undefined, ["0 scratch i", "1 - stage 0"]],
+    ["a stage that a mount reads by name", "FROM a AS one\nFROM b\nRUN --mount=from=ONE,target=/x x", undefined, ["0 one a", "1 - b"]],
+    [
+      "no stage that a mount of another type names",
+      "FROM a AS one\nFROM b\nRUN --mount=type=tmpfs,from=one,target=/x x",
+      undefined,
+      ["1 - b"],
+    ],
+    [
+      "a stage that a cache begins with",
+      "FROM a AS one\nFROM b\nRUN --mount=type=cache,from=one,target=/x x",
+      undefined,
+      ["0 one a", "1 - b"],
+    ],
+    ["a stage that a global ARG names", "ARG F=one\nFROM a AS one\nFROM b\nCOPY --from=${F} /x /", undefined, ["0 one a", "1 - b"]],
+    ["a stage by a number in a global ARG", "ARG F=0\nFROM a\nFROM b\nCOPY --from=$F /x /", undefined, ["0 - a", "1 - b"]],
+    ["a fallback for a variable that is not global", "FROM a AS one\nFROM b\nCOPY --from=${F:-one} /x /", undefined, ["0 one a", "1 - b"]],
+    ["none for an empty --from, which is the context", "FROM a AS one\nFROM b\nCOPY --from= /x /", undefined, ["1 - b"]],
   ])("are %s", (_name, text, target, expected) => {
     expect(stagesOf(text, target)).toEqual(expected);
   });
@@ -74,7 +108,9 @@ describe("the images that are wanted", () => {
     ["two on one line", "ARG A=1 B=x$A\nFROM img:$B", {}, ["img:x1"]],
     ["a fallback where nothing is set", "ARG V\nFROM node:${V:-18}", {}, ["node:18"]],
     ["the platform", "FROM img-$TARGETARCH", {}, ["img-amd64"]],
-    ["none for scratch", "FROM scratch", {}, []],
+    ["none for scratch", "FROM scratch\nCOPY --from=scratch /x /\nRUN --mount=from=scratch,target=/x x", {}, []],
+    ["images that mounts read", "FROM a\nRUN --mount=from=b,target=/b --mount=type=cache,from=c,target=/c x", {}, ["a", "b", "c"]],
+    ["an image that a platform argument names", "FROM a\nCOPY --from=tools-$TARGETARCH /x /", {}, ["a", "tools-amd64"]],
   ])("are %s", (_name, text, buildArgs, expected) => {
     expect(imagesOf(text, buildArgs)).toEqual(expected);
   });
@@ -112,7 +148,7 @@ describe("what is wrong with stages", () => {
     ],
     [
       "COPY from a later stage",
-      "FROM a AS one\nCOPY --from=two /x /\nFROM one AS two",
+      "FROM a AS one\nCOPY --from=two /x /\nFROM b AS two\nFROM one",
       {
         code: "INVALID_STAGE",
         message: 'reading COPY --from=two: stage "two" must be defined before this one',
@@ -121,12 +157,21 @@ describe("what is wrong with stages", () => {
       },
     ],
     [
+      "COPY from a later stage that stands on this one",
+      "FROM a AS one\nCOPY --from=two /x /\nFROM one AS two",
+      {
+        code: "CIRCULAR_DEPENDENCY",
+        message: 'reading COPY --from=two: stages need each other: "one" → "two" → "one"',
+        line: 2,
+      },
+    ],
+    [
       "COPY from its own stage",
       "FROM a AS one\nCOPY --from=One /x /",
       {
         code: "INVALID_STAGE",
-        message: 'reading COPY --from=One: stage "One" must be defined before this one',
-        hint: "a stage cannot copy from itself",
+        message: 'reading COPY --from=One: stage "one" must be defined before this one',
+        hint: "a stage cannot read from itself",
         line: 2,
       },
     ],
@@ -141,13 +186,28 @@ describe("what is wrong with stages", () => {
       { code: "INVALID_STAGE", message: "looking for stage 7: only stages before this one can be named by number", line: 2 },
     ],
     [
-      "a variable in --from",
+      "a variable of a stage in --from",
       "FROM a\nARG X=0\nCOPY --from=$X /x /",
       {
         code: "VARIABLE_IN_FROM",
-        message: "reading COPY --from=$X: variables are not expanded in --from",
-        hint: "name a stage with FROM … AS name, using the variable in that FROM",
+        message: "reading COPY --from=$X: only variables from before the first FROM are known here, and X is none",
+        hint: "declare it there: ARG X",
         line: 3,
+      },
+    ],
+    [
+      "COPY from a negative number",
+      "FROM a\nFROM b\nCOPY --from=-1 /x /",
+      { code: "INVALID_STAGE", message: "looking for stage -1: only stages before this one can be named by number", line: 3 },
+    ],
+    [
+      "a platform that expands to nothing",
+      "FROM --platform=$NOTHING a",
+      {
+        code: "INVALID_PLATFORM",
+        message: 'reading --platform="$NOTHING": it expands to nothing',
+        hint: "give the ARG a default before the first FROM, or pass it with --build-arg",
+        line: 1,
       },
     ],
     [
@@ -174,6 +234,33 @@ describe("what is wrong with stages", () => {
     expect(planError(text)).toEqual(expected);
   });
 
+  it("is told at once, of all stages that are needed", () => {
+    const text = `FROM $NOTHING AS a
+FROM --platform=linux b AS b
+COPY --from=$X /x /
+RUN --mount=from=c,target=/x x
+FROM c AS c
+COPY --from=9 /x /
+COPY --from=b /x /
+COPY --from=a /x /
+FROM $UNNEEDED
+`;
+    let found: unknown;
+    try {
+      outline(text, { targets: ["c"] });
+    } catch (error) {
+      found = error;
+    }
+    expect(found).toBeInstanceOf(DockerfileErrors);
+    expect((found as DockerfileErrors).errors.map(({ code, range }) => `${range.start.line} ${code}`)).toEqual([
+      "1 EMPTY_BASE",
+      "2 INVALID_PLATFORM",
+      "3 VARIABLE_IN_FROM",
+      "4 CIRCULAR_DEPENDENCY",
+      "6 INVALID_STAGE",
+    ]);
+  });
+
   it("does not matter in a stage that nobody needs", () => {
     expect(stagesOf("FROM a\nCOPY --from=$X /x /\nFROM b")).toEqual(["1 - b"]);
   });
@@ -186,7 +273,7 @@ describe("what is wrong with stages", () => {
   ])("is an unknown target: %s", (_name, text, target, hint) => {
     let error: unknown;
     try {
-      outline(text, { target });
+      outline(text, { targets: [target] });
     } catch (caught) {
       error = caught;
     }

@@ -89,7 +89,7 @@ describe("COPY of a file", () => {
 describe("COPY of a directory", () => {
   const tree = source(
     "d",
-    dir("", { mode: 0o711, mtime: 20 }),
+    dir("", { mode: 0o711, uid: 3, gid: 4, mtime: 20 }),
     file("f"),
     dir("s", { mode: 0o700, uid: 1, mtime: 21 }),
     file("s/g"),
@@ -104,8 +104,8 @@ describe("COPY of a directory", () => {
 
   it.each<Row>([
     ["takes what is in it, not the directory", [tree], "/", inside("")],
-    ["makes a new directory with its mode and time", [tree], "/n", ["d 711 0:0 20 n", ...inside("n/")]],
-    ["makes a new directory, slash or not", [tree], "/n/", ["d 711 0:0 20 n", ...inside("n/")]],
+    ["makes a new directory with its time, but neither its mode nor its owner", [tree], "/n", ["d 755 0:0 20 n", ...inside("n/")]],
+    ["makes a new directory, slash or not", [tree], "/n/", ["d 755 0:0 20 n", ...inside("n/")]],
     ["leaves a directory that is there as it is", [tree], "/etc", [ETC, ...inside("etc/")]],
     ["goes through symlinks of the target", [tree], "/lnk/data", [SRV, DATA, ...inside("srv/data/")]],
     [
@@ -222,7 +222,7 @@ describe("--chown and --chmod", () => {
       { chmod: parseChmod("g-rx,o=X") },
       [
         "d 755 0:0 2 n",
-        "d 701 0:0 2 n/m",
+        "d 755 0:0 2 n/m",
         "f 4600 0:0 1 n/m/f",
         "h 600 0:0 1 n/m/h = n/m/f",
         "l 777 0:0 1 n/m/l -> f",
@@ -239,6 +239,44 @@ describe("--chown and --chmod", () => {
 
   it("leave a target directory that is there alone", () => {
     expect(place([source("d", file("f"))], "/etc", { owner, chmod: parseChmod("600") })).toEqual([ETC, "f 600 7:8 1000000000 etc/f"]);
+  });
+});
+
+describe("--parents: directories that only lead to what is taken", () => {
+  const leading = (path: string, owned: object = {}) =>
+    ({ ...dir(path, { mode: 0o711, uid: 2, mtime: 8, ...owned }), leads: true }) as SourceEntry;
+  const tree = source("", leading("srv"), leading("srv/sub"), file("srv/sub/f", "", { mtime: 3 }));
+
+  it.each<Row>([
+    [
+      "come with their attributes where there are none",
+      [tree],
+      "/n/",
+      ["d 755 0:0 8 n", "d 711 2:0 8 n/srv", "d 711 2:0 8 n/srv/sub", "f 644 0:0 3 n/srv/sub/f"],
+    ],
+    ["give those that are there their mode, no more", [tree], "/", ["d 711 0:0 6 srv", "d 711 2:0 8 srv/sub", "f 644 0:0 3 srv/sub/f"]],
+    [
+      "have the owner and the mode that the flags give",
+      [tree],
+      "/",
+      ["d 711 0:0 6 srv", "d 700 7:8 8 srv/sub", "f 700 7:8 3 srv/sub/f"],
+      { owner: { uid: 7, gid: 8 }, chmod: parseChmod("700") },
+    ],
+    [
+      "of a later source leave what an earlier one made as it is, but for the mode",
+      [source("", dir("d", { mode: 0o700, uid: 5, mtime: 4 })), source("", leading("d"), file("d/f", "", { mtime: 3 }))],
+      "/n/",
+      ["d 755 0:0 4 n", "d 711 5:0 4 n/d", "f 644 0:0 3 n/d/f"],
+    ],
+    ["make the target's directory even where nothing is taken", [source("")], "/n/", ["d 755 0:0 0 n"]],
+  ])("%s", (_name, sources, target, expected, more) => {
+    expect(place(sources, target, more)).toEqual(expected);
+  });
+
+  it("cannot stand where a file is", () => {
+    expect(() => place([source("", leading("conf"), file("conf/f"))], "/etc")).toThrow(
+      expect.objectContaining({ code: "COPY_TO_NON_DIRECTORY" }),
+    );
   });
 });
 
@@ -376,9 +414,6 @@ describe("what was placed", () => {
   it("is known by path, for the digests of what was read", () => {
     const tree = source("d", file("f"));
     const { placed } = placeSources([tree], handmadeRootfs(base), { target: "/srv/n", words: 1 });
-    expect([...placed]).toEqual([
-      ["srv/n", tree.nodes[0]],
-      ["srv/n/f", tree.nodes[1]],
-    ]);
+    expect([...placed]).toEqual([["srv/n/f", tree.nodes[1]]]);
   });
 });

@@ -5,22 +5,33 @@ import { gzipSync } from "node:zlib";
 import { describe, expect, it } from "vitest";
 import { stepCache } from "../../../builder/cache/records.ts";
 import { directoryContext } from "../../../builder/context/directory.ts";
-import type { CopyOperation } from "../../../builder/plan/operation.ts";
+import { keyVersion } from "../../../builder/plan/key.ts";
 import { contextReader } from "../../../builder/steps/context-inputs.ts";
-import { copyStep } from "../../../builder/steps/copy.ts";
+import { copyStep, lookupCopy } from "../../../builder/steps/copy.ts";
 import type { CopyInputs } from "../../../builder/steps/copy-inputs.ts";
 import { rootfsInputs } from "../../../builder/steps/rootfs-inputs.ts";
 import { keyContext, type StepContext } from "../../../builder/steps/step.ts";
 import { bytesOf } from "../../../runtime-addon/index.ts";
 import { digestOf } from "../../../store/digest.ts";
+import type { SourceEntry } from "../../../store/layer/entry.ts";
 import { writerVersion } from "../../../store/layer/tar-format.ts";
 import { openRootfs } from "../../../store/open-rootfs.ts";
 import type { Store } from "../../../store/store.ts";
 import { directoryEntry, fileEntry, hardlinkEntry } from "../../store/layer/samples.ts";
 import { temporaryDirectory } from "../../support/temporary.ts";
 import { dir, file, link, makeTree, symlink, type Wanted } from "../../support/tree.ts";
-import { copyFrom, copyOperation, filesOf, layerRootfs, noFiles, stepContext, temporaryStore } from "./step-context.ts";
-import { shown } from "./trees.ts";
+import {
+  type CopyChange,
+  copyFrom,
+  copyOperation,
+  entriesOf,
+  filesOf,
+  layerRootfs,
+  noFiles,
+  pathRequest,
+  stepContext,
+  temporaryStore,
+} from "./step-context.ts";
 
 async function directory(wanted: Readonly<Record<string, Wanted>>): Promise<string> {
   const root = temporaryDirectory("context");
@@ -30,11 +41,6 @@ async function directory(wanted: Readonly<Record<string, Wanted>>): Promise<stri
 
 /** Lets everything that changed so far become old enough to be remembered. */
 const later = () => Date.now() + 60_000;
-
-async function entriesOf(store: Store, outcome: Parameters<typeof layerRootfs>[1]): Promise<string[]> {
-  const { entries } = await store.layers.tree(outcome.layer.diffId);
-  return shown(entries.map((entry) => (entry.kind === "file" ? { ...entry, content: { at: "bytes", bytes: Buffer.alloc(0) } } : entry)));
-}
 
 async function contentOf(store: Store, outcome: Parameters<typeof layerRootfs>[1], path: string): Promise<string> {
   return (await (await layerRootfs(store, outcome)).read(bytesOf(path), { limit: 1 << 20 })).toString("latin1");
@@ -79,6 +85,50 @@ describe("COPY from the context", () => {
     expect(Buffer.from(await contentOf(store, outcome, "t/one.txt"), "latin1").toString()).toBe("1 ü\n");
   });
 
+  it("keeps hard links inside of one source, not across two", async () => {
+    await using store = await temporaryStore();
+    const root = await directory({ "d/a": file("x"), "d/b": link("d/a"), c: link("d/a") });
+    const outcome = await copyFrom(root, copyOperation({ sources: ["d", "c"], target: "/t/" }), stepContext(store));
+    expect((await entriesOf(store, outcome)).map((line) => line.replace(/^(.) .*? t/, "$1 t"))).toEqual([
+      "d t",
+      "f t/a",
+      "h t/b = t/a",
+      "f t/c",
+    ]);
+  });
+
+  it("copies with the directories above, and without what is excluded", async () => {
+    await using store = await temporaryStore();
+    const files = await filesOf(store, [directoryEntry("app", { mode: 0o700, uid: 3, mtime: 9 })]);
+    const root = await directory({
+      "app/src/a.ts": file("a"),
+      "app/src/a.test.ts": file("t"),
+      "app/b.ts": file("b"),
+      app: dir({ mode: 0o750 }),
+    });
+    const operation = copyOperation({ sources: ["app/src/*.ts"], target: "/", parents: true, exclude: ["**/*.test.ts"] });
+    const outcome = await copyFrom(root, operation, stepContext(store), { files });
+    expect(await entriesOf(store, outcome)).toEqual([
+      "d 750 3:0 9 app",
+      "d 755 0:0 1000000000 app/src",
+      "f 644 0:0 1000000000 app/src/a.ts",
+    ]);
+    writeFileSync(join(root, "app/src/a.test.ts"), "changed");
+    expect((await copyFrom(root, operation, stepContext(store), { files })).cached).toBe(true);
+    writeFileSync(join(root, "app/src/a.ts"), "changed");
+    expect((await copyFrom(root, operation, stepContext(store), { files })).cached).toBe(false);
+  });
+
+  it("is not the same step where a directory is taken itself and where it only leads to what is", async () => {
+    await using store = await temporaryStore();
+    const files = await filesOf(store, [directoryEntry("d", { mode: 0o700, uid: 3, mtime: 9 })]);
+    const root = await directory({ "d/f": file("x") });
+    const whole = await copyFrom(root, copyOperation({ sources: ["d"], target: "/", parents: true }), stepContext(store), { files });
+    const part = await copyFrom(root, copyOperation({ sources: ["d/f"], target: "/", parents: true }), stepContext(store), { files });
+    expect((await entriesOf(store, whole))[0]).toBe("d 755 0:0 1000000000 d");
+    expect((await entriesOf(store, part))[0]).toBe("d 755 3:0 9 d");
+  });
+
   it("makes an empty layer of a wildcard that matches nothing", async () => {
     await using store = await temporaryStore();
     const outcome = await copyFrom(await directory({}), copyOperation({ sources: ["no*"], target: "/t/" }), stepContext(store));
@@ -118,14 +168,15 @@ describe("COPY from the context", () => {
 describe("a second COPY is cached", () => {
   type Change = (root: string) => void | Promise<void>;
   const wanted = { "d/f": file("one"), "d/g": file("two", { mode: 0o755 }), "d/l": symlink("f"), other: file("x") };
-  const operation = copyOperation({ sources: ["d"], target: "/t/" });
+  const asked = { sources: ["d"], target: "/t/" };
+  const operation = copyOperation(asked);
 
-  async function again(change: Change, second: Partial<CopyOperation> = {}): Promise<boolean> {
+  async function again(change: Change, second: CopyChange = {}): Promise<boolean> {
     await using store = await temporaryStore();
     const root = await directory(wanted);
     const first = await copyFrom(root, operation, stepContext(store, { now: later }));
     await change(root);
-    const outcome = await copyFrom(root, { ...operation, ...second }, stepContext(store, { now: later }));
+    const outcome = await copyFrom(root, copyOperation({ ...asked, ...second }), stepContext(store, { now: later }));
     if (outcome.cached) expect(outcome).toEqual({ layer: first.layer, created: first.created, cached: true });
     return outcome.cached;
   }
@@ -154,7 +205,7 @@ describe("a second COPY is cached", () => {
     expect(await again(change)).toBe(true);
   });
 
-  it.each<[name: string, change: Change, second?: Partial<CopyOperation>]>([
+  it.each<[name: string, change: Change, second?: CopyChange]>([
     ["a content changed", (root) => writeFileSync(join(root, "d/f"), "onE")],
     [
       "a content changed and its times were put back",
@@ -242,7 +293,7 @@ describe("a second COPY is cached", () => {
     const root = await directory(wanted);
     await copyFrom(root, operation, stepContext(store, { now: later }));
     const reader = contextReader(store, directoryContext(root, undefined), later);
-    const inputs = await reader.inputs(operation);
+    const inputs = await reader.inputs(pathRequest(operation));
     const spied: CopyInputs = {
       ...inputs,
       sources: () => Promise.reject(new Error("the sources were listed")),
@@ -257,15 +308,54 @@ describe("a second COPY is cached", () => {
     // The clock of this build is that of the last change, which may thus not have been the last.
     const now = () => Date.now() - 10_000;
     await copyFrom(root, operation, stepContext(store, { now }));
-    const inputs = await contextReader(store, directoryContext(root, undefined), now).inputs(operation);
+    const inputs = await contextReader(store, directoryContext(root, undefined), now).inputs(pathRequest(operation));
     expect(await inputs.knownRoots()).toBeUndefined();
+  });
+});
+
+describe("a look at what is recorded", () => {
+  async function looked(store: Store, root: string, operation = copyOperation({ target: "/t/" })) {
+    const reader = contextReader(store, directoryContext(root, undefined), later);
+    return lookupCopy(operation, noFiles, () => reader.inputs(pathRequest(operation)), stepContext(store));
+  }
+
+  it("finds what a COPY would take, and nothing else", async () => {
+    await using store = await temporaryStore();
+    const root = await directory({ f: file("x") });
+    expect(await looked(store, root)).toBeUndefined();
+    const made = await copyFrom(root, copyOperation({ target: "/t/" }), stepContext(store));
+    expect(await looked(store, root)).toEqual({ ...made, cached: true });
+    expect(await looked(store, root, copyOperation({ target: "/u/" }))).toBeUndefined();
+    writeFileSync(join(root, "f"), "y");
+    expect(await looked(store, root)).toBeUndefined();
+  });
+
+  it("writes nothing to the store", async () => {
+    await using store = await temporaryStore();
+    const root = await directory({ f: file("x") });
+    await copyFrom(root, copyOperation({ target: "/t/" }), stepContext(store));
+    writeFileSync(join(root, "f"), "y");
+    const files = () => execFileSync("find", [store.root, "-type", "f", "-printf", "%P %s %T@\\n"], { encoding: "utf8" });
+    const before = files();
+    await looked(store, root);
+    expect(files()).toBe(before);
+  });
+
+  it("finds nothing where the cache is not to be used", async () => {
+    await using store = await temporaryStore();
+    const root = await directory({ f: file("x") });
+    const operation = copyOperation({ target: "/t/" });
+    await copyFrom(root, operation, stepContext(store));
+    const reader = contextReader(store, directoryContext(root, undefined), later);
+    const context = stepContext(store, { useCache: false });
+    expect(await lookupCopy(operation, noFiles, () => reader.inputs(pathRequest(operation)), context)).toBeUndefined();
   });
 });
 
 describe("a source's own name", () => {
   const made = (path: string) => directoryEntry(path);
 
-  it.each<[what: string, parent: Parameters<typeof filesOf>[1], operation: Partial<CopyOperation>, cached: boolean, path: string]>([
+  it.each<[what: string, parent: Parameters<typeof filesOf>[1], operation: CopyChange, cached: boolean, path: string]>([
     ["does not count where the target names the copy", [], { sources: ["t*"], target: "/f" }, true, "f"],
     ["does not count where the target is a file", [fileEntry("f")], { sources: ["t*"], target: "/f" }, true, "f"],
     ["counts in a directory of the parent", [made("f")], { sources: ["t*"], target: "/f" }, false, "f/t2"],
@@ -278,7 +368,7 @@ describe("a source's own name", () => {
     ],
     ["counts in a directory that the target says it is", [], { sources: ["t*"], target: "/f/" }, false, "f/t2"],
     ["counts beside a second source", [], { sources: ["t*", "other"], target: "/f/" }, false, "f/t2"],
-    ["does not count for what is unpacked", [], { sources: ["t*"], target: "/f", unpack: true }, true, "f"],
+    ["does not count for what is unpacked", [], { sources: ["t*"], target: "/f", unpack: { local: true, remote: false } }, true, "f"],
   ])("%s", async (_what, parent, change, cached, path) => {
     await using store = await temporaryStore();
     const files = await filesOf(store, parent);
@@ -318,7 +408,7 @@ describe("a source's own name", () => {
     await copyFrom(root, copyOperation({ sources: ["a"], target: "/t/" }), stepContext(store));
     const operation = copyOperation({ sources: ["d"], target: "/t/" });
     const reader = contextReader(store, directoryContext(root, undefined), Date.now);
-    const inputs = await reader.inputs(operation);
+    const inputs = await reader.inputs(pathRequest(operation));
     let hashed = 0;
     const counting: CopyInputs = {
       ...inputs,
@@ -346,7 +436,7 @@ describe("a context that changes while it is read", () => {
       operation,
       noFiles,
       async () => {
-        const inputs = await reader.inputs(operation);
+        const inputs = await reader.inputs(pathRequest(operation));
         change(root, ++attempt);
         return inputs;
       },
@@ -428,7 +518,7 @@ describe("a context that changes while it is read", () => {
 });
 
 describe("ADD", () => {
-  const add = (source: string) => copyOperation({ sources: [source], target: "/t", unpack: true });
+  const add = (source: string) => copyOperation({ sources: [source], target: "/t", unpack: { local: true, remote: false } });
 
   async function archives(): Promise<string> {
     const root = await directory({ "in/d/f": file("text", { mode: 0o640 }), "in/d": dir({ mode: 0o711 }), "in/l": symlink("d/f") });
@@ -480,7 +570,7 @@ describe("ADD", () => {
     const root = await archives();
     const inDirectory = await copyFrom(root, add(""), stepContext(store));
     expect((await entriesOf(store, inDirectory)).map((line) => line.split(" ").at(-1))).toContain("t/a.tar");
-    const kept = await copyFrom(root, { ...add("a.tar"), unpack: false }, stepContext(store));
+    const kept = await copyFrom(root, { ...add("a.tar"), unpack: { local: false, remote: false } }, stepContext(store));
     expect((await entriesOf(store, kept)).map((line) => line.split(" ").at(-1))).toEqual(["t"]);
   });
 
@@ -524,22 +614,15 @@ describe("ADD", () => {
 });
 
 describe("COPY --from", () => {
-  const operation = copyOperation({ origin: { from: "stage", stage: 0 }, sources: ["app"], target: "/t/" });
-
-  async function copyStage(
-    store: Store,
-    entries: Parameters<typeof filesOf>[1],
-    change: Partial<CopyOperation> = {},
-    context = stepContext(store),
-  ) {
+  async function copyStage(store: Store, entries: Parameters<typeof filesOf>[1], change: CopyChange = {}, context = stepContext(store)) {
     const origin = await filesOf(store, entries);
     let opened = 0;
     const rootfs = () => {
       opened++;
       return openRootfs(store.layers, origin.layers);
     };
-    const whole = { ...operation, ...change };
-    const inputs = rootfsInputs(whole, { chain: origin.chain, describe: 'stage "s"', rootfs }, stepCache(store));
+    const whole = copyOperation({ origin: { from: "stage", stage: 0 }, sources: ["app"], target: "/t/", ...change });
+    const inputs = rootfsInputs(pathRequest(whole), { chain: origin.chain, describe: 'stage "s"', rootfs }, stepCache(store));
     const outcome = await copyStep(whole, noFiles, async () => inputs, context);
     return { outcome, opened: () => opened };
   }
@@ -554,7 +637,7 @@ describe("COPY --from", () => {
     await using store = await temporaryStore();
     const { outcome } = await copyStage(store, app);
     expect(await entriesOf(store, outcome)).toEqual([
-      "d 711 0:0 1000000000 t",
+      "d 755 0:0 1000000000 t",
       "f 4755 5:6 1000000000 t/f",
       "h 4755 5:6 1000000000 t/g = t/f",
     ]);
@@ -577,7 +660,7 @@ describe("COPY --from", () => {
 
   it.each<[what: string, entries: Parameters<typeof filesOf>[1]]>([
     ["a content changed", [...app, fileEntry("app/h")]],
-    ["an owner changed", [directoryEntry("app", { mode: 0o711, uid: 1 }), ...app.slice(1)]],
+    ["an owner changed", [app[0] as SourceEntry, fileEntry("app/f", "x", { uid: 1, gid: 6, mode: 0o4755 }), app[2] as SourceEntry]],
     ["a hard link became a copy", [...app.slice(0, 2), fileEntry("app/g", "x", { uid: 5, gid: 6, mode: 0o4755 })]],
   ])("is not cached when %s", async (_what, entries) => {
     await using store = await temporaryStore();
@@ -602,7 +685,7 @@ describe("a record", () => {
     const outcome = await copyFrom(root, copyOperation({ sources: ["f"], target: "/f", chown: "0" }), context);
     const known = await context.cache.findContent(keyContext(noFiles, context, writerVersion), outcome.layer.contentId);
     expect(known).toEqual({
-      version: 1,
+      version: keyVersion,
       layer: outcome.layer,
       created: "2023-11-14T22:13:20Z",
       key: {
@@ -610,12 +693,15 @@ describe("a record", () => {
         chown: "0",
         documents: [],
         epoch: null,
+        exclude: [],
         op: "copy",
         parent: noFiles.chain,
+        parents: false,
+        remote: [],
         sources: [expect.stringMatching(/^sha256:[0-9a-f]{64}$/)],
         target: "/f",
-        unpack: false,
-        version: 1,
+        unpack: { local: false, remote: false },
+        version: keyVersion,
         writer: expect.any(Number),
       },
     });

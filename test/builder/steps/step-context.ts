@@ -5,6 +5,7 @@ import { baseChain } from "../../../builder/plan/key.ts";
 import type { CopyOperation } from "../../../builder/plan/operation.ts";
 import { contextReader } from "../../../builder/steps/context-inputs.ts";
 import { copyStep } from "../../../builder/steps/copy.ts";
+import { type InputsRequest, requestOf } from "../../../builder/steps/copy-inputs.ts";
 import type { Files, StepContext, StepOutcome } from "../../../builder/steps/step.ts";
 import type { SourceEntry } from "../../../store/layer/entry.ts";
 import type { Rootfs } from "../../../store/layer/rootfs.ts";
@@ -13,6 +14,7 @@ import { openRootfs } from "../../../store/open-rootfs.ts";
 import { openStore, type Store } from "../../../store/store.ts";
 import { temporaryDirectory } from "../../support/temporary.ts";
 import { amd64 } from "../plan/planned.ts";
+import { shown } from "./trees.ts";
 
 export const noFiles: Files = { layers: [], chain: baseChain([]) };
 
@@ -44,8 +46,30 @@ export async function filesOf(store: Store, entries: readonly SourceEntry[]): Pr
   return { layers: [layer], chain: baseChain([layer.diffId]) };
 }
 
-export function copyOperation(change: Partial<CopyOperation> = {}): CopyOperation {
-  return { op: "copy", origin: { from: "context" }, sources: [""], documents: [], target: "/", unpack: false, link: false, ...change };
+/** What a test says of a COPY: `sources` are its words where all are paths. */
+export type CopyChange = Partial<CopyOperation> & { readonly sources?: readonly string[] };
+
+export function copyOperation({ sources = [""], ...change }: CopyChange = {}): CopyOperation {
+  return {
+    op: "copy",
+    origin: { from: "context" },
+    words: sources.map((path) => ({ kind: "path", path })),
+    documents: [],
+    target: "/",
+    unpack: { local: false, remote: false },
+    link: false,
+    parents: false,
+    exclude: [],
+    ...change,
+  };
+}
+
+/** Of an operation whose words are all paths. */
+export function pathRequest(operation: CopyOperation): InputsRequest {
+  return requestOf(
+    operation,
+    operation.words.flatMap((word) => (word.kind === "path" ? [word.path] : [])),
+  );
 }
 
 /** One COPY from a directory, as a build of its own does it: nothing is remembered but what is in the store. */
@@ -57,7 +81,7 @@ export async function copyFrom(
 ): Promise<StepOutcome> {
   const rules = ignore === undefined ? undefined : parseIgnoreFile(ignore);
   const reader = contextReader(context.store, directoryContext(root, rules), context.now);
-  const outcome = await copyStep(operation, files, () => reader.inputs(operation), context);
+  const outcome = await copyStep(operation, files, () => reader.inputs(pathRequest(operation)), context);
   await reader.save();
   return outcome;
 }
@@ -65,4 +89,10 @@ export async function copyFrom(
 /** The root file system of one layer. */
 export function layerRootfs(store: Store, { layer }: StepOutcome): Promise<Rootfs> {
   return openRootfs(store.layers, [layer]);
+}
+
+/** What a step's layer holds, as `shown` says it. */
+export async function entriesOf(store: Store, { layer }: StepOutcome): Promise<string[]> {
+  const { entries } = await store.layers.tree(layer.diffId);
+  return shown(entries.map((entry) => (entry.kind === "file" ? { ...entry, content: { at: "bytes", bytes: Buffer.alloc(0) } } : entry)));
 }

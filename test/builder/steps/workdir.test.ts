@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import type { Files } from "../../../builder/steps/step.ts";
-import { workdirStep } from "../../../builder/steps/workdir.ts";
+import { lookupWorkdir, workdirStep } from "../../../builder/steps/workdir.ts";
 import type { Store } from "../../../store/store.ts";
 import { directoryEntry as dir, fileEntry as file, symlinkEntry as link } from "../../store/layer/samples.ts";
 import { filesOf, noFiles, stepContext, temporaryStore } from "./step-context.ts";
@@ -65,6 +65,8 @@ describe("WORKDIR", () => {
       ...first,
       cached: true,
     });
+    const look = (useCache: boolean) => lookupWorkdir({ op: "workdir", path: "/w", user: "" }, files, stepContext(store, { useCache }));
+    expect([await look(true), await look(false)]).toEqual([{ ...first, cached: true }, undefined]);
     expect([(await run("", other)).cached, (await run("app", files)).cached]).toEqual([false, false]);
   });
 

@@ -17,7 +17,8 @@ export async function startDockerDaemon(directory: string): Promise<DockerDaemon
   mkdirSync(at("home"));
   // Else the machine's own would be read.
   writeFileSync(at("daemon.json"), "{}");
-  const env = { PATH: `${process.env.PATH}:/usr/sbin:/sbin`, HOME: at("home"), DOCKER_CONFIG: at("home") };
+  // Debian's own client has BuildKit built in; a newer one would want a plugin.
+  const env = { PATH: `/usr/bin:${process.env.PATH}:/usr/sbin:/sbin`, HOME: at("home"), DOCKER_CONFIG: at("home"), DOCKER_BUILDKIT: "1" };
   const places = ["--data-root", at("data"), "--exec-root", at("exec"), "--pidfile", at("pid"), "--config-file", at("daemon.json")];
   const network = ["--bridge=none", "--iptables=false", "--ip6tables=false", "--ip-forward=false", "--ip-masq=false"];
   const daemon = ["dockerd", "--host", host, "--storage-driver=vfs", ...places, ...network];

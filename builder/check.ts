@@ -1,0 +1,107 @@
+import { type BuildSite, withBuildSite } from "./build-site.ts";
+import type { CheckInput } from "./checks/check-input.ts";
+import { checksAsErrors, checksAsWarnings } from "./checks/report.ts";
+import { type CheckReport, runChecks } from "./checks/run-checks.ts";
+import { type ListedStage, listStages } from "./checks/stage-list.ts";
+import { DockerfileError, DockerfileErrors, type Source, throwCollected } from "./dockerfile/errors.ts";
+import type { Dockerfile } from "./dockerfile/instruction.ts";
+import type { BuildOptions } from "./options.ts";
+import { type PlanOptions, planBuild } from "./plan/build-plan.ts";
+import { imageKey } from "./plan/stages.ts";
+import { type OutlinedSite, outlineSite } from "./plan-site.ts";
+
+/** What there is to say about a Dockerfile that nobody builds. */
+export interface CheckResult extends CheckReport {
+  readonly source: Source;
+  /** What a build would refuse, as far as that shows without running anything. */
+  readonly errors: readonly DockerfileError[];
+  /** All of the file; none where it cannot be read. */
+  readonly stages: readonly ListedStage[];
+}
+
+/**
+ * Checks a Dockerfile and runs nothing: its targets, or every stage where none is named. Base images are looked up as a build does; where one cannot be found the rules that
+ * need it keep silent, and a note says so. What is wrong with the Dockerfile is part of the result; throws what is wrong with anything else.
+ */
+export async function check(options: BuildOptions): Promise<CheckResult> {
+  try {
+    return await withBuildSite(options, checkSite);
+  } catch (error) {
+    const errors = dockerfileErrors(error);
+    const [first] = errors;
+    if (first === undefined) throw error;
+    return { source: { file: first.file, text: first.text }, findings: [], isStrict: false, notes: [], errors, stages: [] };
+  }
+}
+
+/** Runs the checks for the stages that a build needs: warnings and notes to its events. Throws CHECK_FAILED where the Dockerfile wants findings to be errors. */
+export async function applyChecks(site: BuildSite, outlined: OutlinedSite): Promise<void> {
+  const { dockerfile, planOptions, options, onNote } = site;
+  const report = runChecks(await inputOf(site, planOptions, outlined));
+  report.notes.forEach(onNote);
+  throwCollected(checksAsErrors(report, dockerfile));
+  checksAsWarnings(report.findings).forEach(options.onEvent);
+}
+
+async function checkSite(given: BuildSite): Promise<CheckResult> {
+  const { dockerfile } = given;
+  const planOptions = allStages(given.planOptions, dockerfile);
+  const { onEvent } = given.options;
+  // A base for another platform is a finding of its own.
+  const options = { ...given.options, onEvent: (event: Parameters<typeof onEvent>[0]) => event.type !== "warning" && onEvent(event) };
+  const site: BuildSite = { ...given, options, planOptions };
+  const errors: DockerfileError[] = [];
+  const missing: string[] = [];
+  const outlined = await outlineSite(site, (error, { image }) => {
+    missing.push(
+      `${image} is not known, and the checks that need it are left out: ${error instanceof Error ? error.message : String(error)}`,
+    );
+  }).catch((error: unknown) => void errors.push(...orThrow(error)));
+  const input = await inputOf(site, planOptions, outlined ?? undefined);
+  const report = runChecks(input);
+  if (outlined) errors.push(...planningErrors(dockerfile, outlined, planOptions));
+  return { ...report, notes: [...report.notes, ...missing], source: dockerfile, errors, stages: listStages(input) };
+}
+
+async function inputOf({ dockerfile, contexts }: BuildSite, options: PlanOptions, outlined: OutlinedSite | undefined): Promise<CheckInput> {
+  const { ignore } = await contexts.dockerfile();
+  const [target] = options.targets;
+  return {
+    dockerfile,
+    buildArgs: options.buildArgs,
+    platform: options.platform,
+    stages: outlined?.outline.plan.stages ?? [],
+    images: outlined?.images ?? new Map(),
+    ...(target === undefined || target === "*" ? {} : { target }),
+    ...(ignore === undefined ? {} : { ignore }),
+  };
+}
+
+/** No target means all, and then TARGETSTAGE is what it is in a build without one. */
+function allStages(options: PlanOptions, { stages }: Dockerfile): PlanOptions {
+  if (options.targets.length > 0) return options;
+  const last = stages.at(-1)?.from.stage?.toLowerCase() ?? "default";
+  return { ...options, targets: ["*"], buildArgs: { TARGETSTAGE: last, ...options.buildArgs } };
+}
+
+/** Only where all images are known: otherwise no plan can be made. */
+function planningErrors(dockerfile: Dockerfile, { outline, images }: OutlinedSite, options: PlanOptions): readonly DockerfileError[] {
+  if (outline.images.some((use) => !images.has(imageKey(use)))) return [];
+  try {
+    planBuild(dockerfile, outline, images, options);
+    return [];
+  } catch (error) {
+    return orThrow(error);
+  }
+}
+
+function orThrow(error: unknown): readonly DockerfileError[] {
+  const errors = dockerfileErrors(error);
+  if (errors.length === 0) throw error;
+  return errors;
+}
+
+function dockerfileErrors(error: unknown): readonly DockerfileError[] {
+  if (error instanceof DockerfileErrors) return error.errors;
+  return error instanceof DockerfileError ? [error] : [];
+}

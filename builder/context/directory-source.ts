@@ -1,0 +1,23 @@
+import { join } from "node:path";
+import type { Store } from "../../store/store.ts";
+import { contextReader } from "../steps/context-inputs.ts";
+import { contextRoot } from "./context-root.ts";
+import { directoryContext } from "./directory.ts";
+import { parseIgnoreFile } from "./ignore.ts";
+import type { OpenedSource } from "./open-context.ts";
+import { readConfinedText } from "./small-text.ts";
+
+/** A directory of the host. Throws CONTEXT_NOT_FOUND, CONTEXT_NOT_DIRECTORY, CONTEXT_UNREADABLE. */
+export async function openDirectory(
+  path: string,
+  { what, store, now }: { readonly what: string; readonly store: () => Promise<Store>; readonly now: () => number },
+): Promise<OpenedSource> {
+  const root = await contextRoot(path, what);
+  return {
+    context: { describe: `${what} ${path}`, root, readText: (name) => readConfinedText(root, join(root, name), join(path, name)) },
+    async reader(ignore) {
+      const rules = ignore === undefined ? undefined : parseIgnoreFile(ignore.text, ignore.file);
+      return contextReader(await store(), directoryContext(root, rules), now);
+    },
+  };
+}

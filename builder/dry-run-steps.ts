@@ -1,0 +1,163 @@
+import { canonicalJson } from "../store/canonical-json.ts";
+import type { LayerInfo } from "../store/layers.ts";
+import { platformText } from "../store/platform.ts";
+import type { SourceRange } from "./dockerfile/instruction.ts";
+import { stagesReadBy } from "./origins.ts";
+import type { BuildPlan, StageWork } from "./plan/build-plan.ts";
+import { childChain } from "./plan/key.ts";
+import type { Operation } from "./plan/operation.ts";
+import type { PlannedStep } from "./plan/stage.ts";
+import type { StepInfo } from "./progress/event.ts";
+import type { Files } from "./steps/step.ts";
+
+/**
+ * What a build would do with a step: "base" begins a stage and does nothing; "cached" takes a recorded layer; "runs" makes one; "unknown" does either, for its inputs
+ * are not known before other steps have run or layers are fetched.
+ */
+export type StepStatus = "base" | "cached" | "runs" | "unknown";
+
+/** Of "runs": the store has no record, or none may be used. Of "unknown": it stands on steps that run, or reads layers that are not in the store. */
+export type StepReason = "no-record" | "no-cache" | "steps" | "layers";
+
+export interface PredictedStep {
+  /** As a build numbers it: from 1, in the order of the Dockerfile. */
+  readonly id: number;
+  /** "stage-1", "builder"; absent in a build of one unnamed stage. */
+  readonly stage?: string;
+  readonly title: string;
+  readonly range: SourceRange;
+  /** Upper case. */
+  readonly instruction: string;
+  readonly operation: "from" | Operation["op"];
+  /** Ids of the steps that are done before it: the one above it, and the last of each stage that it stands on or reads from. */
+  readonly needs: readonly number[];
+  readonly status: StepStatus;
+  readonly reason?: StepReason;
+  /** Ids of the steps that would run and whose results decide about this one; empty unless the reason is "steps". */
+  readonly awaits: readonly number[];
+}
+
+/** What the store says of a step whose inputs are all known; "unread" where layers that are not there would have to be looked at. */
+export type Lookup = { readonly found: "layer"; readonly layer: LayerInfo } | { readonly found: "nothing" | "unread" };
+
+export interface Lookups {
+  /** Whether steps of the stage may take records. */
+  useCache(stage: StageWork): boolean;
+  /** Of a stage that stands on no other: "nothing" where a layer would have to be made for it, "unread" as of a step. */
+  base(stage: StageWork): Promise<Files | "nothing" | "unread">;
+  /** Whether the operation's layer is the same whatever is below it. */
+  standsAlone(operation: Operation): boolean;
+  /** `files` are what is below, absent only where the operation stands alone. Writes and runs nothing. */
+  step(stage: StageWork, step: PlannedStep, files: Files | undefined): Promise<Lookup>;
+}
+
+/** `filesOf` has the files of every stage that an operation reads, when it is looked up. */
+export type OpenLookups = (filesOf: (stage: number) => Files) => Lookups;
+
+/** How far a stage is known after one of its steps. */
+interface Known {
+  /** The step. */
+  readonly id: number;
+  /** Absent where they hang on other steps. */
+  readonly files?: Files;
+  /** Those steps. */
+  readonly awaits: readonly number[];
+}
+
+/**
+ * Walks the stages as a build does, but looks records up and does nothing else. Resolves with all steps by id. What runs may come to the files that were there before: then what stands on
+ * it is cached all the same, which nobody can know beforehand.
+ */
+export async function predictSteps(plan: Pick<BuildPlan, "stages">, openLookups: OpenLookups): Promise<readonly PredictedStep[]> {
+  const lookups = openLookups(filesOf);
+  const steps: PredictedStep[] = [];
+  const ends = new Map<number, Known>();
+  /** Steps that would run, by what they do and on what: of two that are the same a build runs one. */
+  const running = new Map<string, number>();
+
+  for (const stage of plan.stages) {
+    let below = await predictBase(stage);
+    for (const [i, step] of stage.steps.entries()) below = await predictStep(stage, step, infoOf(stage, i), below);
+    ends.set(stage.index, below);
+  }
+  return steps.sort((a, b) => a.id - b.id);
+
+  async function predictBase(stage: StageWork): Promise<Known> {
+    const { fromInfo: info, base } = stage;
+    const from = { ...info, instruction: "FROM", operation: "from" } as const;
+    if (base.kind === "stage") {
+      const parent = endOf(base.stage);
+      steps.push({ ...from, needs: [parent.id], status: "base", awaits: [] });
+      return { ...parent, id: info.id };
+    }
+    const files = await lookups.base(stage);
+    const isKnown = typeof files === "object";
+    const verdict = isKnown ? { status: "base" as const } : verdictOf(files, lookups.useCache(stage));
+    steps.push({ ...from, needs: [], ...verdict, awaits: [] });
+    return { id: info.id, ...(isKnown ? { files, awaits: [] } : { awaits: [info.id] }) };
+  }
+
+  async function predictStep(stage: StageWork, step: PlannedStep, info: StepInfo, below: Known): Promise<Known> {
+    const { operation, instruction } = step;
+    const reads = stagesReadBy(operation).map(endOf);
+    const standsAlone = lookups.standsAlone(operation);
+    const needs = distinct([below.id, ...reads.map(({ id }) => id)]);
+    const inputs = distinct([...(standsAlone ? [] : below.awaits), ...reads.flatMap(({ awaits }) => awaits)]);
+    const verdict = await judge();
+    steps.push({ ...info, instruction: instruction.keyword, operation: operation.op, needs, ...verdict.step });
+
+    if (verdict.layer !== undefined && below.files !== undefined) {
+      const { layers, chain } = below.files;
+      return { id: info.id, files: { layers: [...layers, verdict.layer], chain: childChain(chain, verdict.layer.contentId) }, awaits: [] };
+    }
+    const own = verdict.layer !== undefined ? [] : verdict.step.awaits.length > 0 ? verdict.step.awaits : [info.id];
+    return { id: info.id, awaits: distinct([...below.awaits, ...own]) };
+
+    async function judge(): Promise<{ step: Pick<PredictedStep, "status" | "reason" | "awaits">; layer?: LayerInfo }> {
+      if (!lookups.useCache(stage)) return { step: { ...verdictOf("nothing", false), awaits: [] } };
+      if (inputs.length > 0) return { step: { status: "unknown", reason: "steps", awaits: inputs } };
+      const lookup = await lookups.step(stage, step, below.files);
+      if (lookup.found === "layer") return { step: { status: "cached", awaits: [] }, layer: lookup.layer };
+      const same = lookup.found === "nothing" ? sameBefore(stage, operation, info.id, below.files) : undefined;
+      if (same !== undefined) return { step: { status: "unknown", reason: "steps", awaits: [same] } };
+      return { step: { ...verdictOf(lookup.found, true), awaits: [] } };
+    }
+  }
+
+  /** The step of another stage that does the same to the same files; else this one is the first. Of RUN alone: other steps do not wait for each other. */
+  function sameBefore({ platform }: StageWork, operation: Operation, id: number, files: Files | undefined): number | undefined {
+    if (operation.op !== "run" || files === undefined) return undefined;
+    const origins = stagesReadBy(operation).map((stage) => filesOf(stage).chain);
+    const name = canonicalJson([files.chain, platformText(platform), operation, origins]).toString("utf8");
+    const before = running.get(name);
+    if (before === undefined) running.set(name, id);
+    return before;
+  }
+
+  function endOf(stage: number): Known {
+    const end = ends.get(stage);
+    if (end === undefined) throw new RangeError(`stage ${stage} was not planned`);
+    return end;
+  }
+
+  function filesOf(stage: number): Files {
+    const { files } = endOf(stage);
+    if (files === undefined) throw new RangeError(`the files of stage ${stage} are not known`);
+    return files;
+  }
+}
+
+function verdictOf(found: "nothing" | "unread", usesCache: boolean): Pick<PredictedStep, "status" | "reason"> {
+  if (found === "unread") return { status: "unknown", reason: "layers" };
+  return { status: "runs", reason: usesCache ? "no-record" : "no-cache" };
+}
+
+function infoOf(stage: StageWork, step: number): StepInfo {
+  const info = stage.infos[step];
+  if (info === undefined) throw new RangeError(`step ${step} has no title`);
+  return info;
+}
+
+function distinct(ids: readonly number[]): readonly number[] {
+  return [...new Set(ids)].sort((a, b) => a - b);
+}

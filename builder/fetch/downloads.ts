@@ -1,0 +1,88 @@
+import { createHash } from "node:crypto";
+import { mkdirSync, readFileSync, renameSync, statSync } from "node:fs";
+import { dirname, join } from "node:path";
+import { isSystemError } from "../../runtime-addon/index.ts";
+import { syncFile, writeCacheFile } from "../../store/atomic-file.ts";
+import { type Digest, hexOf, isDigest } from "../../store/digest.ts";
+import type { Store } from "../../store/store.ts";
+import { storePaths } from "../../store/store-paths.ts";
+
+/** What is known of a URL since it was last downloaded. */
+export interface DownloadRecord {
+  readonly digest: Digest;
+  /** Bytes. */
+  readonly size: number;
+  /** As the server wrote them. */
+  readonly etag?: string;
+  readonly lastModified?: string;
+}
+
+/** Files of the web by their content, and what URLs meant: a cache, in which nothing need be. */
+export interface Downloads {
+  /** Where this content is; undefined when it is not here, or not whole. */
+  find(content: Pick<DownloadRecord, "digest" | "size">): string | undefined;
+  /** Of a file that is still here. */
+  record(url: string): DownloadRecord | undefined;
+  /** Takes over a finished temp file and writes down what its URL meant; answers where it is now. */
+  keep(url: string, temp: string, record: DownloadRecord): Promise<string>;
+}
+
+/** v1/downloads/<aa>/<hex> by content; v1/downloads/urls/<aa>/<sha256 of the URL>: no URL can be read there. */
+export function openDownloads(store: Pick<Store, "root" | "tempFile">): Downloads {
+  const folder = join(storePaths.format(store.root), "downloads");
+  const contentPath = (digest: Digest) => fanned(folder, hexOf(digest));
+  const recordPath = (url: string) => fanned(join(folder, "urls"), createHash("sha256").update(url).digest("hex"));
+
+  const find: Downloads["find"] = ({ digest, size }) => {
+    const path = contentPath(digest);
+    return statSync(path, { throwIfNoEntry: false })?.size === size ? path : undefined;
+  };
+
+  return {
+    find,
+    record(url) {
+      const record = readRecord(recordPath(url));
+      return record === undefined || find(record) === undefined ? undefined : record;
+    },
+    async keep(url, temp, record) {
+      const path = contentPath(record.digest);
+      await syncFile(temp);
+      renameInto(temp, path);
+      await writeCacheFile(() => store.tempFile("record"), recordPath(url), Buffer.from(JSON.stringify(record)));
+      return path;
+    },
+  };
+}
+
+function fanned(folder: string, hex: string): string {
+  return join(folder, hex.slice(0, 2), hex);
+}
+
+function renameInto(temp: string, path: string): void {
+  try {
+    renameSync(temp, path);
+  } catch (error) {
+    if (!isSystemError(error, "ENOENT")) throw error;
+    mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
+    renameSync(temp, path);
+  }
+}
+
+/** One that a crash left torn counts as none. */
+function readRecord(path: string): DownloadRecord | undefined {
+  let value: Readonly<Record<string, unknown>>;
+  try {
+    value = JSON.parse(readFileSync(path, "utf8"));
+  } catch (error) {
+    if (error instanceof SyntaxError || isSystemError(error, "ENOENT")) return undefined;
+    throw error;
+  }
+  const { digest, size, etag, lastModified } = value;
+  if (typeof digest !== "string" || !isDigest(digest) || typeof size !== "number") return undefined;
+  return {
+    digest,
+    size,
+    ...(typeof etag === "string" && { etag }),
+    ...(typeof lastModified === "string" && { lastModified }),
+  };
+}

@@ -1,0 +1,61 @@
+import { mkdir } from "node:fs/promises";
+import { join } from "node:path";
+import type { Mount } from "../../runtime-addon/index.ts";
+import type { LayerRef } from "../../store/open-rootfs.ts";
+import type { OpenHost } from "./ladder.ts";
+import { overlayLowers } from "./overlay-lowers.ts";
+
+/** What a container has mounted besides its root, by absolute target; symlinks in targets stay inside the root. */
+export type ContainerMount =
+  /** A file or directory of the host. */
+  | { readonly kind: "host"; readonly source: string; readonly target: string; readonly readOnly: boolean; readonly isFile: boolean }
+  /** A path in a stack of layers. What is written to one that is not read-only is lost with the container. */
+  | {
+      readonly kind: "layers";
+      /** Bottom first. */
+      readonly layers: readonly LayerRef[];
+      /** Absolute in the layers. */
+      readonly source: string;
+      readonly target: string;
+      readonly readOnly: boolean;
+      readonly isFile: boolean;
+    }
+  | { readonly kind: "tmpfs"; readonly target: string; readonly sizeBytes?: number; readonly mode?: number };
+
+type LayersMount = Extract<ContainerMount, { kind: "layers" }>;
+
+export function isFileMount(mount: ContainerMount): boolean {
+  return mount.kind !== "tmpfs" && mount.isFile;
+}
+
+/**
+ * The mounts as the sandbox makes them, in the same order; layers are unpacked. What they need on disk is made in `directory`, for whoever removes that to
+ * remove. `onOmitted` hears of device files that cannot be made here.
+ */
+export async function sandboxMounts(
+  mounts: readonly ContainerMount[],
+  { work, owners }: OpenHost,
+  directory: string,
+  onOmitted: (paths: readonly string[]) => void,
+): Promise<readonly Mount[]> {
+  const made: Mount[] = [];
+  for (const [i, mount] of mounts.entries()) {
+    if (mount.kind === "layers") made.push(await layersMount(mount, join(directory, `mount-${i}`)));
+    else if (mount.kind === "tmpfs") made.push(mount);
+    else made.push({ kind: "bind", source: mount.source, target: mount.target, readOnly: mount.readOnly });
+  }
+  return made;
+
+  async function layersMount({ layers, source, target, readOnly }: LayersMount, scratch: string): Promise<Mount> {
+    const diffIds = layers.map(({ diffId }) => diffId);
+    const unpacked = await work.unpack({ diffIds, owners });
+    onOmitted(unpacked.omitted);
+    const bottom = join(scratch, "bottom");
+    await mkdir(bottom, { recursive: true, mode: 0o755 });
+    await work.prepare({ directory: scratch, parents: diffIds, owners });
+    const upper = join(scratch, "upper");
+    // Read-only, the upper is there for the attributes that the layers give to the root directory; no layers at all leave the bottom.
+    const lowers = [...(readOnly ? [upper] : []), ...overlayLowers(unpacked.directories), bottom];
+    return { kind: "overlay", lowers, ...(readOnly ? {} : { changes: { upper, work: join(scratch, "work") } }), source, target };
+  }
+}

@@ -1,0 +1,45 @@
+import { bytesOf } from "../../runtime-addon/index.ts";
+import { TsbuildError } from "../../store/errors.ts";
+import type { Rootfs } from "../../store/layer/rootfs.ts";
+import type { RunMount, RunOperation } from "../plan/operation.ts";
+import type { ContainerMount } from "../sandbox/container-mounts.ts";
+import type { RunInputs } from "./run-inputs.ts";
+
+/** Throws UNSUPPORTED_FEATURE for what can be planned but not yet be run. */
+export function refuseUnsupported({ mounts, security }: RunOperation): void {
+  for (const { type } of mounts) if (type !== "bind" && type !== "tmpfs") throw unsupported(`--mount=type=${type}`);
+  if (security === "insecure") throw unsupported("--security=insecure");
+}
+
+function unsupported(what: string): TsbuildError {
+  return new TsbuildError("UNSUPPORTED_FEATURE", `planning the build: RUN ${what} is not supported by this version`);
+}
+
+/**
+ * The mounts of a RUN in the order in which they are made: what is above others first, and of equal targets only the last, as in BuildKit.
+ * `rootfs` is what the step stands on.
+ */
+export async function containerMounts(mounts: readonly RunMount[], inputs: RunInputs, rootfs: Rootfs): Promise<readonly ContainerMount[]> {
+  const made = new Map<string, ContainerMount>();
+  for (const mount of mounts) {
+    const one = await containerMount(mount, inputs, rootfs);
+    made.set(one.target, one);
+  }
+  return [...made.values()].sort((a, b) => (a.target < b.target ? -1 : 1));
+}
+
+async function containerMount(mount: RunMount, inputs: RunInputs, rootfs: Rootfs): Promise<ContainerMount> {
+  switch (mount.type) {
+    case "bind":
+      return { kind: "layers", ...(await inputs.bind(mount).open()), target: mount.target, readOnly: mount.readOnly };
+    case "tmpfs": {
+      const { target, sizeBytes } = mount;
+      // A directory that is covered gives its mode, as in runc.
+      const { entry } = rootfs.resolve(bytesOf(target), { followLast: true });
+      const mode = entry?.kind === "directory" ? { mode: entry.mode } : {};
+      return { kind: "tmpfs", target, ...(sizeBytes === undefined ? {} : { sizeBytes }), ...mode };
+    }
+    default:
+      throw unsupported(`--mount=type=${mount.type}`);
+  }
+}

@@ -1,0 +1,57 @@
+import { hashFiles, type ScanEntry } from "../../runtime-addon/index.ts";
+import { type Digest, digestFromBytes } from "../../store/digest.ts";
+import type { DirectoryContext, ScannedSource } from "../context/directory.ts";
+import type { InputsRequest } from "./copy-inputs.ts";
+import type { CopySource, SourceNode } from "./copy-source.ts";
+
+/** What is known of files beforehand, and what is learned of them: see StatCache. */
+export interface FileMemory {
+  digest(entry: ScanEntry): Digest | undefined;
+  remember(entry: ScanEntry, digest: Digest): void;
+}
+
+/** The sources that a request means, in its order. */
+export async function findSources(context: DirectoryContext, request: InputsRequest): Promise<readonly ScannedSource[]> {
+  const found: ScannedSource[] = [];
+  for (const path of request.paths) found.push(...(await context.find(path, request)));
+  return found;
+}
+
+export function toCopySources(found: readonly ScannedSource[]): readonly CopySource[] {
+  return found.map((source) => ({ name: source.name, nodes: source.list().nodes }));
+}
+
+/** The digest of each file: as `given`, as remembered, or hashed now. */
+export async function digestsOf(
+  found: readonly ScannedSource[],
+  root: string,
+  given: ReadonlyMap<SourceNode, Digest> | undefined,
+  memory: FileMemory,
+): Promise<ReadonlyMap<SourceNode, Digest>> {
+  const digests = new Map<SourceNode, Digest>();
+  const unknown: { readonly node: SourceNode; readonly entry: ScanEntry }[] = [];
+  for (const source of found) {
+    const { nodes, scanned } = source.list();
+    for (const [i, node] of nodes.entries()) {
+      const entry = scanned[i];
+      if (node.kind !== "file" || entry === undefined) continue;
+      const read = given?.get(node);
+      const digest = read ?? memory.digest(entry);
+      if (digest === undefined) unknown.push({ node, entry });
+      else digests.set(node, digest);
+      if (read !== undefined) memory.remember(entry, read);
+    }
+  }
+  if (unknown.length > 0) {
+    const hashes = await hashFiles(
+      root,
+      unknown.map(({ entry }) => entry.path),
+    );
+    for (const [i, { node, entry }] of unknown.entries()) {
+      const digest = digestFromBytes(hashes.subarray(i * 32, i * 32 + 32));
+      digests.set(node, digest);
+      memory.remember(entry, digest);
+    }
+  }
+  return digests;
+}

@@ -1,0 +1,275 @@
+import { mkdirSync, readFileSync, symlinkSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { gzipSync } from "node:zlib";
+import { beforeEach, describe, expect, it } from "vitest";
+import { type ContextsOptions, openContexts } from "../../../builder/context/open-contexts.ts";
+import type { FetchedTree, RemoteSources } from "../../../builder/fetch/remote-sources.ts";
+import type { GitSource, HttpSource } from "../../../builder/plan/operation.ts";
+import type { InputsRequest } from "../../../builder/steps/copy-inputs.ts";
+import { textOf } from "../../../runtime-addon/index.ts";
+import { openStore, type Store } from "../../../store/store.ts";
+import { contextDirectory } from "../../support/context.ts";
+import { temporaryDirectory } from "../../support/temporary.ts";
+import { inChunks, tarOfFiles } from "./tars.ts";
+
+let store: Store;
+beforeEach(async () => {
+  store = await openStore(join(temporaryDirectory("open-contexts"), "store"));
+  return () => store.close();
+});
+
+/** A web of these files, by URL, and a repository of this directory behind every git URL. Tells what was asked for. */
+function fakeWeb(files: Readonly<Record<string, string | Uint8Array>> = {}, checkout?: string) {
+  const asked: (HttpSource | GitSource)[] = [];
+  const checkouts: string[] = [];
+  const remote: RemoteSources = {
+    async http(source) {
+      asked.push(source);
+      const blob = await store.blobs.putBytes("x", Buffer.from(files[source.url] ?? ""));
+      return { ...blob, path: store.blobs.path(blob.digest) };
+    },
+    async git(source): Promise<FetchedTree> {
+      asked.push(source);
+      return {
+        commit: "c".repeat(40),
+        async directory() {
+          checkouts.push(source.remote);
+          return checkout ?? "";
+        },
+      };
+    },
+    close: async () => {},
+    [Symbol.asyncDispose]: async () => {},
+  };
+  return { asked, checkouts, remote: async () => remote };
+}
+
+function open(options: Partial<ContextsOptions>) {
+  return openContexts({
+    main: { kind: "empty" },
+    named: {},
+    dockerfile: undefined,
+    buildArgs: {},
+    store: async () => store,
+    remote: () => Promise.reject(new Error("nothing is fetched")),
+    signal: new AbortController().signal,
+    now: Date.now,
+    ...options,
+  });
+}
+
+const request: InputsRequest = { paths: [""], parents: false, exclude: [], irrelevant: { ignoreModes: false, ignoreOwners: false } };
+
+/** The paths of all that COPY . takes from a context. */
+async function filesOf(contexts: Awaited<ReturnType<typeof open>>, name?: string): Promise<string[]> {
+  const sources = await (await (await contexts.reader(name)).inputs(request)).sources();
+  return sources.flatMap(({ nodes }) => nodes.map(({ path }) => textOf(path))).filter((path) => path !== "");
+}
+
+describe("the build context", () => {
+  it("may be a directory, without what its ignore file excludes", async () => {
+    const path = contextDirectory({ Dockerfile: "FROM scratch", ".dockerignore": "*\n!a", a: "", b: "" });
+    const contexts = await open({ main: { kind: "directory", path } });
+    expect(contexts.main).toMatchObject({ describe: `the build context ${path}`, root: path });
+    expect(await contexts.dockerfile()).toMatchObject({ file: "Dockerfile", text: "FROM scratch" });
+    expect(await filesOf(contexts)).toEqual(["a"]);
+  });
+
+  it("goes by the ignore file of the Dockerfile that is used", async () => {
+    const path = contextDirectory({ "x/D": "", "x/D.dockerignore": "b\nx", ".dockerignore": "a", a: "", b: "" });
+    const contexts = await open({ main: { kind: "directory", path }, dockerfile: { path: join(path, "x/D") } });
+    expect(await filesOf(contexts)).toEqual([".dockerignore", "a"]);
+  });
+
+  it("may be a symlink to a directory", async () => {
+    const path = join(temporaryDirectory("link"), "link");
+    const root = contextDirectory({ Dockerfile: "", a: "" });
+    symlinkSync(root, path);
+    const contexts = await open({ main: { kind: "directory", path } });
+    expect(contexts.main.root).toBe(root);
+    expect(await filesOf(contexts)).toEqual(["Dockerfile", "a"]);
+  });
+
+  it.each([
+    ["plain", (bytes: Buffer) => bytes],
+    ["compressed", (bytes: Buffer) => gzipSync(bytes)],
+  ])("may be a tar, %s, which is used whole", async (_how, compress) => {
+    const bytes = compress(tarOfFiles({ Dockerfile: "FROM scratch", ".dockerignore": "a", a: "1" }));
+    const contexts = await open({ main: { kind: "tar", bytes: inChunks(bytes) } });
+    expect(await contexts.dockerfile()).toEqual({ file: "Dockerfile", text: "FROM scratch" });
+    expect(await filesOf(contexts)).toEqual([".dockerignore", "Dockerfile", "a"]);
+  });
+
+  it("may be a Dockerfile", async () => {
+    const contexts = await open({ main: { kind: "tar", bytes: inChunks(Buffer.from("FROM scratch")) } });
+    expect(await contexts.dockerfile()).toEqual({ file: "Dockerfile", text: "FROM scratch" });
+    expect(await filesOf(contexts)).toEqual([]);
+  });
+
+  it("may be nothing, when the Dockerfile is given", async () => {
+    const contexts = await open({ dockerfile: { text: "FROM scratch" } });
+    expect(await contexts.dockerfile()).toEqual({ file: "Dockerfile", text: "FROM scratch" });
+    expect(await filesOf(contexts)).toEqual([]);
+    await expect((await open({})).dockerfile()).rejects.toMatchObject({ code: "DOCKERFILE_NOT_FOUND" });
+  });
+
+  it.each<[what: string, body: string | Uint8Array, files: string[]]>([
+    ["a tar", tarOfFiles({ Dockerfile: "FROM scratch", a: "1" }), ["Dockerfile", "a"]],
+    ["a compressed tar", gzipSync(tarOfFiles({ Dockerfile: "FROM scratch", a: "1" })), ["Dockerfile", "a"]],
+    ["a Dockerfile", "FROM scratch", []],
+  ])("may be %s of the web", async (_what, body, files) => {
+    const url = "https://host/dir/context?token=secret";
+    const { asked, remote } = fakeWeb({ [url]: body });
+    const contexts = await open({ main: { kind: "http", url }, remote });
+    expect(contexts.main.describe).toBe("the build context https://host/dir/context");
+    expect((await contexts.dockerfile()).text).toBe("FROM scratch");
+    expect(await filesOf(contexts)).toEqual(files);
+    expect(asked).toHaveLength(1);
+  });
+
+  it("may be a repository, which is used whole and checked out when something reads it", async () => {
+    const checkout = contextDirectory({ Dockerfile: "FROM scratch", ".dockerignore": "a", a: "1" });
+    const { asked, checkouts, remote } = fakeWeb({}, checkout);
+    const contexts = await open({ main: { kind: "git", url: "https://host/x.git#main:sub" }, remote });
+    expect(asked).toEqual([{ kind: "git", remote: "https://host/x.git", ref: "main", subdir: "sub", keepGitDir: false, submodules: true }]);
+    expect(checkouts).toEqual([]);
+    expect(await contexts.dockerfile()).toEqual({ file: "Dockerfile", text: "FROM scratch" });
+    expect(await filesOf(contexts)).toEqual([".dockerignore", "Dockerfile", "a"]);
+  });
+
+  it("may not lead out of a repository by its Dockerfile", async () => {
+    const checkout = contextDirectory({});
+    symlinkSync("/etc/passwd", join(checkout, "Dockerfile"));
+    const contexts = await open({ main: { kind: "git", url: "https://host/x.git" }, remote: fakeWeb({}, checkout).remote });
+    await expect(contexts.dockerfile()).rejects.toMatchObject({
+      code: "DOCKERFILE_UNREADABLE",
+      message: expect.stringContaining("outside of"),
+    });
+  });
+
+  it.each([
+    ["1", true],
+    ["true", true],
+    ["0", false],
+    ["yes", false],
+  ])("keeps .git of a repository where BUILDKIT_CONTEXT_KEEP_GIT_DIR is %s: %s", async (value, keepGitDir) => {
+    const { asked, remote } = fakeWeb();
+    const git = { kind: "git", url: "https://host/x.git" } as const;
+    const contexts = await open({ main: git, named: { other: git }, buildArgs: { BUILDKIT_CONTEXT_KEEP_GIT_DIR: value }, remote });
+    await contexts.reader("other");
+    expect(asked).toMatchObject([{ keepGitDir }, { keepGitDir: false }]);
+  });
+
+  it.each<[what: string, main: ContextsOptions["main"], error: object]>([
+    ["a directory that is not there", { kind: "directory", path: "/none" }, { code: "CONTEXT_NOT_FOUND" }],
+    [
+      "a repository that is none",
+      { kind: "git", url: "https://me@host/dir?x=secret" },
+      { code: "UNSUPPORTED_CONTEXT", message: "opening the build context https://host/dir: it is no URL of a git repository" },
+    ],
+    [
+      "a file of the web that is none",
+      { kind: "http", url: "/x" },
+      { code: "UNSUPPORTED_CONTEXT", message: "opening the build context /x: it is no http URL of a file" },
+    ],
+    [
+      "an image",
+      { kind: "image", image: "debian" },
+      { code: "UNSUPPORTED_CONTEXT", message: "opening the build context: it has no files of its own, being of the kind image" },
+    ],
+  ])("cannot be %s", async (_what, main, error) => {
+    await expect(open({ main })).rejects.toMatchObject(error);
+  });
+
+  it("may have its Dockerfile behind a URL, with the ignore file of the directory", async () => {
+    const url = "https://host/Dockerfile?token=secret";
+    const { remote } = fakeWeb({ [url]: "FROM scratch" });
+    const path = contextDirectory({ ".dockerignore": "a", a: "", b: "" });
+    const contexts = await open({ main: { kind: "directory", path }, dockerfile: { path: url }, remote });
+    expect(await contexts.dockerfile()).toMatchObject({ file: "https://host/Dockerfile", text: "FROM scratch" });
+    expect(await filesOf(contexts)).toEqual([".dockerignore", "b"]);
+  });
+});
+
+describe("a named context", () => {
+  it("is opened when something first reads from it, once", async () => {
+    const { asked, remote } = fakeWeb({ "https://host/a.tar": tarOfFiles({ a: "1" }) });
+    const contexts = await open({
+      named: { a: { kind: "http", url: "https://host/a.tar" }, b: { kind: "http", url: "https://host/b.tar" } },
+      remote,
+    });
+    expect(asked).toEqual([]);
+    expect(await filesOf(contexts, "a")).toEqual(["a"]);
+    expect(await contexts.reader("a")).toBe(await contexts.reader("a"));
+    expect(asked).toMatchObject([{ url: "https://host/a.tar" }]);
+  });
+
+  it("goes by the ignore file at its own root, and by no other", async () => {
+    const main = contextDirectory({ Dockerfile: "", ".dockerignore": "b" });
+    const path = contextDirectory({ ".dockerignore": "a", "Dockerfile.dockerignore": "b", a: "", b: "" });
+    const contexts = await open({ main: { kind: "directory", path: main }, named: { src: { kind: "directory", path } } });
+    expect(await filesOf(contexts, "src")).toEqual([".dockerignore", "Dockerfile.dockerignore", "b"]);
+  });
+
+  it("says whose ignore file is wrong", async () => {
+    const path = contextDirectory({ ".dockerignore": "a\n!" });
+    const contexts = await open({ named: { src: { kind: "directory", path } } });
+    await expect(contexts.reader("src")).rejects.toMatchObject({
+      code: "INVALID_IGNORE_FILE",
+      message: expect.stringMatching(/^\.dockerignore of the context "src":2: /),
+    });
+  });
+
+  it("may be a repository, or no files at all", async () => {
+    const checkout = contextDirectory({ a: "1" });
+    const { remote } = fakeWeb({}, checkout);
+    const contexts = await open({
+      named: { repo: { kind: "git", url: "https://host/x.git" }, none: { kind: "image", image: "scratch" } },
+      remote,
+    });
+    expect(await filesOf(contexts, "repo")).toEqual(["a"]);
+    expect(await filesOf(contexts, "none")).toEqual([]);
+  });
+
+  it("is missed at once where it is a directory that is not there", async () => {
+    await expect(open({ named: { src: { kind: "directory", path: "/none" } } })).rejects.toMatchObject({
+      code: "CONTEXT_NOT_FOUND",
+      message: 'opening the context "src" /none: there is no such directory',
+    });
+  });
+
+  it.each<[what: string, body: string | Uint8Array, files: string[]]>([
+    ["a tar, by what is in it", tarOfFiles({ a: "1" }), ["a"]],
+    ["a compressed tar", gzipSync(tarOfFiles({ a: "1" })), ["a"]],
+    ["a text, as a file", "text", ["context"]],
+    ["a compressed text", gzipSync("text"), ["context"]],
+    ["something that only begins like compressed bytes", Uint8Array.of(0x1f, 0x8b, 8, 1, 2, 3), ["context"]],
+    ["nothing", "", ["context"]],
+  ])("may be %s of the web", async (_what, body, files) => {
+    const url = "https://host/page?token=secret";
+    const { remote } = fakeWeb({ [url]: body });
+    const contexts = await open({ named: { page: { kind: "http", url } }, remote });
+    expect(await filesOf(contexts, "page")).toEqual(files);
+    if (files[0] !== "context") return;
+    const [source] = await (await (await contexts.reader("page")).inputs({ ...request, paths: ["context"] })).sources();
+    const [node] = source?.nodes ?? [];
+    expect(node).toMatchObject({ mode: 0o600, uid: 0, gid: 0, mtime: 0, content: { at: "tar", offset: 0 } });
+    expect(node?.content?.at === "tar" && readFileSync(node.content.tar).equals(Buffer.from(body))).toBe(true);
+  });
+});
+
+describe("what was learned of directories", () => {
+  it("is written down for those that were read", async () => {
+    const path = contextDirectory({ Dockerfile: "" });
+    mkdirSync(join(path, "d"));
+    writeFileSync(join(path, "d/a"), "1");
+    const contexts = await open({ main: { kind: "directory", path }, now: () => Date.now() + 10_000 });
+    const inputs = await (await contexts.reader()).inputs(request);
+    const roots = await inputs.merkles();
+    await inputs.saveRoots(roots);
+    await contexts.save();
+    const again = await open({ main: { kind: "directory", path } });
+    const known = await (await (await again.reader()).inputs(request)).knownRoots();
+    expect(known?.[0]?.root).toBe(roots[0]?.root);
+  });
+});

@@ -1,0 +1,3 @@
+import { testTopic } from "../support/dockerfile-cases/topic.ts";
+
+testTopic("words");

@@ -1,0 +1,86 @@
+import { parseIgnoreFile } from "../../builder/context/ignore.ts";
+import { parseDockerfile } from "../../builder/dockerfile/parse.ts";
+import { expansionOf } from "../../builder/dockerfile/words.ts";
+import { bytesOf, TsbuildError } from "../../runtime-addon/index.ts";
+import { random } from "../builder/dockerfile/random.ts";
+import { type Draw, dockerfileInput, ignoreInput, wordInput } from "./inputs.ts";
+import type { stepCounter } from "./step-count.ts";
+
+/** Twice the input may cost so many times the steps. */
+export const mostGrowth = 2.5;
+
+/** A piece of input said so often, between a beginning and an end; `work` must not depend on anything else. */
+interface Family {
+  readonly name: string;
+  readonly piece: string;
+  work(times: number): void;
+}
+
+const repeats = 150;
+
+const families: readonly ((draw: Draw) => Family)[] = [
+  (draw) => {
+    const piece = cutFrom(draw, dockerfileInput(draw));
+    return { name: "parser", piece, work: (times) => tolerant(() => parseDockerfile(`FROM a\nRUN x${piece.repeat(times)}`, "Dockerfile")) };
+  },
+  (draw) => {
+    const piece = `\n${cutFrom(draw, dockerfileInput(draw))}`;
+    return { name: "parser, lines", piece, work: (times) => tolerant(() => parseDockerfile(`FROM a${piece.repeat(times)}`, "Dockerfile")) };
+  },
+  (draw) => {
+    const piece = cutFrom(draw, wordInput(draw).word);
+    // A short value: what a word grows to is work that was asked for.
+    const env = (name: string) => (name === "x" ? "ab" : undefined);
+    return { name: "words", piece, work: (times) => tolerant(() => expansionOf(piece.repeat(times), env, { escape: "\\" })) };
+  },
+  (draw) => {
+    const piece = cutFrom(draw, ignoreInput(draw).lines.join("/"));
+    const path = bytesOf("a/b/ab/a.b/x/aaaaaaaaaaaaaaaa/b");
+    return { name: "ignore, patterns", piece, work: (times) => tolerant(() => void parseIgnoreFile(piece.repeat(times)).excludes(path)) };
+  },
+  (draw) => {
+    const { lines, paths } = ignoreInput(draw);
+    // A deep path is as long as PATH_MAX at most; what grows is their number, and a name.
+    const walk = (times: number) => {
+      const rules = parseIgnoreFile(lines.join("\n"));
+      for (let i = 0; i < times; i++) for (const path of paths) rules.excludes(bytesOf(`${i}/${path}`));
+    };
+    return { name: "ignore, paths", piece: JSON.stringify({ lines, paths }), work: (times) => tolerant(() => walk(times)) };
+  },
+  (draw) => {
+    const { lines } = ignoreInput(draw);
+    const piece = ["a", "ab", "é", "b.a", "x "][draw(5)] as string;
+    const work = (times: number) => tolerant(() => void parseIgnoreFile(lines.join("\n")).excludes(bytesOf(piece.repeat(times))));
+    return { name: "ignore, names", piece: JSON.stringify({ lines, piece }), work };
+  },
+];
+
+/** Tries one seed in every family. Throws where the steps grow faster than the input. */
+export function runGrowthSeed(counter: ReturnType<typeof stepCounter>, seed: number): void {
+  for (const family of families) {
+    const { name, piece, work } = family(random(seed));
+    // Once before: what is compiled or made lazily is not counted.
+    work(1);
+    const once = counter.count(() => work(repeats));
+    const twice = counter.count(() => work(2 * repeats));
+    if (twice > mostGrowth * once) {
+      throw new Error(
+        `${name}, seed ${seed}: ${once} steps for ${repeats} times ${JSON.stringify(piece)}, ${twice} for ${2 * repeats} times`,
+      );
+    }
+  }
+}
+
+function cutFrom(draw: Draw, text: string): string {
+  const from = draw(text.length + 1);
+  return text.slice(from, from + 1 + draw(20)) || "a";
+}
+
+/** Broken input is as good as any: only the steps count. */
+function tolerant(work: () => void): void {
+  try {
+    work();
+  } catch (error) {
+    if (!(error instanceof TsbuildError)) throw error;
+  }
+}
