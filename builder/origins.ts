@@ -4,6 +4,7 @@ import type { RemoteSources } from "./fetch/remote-sources.ts";
 import type { BuildPlan } from "./plan/build-plan.ts";
 import { baseChain } from "./plan/key.ts";
 import type { CopyOperation, FileOrigin, GitSource, HttpSource, Operation } from "./plan/operation.ts";
+import { publicUrl } from "./plan/public-url.ts";
 import { type CopyInputs, type InputsRequest, joinInputs, requestOf } from "./steps/copy-inputs.ts";
 import { gitInputs, httpInputs } from "./steps/remote-inputs.ts";
 import { rootfsInputs } from "./steps/rootfs-inputs.ts";
@@ -47,7 +48,10 @@ export function openOrigins({ plan, cache, contexts, remote, rootfs, stageFiles 
       for (const word of inRuns(operation.words)) {
         if (isPaths(word)) parts.push(await inputs(operation.origin, requestOf(operation, word)));
         else if (word.kind === "http") parts.push(httpInputs(await (await remote()).http(word), word));
-        else parts.push(gitInputs(await (await remote()).git(word), word, requestOf(operation, [""]), cache));
+        else {
+          const tree = await (await remote()).git(word);
+          parts.push(gitInputs(tree, word, requestOf(operation, [""]), cache, `the repository ${publicUrl(word.remote)}`));
+        }
       }
       return joinInputs(parts);
     },

@@ -14,6 +14,7 @@ const others = new Set([
   "ALL_PROXY",
   "SOURCE_DATE_EPOCH",
   "BUILDKIT_DOCKERFILE_CHECK",
+  "BUILDKIT_SANDBOX_HOSTNAME",
 ]);
 /** Files that are lists of such words: only what stands in the place of a code is one there. */
 const lists = ["runtime-addon/capabilities.ts", "builder/sandbox/host-ca.ts"];

@@ -20,6 +20,7 @@ const commandCodes: ReadonlySet<string> = new Set([
 
 /** Paths of the command line that lead nowhere, and names that no image can have: wrong usage, whoever finds it out. In a Dockerfile they are faults of its own. */
 const usageCodes: ReadonlySet<string> = new Set([
+  "AMBIGUOUS_DOCKERFILE",
   "CONTEXT_NOT_FOUND",
   "CONTEXT_NOT_DIRECTORY",
   "DOCKERFILE_NOT_FOUND",

@@ -17,7 +17,7 @@ export async function openDirectory(
     context: { describe: `${what} ${path}`, root, readText: (name) => readConfinedText(root, join(root, name), join(path, name)) },
     async reader(ignore) {
       const rules = ignore === undefined ? undefined : parseIgnoreFile(ignore.text, ignore.file);
-      return contextReader(await store(), directoryContext(root, rules), now);
+      return contextReader(await store(), directoryContext(root, rules, `${what} ${path}`), now);
     },
   };
 }

@@ -32,8 +32,8 @@ export interface DirectoryContext {
 
 const wholeSources: SelectionFlags = { parents: false, exclude: [] };
 
-/** `root` is a real path. */
-export function directoryContext(root: string, rules: IgnoreRules | undefined): DirectoryContext {
+/** `root` is a real path; `describe` is how errors call it. */
+export function directoryContext(root: string, rules: IgnoreRules | undefined, describe = `the build context ${root}`): DirectoryContext {
   const isExcluded = (path: ByteString): boolean => rules?.excludes(path) ?? false;
 
   async function listed(name: ByteString, top: ScanEntry, selection: Selection | undefined): Promise<ScannedSource> {
@@ -166,7 +166,7 @@ export function directoryContext(root: string, rules: IgnoreRules | undefined): 
   }
 
   function lookingFor(source: string): string {
-    return `looking for ${quotePath(bytesOf(source))} in the build context ${root}`;
+    return `looking for ${quotePath(bytesOf(source))} in ${describe}`;
   }
 
   function notFound(source: string, path: ByteString, top: ScanEntry | undefined): TsbuildError {

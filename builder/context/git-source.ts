@@ -27,7 +27,7 @@ export async function openGit(
     },
     async reader() {
       const cache = stepCache(await store());
-      return { inputs: async (request) => gitInputs(tree, source, request, cache), save: async () => undefined };
+      return { inputs: async (request) => gitInputs(tree, source, request, cache, describe), save: async () => undefined };
     },
   };
 }

@@ -47,13 +47,17 @@ export function httpInputs(fetched: FetchedFile, source: HttpSource): CopyInputs
   };
 }
 
-/** What is in a commit, as copied from a checkout. Commits never change: where the roots are known nothing is checked out. */
-export function gitInputs(tree: FetchedTree, source: GitSource, request: InputsRequest, cache: StepCache): CopyInputs {
+/**
+ * What is in a commit, as copied from a checkout. Commits never change: where the roots are known nothing is checked out. `describe` is how errors call it: "the repository …".
+ */
+export function gitInputs(tree: FetchedTree, source: GitSource, request: InputsRequest, cache: StepCache, describe: string): CopyInputs {
   const { subdir = "", keepGitDir, submodules } = source;
   const asked = requestDigest(request, JSON.stringify(["git", tree.commit, subdir, keepGitDir, submodules]));
   let checkout: Promise<{ readonly root: string; readonly found: readonly ScannedSource[] }> | undefined;
   const find = () => {
-    checkout ??= tree.directory().then(async (root) => ({ root, found: await findSources(directoryContext(root, undefined), request) }));
+    checkout ??= tree
+      .directory()
+      .then(async (root) => ({ root, found: await findSources(directoryContext(root, undefined, describe), request) }));
     return checkout;
   };
   return {

@@ -106,7 +106,7 @@ describe("ADD of a repository", () => {
     copyOperation({ words: [source], target: "/t/", unpack: { local: true, remote: false }, ...change });
   const addFrom = (store: Store, tree: FetchedTree, change: CopyChange = {}, from = source) => {
     const operation = add(change);
-    const inputs = () => gitInputs(tree, from, requestOf(operation, [""]), stepCache(store));
+    const inputs = () => gitInputs(tree, from, requestOf(operation, [""]), stepCache(store), "the repository");
     return copyStep(operation, noFiles, async () => inputs(), stepContext(store));
   };
   const wanted = {
@@ -161,7 +161,7 @@ describe("ADD of a repository", () => {
     const operation = add();
     const { tree } = await repository(wanted);
     const look = () =>
-      lookupCopy(operation, noFiles, async () => gitInputs(tree, source, requestOf(operation, [""]), stepCache(store)), stepContext(store));
+      lookupCopy(operation, noFiles, async () => gitInputs(tree, source, requestOf(operation, [""]), stepCache(store), "the repository"), stepContext(store));
     expect(await look()).toBeUndefined();
     const made = await addFrom(store, tree);
     expect(await look()).toEqual({ ...made, cached: true });

@@ -10,7 +10,7 @@ import { busyboxTar } from "../bases.ts";
 import { temporaryDirectory } from "../temporary.ts";
 import { type BuildInput, type ContextSpec, type Files, textOf } from "./case.ts";
 import { makeFiles, tarOf } from "./context-files.ts";
-import { startServers, type Servers } from "./servers.ts";
+import { type Servers, startServers } from "./servers.ts";
 
 /** A store for the rows of one file, and what its bases need. */
 export interface Bench {
@@ -48,11 +48,15 @@ export interface Prepared extends AsyncDisposable {
   readonly servers: Servers;
   /** The context's directory, where it is one. */
   readonly directory: string;
+  /** What the library is called with. Contexts that are streams can be read once: for each call anew. */
+  options(change?: Change): Promise<BuildOptions>;
   /** Builds with the context as it is now. */
-  build(change?: Partial<Pick<BuildInput, "dockerfile" | "options">>): Promise<Built>;
+  build(change?: Change): Promise<Built>;
 }
 
-/** Where the image of a row is. */
+type Change = Partial<Pick<BuildInput, "dockerfile" | "options">>;
+
+/** The name of a row's image. */
 export const imageName = "app";
 
 export async function prepare(bench: Bench, input: BuildInput): Promise<Prepared> {
@@ -64,26 +68,28 @@ export async function prepare(bench: Bench, input: BuildInput): Promise<Prepared
   }
   const servers = await startServers(input.serve ?? {});
   const directory = await contextDirectory(input.context ?? {}, servers);
+  const optionsOf: Prepared["options"] = async ({ dockerfile = input.dockerfile, options = input.options } = {}) => {
+    const { main, contexts = {} } = input;
+    const named: [string, ContextSource][] = [];
+    for (const [name, spec] of Object.entries(contexts)) named.push([name, await sourceOf(spec, bench, servers)]);
+    return {
+      context: main === undefined ? directory : await sourceOf(main, bench, servers),
+      ...(named.length === 0 ? {} : { contexts: Object.fromEntries(named) }),
+      ...(dockerfile === undefined ? {} : { dockerfile: { text: servers.addressed(textOf(dockerfile)) } }),
+      store: bench.store,
+      tags: [imageName],
+      platform: "linux/amd64",
+      pull: "never",
+      ...options,
+    };
+  };
   return {
     servers,
     directory,
-    async build({ dockerfile = input.dockerfile, options = input.options } = {}) {
+    options: optionsOf,
+    async build(change) {
       const events: BuildEvent[] = [];
-      const { main, contexts = {} } = input;
-      const named: [string, ContextSource][] = [];
-      for (const [name, spec] of Object.entries(contexts)) named.push([name, await sourceOf(spec, bench, servers)]);
-      const all: BuildOptions = {
-        context: main === undefined ? directory : await sourceOf(main, bench, servers),
-        ...(named.length === 0 ? {} : { contexts: Object.fromEntries(named) }),
-        ...(dockerfile === undefined ? {} : { dockerfile: { text: servers.addressed(textOf(dockerfile)) } }),
-        store: bench.store,
-        tags: [imageName],
-        platform: "linux/amd64",
-        pull: "never",
-        onEvent: (event) => void events.push(event),
-        ...options,
-      };
-      return { result: await build(all), events };
+      return { result: await build({ ...(await optionsOf(change)), onEvent: (event) => void events.push(event) }), events };
     },
     [Symbol.asyncDispose]: () => servers[Symbol.asyncDispose](),
   };

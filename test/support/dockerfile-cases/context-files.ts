@@ -63,7 +63,13 @@ export async function tarOf({ files, compression }: TarSpec): Promise<Buffer> {
   const tar = pack();
   for (const [name, given] of Object.entries(files)) {
     const spec = specOf(given);
-    const header = { name, mode: modeOf(name, spec.mode), uid: spec.uid ?? 0, gid: spec.gid ?? 0, mtime: new Date((spec.mtime ?? defaultMtime) * 1000) };
+    const header = {
+      name,
+      mode: modeOf(name, spec.mode),
+      uid: spec.uid ?? 0,
+      gid: spec.gid ?? 0,
+      mtime: new Date((spec.mtime ?? defaultMtime) * 1000),
+    };
     if (spec.symlink !== undefined) tar.entry({ ...header, type: "symlink", linkname: spec.symlink });
     else if (spec.hardlink !== undefined) tar.entry({ ...header, type: "link", linkname: spec.hardlink });
     else if (spec.fifo) tar.entry({ ...header, type: "fifo" });
@@ -72,7 +78,7 @@ export async function tarOf({ files, compression }: TarSpec): Promise<Buffer> {
   }
   tar.finalize();
   const chunks: Uint8Array[] = [];
-  for await (const chunk of tar) chunks.push(chunk);
+  for await (const chunk of tar as AsyncIterable<Uint8Array>) chunks.push(chunk);
   return compressed(Buffer.concat(chunks), compression);
 }
 

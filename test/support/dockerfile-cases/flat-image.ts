@@ -27,7 +27,10 @@ export async function flatImage(directory: string, name: string): Promise<FlatIm
     const path = `${printed(entry.path)}${entry.kind === "directory" ? "/" : ""}`;
     const attributes = { mode: entry.mode.toString(8), uid: entry.uid, gid: entry.gid, mtime: entry.mtime };
     if (entry.kind === "file") {
-      const content = entry.size <= contentLimit ? printed((await rootfs.read(entry.path, { limit: contentLimit })).toString("latin1") as ByteString) : undefined;
+      const content =
+        entry.size <= contentLimit
+          ? printed((await rootfs.read(entry.path, { limit: contentLimit })).toString("latin1") as ByteString)
+          : undefined;
       const inode = rootfs.inode(entry);
       names.set(inode, [...(names.get(inode) ?? []), path]);
       inodes.set(path, inode);

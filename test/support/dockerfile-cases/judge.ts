@@ -38,7 +38,10 @@ export function judgeErrors(errors: readonly TsbuildError[], wanted: readonly Wa
 export function judgeImage(image: FlatImage, built: Pick<Built, "events">, wanted: WantedImage): void {
   const { tree, files, absent = [], config, image: fields, history, layers, warnings, noWarnings } = wanted;
   if (tree !== undefined) {
-    const found = [...image.entries].map(([path, entry]) => [path, tree[path] === undefined ? summary(path, entry) : seen(path, entry, tree[path])]);
+    const found = [...image.entries].map(([path, entry]) => [
+      path,
+      tree[path] === undefined ? summary(path, entry) : seen(path, entry, tree[path]),
+    ]);
     expect(Object.fromEntries(found)).toEqual(tree);
   }
   if (files !== undefined) {

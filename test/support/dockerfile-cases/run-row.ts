@@ -1,8 +1,7 @@
 import { rmSync } from "node:fs";
 import { join } from "node:path";
 import { expect } from "vitest";
-import { type CheckInput } from "../../../builder/checks/check-input.ts";
-import { runChecks } from "../../../builder/checks/run-checks.ts";
+import { check } from "../../../builder/check.ts";
 import type { Dockerfile, Instruction } from "../../../builder/dockerfile/instruction.ts";
 import { parseDockerfile } from "../../../builder/dockerfile/parse.ts";
 import { expandWord, expandWords } from "../../../builder/dockerfile/words.ts";
@@ -38,7 +37,7 @@ export function runRow(row: Row, bench: Bench): void | Promise<void> {
     case "cache":
       return cacheRow(row);
     case "check":
-      return checkRow(row);
+      return checkRow(row, bench);
     case "command":
       return commandRow(row, bench);
   }
@@ -56,11 +55,12 @@ function instructionsOf({ globals, stages }: Dockerfile): readonly Instruction[]
   return [...globals, ...stages.flatMap(({ from, instructions }) => [from, ...instructions])];
 }
 
-async function wordRow({ word, env = {}, escape = "\\", expect: wanted }: WordRow): Promise<void> {
+async function wordRow({ word, env = {}, expect: wanted, ...row }: WordRow): Promise<void> {
+  const options = { escape: row.escape ?? "\\" } as const;
   const lookup = (name: string) => (Object.hasOwn(env, name) ? env[name] : undefined);
-  if ("error" in wanted) judgeErrors(await errorsOf(() => expandWord(word, lookup, { escape })), [wanted.error]);
-  else if ("words" in wanted) expect(expandWords(word, lookup, { escape })).toEqual(wanted.words);
-  else expect(expandWord(word, lookup, { escape })).toBe(wanted.value);
+  if ("error" in wanted) judgeErrors(await errorsOf(() => expandWord(word, lookup, options)), [wanted.error]);
+  else if ("words" in wanted) expect(expandWords(word, lookup, options)).toEqual(wanted.words);
+  else expect(expandWord(word, lookup, options)).toBe(wanted.value);
 }
 
 async function ignoreRow({ patterns, files, expect: wanted, name }: IgnoreRow, bench: Bench): Promise<void> {
@@ -69,7 +69,10 @@ async function ignoreRow({ patterns, files, expect: wanted, name }: IgnoreRow, b
   if ("error" in wanted) return judgeErrors(await errorsOf(() => prepared.build()), [wanted.error]);
   await prepared.build();
   const { entries } = await flatImage(bench.store, imageName);
-  expect([...entries.keys()].filter((path) => !path.endsWith("/") && path !== ".dockerignore"), name).toEqual([...wanted.kept].sort());
+  expect(
+    [...entries.keys()].filter((path) => !path.endsWith("/") && path !== ".dockerignore"),
+    name,
+  ).toEqual([...wanted.kept].sort());
 }
 
 async function buildRow(row: BuildRow, bench: Bench): Promise<void> {
@@ -98,24 +101,21 @@ async function cacheRow(row: CacheRow): Promise<void> {
 
 /** How each step ended, by its instruction. */
 function outcomesOf({ events }: Built): ReadonlyMap<string, string> {
-  const titles = new Map(events.flatMap((event) => (event.type === "plan" ? event.steps.map(({ id, title }) => [id, title] as const) : [])));
+  const titles = new Map(
+    events.flatMap((event) => (event.type === "plan" ? event.steps.map(({ id, title }) => [id, title] as const) : [])),
+  );
   return new Map(
-    events.flatMap((event) => (event.type === "step-end" ? [[(titles.get(event.step) ?? "").replace(/^\[[^\]]*\] /, ""), event.outcome]] : [])),
+    events.flatMap((event) =>
+      event.type === "step-end" ? [[(titles.get(event.step) ?? "").replace(/^\[[^\]]*\] /, ""), event.outcome]] : [],
+    ),
   );
 }
 
-const amd64 = { os: "linux", architecture: "amd64" };
-
-function checkRow({ dockerfile, ignore, buildArgs = {}, expect: wanted }: CheckRow): void {
-  const input: CheckInput = {
-    dockerfile: parseDockerfile(textOf(dockerfile), "Dockerfile"),
-    buildArgs,
-    platform: amd64,
-    baseConfig: () => undefined,
-    ...(ignore === undefined ? {} : { ignore: { file: ".dockerignore", text: textOf(ignore) } }),
-  };
-  const found = runChecks(input).findings.map(({ rule, range }) => ({ rule, line: range.start.line }));
-  expect(found).toEqual(wanted.findings);
+async function checkRow({ dockerfile, ignore, buildArgs = {}, expect: wanted }: CheckRow, bench: Bench): Promise<void> {
+  const context = ignore === undefined ? {} : { ".dockerignore": textOf(ignore) };
+  await using prepared = await prepare(bench, { dockerfile, context, options: { buildArgs } });
+  const { findings } = await check(await prepared.options());
+  expect(findings.map(({ rule, range }) => ({ rule, line: range.start.line }))).toEqual(wanted.findings);
 }
 
 async function commandRow(row: CommandRow, bench: Bench): Promise<void> {
