@@ -9,8 +9,9 @@ export interface Case {
   /** Speaking, unique in all topics, and for ever: the README's compatibility table names cases by it. */
   readonly id: string;
   readonly statement: string;
-  /** Where anybody can read that it is so. */
+  /** Where anybody can read that it is so; "Differs: " and what BuildKit does, where that is something else. */
   readonly source: string;
+  /** None where the README's table says why. */
   readonly rows: readonly Row[];
 }
 
@@ -43,6 +44,8 @@ export type FileSpec =
       /** Another name of the file of this path. */
       readonly hardlink?: string;
       readonly fifo?: true;
+      /** By name; set with setfattr(1). */
+      readonly xattrs?: Readonly<Record<string, string>>;
     });
 
 export type Compression = "gzip" | "bzip2" | "xz" | "zstd";
@@ -64,6 +67,7 @@ export type Wanted =
       readonly mtime?: number;
       readonly symlink?: string;
       readonly fifo?: true;
+      readonly xattrs?: Readonly<Record<string, string>>;
       /** Other names of the same file, sorted. */
       readonly links?: readonly string[];
     };

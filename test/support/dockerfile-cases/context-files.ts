@@ -41,11 +41,12 @@ async function makeFile(path: string, spec: Spec, at: (path: string) => Buffer):
   else writeFileSync(at(path), await contentOf(spec));
 }
 
-function setAttributes(path: string, { mode, uid, gid, mtime = defaultMtime, symlink }: Spec, absolute: Buffer): void {
+function setAttributes(path: string, { mode, uid, gid, mtime = defaultMtime, symlink, xattrs = {} }: Spec, absolute: Buffer): void {
   if (symlink === undefined) {
     if (uid !== undefined || gid !== undefined) chownSync(absolute, uid ?? 0, gid ?? 0);
     chmodSync(absolute, modeOf(path, mode));
   }
+  for (const [name, value] of Object.entries(xattrs)) execFileSync("setfattr", ["-n", name, "-v", value, absolute.toString()]);
   lutimesSync(absolute, mtime, mtime);
 }
 

@@ -1,11 +1,12 @@
 import { type ByteString, bytesOf } from "../../../runtime-addon/index.ts";
+import type { Rootfs, RootfsEntry } from "../../../store/layer/rootfs.ts";
 import type { ImageConfig } from "../../../store/oci.ts";
 import { openRootfs } from "../../../store/open-rootfs.ts";
 import { openStore } from "../../../store/store.ts";
 import type { Wanted } from "./case.ts";
 
 /** Everything that a case can want of a path. */
-export type FlatEntry = Exclude<Wanted, string> & { readonly kind: "directory" | "file" | "symlink" | "fifo" | "device" };
+export type FlatEntry = Exclude<Wanted, string> & { readonly kind: RootfsEntry["kind"] };
 
 export interface FlatImage {
   readonly config: ImageConfig;
@@ -20,33 +21,48 @@ export async function flatImage(directory: string, name: string): Promise<FlatIm
   await using store = await openStore(directory);
   const image = await store.images.open(name);
   const rootfs = await openRootfs(store.layers, image.layers);
+  const found = [...rootfs.walk(bytesOf(""))];
+  const names = hardLinks(found, rootfs);
   const entries = new Map<string, FlatEntry>();
-  const names = new Map<string, string[]>();
-  const inodes = new Map<string, string>();
-  for (const entry of rootfs.walk(bytesOf(""))) {
-    const path = `${printed(entry.path)}${entry.kind === "directory" ? "/" : ""}`;
-    const attributes = { mode: entry.mode.toString(8), uid: entry.uid, gid: entry.gid, mtime: entry.mtime };
-    if (entry.kind === "file") {
-      const content =
-        entry.size <= contentLimit
-          ? printed((await rootfs.read(entry.path, { limit: contentLimit })).toString("latin1") as ByteString)
-          : undefined;
-      const inode = rootfs.inode(entry);
-      names.set(inode, [...(names.get(inode) ?? []), path]);
-      inodes.set(path, inode);
-      entries.set(path, { kind: "file", ...attributes, size: entry.size, ...(content === undefined ? {} : { content }) });
-    } else if (entry.kind === "symlink") {
-      const { uid, gid, mtime } = attributes;
-      entries.set(path, { kind: "symlink", uid, gid, mtime, symlink: printed(entry.target) });
-    } else if (entry.kind === "fifo") entries.set(path, { kind: "fifo", ...attributes, fifo: true });
-    else entries.set(path, { kind: entry.kind === "directory" ? "directory" : "device", ...attributes });
-  }
-  for (const [path, inode] of inodes) {
-    const links = (names.get(inode) ?? []).filter((name) => name !== path).sort();
-    const entry = entries.get(path);
-    if (links.length > 0 && entry !== undefined) entries.set(path, { ...entry, links });
+  for (const entry of found) {
+    const path = printed(entry.path);
+    if (entry.kind !== "file") entries.set(entry.kind === "directory" ? `${path}/` : path, flatEntry(entry));
+    else {
+      const links = (names.get(rootfs.inode(entry)) ?? []).filter((other) => other !== path);
+      const content = entry.size > contentLimit ? {} : { content: printed(latin1(await rootfs.read(entry.path, { limit: contentLimit }))) };
+      entries.set(path, { ...flatEntry(entry), size: entry.size, ...content, ...(links.length === 0 ? {} : { links }) });
+    }
   }
   return { config: image.config, entries };
+}
+
+function flatEntry(entry: RootfsEntry): FlatEntry {
+  const { kind, uid, gid, mtime, xattrs = {} } = entry;
+  return {
+    kind,
+    uid,
+    gid,
+    mtime,
+    // A symlink's mode means nothing.
+    ...(entry.kind === "symlink" ? { symlink: printed(entry.target) } : { mode: entry.mode.toString(8) }),
+    ...(entry.kind === "fifo" ? { fifo: true } : {}),
+    ...(Object.keys(xattrs).length === 0 ? {} : { xattrs }),
+  };
+}
+
+/** All names of each file, sorted, by the file. */
+function hardLinks(entries: readonly RootfsEntry[], rootfs: Rootfs): ReadonlyMap<string, readonly string[]> {
+  const names = new Map<string, string[]>();
+  for (const entry of entries) {
+    if (entry.kind !== "file") continue;
+    const inode = rootfs.inode(entry);
+    names.set(inode, [...(names.get(inode) ?? []), printed(entry.path)].sort());
+  }
+  return names;
+}
+
+function latin1(bytes: Buffer): ByteString {
+  return bytes.toString("latin1") as ByteString;
 }
 
 /** Text of bytes: "\xNN" for each that is no part of UTF-8. */
