@@ -9,6 +9,7 @@ import { progressBytes } from "../../store/registry/pace.ts";
 import { RegistryError } from "../../store/registry/registry-error.ts";
 import type { Retrying, Try } from "../../store/registry/retry.ts";
 import type { RegistrySettings } from "../../store/registry/settings.ts";
+import { refuseWithoutRoom } from "./free-space.ts";
 import { httpGet } from "./http-get.ts";
 
 /** What a server said of a file's version, as it wrote it. */
@@ -20,7 +21,9 @@ export interface Validators {
 export interface DownloadOptions extends Abortable {
   readonly http: Http;
   readonly retrying: Retrying;
-  readonly settings: Pick<RegistrySettings, "hosts" | "maxLayerBytes">;
+  readonly settings: Pick<RegistrySettings, "hosts" | "maxDownloadBytes">;
+  /** The store in which `path` is. */
+  readonly root: string;
   /** Of the version that is here; absent: whatever there is is wanted. */
   readonly known?: Validators | undefined;
   readonly onRetry?: ((message: string) => void) | undefined;
@@ -35,7 +38,7 @@ export interface Downloaded extends Validators {
 
 /**
  * The file behind a URL, written to a new file at `path`; undefined, and no file, where the server says that the known version is still the one. Goes on where a connection broke if
- * the server lets it, else from the beginning. Throws as httpGet, TOO_LARGE, and system errors; then there is no file.
+ * the server lets it, else from the beginning. Throws as httpGet, TOO_LARGE, STORE_FULL, and system errors; then there is no file.
  */
 export async function download(url: URL, path: string, options: DownloadOptions): Promise<Downloaded | undefined> {
   const file = await open(path, "wx", 0o644);
@@ -53,7 +56,7 @@ export async function download(url: URL, path: string, options: DownloadOptions)
 
 /** The work of one try; what the tries before it brought is kept between them. */
 function openTransfer(url: URL, file: FileHandle, options: DownloadOptions): (attempt: Try) => Promise<Downloaded | undefined> {
-  const { http, settings, known, signal } = options;
+  const { http, settings, known, root, signal } = options;
   let hash = createHash("sha256");
   let offset = 0;
   let validators: Validators = {};
@@ -94,14 +97,19 @@ function openTransfer(url: URL, file: FileHandle, options: DownloadOptions): (at
     if (response === undefined) return undefined;
     if (response.status !== 206) validators = validatorsOf(response);
     const total = totalBytes(response);
-    if ((total ?? 0) > settings.maxLayerBytes) {
-      await response.discard();
-      throw tooLarge(url, total ?? 0, settings);
+    if (total !== undefined) {
+      try {
+        if (total > settings.maxDownloadBytes) throw tooLarge(url, total, settings);
+        refuseWithoutRoom(root, total - offset, `${response.url.host} sends a file`);
+      } catch (error) {
+        await response.discard();
+        throw error;
+      }
     }
     const resumable = rangeCondition(validators) !== undefined;
     let movedBytes = 0;
     for await (const chunk of response.body) {
-      if (offset + chunk.length > settings.maxLayerBytes) throw tooLarge(url, offset + chunk.length, settings);
+      if (offset + chunk.length > settings.maxDownloadBytes) throw tooLarge(url, offset + chunk.length, settings);
       await writeAll(file, chunk, offset);
       hash.update(chunk);
       offset += chunk.length;
@@ -174,8 +182,8 @@ function endedEarly(response: HttpResponse, offset: number, total: number): Regi
   });
 }
 
-function tooLarge(url: URL, size: number, { maxLayerBytes }: Pick<RegistrySettings, "maxLayerBytes">): TsbuildError {
-  return new TsbuildError("TOO_LARGE", `${url.host} sends ${size} bytes or more, more than the ${maxLayerBytes} allowed`, {
-    hint: "the limit is max_layer_mib under [registry] in tsbuild.toml",
+function tooLarge(url: URL, size: number, { maxDownloadBytes }: Pick<RegistrySettings, "maxDownloadBytes">): TsbuildError {
+  return new TsbuildError("TOO_LARGE", `${url.host} sends ${size} bytes or more, more than the ${maxDownloadBytes} allowed`, {
+    hint: "the limit is max_download_mib under [registry] in tsbuild.toml",
   });
 }

@@ -1,9 +1,9 @@
 import { createHash } from "node:crypto";
 import { mkdirSync, readFileSync, renameSync, statSync } from "node:fs";
-import { dirname, join } from "node:path";
-import { isSystemError } from "../../runtime-addon/index.ts";
+import { basename, dirname, join } from "node:path";
+import { bytesOf, FileChangedError, hashFiles, isSystemError } from "../../runtime-addon/index.ts";
 import { syncFile, writeCacheFile } from "../../store/atomic-file.ts";
-import { type Digest, hexOf, isDigest } from "../../store/digest.ts";
+import { type Digest, digestFromBytes, hexOf, isDigest } from "../../store/digest.ts";
 import type { Store } from "../../store/store.ts";
 import { storePaths } from "../../store/store-paths.ts";
 
@@ -19,9 +19,9 @@ export interface DownloadRecord {
 
 /** Files of the web by their content, and what URLs meant: a cache, in which nothing need be. */
 export interface Downloads {
-  /** Where this content is; undefined when it is not here, or not whole. */
-  find(content: Pick<DownloadRecord, "digest" | "size">): string | undefined;
-  /** Of a file that is still here. */
+  /** Where this content is, all of it having been read and hashed; undefined when it is not here, or has been damaged. */
+  find(content: Pick<DownloadRecord, "digest" | "size">): Promise<string | undefined>;
+  /** Of a file that is still here, as far as its size tells. */
   record(url: string): DownloadRecord | undefined;
   /** Takes over a finished temp file and writes down what its URL meant; answers where it is now. */
   keep(url: string, temp: string, record: DownloadRecord): Promise<string>;
@@ -33,16 +33,17 @@ export function openDownloads(store: Pick<Store, "root" | "tempFile">): Download
   const contentPath = (digest: Digest) => fanned(folder, hexOf(digest));
   const recordPath = (url: string) => fanned(join(folder, "urls"), createHash("sha256").update(url).digest("hex"));
 
-  const find: Downloads["find"] = ({ digest, size }) => {
-    const path = contentPath(digest);
-    return statSync(path, { throwIfNoEntry: false })?.size === size ? path : undefined;
-  };
+  const isHere = ({ digest, size }: Pick<DownloadRecord, "digest" | "size">) =>
+    statSync(contentPath(digest), { throwIfNoEntry: false })?.size === size;
 
   return {
-    find,
+    async find(content) {
+      const path = contentPath(content.digest);
+      return isHere(content) && (await hashOf(path)) === content.digest ? path : undefined;
+    },
     record(url) {
       const record = readRecord(recordPath(url));
-      return record === undefined || find(record) === undefined ? undefined : record;
+      return record !== undefined && isHere(record) ? record : undefined;
     },
     async keep(url, temp, record) {
       const path = contentPath(record.digest);
@@ -56,6 +57,16 @@ export function openDownloads(store: Pick<Store, "root" | "tempFile">): Download
 
 function fanned(folder: string, hex: string): string {
   return join(folder, hex.slice(0, 2), hex);
+}
+
+/** Undefined where it is gone or changes meanwhile. */
+async function hashOf(path: string): Promise<Digest | undefined> {
+  try {
+    return digestFromBytes(await hashFiles(dirname(path), [bytesOf(basename(path))]));
+  } catch (error) {
+    if (error instanceof FileChangedError || isSystemError(error, "ENOENT", "ELOOP")) return undefined;
+    throw error;
+  }
 }
 
 function renameInto(temp: string, path: string): void {

@@ -8,7 +8,7 @@ import type { Store } from "../../store/store.ts";
 import { storePaths } from "../../store/store-paths.ts";
 import type { GitProtocol } from "../plan/git-remote.ts";
 import { fetchError } from "./fetch-error.ts";
-import { type GitEnded, runGit } from "./git-command.ts";
+import { type GitCall, type GitEnded, runGit } from "./git-command.ts";
 import { type GitScope, gitEnvironment } from "./git-environment.ts";
 import { gitFailure, gitWords, isPassing } from "./git-failure.ts";
 
@@ -20,6 +20,8 @@ export interface Remote {
 
 export interface LocalCall extends Omit<GitScope, "remote"> {
   readonly input?: string;
+  /** As GitCall.onOutput. */
+  readonly onOutput?: (chunk: Buffer) => void;
 }
 
 export interface RemoteCall extends Omit<GitScope, "remote"> {
@@ -54,12 +56,13 @@ export interface GitClientOptions extends Abortable {
 export function openGitClient(options: GitClientOptions): GitClient {
   const { store, retrying, signal, onNote } = options;
   const folder = join(storePaths.format(store.root), "git");
-  const run = (args: readonly string[], scope: GitScope, call: { readonly input?: string; readonly silenceMs?: number }) => {
+  const run = (args: readonly string[], scope: GitScope, call: Pick<GitCall, "input" | "onOutput" | "silenceMs">) => {
     mkdirSync(folder, { recursive: true, mode: 0o700 });
     return runGit(args, { ...call, cwd: scope.workTree ?? folder, env: gitEnvironment({ ...options, folder }, scope), signal });
   };
 
-  const local: GitClient["local"] = (args, { input, ...scope } = {}) => run(args, scope, input === undefined ? {} : { input });
+  const local: GitClient["local"] = (args, { input, onOutput, ...scope } = {}) =>
+    run(args, scope, { ...(input !== undefined && { input }), ...(onOutput !== undefined && { onOutput }) });
   return {
     folder,
     local,

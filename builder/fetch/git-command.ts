@@ -13,6 +13,8 @@ export interface GitCall extends Abortable {
   /** It is ended when it has neither written nor said anything for so long. Absent: it may be silent. */
   readonly silenceMs?: number;
   readonly input?: string;
+  /** Takes what it writes as it comes, however much, in place of `output`; where this throws, git is ended, and that is what is thrown. */
+  readonly onOutput?: (chunk: Buffer) => void;
 }
 
 export interface GitEnded {
@@ -46,7 +48,7 @@ export async function runGit(args: readonly string[], call: GitCall): Promise<Gi
 
 async function collect(
   child: ChildProcessByStdio<Writable, Readable, Readable>,
-  { signal, silenceMs, input = "" }: Pick<GitCall, "signal" | "silenceMs" | "input">,
+  { signal, silenceMs, input = "", onOutput }: Pick<GitCall, "signal" | "silenceMs" | "input" | "onOutput">,
 ): Promise<GitEnded> {
   const ended = once(child, "close") as Promise<[number | null, NodeJS.Signals | null]>;
   const output: Buffer[] = [];
@@ -55,6 +57,12 @@ async function collect(
   let silent = false;
   let stopped: { readonly why: unknown } | undefined;
 
+  const collectOutput = (chunk: Buffer) => {
+    outputBytes += chunk.length;
+    if (outputBytes > largestOutput) throw new TsbuildError("GIT_FAILED", `running git: it writes more than ${largestOutput} bytes`);
+    output.push(chunk);
+  };
+  const take = onOutput ?? collectOutput;
   const stop = (why: unknown) => {
     stopped ??= { why };
     killGroup(child.pid);
@@ -67,9 +75,12 @@ async function collect(
   const timer = silenceMs === undefined ? undefined : setTimeout(onSilence, silenceMs);
   child.stdout.on("data", (chunk: Buffer) => {
     timer?.refresh();
-    outputBytes += chunk.length;
-    if (outputBytes <= largestOutput) output.push(chunk);
-    else stop(new TsbuildError("GIT_FAILED", `running git: it writes more than ${largestOutput} bytes`));
+    if (stopped !== undefined) return;
+    try {
+      take(chunk);
+    } catch (error) {
+      stop(error);
+    }
   });
   child.stderr.setEncoding("utf8").on("data", (text: string) => {
     timer?.refresh();

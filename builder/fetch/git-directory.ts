@@ -10,6 +10,8 @@ import type { ResolvedRef } from "./git-refs.ts";
 export async function keepGitDirectory(options: CheckoutOptions, workTree: string, remote: string, ref: ResolvedRef): Promise<void> {
   const { client, repository, commit, doing } = options;
   const gitDir = join(workTree, ".git");
+  // Alone: whatever the tree put there is not written through.
+  mkdirSync(gitDir);
   for (const folder of ["objects/pack", "objects/info", "refs/heads", "refs/tags"]) mkdirSync(join(gitDir, folder), { recursive: true });
   const objects = [`--shallow ${commit}`, commit, ...(ref.tag === undefined ? [] : [ref.tag])];
   const packing = [

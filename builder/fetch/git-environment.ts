@@ -18,6 +18,8 @@ export interface GitScope {
   readonly gitDir?: string;
   readonly workTree?: string;
   readonly indexFile?: string;
+  /** The repository is the one that git finds from where it runs upwards, whoever it belongs to. Absent: none is looked for. */
+  readonly lookUp?: true;
 }
 
 /**
@@ -26,7 +28,7 @@ export interface GitScope {
  */
 export function gitEnvironment(options: GitEnvironmentOptions, scope: GitScope): Readonly<Record<string, string>> {
   const { environment, proxy, settings, folder } = options;
-  const { remote, gitDir, workTree, indexFile } = scope;
+  const { remote, gitDir, workTree, indexFile, lookUp } = scope;
   return {
     ...defined({
       PATH: environment.PATH,
@@ -42,7 +44,7 @@ export function gitEnvironment(options: GitEnvironmentOptions, scope: GitScope):
     GIT_CONFIG_NOSYSTEM: "1",
     GIT_CONFIG_GLOBAL: "/dev/null",
     GIT_ATTR_NOSYSTEM: "1",
-    GIT_CEILING_DIRECTORIES: join(folder, ".."),
+    ...(lookUp ? {} : { GIT_CEILING_DIRECTORIES: join(folder, "..") }),
     GIT_TERMINAL_PROMPT: "0",
     GIT_ASKPASS: "",
     SSH_ASKPASS: "",
@@ -55,7 +57,12 @@ export function gitEnvironment(options: GitEnvironmentOptions, scope: GitScope):
     GIT_LITERAL_PATHSPECS: "1",
     GIT_LFS_SKIP_SMUDGE: "1",
     GIT_OPTIONAL_LOCKS: "0",
-    ...configuration([...fixed, ...slowness(settings), ...(remote === undefined ? [] : trust(remote, settings))]),
+    ...configuration([
+      ...fixed,
+      ...slowness(settings),
+      ...(remote === undefined ? [] : [...checking, ...trust(remote, settings)]),
+      ...(lookUp ? [anyOwner] : []),
+    ]),
   };
 }
 
@@ -80,6 +87,25 @@ const fixed: readonly Setting[] = [
   ["protocol.version", "2"],
   ["http.followRedirects", "initial"],
 ];
+
+/**
+ * Old repositories have commits and tags with dates, time zones and names of people that no git writes today, and modes with a zero in front: nothing of it becomes a path. Whatever
+ * else git's fsck finds is an attack, or of no use: names that are there twice, ".git", links in place of .gitmodules.
+ */
+const harmlessFaults = [
+  ...["badDate", "badDateOverflow", "zeroPaddedDate", "badTimezone", "missingSpaceBeforeDate"],
+  ...["badEmail", "missingEmail", "missingSpaceBeforeEmail", "badName", "missingNameBeforeEmail", "multipleAuthors"],
+  ...["nulInCommit", "zeroPaddedFilemode"],
+];
+
+/** Of all that a remote sends. */
+const checking: readonly Setting[] = [
+  ["fetch.fsckObjects", "true"],
+  ...harmlessFaults.map((fault): Setting => [`fetch.fsck.${fault}`, "ignore"]),
+];
+
+/** git's own guard is against what a repository's configuration starts; here nothing of it does. */
+const anyOwner: Setting = ["safe.directory", "*"];
 
 function slowness({ stallTimeoutMs }: Pick<RegistrySettings, "stallTimeoutMs">): readonly Setting[] {
   return [

@@ -1,4 +1,5 @@
 import { TsbuildError } from "../../store/errors.ts";
+import { replaceUnseen } from "../../store/unseen.ts";
 import type { GitEnded } from "./git-command.ts";
 
 const shownChars = 400;
@@ -12,7 +13,10 @@ export function gitFailure(doing: string, ended: Pick<GitEnded, "code" | "said" 
 /** Why it failed, on one line: complaints where there are some, else its last words. */
 export function gitWords({ code, said, silent }: Pick<GitEnded, "code" | "said" | "silent">): string {
   if (silent) return "git does not get on any more";
-  const lines = said.split(/[\r\n]+/).map((line) => harmlessLine(line));
+  const lines = said
+    .split(/[\r\n]+/)
+    .map((line) => harmlessLine(line))
+    .filter((line) => !progress.test(line));
   const complaints = lines.filter((line) =>
     /^(?:fatal|error|remote|ssh|warning: remote|[\w.@-]+: Permission denied|Host key|kex_)/.test(line),
   );
@@ -24,10 +28,12 @@ export function gitWords({ code, said, silent }: Pick<GitEnded, "code" | "said" 
   return text.length > shownChars ? `${text.slice(0, shownChars)}…` : text;
 }
 
+/** How far a server is. */
+const progress = /^remote: (?:Enumerating objects|Counting objects|Compressing objects|Total \d)/;
+
 /** A server's words, which may be anything: no controls, no secret of a URL. */
 function harmlessLine(line: string): string {
-  return line
-    .replace(/[\x00-\x1f\x7f-\x9f\u2028\u2029\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069\ufeff]/g, " ")
+  return replaceUnseen(line, () => " ")
     .replace(/:\/\/(?:[^\s/@"'<>]*@)?([^\s?#"'<>]*)[^\s"'<>]*/g, "://$1")
     .trim();
 }
@@ -55,6 +61,7 @@ export function isDamaged({ said }: Pick<GitEnded, "said">): boolean {
 }
 
 const hints: readonly (readonly [words: RegExp, hint: string])[] = [
+  [/fsck error in pack/, "an object of the repository is malformed in a way that attacks use; git fsck in a clone of it shows which"],
   [/Host key verification failed/, "ssh does not know this host: connect to it once with ssh, or put its key into ~/.ssh/known_hosts"],
   [
     /Permission denied \(|Too many authentication failures/,

@@ -1,20 +1,20 @@
-import { lstatSync, mkdirSync, realpathSync, statSync } from "node:fs";
+import { realpathSync, statSync } from "node:fs";
 import { join, sep } from "node:path";
 import { isSystemError, removeTree, TsbuildError } from "../../runtime-addon/index.ts";
 import { onceEach } from "../../store/registry/single-flight.ts";
 import type { Store } from "../../store/store.ts";
-import { type GitRemote, parseGitRemote } from "../plan/git-remote.ts";
+import { parseGitRemote } from "../plan/git-remote.ts";
 import type { GitSource } from "../plan/operation.ts";
 import { publicUrl } from "../plan/public-url.ts";
+import { checkoutLimits } from "./checkout-limits.ts";
+import { checkoutWhole } from "./checkout-whole.ts";
 import { checksumMismatch } from "./fetch-error.ts";
-import { type CheckoutOptions, checkoutFiles, commitTime, type PinnedSubmodule, submodulesOf } from "./git-checkout.ts";
+import { type CheckoutOptions, commitTime } from "./git-checkout.ts";
 import { type GitClientOptions, openGitClient, type Remote } from "./git-client.ts";
-import { keepGitDirectory } from "./git-directory.ts";
 import { gitFailure, isDamaged } from "./git-failure.ts";
-import { submoduleUrl } from "./git-modules.ts";
 import { chooseRef, isFullCommit, type ResolvedRef, refPatterns } from "./git-refs.ts";
 import { gitRepository } from "./git-repository.ts";
-import type { FetchedTree } from "./remote-sources.ts";
+import type { FetchedTree, KeptGit } from "./remote-sources.ts";
 import { underWay } from "./under-way.ts";
 import { makeUniform } from "./uniform-files.ts";
 
@@ -31,15 +31,13 @@ export interface GitTrees {
   close(): Promise<void>;
 }
 
-/** Submodules of submodules of …: no project goes as deep. */
-const deepest = 16;
-
 /** Commits of repositories: each ref is asked for once, each commit checked out once. */
 export function openGitTrees(options: GitTreesOptions): GitTrees {
   const { store, settings, signal, onResolved } = options;
   const client = openGitClient(options);
   const resolving = onceEach<ResolvedRef>();
   const checkingOut = onceEach<string>();
+  const timing = onceEach<number>();
   const made: string[] = [];
   const work = underWay();
 
@@ -62,36 +60,29 @@ export function openGitTrees(options: GitTreesOptions): GitTrees {
     );
   };
 
-  const checkout = async (source: GitSource, remote: Remote, ref: ResolvedRef): Promise<string> => {
+  const newDirectory = async (): Promise<string> => {
     const directory = realpathSync(await store.temp("checkout"));
     made.push(directory);
-    const time = await fill(directory, remote, ref, source, 0);
+    return directory;
+  };
+
+  const checkout = async (source: GitSource, remote: Remote, ref: ResolvedRef): Promise<string> => {
+    const { submodules } = source;
+    const whole = { store, limits: checkoutLimits(settings), submodules, keepGit: keepsGit(source), newDirectory, reading };
+    const { directory, time } = await checkoutWhole(whole, remote, ref);
     await makeUniform(directory, time);
     return directory;
   };
 
-  /** Files, submodules, and .git of one commit; answers its time. */
-  const fill = async (directory: string, remote: Remote, ref: ResolvedRef, source: GitSource, depth: number): Promise<number> => {
-    const { time, submodules } = await atOnce(directory, remote, ref, source);
-    if (!source.submodules) return time;
-    for (const submodule of submodules) await fillSubmodule(directory, remote, submodule, source, depth + 1);
-    return time;
-  };
+  const timeOf = (remote: Remote, ref: ResolvedRef): Promise<number> =>
+    reading(remote, ref, `reading ${ref.commit} of ${publicUrl(remote.remote)}`, commitTime);
 
-  const atOnce = async (directory: string, remote: Remote, ref: ResolvedRef, source: GitSource) => {
-    const doing = `checking out ${ref.commit} of ${publicUrl(remote.remote)}`;
+  /** Reads from the repository when the commit is in it; where that turns out not to be whole, once more. */
+  const reading = async <T>(remote: Remote, ref: ResolvedRef, doing: string, read: (at: CheckoutOptions) => Promise<T>): Promise<T> => {
     const repository = repositoryOf(remote, ref.commit);
-    const at: CheckoutOptions = { client, repository, commit: ref.commit, doing };
     const attempt = async () => {
       await repository.obtain(ref);
-      return repository.reading(async () => {
-        const time = await commitTime(at);
-        await checkoutFiles(at, directory, await store.tempFile("index"));
-        const submodules = await submodulesOf(at, directory);
-        // With a directory of it alone there is no place for it.
-        if (source.keepGitDir && source.subdir === undefined) await keepGitDirectory(at, directory, remote.remote, ref);
-        return { time, submodules };
-      });
+      return repository.reading(() => read({ client, repository, commit: ref.commit, doing }));
     };
     try {
       return await attempt();
@@ -99,25 +90,8 @@ export function openGitTrees(options: GitTreesOptions): GitTrees {
       if (!(error instanceof TsbuildError) || error.code !== "GIT_FAILED" || !isDamaged({ said: error.message })) throw error;
       // A machine that lost power, or another's hand: what is here is a copy.
       await repository.discard();
-      await removeTree(directory);
-      mkdirSync(directory);
       return attempt();
     }
-  };
-
-  const fillSubmodule = async (
-    directory: string,
-    parent: Remote,
-    submodule: PinnedSubmodule,
-    source: GitSource,
-    depth: number,
-  ): Promise<void> => {
-    const doing = `fetching the submodule ${JSON.stringify(submodule.path.slice(0, 80))} of ${publicUrl(parent.remote)}`;
-    if (depth > deepest) throw new TsbuildError("GIT_FAILED", `${doing}: submodules lie more than ${deepest} deep`);
-    const remote = submoduleRemote(parent, submodule, doing);
-    const place = join(directory, submodule.path);
-    if (!(lstatSync(place, { throwIfNoEntry: false })?.isDirectory() ?? false)) return;
-    await fill(place, remote, { commit: submodule.commit }, source, depth);
   };
 
   return {
@@ -138,13 +112,15 @@ export function openGitTrees(options: GitTreesOptions): GitTrees {
       if (checksum !== undefined && !ref.commit.startsWith(checksum) && ref.tag?.startsWith(checksum) !== true) {
         throw checksumMismatch(doing, checksum, ref.commit, `${source.ref ?? "HEAD"} has moved, or the checksum is another commit's`);
       }
-      const key = JSON.stringify([source.remote, ref, source.keepGitDir && source.subdir === undefined, source.submodules]);
+      const key = JSON.stringify([source.remote, ref, keepsGit(source), source.submodules]);
       return {
         commit: ref.commit,
+        ...(keepsGit(source) ? { kept: keptGit(source.remote, ref) } : {}),
         directory: async () => {
           const root = await checkingOut(key, () => work.watch(checkout(source, remote, ref)), { signal });
           return source.subdir === undefined ? root : directoryBelow(root, source.subdir, doing);
         },
+        time: () => timing(JSON.stringify([source.remote, ref]), () => work.watch(timeOf(remote, ref)), { signal }),
       };
     },
     async close() {
@@ -154,23 +130,13 @@ export function openGitTrees(options: GitTreesOptions): GitTrees {
   };
 }
 
-/** Only where a repository of this host can be: never a path, a program or a transport that is not ours. */
-function submoduleRemote(parent: Remote, { url }: PinnedSubmodule, doing: string): Remote {
-  const refused = (cause?: unknown) =>
-    new TsbuildError("GIT_FAILED", `${doing}: ${JSON.stringify(publicUrl(url))} is no http, https, ssh or git URL that can be used`, {
-      cause,
-    });
-  const whole = submoduleUrl(parent.remote, url);
-  if (whole === undefined) throw refused();
-  let remote: GitRemote | undefined;
-  try {
-    // A user name of http is of no use without a password, which is not taken from a repository.
-    remote = parseGitRemote(whole.replace(/^(https?:\/\/)[^/@]*@/i, "$1"));
-  } catch (error) {
-    throw refused(error);
-  }
-  if (remote === undefined || remote.query !== "" || remote.fragment !== "") throw refused();
-  return remote;
+/** With a directory of a repository alone there is no place for .git. */
+function keepsGit({ keepGitDir, subdir }: GitSource): boolean {
+  return keepGitDir && subdir === undefined;
+}
+
+function keptGit(remote: string, { name, tag }: ResolvedRef): KeptGit {
+  return { remote, ...(name === undefined ? {} : { ref: name }), ...(tag === undefined ? {} : { tag }) };
 }
 
 /** A directory of the checkout, links being followed as far as they stay in it. */

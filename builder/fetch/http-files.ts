@@ -1,3 +1,4 @@
+import { TsbuildError } from "../../store/errors.ts";
 import type { Abortable } from "../../store/file-bytes.ts";
 import { type Http, openHttp } from "../../store/registry/http.ts";
 import type { Retrying } from "../../store/registry/retry.ts";
@@ -20,7 +21,7 @@ export interface HttpFilesOptions extends Abortable {
   readonly retrying: Retrying;
   readonly proxy: Readonly<Record<string, string | undefined>>;
   readonly userAgent?: string | undefined;
-  /** Hears of each URL once, before its file is handed on; what it throws goes to whoever asked. */
+  /** Hears of each URL (with each checksum) once, before its file is handed on; what it throws goes to whoever asked. */
   readonly onResolved?: ((url: string, digest: string) => void) | undefined;
   readonly onNote?: ((message: string) => void) | undefined;
 }
@@ -32,8 +33,9 @@ export interface HttpFiles {
 }
 
 /**
- * Files of the web, each URL asked for once; what an earlier build downloaded is asked about by its ETag or Last-Modified, and where its digest is what the checksum says, nobody is
- * asked at all.
+ * Files of the web, each URL asked for once (with each checksum). What an earlier build downloaded is asked about by its ETag or Last-Modified. Where a checksum is given, nobody is
+ * asked if what is here has it, and else all of the file is: what a server once said of another version must not keep the right one away for ever. The same holds where the lock
+ * says otherwise. None of that depends on whether steps are cached or images pulled: --no-cache and --pull are about those.
  */
 export function openHttpFiles(options: HttpFilesOptions): HttpFiles {
   const { store, settings, retrying, proxy, userAgent, signal, onResolved } = options;
@@ -43,42 +45,60 @@ export function openHttpFiles(options: HttpFilesOptions): HttpFiles {
   const once = onceEach<FetchedFile>();
   const work = underWay();
 
-  const get = async (url: URL, known: DownloadRecord | undefined, doing: string, stop: AbortSignal): Promise<FetchedFile> => {
+  /** All of the file, or, if `known` is given, the server's word that it is that one. */
+  const get = async (url: URL, known: DownloadRecord | undefined, doing: string, stop: AbortSignal): Promise<Got> => {
     const leave = await slotsOf(url).download.take({ signal: stop });
     try {
       for (let wanted = known; ; wanted = undefined) {
         const temp = await store.tempFile("download");
         const onRetry = (message: string) => options.onNote?.(`${doing}: ${message}`);
-        const came = await download(url, temp, { http, retrying, settings, known: validatorsOf(wanted), signal: stop, onRetry });
-        if (came !== undefined) return fetchedFile(await downloads.keep(url.href, temp, came), came);
-        const path = wanted && downloads.find(wanted);
-        if (wanted !== undefined && path !== undefined) return fetchedFile(path, wanted);
-        // It has gone since we asked about it.
+        const came = await download(url, temp, {
+          http,
+          retrying,
+          settings,
+          known: validatorsOf(wanted),
+          root: store.root,
+          signal: stop,
+          onRetry,
+        });
+        if (came !== undefined) return { file: fetchedFile(await downloads.keep(url.href, temp, came), came), isNew: true };
+        const path = wanted && (await downloads.find(wanted));
+        if (wanted !== undefined && path !== undefined) return { file: fetchedFile(path, wanted), isNew: false };
+        // It has gone since we asked about it, or is not what it was.
       }
+    } catch (error) {
+      throw fetchError(error, doing, "FETCH_FAILED");
     } finally {
       leave();
     }
   };
 
+  /** As the checksum says it is here already, or from the server; heard of by onResolved. */
+  const resolve = async ({ url, checksum }: HttpSource, doing: string, stop: AbortSignal): Promise<FetchedFile> => {
+    const known = downloads.record(url);
+    const fits = known !== undefined && known.digest === checksum;
+    const path = fits ? await downloads.find(known) : undefined;
+    const asked = new URL(url);
+    const got: Got =
+      fits && path !== undefined
+        ? { file: fetchedFile(path, known), isNew: true }
+        : await get(asked, checksum === undefined ? known : undefined, doing, stop);
+    try {
+      onResolved?.(url, got.file.digest);
+      return got.file;
+    } catch (error) {
+      if (got.isNew || !(error instanceof TsbuildError) || error.code !== "LOCK_DRIFT") throw error;
+    }
+    const { file } = await get(asked, undefined, doing, stop);
+    onResolved?.(url, file.digest);
+    return file;
+  };
+
   return {
     async fetch(source) {
       const doing = `downloading ${publicUrl(source.url)}`;
-      const fetched = await once(
-        source.url,
-        async (stop) => {
-          const known = downloads.record(source.url);
-          const here = known !== undefined && known.digest === source.checksum ? downloads.find(known) : undefined;
-          const file =
-            known !== undefined && here !== undefined
-              ? fetchedFile(here, known)
-              : await work.watch(get(new URL(source.url), known, doing, stop)).catch((error: unknown) => {
-                  throw fetchError(error, doing, "FETCH_FAILED");
-                });
-          onResolved?.(source.url, file.digest);
-          return file;
-        },
-        { signal },
-      );
+      const key = JSON.stringify([source.url, source.checksum]);
+      const fetched = await once(key, (stop) => work.watch(resolve(source, doing, stop)), { signal });
       if (source.checksum !== undefined && source.checksum !== fetched.digest) {
         throw checksumMismatch(doing, source.checksum, fetched.digest, "the file has changed, or the checksum is another file's");
       }
@@ -89,6 +109,12 @@ export function openHttpFiles(options: HttpFilesOptions): HttpFiles {
       await work.over();
     },
   };
+}
+
+interface Got {
+  readonly file: FetchedFile;
+  /** False where the server said of an older download that it is still the file. */
+  readonly isNew: boolean;
 }
 
 /** Without any of them there is nothing to ask by. */

@@ -82,7 +82,6 @@ const transportProblems: Readonly<Record<string, readonly [problem: string, retr
   EHOSTUNREACH: ["the host cannot be reached (EHOSTUNREACH)", true],
   ENETDOWN: ["the network is down (ENETDOWN)", true],
   UND_ERR_SOCKET: ["the connection was closed", true],
-  UND_ERR_RES_CONTENT_LENGTH_MISMATCH: ["the answer broke off", true],
   UND_ERR_HEADERS_TIMEOUT: ["no answer in time", true],
   UND_ERR_HEADERS_OVERFLOW: ["the answer's headers are too long", false],
   UND_ERR_DESTROYED: ["the connections were closed while the request was under way", false],
@@ -90,8 +89,9 @@ const transportProblems: Readonly<Record<string, readonly [problem: string, retr
 };
 
 function otherProblem(error: unknown, code: string, answered: boolean): readonly [problem: string, retryable: boolean] {
-  // In the middle of an answer it is the end of the connection that the parser did not expect.
-  if (isParserError(error)) return answered ? ["the answer broke off", true] : ["what it answers is not HTTP", false];
+  // In the middle of an answer it is the end of the connection that the parser did not expect; before, also a Content-Length that no number can hold.
+  if (isParserError(error) || code === "UND_ERR_RES_CONTENT_LENGTH_MISMATCH")
+    return answered ? ["the answer broke off", true] : ["what it answers is not HTTP", false];
   // A record that a bad line damaged: TLS ends the connection, the next one may be well.
   if (code.startsWith("ERR_SSL_")) return [`the connection broke (${code})`, true];
   return [code === "" ? (error instanceof Error ? error.message : String(error)) : `the connection failed (${code})`, false];

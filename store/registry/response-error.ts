@@ -1,4 +1,5 @@
 import { collect } from "../file-bytes.ts";
+import { replaceUnseen } from "../unseen.ts";
 import type { HttpResponse } from "./http-message.ts";
 import { type Diagnostic, RegistryError, type RegistryErrorCode, type RegistryErrorDetails } from "./registry-error.ts";
 import { type Blot, blotting } from "./secrets.ts";
@@ -171,7 +172,9 @@ function diagnostic(code: string, message: string, blot: Blot): Diagnostic {
 }
 
 function oneLine(text: string): string {
-  return text.replace(/[\x00-\x20\x7f-\x9f\u2028\u2029]+/g, " ").trim();
+  return replaceUnseen(text, () => " ")
+    .replace(/ +/g, " ")
+    .trim();
 }
 
 function withoutUrlSecrets(text: string): string {

@@ -34,6 +34,8 @@ export interface RegistrySettings {
   readonly stallTimeoutMs: number;
   /** Largest layer that is fetched, bytes as sent. */
   readonly maxLayerBytes: number;
+  /** Largest file that is downloaded by its URL, and largest checkout of a git repository with its submodules. */
+  readonly maxDownloadBytes: number;
   /** Directories with a folder for each host as in Docker's certs.d: *.crt, *.cert with *.key. */
   readonly certificateDirectories: readonly string[];
 }
@@ -49,5 +51,6 @@ export const defaultRegistrySettings: RegistrySettings = {
   connectTimeoutMs: 15_000,
   stallTimeoutMs: 60_000,
   maxLayerBytes: 64 * 2 ** 30,
+  maxDownloadBytes: 16 * 2 ** 30,
   certificateDirectories: [],
 };

@@ -116,6 +116,31 @@ describe("a commit", () => {
     expect(readFileSync(join(await tree.directory(), "f"), "utf8")).toBe("2");
   });
 
+  it("has the time that its committer says, and is fetched for it once", async () => {
+    await using test = await testSources();
+    const tree = await test.sources.git(source("app", { ref: "heavy" }));
+    const asked = server.requests.length;
+    expect(await Promise.all([tree.time(), tree.time()])).toEqual([1_700_000_001, 1_700_000_001]);
+    const fetched = server.requests.length;
+    expect(fetched).toBeGreaterThan(asked);
+    await tree.directory();
+    expect(await (await test.sources.git(source("app", { ref: "heavy", subdir: "d" }))).time()).toBe(1_700_000_001);
+    expect(server.requests.length).toBe(fetched);
+  });
+
+  it("has its time also where what was fetched has been damaged since", async () => {
+    await using test = await testSources();
+    const tree = await test.sources.git(source("app"));
+    await tree.directory();
+    const repository = join(
+      test.store.root,
+      "v1/git",
+      readdirSync(join(test.store.root, "v1/git")).find((name) => !name.includes(".")) ?? "",
+    );
+    rmSync(join(repository, "HEAD"));
+    expect(await tree.time()).toBe(1_700_000_002);
+  });
+
   it("without any files is an empty directory", async () => {
     await server.commit("empty", {});
     await using test = await testSources();
@@ -245,9 +270,27 @@ describe("the .git directory", () => {
     expect(hashes[0]).toBe(hashes[1]);
   });
 
+  it.each<[ref: string | undefined, name: string | undefined]>([
+    [undefined, "refs/heads/main"],
+    ["main", "refs/heads/main"],
+    ["light", "refs/tags/light"],
+    ["heavy", "refs/tags/heavy"],
+    ["FIRST", undefined],
+  ])("says what it is made of: %s", async (written, name) => {
+    await using test = await testSources();
+    const ref = written === "FIRST" ? first : written;
+    const wanted = source("app", ref === undefined ? {} : { ref });
+    const tag = written === "heavy" ? { tag: await server.git("app", ["rev-parse", "heavy"]) } : {};
+    const { kept } = await test.sources.git({ ...wanted, keepGitDir: true });
+    expect(kept).toEqual({ remote: server.url("app"), ...(name === undefined ? {} : { ref: name }), ...tag });
+    expect((await test.sources.git(wanted)).kept).toBeUndefined();
+  });
+
   it("has no place beside a directory of the repository", async () => {
     await using test = await testSources();
-    const directory = await (await test.sources.git(source("app", { subdir: "d", keepGitDir: true }))).directory();
+    const tree = await test.sources.git(source("app", { subdir: "d", keepGitDir: true }));
+    const directory = await tree.directory();
+    expect(tree.kept).toBeUndefined();
     expect(readdirSync(directory).sort()).toEqual(["e", "run"]);
     expect(existsSync(join(directory, "../.git"))).toBe(false);
   });

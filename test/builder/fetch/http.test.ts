@@ -4,6 +4,7 @@ import { gzipSync } from "node:zlib";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import type { HttpSource } from "../../../builder/plan/operation.ts";
 import { digestOf } from "../../../store/digest.ts";
+import { TsbuildError } from "../../../store/errors.ts";
 import { type HttpFiles, startHttpFiles } from "../../support/http-files.ts";
 import { sampleBytes } from "../../support/sample-bytes.ts";
 import { temporaryDirectory } from "../../support/temporary.ts";
@@ -132,6 +133,49 @@ describe("a later build", () => {
     await again(root);
     web.serve("/f", { body: "two", etag: '"2"' });
     expect((await again(root, { checksum: digestOf("two") })).digest).toBe(digestOf("two"));
+  });
+
+  it("asks without conditions for what the checksum says, whatever the server said of another version", async () => {
+    const root = temporaryDirectory();
+    web.serve("/f", { body: "bad", etag: '"always"', lastModified });
+    await again(root);
+    web.serve("/f", { body: "good", etag: '"always"', lastModified });
+    expect((await again(root)).digest).toBe(digestOf("bad"));
+    expect((await again(root, { checksum: digestOf("good") })).digest).toBe(digestOf("good"));
+    expect(web.requests.at(-1)).toBe("GET /f");
+  });
+
+  it("asks once more without conditions where the lock knows another version than the server says is still the one", async () => {
+    const root = temporaryDirectory();
+    web.serve("/f", { body: "bad", etag: '"always"' });
+    await again(root);
+    web.serve("/f", { body: "good", etag: '"always"' });
+    const drift = (digest: string) => {
+      if (digest !== digestOf("good")) throw new TsbuildError("LOCK_DRIFT", digest);
+    };
+    const locked = { http: (_url: string, digest: string) => drift(digest), git: () => undefined };
+    {
+      await using test = await testSources({ root, onResolved: locked });
+      expect((await test.sources.http(source("/f"))).digest).toBe(digestOf("good"));
+    }
+    expect(web.requests).toEqual(["GET /f", 'GET /f if-none-match="always"', "GET /f"]);
+    web.serve("/f", { body: "worse", etag: '"new"' });
+    await using test = await testSources({ root, onResolved: locked });
+    expect(await failureOf(test.sources.http(source("/f")))).toBe(`LOCK_DRIFT: ${digestOf("worse")}`);
+    expect(web.requests.slice(3)).toEqual(['GET /f if-none-match="always"']);
+  });
+
+  it.each<[name: string, rest: Partial<HttpSource>, requests: readonly string[]]>([
+    ["that the checksum relies on", { checksum: digestOf("hello") }, ["GET /f", "GET /f"]],
+    ["that the server's word relies on", {}, ["GET /f", 'GET /f if-none-match="x"', "GET /f"]],
+  ])("downloads anew what has been damaged, %s", async (_name, rest, requests) => {
+    const root = temporaryDirectory();
+    web.serve("/f", { body: "hello", etag: '"x"' });
+    const { path } = await again(root);
+    writeFileSync(path, "hullo");
+    const file = await again(root, rest);
+    expect([file.digest, readFileSync(file.path, "utf8")]).toEqual([digestOf("hello"), "hello"]);
+    expect(web.requests).toEqual(requests);
   });
 
   it("downloads anew what is gone, or not whole", async () => {
@@ -285,13 +329,30 @@ describe("a hostile server", () => {
   it("that sends more than is allowed is left, whether it says so or not", async () => {
     web.serve("/told", "x".repeat(2000));
     web.serve("/untold", { body: "x".repeat(2000), chunked: true });
-    await using test = await testSources({ settings: { maxLayerBytes: 1000 } });
+    await using test = await testSources({ settings: { maxDownloadBytes: 1000 } });
     for (const path of ["/told", "/untold"]) {
       expect(await failureOf(test.sources.http(source(path)))).toBe(
         `TOO_LARGE: downloading ${web.url(path)}: ${web.host} sends 2000 bytes or more, more than the 1000 allowed`,
       );
     }
     expect(existsSync(join(test.store.root, "v1/downloads"))).toBe(false);
+  });
+
+  it.each<[name: string, length: string, problem: string]>([
+    ["more than any disk has", `${2 ** 50}`, `STORE_FULL: downloading URL: HOST sends a file: ${2 ** 50} bytes, and the file system`],
+    [
+      "more than is allowed",
+      `${2 ** 62}`,
+      `TOO_LARGE: downloading URL: HOST sends ${2 ** 62} bytes or more, more than the ${2 ** 60} allowed`,
+    ],
+    ["more than is exact", "18446744073709551615", "TOO_LARGE: downloading URL: HOST sends 18446744073709552000 bytes or more"],
+    ["more than a number holds", "99999999999999999999999", "FETCH_FAILED: downloading URL: HOST: what it answers is not HTTP"],
+  ])("that says it sends %s is left at once, for good", async (_name, length, problem) => {
+    web.serve("/f", { body: "x", headers: { "content-length": length }, cuts: [1] });
+    await using test = await testSources({ settings: { maxDownloadBytes: 2 ** 60 } });
+    const failure = await failureOf(test.sources.http(source("/f")));
+    expect(failure.replace(web.url("/f"), "URL").replace(web.host, "HOST").startsWith(problem), failure).toBe(true);
+    expect(web.requests).toEqual(["GET /f"]);
   });
 
   it("that sends a part that nobody asked for is not believed", async () => {
