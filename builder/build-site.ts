@@ -1,3 +1,4 @@
+import { TsbuildError } from "../store/errors.ts";
 import { nameSystemError } from "../store/name-system-error.ts";
 import { machinePlatform } from "../store/platform.ts";
 import type { Registry } from "../store/registry/registry.ts";
@@ -97,6 +98,9 @@ function contextOf(context: string | ContextSource): ContextSource {
 }
 
 function planOptionsOf(options: ResolvedBuildOptions): PlanOptions {
+  if (options.hermetic && options.network === "host") {
+    throw new TsbuildError("HERMETIC_NETWORK", "planning the build: a hermetic build has no network, and RUN steps shall have the host's");
+  }
   const { target = [] } = options;
   return {
     targets: typeof target === "string" ? [target] : target,

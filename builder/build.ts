@@ -4,18 +4,22 @@ import { parseNewName } from "../store/image-names.ts";
 import type { LayerRef } from "../store/open-rootfs.ts";
 import type { Store } from "../store/store.ts";
 import { assembleConfig } from "./assemble.ts";
-import { type BuildSite, withBuildSite } from "./build-site.ts";
+import { withBuildSite } from "./build-site.ts";
 import { stepCache } from "./cache/records.ts";
 import { applyChecks } from "./check.ts";
 import { type Delivered, deliver } from "./deliver.ts";
 import { execute, type StageResult } from "./execute.ts";
+import { noteCopiedLock } from "./lock-in-context.ts";
+import { lockOtherStages } from "./lock-other-stages.ts";
 import type { BuildOptions, BuildResult, BuiltImage } from "./options.ts";
 import type { BuildPlan, StageWork } from "./plan/build-plan.ts";
 import { parsePlatform } from "./plan/platform.ts";
 import { isProxyArg } from "./plan/predefined-args.ts";
-import { planSite } from "./plan-site.ts";
+import { type PlannedSite, planSite } from "./plan-site.ts";
 import { openHost } from "./sandbox/host.ts";
+import { type DatedSite, dateSite } from "./source-date-epoch.ts";
 import { namesByTarget } from "./target-names.ts";
+import { refuseSteps } from "./unsupported-steps.ts";
 import { usesCache } from "./uses-cache.ts";
 
 /**
@@ -26,23 +30,28 @@ import { usesCache } from "./uses-cache.ts";
 export async function build(options: BuildOptions): Promise<BuildResult> {
   // Before anything is read that could not be named afterwards.
   refuseNames(options);
-  return withBuildSite(options, async (site) => {
+  return withBuildSite(options, async (given) => {
+    const site = await dateSite(given);
     const planned = await planSite(site);
-    await applyChecks(site, planned);
     const { plan } = planned;
+    refuseSteps(plan);
+    await applyChecks(site, planned);
     const names = namesByTarget(plan, site.options.tags);
     site.options.onEvent({
       type: "plan",
       steps: plan.stages.flatMap(({ fromInfo, infos }) => [fromInfo, ...infos]).sort((a, b) => a.id - b.id),
     });
-    return buildPlan(plan, names, site);
+    return buildPlan(planned, names, site);
   });
 }
 
-async function buildPlan(plan: BuildPlan, names: ReadonlyMap<StageWork, readonly string[]>, site: BuildSite): Promise<BuildResult> {
-  const { options, contexts, remote, onNote, signal } = site;
+async function buildPlan(
+  { plan, images: bases }: PlannedSite,
+  names: ReadonlyMap<StageWork, readonly string[]>,
+  site: DatedSite,
+): Promise<BuildResult> {
+  const { options, contexts, remote, epoch, onNote, signal } = site;
   const [store, finder] = await Promise.all([site.store(), site.finder()]);
-  const epoch = options.sourceDateEpoch;
   const host = openHost(store, onNote);
   try {
     const results = await execute({
@@ -69,9 +78,11 @@ async function buildPlan(plan: BuildPlan, names: ReadonlyMap<StageWork, readonly
       now: Date.now,
     });
     await contexts.save();
+    const isWhole = await lockOtherStages(plan, bases, site);
     const images: BuiltImage[] = [];
     for (const target of plan.targets) images.push(await deliverTarget(plan, target, names.get(target) ?? [], results, store, site));
-    await site.lock.save();
+    await site.lock.save({ isWhole });
+    await noteCopiedLock(plan, site);
     const [first] = images;
     if (first === undefined) throw new RangeError("there was no target");
     const all = [...results.values()];
@@ -92,13 +103,13 @@ async function deliverTarget(
   names: readonly string[],
   results: ReadonlyMap<number, StageResult>,
   store: Store,
-  site: BuildSite,
+  site: DatedSite,
 ): Promise<BuiltImage> {
-  const { options } = site;
+  const { options, epoch } = site;
   const config = assembleConfig(plan, target, results, {
     labels: options.labels,
     ...(options.platform === undefined ? {} : { platform: parsePlatform(options.platform) }),
-    ...(options.sourceDateEpoch === undefined ? {} : { epoch: options.sourceDateEpoch }),
+    ...(epoch === undefined ? {} : { epoch }),
   });
   const layers = results.get(target.index)?.files.layers ?? [];
   const image = { config, layers, annotations: options.annotations, names };

@@ -1,12 +1,15 @@
 import { type BuildSite, withBuildSite } from "./build-site.ts";
 import type { CheckInput } from "./checks/check-input.ts";
+import { falseJson } from "./checks/false-json.ts";
 import { checksAsErrors, checksAsWarnings } from "./checks/report.ts";
 import { type CheckReport, runChecks } from "./checks/run-checks.ts";
 import { type ListedStage, listStages } from "./checks/stage-list.ts";
-import { DockerfileError, DockerfileErrors, type Source, throwCollected } from "./dockerfile/errors.ts";
+import { byPosition, DockerfileError, DockerfileErrors, type Source, throwCollected } from "./dockerfile/errors.ts";
 import type { Dockerfile } from "./dockerfile/instruction.ts";
+import { isLockError } from "./lock/lock.ts";
 import type { BuildOptions } from "./options.ts";
 import { type PlanOptions, planBuild } from "./plan/build-plan.ts";
+import { epochSource } from "./plan/source-date-epoch.ts";
 import { imageKey } from "./plan/stages.ts";
 import { type OutlinedSite, outlineSite } from "./plan-site.ts";
 
@@ -21,7 +24,7 @@ export interface CheckResult extends CheckReport {
 
 /**
  * Checks a Dockerfile and runs nothing: its targets, or every stage where none is named. Base images are looked up as a build does; where one cannot be found the rules that
- * need it keep silent, and a note says so. What is wrong with the Dockerfile is part of the result; throws what is wrong with anything else.
+ * need it keep silent, and a note says so; where it is not what is locked that is an error. What is wrong with the Dockerfile is part of the result; throws what is wrong with anything else.
  */
 export async function check(options: BuildOptions): Promise<CheckResult> {
   try {
@@ -39,6 +42,7 @@ export async function applyChecks(site: BuildSite, outlined: OutlinedSite): Prom
   const { dockerfile, planOptions, options, onNote } = site;
   const report = runChecks(await inputOf(site, planOptions, outlined));
   report.notes.forEach(onNote);
+  for (const found of falseJson(outlined.outline.plan.stages)) options.onEvent({ type: "warning", ...found });
   throwCollected(checksAsErrors(report, dockerfile));
   checksAsWarnings(report.findings).forEach(options.onEvent);
 }
@@ -53,14 +57,21 @@ async function checkSite(given: BuildSite): Promise<CheckResult> {
   const errors: DockerfileError[] = [];
   const missing: string[] = [];
   const outlined = await outlineSite(site, (error, { image }) => {
-    missing.push(
-      `${image} is not known, and the checks that need it are left out: ${error instanceof Error ? error.message : String(error)}`,
-    );
+    if (isLockError(error) || error.code === "INVALID_REFERENCE") errors.push(error);
+    else missing.push(`${image} is not known, and the checks that need it are left out: ${withHint(error)}`);
   }).catch((error: unknown) => void errors.push(...orThrow(error)));
   const input = await inputOf(site, planOptions, outlined ?? undefined);
   const report = runChecks(input);
   if (outlined) errors.push(...planningErrors(dockerfile, outlined, planOptions));
-  return { ...report, notes: [...report.notes, ...missing], source: dockerfile, errors, stages: listStages(input) };
+  // A stage that gives the time is planned too: what is wrong with it was said.
+  if (outlined && errors.length === 0) errors.push(...epochErrors(site));
+  return {
+    ...report,
+    notes: [...report.notes, ...falseJson(input.stages).map(({ range, message }) => `line ${range.start.line}: ${message}`), ...missing],
+    source: dockerfile,
+    errors: errors.sort(byPosition),
+    stages: listStages(input),
+  };
 }
 
 async function inputOf({ dockerfile, contexts }: BuildSite, options: PlanOptions, outlined: OutlinedSite | undefined): Promise<CheckInput> {
@@ -93,6 +104,20 @@ function planningErrors(dockerfile: Dockerfile, { outline, images }: OutlinedSit
   } catch (error) {
     return orThrow(error);
   }
+}
+
+function epochErrors({ dockerfile, planOptions, options }: BuildSite): readonly DockerfileError[] {
+  try {
+    epochSource(dockerfile, planOptions, options.sourceDateEpoch);
+    return [];
+  } catch (error) {
+    return orThrow(error);
+  }
+}
+
+/** On one line. */
+function withHint({ message, hint }: DockerfileError): string {
+  return hint === undefined ? message : `${message} (${hint})`;
 }
 
 function orThrow(error: unknown): readonly DockerfileError[] {

@@ -1,5 +1,6 @@
 import { withBuildSite } from "./build-site.ts";
 import type { Source } from "./dockerfile/errors.ts";
+import { isLockError } from "./lock/lock.ts";
 import type { BuildOptions } from "./options.ts";
 import { outlineTarget } from "./outline/outline-target.ts";
 import { type ListedTarget, listTargets } from "./outline/target-list.ts";
@@ -8,12 +9,15 @@ import { outlineSite } from "./plan-site.ts";
 
 /**
  * What the target takes: build arguments, secrets, SSH agents, caches. Runs nothing. Base images are looked up for what their triggers take; one that cannot be
- * found takes nothing. Throws what is wrong with the Dockerfile.
+ * found takes nothing. Throws what is wrong with the Dockerfile, LOCK_DRIFT and NOT_LOCKED.
  */
 export function describeTarget(options: BuildOptions): Promise<{ readonly source: Source; readonly outline: TargetOutline }> {
   return withBuildSite(options, async (site) => {
     const { dockerfile, planOptions, onNote } = site;
-    const { outline, images } = await outlineSite(site, (_, { image }) => onNote(`${image} is not known, nor what its triggers take`));
+    const { outline, images } = await outlineSite(site, (error, { image }) => {
+      if (isLockError(error)) throw error;
+      onNote(`${image} is not known, nor what its triggers take: ${error.message}`);
+    });
     const [target] = outline.plan.targets;
     if (target === undefined) throw new RangeError("there is no target");
     const [name] = planOptions.targets;

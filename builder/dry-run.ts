@@ -1,7 +1,8 @@
 import { platformText } from "../store/platform.ts";
 import type { Store } from "../store/store.ts";
-import { type BuildSite, withBuildSite } from "./build-site.ts";
+import { withBuildSite } from "./build-site.ts";
 import { stepCache } from "./cache/records.ts";
+import { applyChecks } from "./check.ts";
 import { storeLookups } from "./dry-run-lookups.ts";
 import { type PredictedStep, predictSteps } from "./dry-run-steps.ts";
 import type { FoundImage } from "./found-image.ts";
@@ -10,6 +11,8 @@ import type { BuildPlan, Outline } from "./plan/build-plan.ts";
 import { type ImageUse, imageKey } from "./plan/stages.ts";
 import { planSite } from "./plan-site.ts";
 import { openHost } from "./sandbox/host.ts";
+import { type DatedSite, dateSite } from "./source-date-epoch.ts";
+import { unsupportedSteps } from "./unsupported-steps.ts";
 import { usesCache } from "./uses-cache.ts";
 
 /** An image that the build stands on or reads from. */
@@ -25,10 +28,15 @@ export interface DryRunImage {
   readonly missingBytes: number;
 }
 
+export interface DryRunStep extends PredictedStep {
+  /** The flag of a RUN for which this version cannot run it: a build refuses it before anything runs. */
+  readonly unsupported?: string;
+}
+
 /** What a build would do. */
 export interface DryRun {
   /** By id. */
-  readonly steps: readonly PredictedStep[];
+  readonly steps: readonly DryRunStep[];
   readonly images: readonly DryRunImage[];
   /** What the refs of repositories mean now; of contexts, and of the steps that were looked up. */
   readonly git: readonly { readonly remote: string; readonly ref: string; readonly commit: string }[];
@@ -39,22 +47,30 @@ export interface DryRun {
 /**
  * Says what a build with these options would do, as far as that can be known without doing it. No command runs, no layer is made or fetched, and no record, image, name or lock file
  * changes. What decides about records is found out as a build does: images are resolved, the context is hashed, and what ADD names is asked for. Throws what the build would
- * throw before it runs anything, LOCK_DRIFT and NOT_LOCKED among it.
+ * throw before it runs anything, CHECK_FAILED, LOCK_DRIFT and NOT_LOCKED among it; but steps that this version cannot run are marked.
  */
 export function dryRun(options: BuildOptions): Promise<DryRun> {
-  return withBuildSite(options, async (site) => {
-    const { plan, outline, images } = await planSite(site);
+  return withBuildSite(options, async (given) => {
+    const site = await dateSite(given);
+    const planned = await planSite(site);
+    const { plan, outline, images } = planned;
+    await applyChecks(site, planned);
+    const unsupported = unsupportedSteps(plan);
     const steps = await predict(plan, site);
     const store = await site.store();
     // Behind the walk: only then everything was asked for.
     const taken = site.lock.entries();
     return {
-      steps,
+      steps: steps.map((step) => marked(step, unsupported.get(step.id))),
       images: await Promise.all([...images].map(([key, image]) => withMissing(useOf(outline, key), image, store))),
       git: taken.filter(({ kind }) => kind === "git").map(({ name, of, value }) => ({ remote: name, ref: of, commit: value })),
       http: taken.filter(({ kind }) => kind === "http").map(({ name, value }) => ({ url: name, digest: value })),
     };
   });
+}
+
+function marked(step: PredictedStep, unsupported: string | undefined): DryRunStep {
+  return unsupported === undefined ? step : { ...step, unsupported };
 }
 
 function useOf({ images }: Outline, key: string): ImageUse {
@@ -63,9 +79,9 @@ function useOf({ images }: Outline, key: string): ImageUse {
   return use;
 }
 
-async function predict(plan: BuildPlan, { options, contexts, remote, store: openStore, onNote, signal }: BuildSite) {
+async function predict(plan: BuildPlan, { options, contexts, remote, epoch, store: openStore, onNote, signal }: DatedSite) {
   const store = await openStore();
-  const { sourceDateEpoch: epoch, addHosts } = options;
+  const { addHosts } = options;
   // Says which owners a sandbox would have; none is made.
   const host = openHost(store, onNote);
   try {

@@ -193,6 +193,7 @@ export async function execute(execution: Execution): Promise<ReadonlyMap<number,
     onEvent({ type: "step-start", step: info.id, atMs: now() });
     try {
       const outcome = await work();
+      for (const message of outcome.warnings ?? []) onEvent({ type: "warning", message, range: step.instruction.range });
       onEvent({
         type: "step-end",
         step: info.id,

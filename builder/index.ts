@@ -4,7 +4,7 @@ export { build } from "./build.ts";
 export { type CheckResult, check } from "./check.ts";
 export { describeTarget, describeTargets } from "./describe.ts";
 export { DockerfileError, DockerfileErrors } from "./dockerfile/errors.ts";
-export { type DryRun, type DryRunImage, dryRun } from "./dry-run.ts";
+export { type DryRun, type DryRunImage, type DryRunStep, dryRun } from "./dry-run.ts";
 export type { PredictedStep, StepReason, StepStatus } from "./dry-run-steps.ts";
 export type {
   BuildOptions,

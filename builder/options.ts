@@ -88,8 +88,11 @@ export interface BuildOptions {
   readonly limits?: ResourceLimits;
   /** Bytes of /dev/shm; absent: 64 MiB. */
   readonly shmSizeBytes?: number;
-  /** Seconds. Absent: file times are what they are. */
-  readonly sourceDateEpoch?: number;
+  /**
+   * Seconds; or what has the time: "context" for the build context, "git" for the last commit of the repository that it is in, the name of a context, or of a stage that is one ADD
+   * from elsewhere. Absent: as the build argument SOURCE_DATE_EPOCH says it, else the ARG before the first FROM; where nothing does, file times are what they are.
+   */
+  readonly sourceDateEpoch?: number | string;
   /** RUN steps see the host's bundle of CA certificates. Absent: false. */
   readonly hostCa?: boolean;
   /** How many steps at once; absent: the number of processors. */

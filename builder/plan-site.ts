@@ -1,11 +1,13 @@
+import { TsbuildError } from "../store/errors.ts";
+import { askSources } from "./ask-sources.ts";
 import type { BuildSite } from "./build-site.ts";
-import { collecting, DockerfileError, DockerfileErrors, located, throwCollected } from "./dockerfile/errors.ts";
+import { DockerfileError, located, throwCollected } from "./dockerfile/errors.ts";
 import type { FoundImage } from "./found-image.ts";
+import { imageHint } from "./image-hint.ts";
 import { otherPlatform } from "./other-platform.ts";
 import { type BuildPlan, type Outline, outlineBuild, planBuild } from "./plan/build-plan.ts";
-import { isPredefinedArg } from "./plan/predefined-args.ts";
 import { type ImageUse, imageKey } from "./plan/stages.ts";
-import { refuseUnsupported } from "./steps/run-mounts.ts";
+import { warnUnused } from "./warn-unused.ts";
 
 /** Images that a build needs, by imageKey, with the outline that they complete. */
 export interface OutlinedSite {
@@ -13,86 +15,95 @@ export interface OutlinedSite {
   readonly images: ReadonlyMap<string, FoundImage>;
 }
 
-/** What becomes of an image that cannot be found; it throws, or the image stays unknown. */
-type OnMissing = (error: unknown, use: ImageUse) => void;
+export interface PlannedSite extends OutlinedSite {
+  readonly plan: BuildPlan;
+}
 
-/** Chooses stages and finds their images; triggers of a base may ask for more. Warns of bases of another platform. */
-export async function outlineSite(site: BuildSite, onMissing: OnMissing): Promise<OutlinedSite> {
+/** Hears what is wrong with an image: it cannot be found, and stays unknown, or it is not what is locked. What it throws ends the search. */
+type OnProblem = (error: DockerfileError, use: ImageUse) => void;
+
+/** What became of the search for an image; both, where it is not what is locked. */
+interface Search {
+  readonly image?: FoundImage;
+  readonly problem?: unknown;
+}
+
+/**
+ * Chooses stages and finds their images, but those that are `known`; triggers of a base may ask for more. Warns of images of another platform. Throws what is wrong with the
+ * choice of stages.
+ */
+export async function outlineSite(
+  site: BuildSite,
+  onProblem: OnProblem,
+  known: ReadonlyMap<string, FoundImage> = new Map(),
+): Promise<OutlinedSite> {
   const { dockerfile, planOptions } = site;
-  const images = new Map<string, FoundImage>();
+  const images = new Map(known);
   const missing = new Set<string>();
   for (;;) {
     const outline = outlineBuild(dockerfile, planOptions, images);
     const wanted = distinct(outline.images).filter((use) => !images.has(imageKey(use)) && !missing.has(imageKey(use)));
     if (wanted.length === 0) return { outline, images };
     // All at once: each may need an answer from far away.
-    const found = await Promise.allSettled(wanted.map((use) => findImage(site, use)));
-    for (const [i, result] of found.entries()) {
-      const use = wanted[i] as ImageUse;
-      if (result.status === "fulfilled") images.set(imageKey(use), result.value);
-      else missing.add(imageKey(use));
-    }
+    const searches = await Promise.all(wanted.map(async (use) => ({ use, ...(await findImage(site, use)) })));
     site.signal.throwIfAborted();
-    const failures = found.flatMap((result, i) =>
-      result.status === "rejected" ? [{ error: result.reason as unknown, use: wanted[i] as ImageUse }] : [],
-    );
-    if (failures.length > 1 && failures.every(({ error }) => error instanceof DockerfileError)) {
-      const errors = failures.map(({ error }) => error as DockerfileError);
-      onMissing(new DockerfileErrors(errors), failures[0]?.use as ImageUse);
-    } else for (const { error, use } of failures) onMissing(error, use);
+    for (const { use, image, problem } of searches) {
+      if (image === undefined) missing.add(imageKey(use));
+      else images.set(imageKey(use), image);
+      if (problem instanceof DockerfileError) onProblem(problem, use);
+      else if (problem !== undefined) throw problem;
+    }
   }
 }
 
-/** The plan of a build, and the images that it needs. Throws all that is wrong with images or instructions, also what is planned and cannot be run. */
-export async function planSite(site: BuildSite): Promise<OutlinedSite & { readonly plan: BuildPlan }> {
-  const { outline, images } = await outlineSite(site, (error) => {
-    throw error;
-  });
+/**
+ * The plan of a build, and the images that it needs. Throws all that is wrong with images or instructions. Where the build is locked everything that it takes from elsewhere was
+ * compared with the lock, and all that differs is thrown at once.
+ */
+export async function planSite(site: BuildSite, known?: ReadonlyMap<string, FoundImage>): Promise<PlannedSite> {
+  const problems: DockerfileError[] = [];
+  const { outline, images } = await outlineSite(site, (error) => void problems.push(error), known);
+  if (!outline.images.every((use) => images.has(imageKey(use)))) throwCollected(problems);
   const plan = planBuild(site.dockerfile, outline, images, site.planOptions);
-  refuseSteps(plan);
-  warnUnused(plan, site);
+  if (site.lock.isLocked) problems.push(...(await askSources(plan, site)));
+  throwCollected(problems);
+  warnUnused(plan, outline, site);
   return { outline, images, plan };
 }
 
-async function findImage(
-  { finder, dockerfile, lock, options }: BuildSite,
-  { image: name, platform, instruction }: ImageUse,
-): Promise<FoundImage> {
+async function findImage({ finder, dockerfile, lock, options }: BuildSite, use: ImageUse): Promise<Search> {
+  const { image: name, platform, instruction } = use;
+  const at = (error: unknown): unknown => located(error, dockerfile, instruction.range);
+  let image: FoundImage;
   try {
-    const image = await (await finder()).find(name, platform);
-    lock.image(name, platform, image.descriptor.digest);
-    // Of a base the checks say it.
-    const message = instruction.keyword === "FROM" ? undefined : otherPlatform(name, image.config, platform);
-    if (message !== undefined) options.onEvent({ type: "warning", message, range: instruction.range });
-    return image;
+    image = await (await finder()).find(name, platform);
   } catch (error) {
-    throw located(error, dockerfile, instruction.range);
+    const contexts = Object.entries(options.contexts).map(
+      ([context, source]) => [context, source.kind === "image" ? source.image : undefined] as const,
+    );
+    return { problem: at(withHint(error, (code) => imageHint(code, { ...use, dockerfile, contexts: new Map(contexts) }))) };
   }
+  // Of a base the checks say it.
+  const message = instruction.keyword === "FROM" ? undefined : otherPlatform(name, image.config, platform);
+  if (message !== undefined) options.onEvent({ type: "warning", message, range: instruction.range });
+  try {
+    lock.image(name, platform, image.descriptor.digest);
+    return { image };
+  } catch (error) {
+    return { image, problem: at(error) };
+  }
+}
+
+/** The error, with what it may be about in front of its own hint. */
+function withHint(error: unknown, hintFor: (code: string) => string | undefined): unknown {
+  if (!(error instanceof TsbuildError)) return error;
+  const own = hintFor(error.code);
+  if (own === undefined) return error;
+  return new TsbuildError(error.code, error.message, { cause: error, hint: error.hint === undefined ? own : `${own}; ${error.hint}` });
 }
 
 function distinct(uses: readonly ImageUse[]): readonly ImageUse[] {
   const found = new Map<string, ImageUse>();
   for (const use of uses) if (!found.has(imageKey(use))) found.set(imageKey(use), use);
   return [...found.values()];
-}
-
-function refuseSteps({ dockerfile, stages }: BuildPlan): void {
-  const errors: DockerfileError[] = [];
-  for (const { instruction, operation } of stages.flatMap(({ steps }) => steps)) {
-    if (operation.op !== "run") continue;
-    collecting(
-      (error) => void errors.push(error),
-      dockerfile,
-      instruction.range,
-      () => refuseUnsupported(operation),
-    );
-  }
-  throwCollected(errors);
-}
-
-function warnUnused(plan: BuildPlan, { dockerfile, options: { buildArgs, onEvent } }: BuildSite): void {
-  const used = new Set(dockerfile.globals.flatMap(({ args }) => args.map(({ name }) => name)));
-  for (const { state } of plan.stages) for (const name of state.scope.args) used.add(name);
-  const unused = Object.keys(buildArgs).filter((name) => !used.has(name) && !isPredefinedArg(name));
-  if (unused.length > 0) onEvent({ type: "warning", message: `build arguments that no ARG declares: ${unused.join(", ")}` });
 }

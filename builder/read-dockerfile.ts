@@ -1,17 +1,20 @@
 import { isAbsolute, posix } from "node:path";
 import { TsbuildError } from "../store/errors.ts";
 import type { IgnoreFile, OpenContext } from "./context/open-context.ts";
-import { readHostText, readOwnIgnore } from "./context/small-text.ts";
+import { readHostText, readIgnore, readOwnIgnore } from "./context/small-text.ts";
 
 /** The Dockerfile's text, how errors call it, and the ignore file that goes with it. */
 export interface DockerfileText {
   readonly file: string;
   readonly text: string;
-  /** `<Dockerfile>.dockerignore` if there is one, else the context's `.dockerignore`; never both. Only of a directory of the host. */
+  /**
+   * `<Dockerfile>.dockerignore` if there is one, else the context's `.dockerignore`; never both. Of each .containerignore is taken where it is missing. Only of a directory
+   * of the host.
+   */
   readonly ignore?: IgnoreFile;
 }
 
-/** What the caller says of the Dockerfile: its text, or a path on the host; where the context is no directory of the host, a relative path is one in the context. */
+/** What the caller says of the Dockerfile: its text, or a path, relative to the current directory; for a context that is no local directory, relative to the context. */
 export type GivenDockerfile = { readonly path: string } | { readonly text: string; readonly file?: string } | undefined;
 
 const defaultName = "Dockerfile";
@@ -36,9 +39,8 @@ async function readDefault(context: OpenContext): Promise<DockerfileText> {
   for (const name of defaultNames) {
     const text = await context.readText(name);
     if (text === undefined) continue;
-    const own = context.root === undefined ? undefined : await context.readText(`${name}.dockerignore`);
-    const ignore = own === undefined ? await rootIgnore(context) : { ignore: { file: `${name}.dockerignore`, text: own } };
-    return { file: name, text, ...ignore };
+    const own = context.root === undefined ? undefined : await readIgnore((path) => context.readText(path), name);
+    return { file: name, text, ...(own === undefined ? await rootIgnore(context) : { ignore: own }) };
   }
   throw new TsbuildError("DOCKERFILE_NOT_FOUND", `looking for the Dockerfile: no ${defaultNames.join(", ")} in ${context.describe}`, {
     hint: "name it with -f, or give the directory that has it",
@@ -52,9 +54,19 @@ async function readFromHost(context: OpenContext, given: string): Promise<Docker
     const own = context.root === undefined ? undefined : await readOwnIgnore(path);
     return { file: path, text, ...(own === undefined ? await rootIgnore(context) : { ignore: own }) };
   }
+  const inContext = await foundInContext(context, given);
   throw new TsbuildError("DOCKERFILE_NOT_FOUND", `looking for the Dockerfile: there is no ${given}`, {
-    hint: "-f is relative to the current directory, not to the context",
+    hint: `-f is relative to the current directory, not to the context${inContext === undefined ? "" : `: write -f ${inContext}`}`,
   });
+}
+
+/** The path with which it would have been found, where the context is a directory that has it. */
+async function foundInContext({ root }: OpenContext, given: string): Promise<string | undefined> {
+  if (root === undefined || isAbsolute(given)) return undefined;
+  const path = posix.join(root, given);
+  if (!path.startsWith(`${root}/`)) return undefined;
+  const found = await readHostText(path).catch(() => undefined);
+  return found === undefined ? undefined : path;
 }
 
 async function readInside(context: OpenContext, given: string): Promise<DockerfileText> {
@@ -64,7 +76,7 @@ async function readInside(context: OpenContext, given: string): Promise<Dockerfi
     if (text !== undefined) return { file, text };
   }
   throw new TsbuildError("DOCKERFILE_NOT_FOUND", `looking for the Dockerfile: there is no ${path} in ${context.describe}`, {
-    hint: "-f is relative to the context where that is no directory of this machine",
+    hint: "-f is relative to the context where that is no local directory",
   });
 }
 
@@ -74,8 +86,8 @@ function spellingsOf(path: string): readonly string[] {
 }
 
 async function rootIgnore(context: OpenContext): Promise<{ ignore?: IgnoreFile }> {
-  const text = context.root === undefined ? undefined : await context.readText(".dockerignore");
-  return text === undefined ? {} : { ignore: { file: ".dockerignore", text } };
+  const ignore = context.root === undefined ? undefined : await readIgnore((path) => context.readText(path));
+  return ignore === undefined ? {} : { ignore };
 }
 
 function twoDockerfiles({ describe }: OpenContext): TsbuildError {

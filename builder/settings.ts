@@ -118,6 +118,7 @@ export const settingKeys: readonly Key[] = [
   registryNumber("connect_timeout_seconds", "connectTimeoutMs", 1, 3600, second),
   registryNumber("stall_timeout_seconds", "stallTimeoutMs", 1, 3600, second),
   registryNumber("max_layer_mib", "maxLayerBytes", 1, 2 ** 30, mebibyte),
+  registryNumber("max_download_mib", "maxDownloadBytes", 1, 2 ** 30, mebibyte),
   {
     name: "registry.rewrite.*",
     expects: 'the beginning of image names that is read instead: "host/path"',

@@ -105,8 +105,8 @@ function explainUser({ errno, syscall, path }: SandboxFailure): Explanation {
   if (errno === "EINVAL" || (errno === "EPERM" && syscall === "setgroups")) {
     return {
       code: "ID_NOT_MAPPED",
-      what: path === "" ? "setting the command's groups" : `becoming user or group ${path}`,
-      hint: "this user namespace has no such id: give your user a range in /etc/subuid and /etc/subgid and install newuidmap (package uidmap)",
+      what: `${path === "" ? "setting the command's groups" : `becoming user or group ${path}`}: this user namespace has no such id`,
+      hint: "without sub-ids only root can run: give your user a range in /etc/subuid and /etc/subgid and install newuidmap (package uidmap)",
     };
   }
   return { code: "SANDBOX_FAILED", what: `becoming user or group ${path}` };
@@ -136,6 +136,7 @@ function explainMount(failure: SandboxFailure): Explanation {
   // move_mount(2) has no errno of its own for the two kinds.
   if (errno === "ENOTDIR" || (errno === "EINVAL" && syscall === "move_mount"))
     return refused("a file and a directory cannot be mounted on each other, nor anything below a file");
+  if (errno === "ELOOP" && syscall === "openat2") return refused("symlinks lead it in circles, or through /proc");
   if (syscall === "mount") return explainOverlay(failure);
   return { code: "SANDBOX_FAILED", what: `making the sandbox: ${op.replace(/^--/, "")} ${path}` };
 }

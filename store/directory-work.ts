@@ -68,7 +68,7 @@ const layersAtOnce = Math.min(4, availableParallelism());
 
 /** The clock of file systems lags behind the system's by up to a tick. */
 const clockLagMs = 50;
-const rootDefaults: Attributes = { mode: 0o755, uid: 0, gid: 0, mtime: 0, mtimeNsec: 0 };
+const rootDefaults = { mode: 0o755, uid: 0, gid: 0 };
 
 /** Does the work in this process. */
 export function localDirectoryWork(store: Store): DirectoryWork {

@@ -49,6 +49,7 @@ const RULES: Rules = {
     "store/layer/entry.ts",
     "store/layer/tar-format.ts",
     "store/layer/tree.ts",
+    "store/unseen.ts",
     "runtime-addon/bytes.ts",
     "runtime-addon/errors.ts",
     "runtime-addon/protocol.ts",

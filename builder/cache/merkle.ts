@@ -9,7 +9,7 @@ export interface Merkle {
 }
 
 export interface MerkleOptions {
-  /** --chmod sets them anyway. */
+  /** --chmod sets them anyway, but for directories that only lead to what is taken. */
   readonly ignoreModes: boolean;
   /** --chown sets them anyway. */
   readonly ignoreOwners: boolean;
@@ -46,7 +46,8 @@ export function merkleOf(nodes: readonly SourceNode[], digest: (node: SourceNode
       continue;
     }
     const kind = node.leads ? "leads" : node.kind;
-    const mode = options.ignoreModes || node.kind === "symlink" ? "null" : `"${node.mode.toString(8)}"`;
+    // Over a directory that is there a leading one puts its own mode, whatever --chmod says.
+    const mode = (options.ignoreModes && !node.leads) || node.kind === "symlink" ? "null" : `"${node.mode.toString(8)}"`;
     const owner = options.ignoreOwners ? "null" : `"${node.uid}:${node.gid}"`;
     const value = content === undefined ? "null" : JSON.stringify(content);
     const xattrs = node.xattrs === undefined ? "null" : JSON.stringify(Object.entries(node.xattrs).sort());

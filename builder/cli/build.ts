@@ -1,11 +1,10 @@
-import { accessSync, constants, statSync, writeFileSync } from "node:fs";
-import { dirname } from "node:path";
-import { isSystemError, TsbuildError } from "../../runtime-addon/index.ts";
 import { loadSettings } from "../config.ts";
-import type { BuildOptions, BuildResult } from "../options.ts";
+import type { BuildOptions } from "../options.ts";
+import { epochName } from "../plan/predefined-args.ts";
 import { openDisplay } from "../progress/display.ts";
 import { progressModes } from "../progress/mode.ts";
 import { readInputs } from "./build-inputs.ts";
+import { refuseUnwritableResults, resultFlags, writeResults } from "./build-results.ts";
 import { callFlags, readCall } from "./call-flags.ts";
 import type { CliIo } from "./cli-io.ts";
 import { command } from "./command.ts";
@@ -14,26 +13,31 @@ import { printExplanations } from "./explain-output.ts";
 import type { FlagValues } from "./flags.ts";
 import { foreignBuildFlags } from "./foreign-flags.ts";
 import { limitFlags, readLimits } from "./limits.ts";
-import { lockFlags, lockOptionsOf } from "./lock-flags.ts";
+import { lockFlags, lockOptionsOf, noteUnwritten } from "./lock-flags.ts";
 import { readOutputs } from "./outputs.ts";
 import { pullFlag, pullPolicy, registryFlags, registryOptions } from "./registry-flags.ts";
 import { runCall } from "./run-call.ts";
 import { storeFlags, storeRootOf } from "./store-flag.ts";
 import { UsageError } from "./usage-error.ts";
-import { readAnnotations, readEpoch, readHost, readInteger, readPairs, readPlatform, readSize, readTag } from "./values.ts";
+import { readAnnotations, readEpochOrWord, readHost, readInteger, readPairs, readPlatform, readSize, readTag } from "./values.ts";
 
 const flags = {
   tag: { short: "t", value: "NAME", many: true, help: "Name of the image; TARGET=NAME where there are several targets" },
-  file: { short: "f", value: "FILE", help: "The Dockerfile; - is standard input (Dockerfile, dockerfile or Containerfile in PATH)" },
-  target: { value: "STAGE", many: true, help: "A stage to build; * stands for all (the last one)" },
+  file: {
+    short: "f",
+    value: "FILE",
+    blank: true,
+    help: "The Dockerfile, relative to the current directory; for a context that is no local directory, relative to the context; - is standard input (Dockerfile, dockerfile or Containerfile in PATH)",
+  },
+  target: { value: "STAGE", many: true, blank: true, help: "A stage to build; * stands for all (the last one)" },
   "build-arg": { value: "KEY[=VALUE]", many: true, help: "Value of an ARG; KEY alone takes it from the environment" },
   "build-context": {
     value: "NAME=VALUE",
     many: true,
-    help: "What a name in FROM, --from and mounts means: a directory, docker-image://NAME, oci-layout://DIR, a URL",
+    help: "What a name in FROM, --from and mounts means: a directory, a git or https URL, docker-image://NAME, oci-layout://DIR, target:STAGE",
   },
   label: { value: "KEY=VALUE", many: true, help: "Label of the image" },
-  platform: { value: "OS/ARCH", help: "Platform to build for (this machine's; the image is labelled as its base is)" },
+  platform: { value: "OS/ARCH", blank: true, help: "Platform to build for (this machine's; the image is labelled as its base is)" },
   "no-cache": { help: "Run all steps again" },
   "no-cache-filter": { value: "STAGES", many: true, help: "Run the steps of these stages again, separated by commas" },
   pull: {
@@ -49,18 +53,17 @@ const flags = {
   push: { help: "The same as --output=type=registry" },
   load: { help: "The same as --output=type=image" },
   annotation: { value: "KEY=VALUE", many: true, help: "Annotation of the image's manifest" },
-  network: { value: "MODE", choices: ["default", "none", "host"], help: "Network of RUN steps" },
+  network: { value: "MODE", blank: true, choices: ["default", "none", "host"], help: "Network of RUN steps" },
   "add-host": { value: "NAME:ADDRESS", many: true, help: "Another line of /etc/hosts in RUN steps" },
   "shm-size": { value: "SIZE", help: "Size of /dev/shm in RUN steps (64m)" },
   ...limitFlags,
   resource: { value: "LIMIT=VALUE", many: true, help: "Limit of RUN steps by name: memory=1g, cpus=2, pids=500" },
   "host-ca": { help: "RUN steps see the host's CA certificates" },
   "source-date-epoch": {
-    value: "SECONDS",
-    help: "Nothing that the build makes has a later time than this; base images keep theirs ($SOURCE_DATE_EPOCH)",
+    value: "TIME",
+    help: "Nothing that the build makes is later: seconds, git (the last commit's), context, or the name of a context or stage ($SOURCE_DATE_EPOCH)",
   },
-  iidfile: { value: "FILE", help: "Write the image id to this file" },
-  "metadata-file": { value: "FILE", help: "Write ids and names of the result to this file, as JSON" },
+  ...resultFlags,
   jobs: { value: "N", help: "How many steps at once (the number of processors)" },
   quiet: { short: "q", help: "Print the image id only" },
   progress: { value: "MODE", choices: progressModes, help: "How to show the build (auto)" },
@@ -109,10 +112,11 @@ export const build = command(
     const { outputs, names } = readOutputs(flags);
     const tags = [...(flags.tag ?? []), ...names];
     const annotations = annotationsOf(flags.annotation ?? []);
-    const epoch = epochOf(flags, io);
+    const buildArgs = buildArgsOf(flags, io);
+    const epoch = epochOf(flags);
     const limits = readLimits(flags, flags.resource);
     for (const tag of tags) readTag(tag.slice(tag.indexOf("=") + 1));
-    for (const flag of ["iidfile", "metadata-file"] as const) refuseUnwritable(`--${flag}`, flags[flag]);
+    refuseUnwritableResults(flags);
     const inputs = await readInputs({ context, file: flags.file, contexts: flags["build-context"] ?? [], argv }, io);
     const settings = await loadSettings({ env: io.env, ...(inputs.context.kind === "directory" ? { context: inputs.context.path } : {}) });
     const network = flags.network ?? settings.network ?? "default";
@@ -128,7 +132,7 @@ export const build = command(
         pull: pullPolicy(flags.pull),
         registry: await registryOptions(flags, io, settings),
         ...(flags.target === undefined ? {} : { target: flags.target }),
-        buildArgs: buildArgsOf(flags, io, epoch),
+        buildArgs,
         labels: readPairs("--label", flags.label ?? [], () => ""),
         ...(flags.platform === undefined ? {} : { platform: readPlatform("--platform", flags.platform) }),
         noCache: flags["no-cache"] ?? false,
@@ -147,6 +151,7 @@ export const build = command(
         environment: io.env,
         proxy: proxyOf(io.env),
       };
+      if (isDry || call.method !== "build") noteUnwritten(options);
       if (call.method !== "build") return await runCall({ ...call, method: call.method }, options, io);
       const builder = await import("../builds.ts");
       if (isDry) io.stdout.write(formatDryRun(await builder.dryRun(options), call.format));
@@ -172,54 +177,22 @@ function annotationsOf(words: readonly string[]): Record<string, string> {
   return readAnnotations(words.map((word) => word.replace(annotationLevel, "")));
 }
 
-/** The flag, else the build argument, else the environment. */
-function epochOf(flags: BuildFlags, io: CliIo): number | undefined {
-  if (flags["source-date-epoch"] !== undefined) return readEpoch("--source-date-epoch", flags["source-date-epoch"]);
-  const fromEnv = io.env.SOURCE_DATE_EPOCH || undefined;
-  const given = readPairs("--build-arg", flags["build-arg"] ?? [], (key) => io.env[key]).SOURCE_DATE_EPOCH;
-  if (given !== undefined) return given === "" ? undefined : readEpoch("--build-arg SOURCE_DATE_EPOCH", given);
-  return fromEnv === undefined ? undefined : readEpoch("$SOURCE_DATE_EPOCH", fromEnv);
+function epochOf({ "source-date-epoch": text }: BuildFlags): number | string | undefined {
+  return text === undefined ? undefined : readEpochOrWord("--source-date-epoch", text);
 }
 
-function buildArgsOf(flags: BuildFlags, io: CliIo, epoch: number | undefined): Record<string, string> {
+/** As given, and $SOURCE_DATE_EPOCH as if it were. */
+function buildArgsOf(flags: BuildFlags, io: CliIo): Record<string, string> {
   const given = readPairs("--build-arg", flags["build-arg"] ?? [], (key) => io.env[key]);
-  return epoch === undefined ? given : { ...given, SOURCE_DATE_EPOCH: String(epoch) };
+  const { [epochName]: argument } = given;
+  const variable = io.env[epochName];
+  if (argument) readEpochOrWord(`--build-arg ${epochName}`, argument);
+  if (argument !== undefined || !variable) return given;
+  readEpochOrWord(`$${epochName}`, variable);
+  return { ...given, [epochName]: variable };
 }
 
 function proxyOf(env: CliIo["env"]): Record<string, string> {
   const found = proxyNames.map((name) => [name, env[name] ?? ""] as const).filter(([, value]) => value !== "");
   return Object.fromEntries(found);
-}
-
-/** File formats as docker buildx writes them, so that scripts can read them. */
-function writeResults(flags: BuildFlags, result: BuildResult): void {
-  const metadata = {
-    "containerimage.config.digest": result.imageId,
-    "containerimage.digest": result.manifestDigest,
-    "image.name": result.names.join(","),
-  };
-  if (flags.iidfile !== undefined) writeResult("--iidfile", flags.iidfile, result.imageId);
-  if (flags["metadata-file"] !== undefined)
-    writeResult("--metadata-file", flags["metadata-file"], `${JSON.stringify(metadata, undefined, 2)}\n`);
-}
-
-/** Before hours of building, and not after. */
-function refuseUnwritable(flag: string, path: string | undefined): void {
-  if (path === undefined) return;
-  try {
-    const found = statSync(path, { throwIfNoEntry: false });
-    if (found?.isDirectory()) throw new UsageError("WRITE_FAILED", `reading ${flag}: ${path} is a directory`);
-    accessSync(found === undefined ? dirname(path) : path, constants.W_OK);
-  } catch (cause) {
-    if (!isSystemError(cause)) throw cause;
-    throw new UsageError("WRITE_FAILED", `reading ${flag}: ${path} cannot be written: ${cause.message}`, { cause });
-  }
-}
-
-function writeResult(flag: string, path: string, text: string): void {
-  try {
-    writeFileSync(path, text);
-  } catch (cause) {
-    throw new TsbuildError("WRITE_FAILED", `writing the file of ${flag}: ${(cause as Error).message}`, { cause });
-  }
 }

@@ -5,7 +5,10 @@ import { UsageError } from "./usage-error.ts";
 /** Of the build: what is asked instead of an image. */
 export const callFlags = {
   check: { help: "Check the Dockerfile and build nothing; the same as --call=check" },
-  call: { value: "METHOD", help: "What to do with the Dockerfile: build, check, outline (what a target takes), targets (build)" },
+  call: {
+    value: "METHOD",
+    help: "What to do with the Dockerfile: build, check, outline (what a target takes) or targets; METHOD,format=json too (build)",
+  },
   explain: { value: "RULE", implied: "", help: "With --check: say what a rule is about; without RULE all of them" },
   format: { value: "FORMAT", help: "How to print what --check, --call and --dry-run say: table, json (table)" },
 } as const satisfies FlagTable;
@@ -27,17 +30,24 @@ export interface Call {
  * Reads the flags. Words behind a lone --explain are rules: there is no context then. `--format` says nothing about a plain build, where podman's
  * oci is what is done anyway. Throws UsageError.
  */
-export function readCall(flags: FlagValues<typeof callFlags>, operands: readonly string[]): Call {
+export function readCall(flags: FlagValues<typeof callFlags> & { readonly "dry-run"?: boolean }, operands: readonly string[]): Call {
   const { method: named, fields } = readMethod(flags.call ?? "build");
   const isCheck = flags.check === true || flags.explain !== undefined;
   if (isCheck && named !== "check" && flags.call !== undefined) {
     throw new UsageError("INVALID_VALUE", `reading --call: "${flags.call}" and --check contradict each other`);
   }
   const method = isCheck ? "check" : named;
+  const isDry = flags["dry-run"] === true;
+  if (isDry && method !== "build") {
+    throw new UsageError(
+      "INVALID_VALUE",
+      `reading the command line: --dry-run and ${isCheck ? "--check" : `--call=${method}`} cannot be done at once`,
+    );
+  }
   const { explain } = flags;
   return {
     method,
-    format: readFormat(flags.format ?? fields.format ?? "table", method),
+    format: readFormat(flags.format ?? fields.format, method === "build" && !isDry),
     ignoreStatus: readBoolean(fields.ignorestatus),
     ...(explain === undefined
       ? {}
@@ -66,8 +76,17 @@ function readMethod(text: string): Method {
   return { method, fields };
 }
 
-function readFormat(text: string, method: Call["method"]): Call["format"] {
-  if (text === "text" || (method === "build" && text === "oci")) return "table";
+/** `isPlain`: an image is built, and nothing is printed that could have a format. */
+function readFormat(text: string | undefined, isPlain: boolean): Call["format"] {
+  if (text === undefined || text === "text" || (isPlain && text === "oci")) return "table";
+  if (isPlain) {
+    throw new UsageError("INVALID_VALUE", `reading --format: "${text}" is for what --check, --call and --dry-run print`, {
+      hint:
+        text === "docker"
+          ? "images are OCI images; -o type=registry,oci-mediatypes=false pushes Docker's types"
+          : "an image has the formats of --output",
+    });
+  }
   const format = formats.find((name) => name === text);
   if (format === undefined) throw invalid("--format", text, formats);
   return format;

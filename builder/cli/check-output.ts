@@ -20,9 +20,10 @@ function checkText({ findings, isStrict, errors, source: { file, text } }: Check
   );
   const [first, ...others] = errors;
   if (first !== undefined) parts.push(formatDockerfileError(others.length > 0 ? new DockerfileErrors(errors) : first));
-  const [finding] = findings;
-  const more = finding === undefined ? "" : `\ntsbuild --check --explain ${finding.rule} says more about a rule`;
-  parts.push(`Check complete, ${summary(findings.length, errors.length)}${more}`);
+  const found = [...new Set(findings.map(({ rule }) => rule))];
+  const more = found.length === 0 ? "" : `\ntsbuild --check --explain ${found.join(",")} says more`;
+  const counts = isStrict ? summary(0, errors.length + findings.length) : summary(findings.length, errors.length);
+  parts.push(`Check complete, ${counts}${more}`);
   return `${parts.join("\n\n")}\n`;
 }
 

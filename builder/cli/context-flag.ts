@@ -74,7 +74,7 @@ export function remoteSource(text: string): ContextSource | undefined {
 
 async function directoryOf(name: string, path: string): Promise<ContextSource> {
   try {
-    await contextRoot(path, `the context "${name}"`);
+    await contextRoot(path, `the context "${name}" (${path})`);
   } catch (error) {
     if (!(error instanceof TsbuildError)) throw error;
     throw new UsageError(error.code, error.message, { cause: error.cause });

@@ -1,5 +1,4 @@
-import type { DryRun } from "../dry-run.ts";
-import type { PredictedStep } from "../dry-run-steps.ts";
+import type { DryRun, DryRunStep } from "../dry-run.ts";
 import { formatBytes } from "../progress/measures.ts";
 import { harmless } from "../progress/terminal-text.ts";
 import type { FlagTable } from "./flags.ts";
@@ -15,13 +14,14 @@ export const dryRunFlags = {
  * A dry run as printed. As JSON:
  *
  *     { "steps":   [{ "id", "stage"?, "title", "line", "endLine", "instruction", "operation": "from"|"run"|"copy"|"workdir", "needs": [id…],
- *                     "status": "base"|"cached"|"runs"|"unknown", "reason"?: "no-record"|"no-cache"|"steps"|"layers", "awaits": [id…] }],
+ *                     "status": "base"|"cached"|"runs"|"unknown", "reason"?: "no-record"|"no-cache"|"steps"|"layers", "awaits": [id…],
+ *                     "unsupported"?: FLAG }],
  *       "summary": { "cached", "runs", "unknown" },
  *       "images":  [{ "name", "platform", "digest", "missingLayers", "missingBytes" }],
  *       "git":     [{ "remote", "ref", "commit" }],
  *       "http":    [{ "url", "digest" }] }
  *
- * with the meaning that PredictedStep and DryRun give the fields; lines count from 1.
+ * with the meaning that DryRunStep and DryRun give the fields; lines count from 1.
  */
 export function formatDryRun(dryRun: DryRun, format: "table" | "json"): string {
   return format === "json" ? formatJson(asJson(dryRun)) : asText(dryRun);
@@ -65,7 +65,13 @@ function table(header: readonly string[], rows: readonly (readonly string[])[]):
   return rows.length === 0 ? "" : formatTable(header, cleaned);
 }
 
-function noteOf({ reason, awaits }: PredictedStep): string {
+function noteOf(step: DryRunStep): string {
+  const reason = reasonOf(step);
+  const cannot = step.unsupported === undefined ? "" : `this version cannot run ${step.unsupported}`;
+  return [reason, cannot].filter((part) => part !== "").join("; ");
+}
+
+function reasonOf({ reason, awaits }: DryRunStep): string {
   if (reason === "no-record") return "no record of this step";
   if (reason === "no-cache") return "records are not used (--no-cache)";
   if (reason === "layers") return "depends on layers that are not in the store";
@@ -78,14 +84,15 @@ function listOf(ids: readonly number[]): string {
   return ids.length > 3 ? `${named} and ${ids.length - 3} more` : named;
 }
 
-function countOf(steps: readonly PredictedStep[]) {
-  const count = (status: PredictedStep["status"]): number => steps.filter((step) => step.status === status).length;
+function countOf(steps: readonly DryRunStep[]) {
+  const count = (status: DryRunStep["status"]): number => steps.filter((step) => step.status === status).length;
   return { cached: count("cached"), runs: count("runs"), unknown: count("unknown") };
 }
 
 /** What runs may come to what was there before: then a build goes on with the records. */
-function summaryOf(steps: readonly PredictedStep[]): string {
+function summaryOf(steps: readonly DryRunStep[]): string {
   const { cached, runs, unknown } = countOf(steps);
+  const unsupported = steps.filter((step) => step.unsupported !== undefined).length;
   const unread = steps.filter(({ reason }) => reason === "layers").length;
   const parts = [
     `${cached} cached`,
@@ -94,6 +101,7 @@ function summaryOf(steps: readonly PredictedStep[]): string {
     ...(unknown === unread
       ? []
       : [`${unknown - unread} ${unknown - unread === 1 ? "depends" : "depend"} on what those come to, and may be cached`]),
+    ...(unsupported === 0 ? [] : [`${unsupported} cannot be run by this version`]),
   ];
   return `${parts.join(", ")}\n`;
 }

@@ -9,6 +9,8 @@ export interface Flag {
   readonly value?: string;
   /** May be given more than once; otherwise the last one counts. */
   readonly many?: boolean;
+  /** An empty value is none: scripts write --target "$TARGET". */
+  readonly blank?: true;
   /** The only values allowed. */
   readonly choices?: readonly string[];
   /** What the flag means when it stands alone; its value then needs "=". */
@@ -170,6 +172,7 @@ function store(values: Record<string, boolean | string | string[]>, token: Optio
   const value = token.value ?? flag.implied;
   if (value === undefined)
     throw new UsageError("MISSING_VALUE", `reading the command line: ${token.rawName} needs a value (${flag.value})`);
+  if (flag.blank && value === "") return;
   if (flag.choices !== undefined && !flag.choices.includes(value)) {
     throw new UsageError(
       "INVALID_VALUE",

@@ -1,4 +1,4 @@
-import { harmlessJson } from "../progress/terminal-text.ts";
+import { harmlessJson } from "../../store/unseen.ts";
 import type { Output } from "./cli-io.ts";
 import type { FlagTable } from "./flags.ts";
 

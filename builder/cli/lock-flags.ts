@@ -9,7 +9,7 @@ import { UsageError } from "./usage-error.ts";
 export const lockFlags = {
   lock: {
     value: "FILE",
-    help: "Write down what the build takes from elsewhere: digests of images, commits, checksums; with --locked, the file that has them",
+    help: "Write down what the Dockerfile's stages take from elsewhere: digests of images, commits, checksums; with --locked, the file that has them",
   },
   locked: { help: "Take nothing from elsewhere but what the lock file says (--lock, else the Dockerfile's path with .lock added)" },
   hermetic: { help: "As --locked, and RUN steps have no network" },
@@ -27,6 +27,12 @@ export function lockOptionsOf(
   const isLocked = locked || hermetic;
   if (lock === undefined && !isLocked) return { hermetic };
   return { hermetic, lock: { file: lock ?? `${dockerfileOf(inputs, locked ? "--locked" : "--hermetic")}.lock`, locked: isLocked } };
+}
+
+/** Where nothing is built: says that a lock file was named in vain. */
+export function noteUnwritten({ lock, onEvent }: Pick<BuildOptions, "lock" | "onEvent">): void {
+  if (lock === undefined || lock.locked) return;
+  onEvent?.({ type: "note", message: `nothing is built, and so the lock file ${lock.file} is not written` });
 }
 
 /** The Dockerfile's path on the host; where the context has none under any name, the build will say so. */

@@ -23,6 +23,8 @@ process.on("SIGHUP", onSignal);
 
 const io: CliIo = {
   get stdin() {
+    // When it is cut off by a signal nobody may be reading any more.
+    if (!readsStdin) process.stdin.on("error", () => undefined);
     readsStdin = true;
     return process.stdin;
   },

@@ -24,6 +24,10 @@ const usageCodes: ReadonlySet<string> = new Set([
   "CONTEXT_NOT_FOUND",
   "CONTEXT_NOT_DIRECTORY",
   "DOCKERFILE_NOT_FOUND",
+  "AMBIGUOUS_NAME",
+  "HERMETIC_NETWORK",
+  "LOCK_INVALID",
+  "UNKNOWN_TARGET",
   "INVALID_REFERENCE",
 ]);
 

@@ -5,6 +5,7 @@ import { platformText } from "../../store/platform.ts";
 import { isIpAddress } from "../ip-address.ts";
 import { coveredBySandbox } from "../mount-target.ts";
 import { parsePlatform } from "../plan/platform.ts";
+import { lastSecond } from "../plan/rfc3339.ts";
 import type { BindMount, PortMapping } from "../run-options.ts";
 import { parseAddHost } from "../sandbox/network-files.ts";
 import { UsageError } from "./usage-error.ts";
@@ -109,18 +110,15 @@ export function readVolume(flag: string, text: string): BindMount {
 
 /** Seconds since the epoch (https://reproducible-builds.org/specs/source-date-epoch/). */
 export function readEpoch(flag: string, text: string): number {
-  if (text === "git" || text === "context") {
-    throw new UsageError("UNSUPPORTED_VALUE", `reading ${flag}: taking the time from ${text} is not supported`, {
-      hint: "give a number of seconds, e.g. $(git log -1 --format=%ct)",
-    });
-  }
   const seconds = readInteger(flag, text, 0);
   if (seconds > lastSecond) throw invalid(flag, text, "is later than the year 9999");
   return seconds;
 }
 
-/** 9999-12-31T23:59:59Z: RFC 3339 has four digits for the year. */
-const lastSecond = 253_402_300_799;
+/** The same for a build, which takes its time from what a word names, too: what looks like a number must be one. */
+export function readEpochOrWord(flag: string, text: string): number | string {
+  return /^(?:[-+.\d]+)?$/.test(text) ? readEpoch(flag, text) : text;
+}
 
 /** "linux/amd64": one platform, under the names that images use. */
 export function readPlatform(flag: string, text: string): string {

@@ -3,21 +3,24 @@ import type { Store } from "../../store/store.ts";
 import { contextReader } from "../steps/context-inputs.ts";
 import { contextRoot } from "./context-root.ts";
 import { directoryContext } from "./directory.ts";
-import { parseIgnoreFile } from "./ignore.ts";
 import type { OpenedSource } from "./open-context.ts";
 import { readConfinedText } from "./small-text.ts";
 
 /** A directory of the host. Throws CONTEXT_NOT_FOUND, CONTEXT_NOT_DIRECTORY, CONTEXT_UNREADABLE. */
 export async function openDirectory(
   path: string,
-  { what, store, now }: { readonly what: string; readonly store: () => Promise<Store>; readonly now: () => number },
+  { describe, store, now }: { readonly describe: string; readonly store: () => Promise<Store>; readonly now: () => number },
 ): Promise<OpenedSource> {
-  const root = await contextRoot(path, what);
+  const root = await contextRoot(path, describe);
   return {
-    context: { describe: `${what} ${path}`, root, readText: (name) => readConfinedText(root, join(root, name), join(path, name)) },
-    async reader(ignore) {
-      const rules = ignore === undefined ? undefined : parseIgnoreFile(ignore.text, ignore.file);
-      return contextReader(await store(), directoryContext(root, rules, `${what} ${path}`), now);
+    context: {
+      describe,
+      root,
+      readText: (name) => readConfinedText(root, join(root, name), { name: join(path, name) }),
     },
+    async reader(rules) {
+      return contextReader(await store(), directoryContext(root, rules, describe), now);
+    },
+    time: async () => undefined,
   };
 }

@@ -22,12 +22,13 @@ export async function openGit(
       describe,
       async readText(name) {
         const root = await tree.directory();
-        return readConfinedText(root, join(root, name), `${name} in ${describe}`);
+        return readConfinedText(root, join(root, name), { name: `${name} in ${describe}`, placesAreOurs: true });
       },
     },
     async reader() {
       const cache = stepCache(await store());
       return { inputs: async (request) => gitInputs(tree, source, request, cache, describe), save: async () => undefined };
     },
+    time: () => tree.time(),
   };
 }

@@ -1,4 +1,5 @@
 import type { ContextReader } from "../steps/context-inputs.ts";
+import type { IgnoreRules } from "./ignore.ts";
 
 /** A context, opened as far as its Dockerfile needs it. */
 export interface OpenContext {
@@ -21,6 +22,8 @@ export interface IgnoreFile {
 /** A context whose files can be read. What it keeps on the disk belongs to the store's temporary files. */
 export interface OpenedSource {
   readonly context: OpenContext;
-  /** Call it once. `ignore` counts for directories of the host alone: every other context is used whole. */
-  reader(ignore: IgnoreFile | undefined): Promise<ContextReader>;
+  /** Call it once. `rules` count for directories of the host alone: every other context is used whole. */
+  reader(rules: IgnoreRules | undefined): Promise<ContextReader>;
+  /** As Contexts.time. */
+  time(): Promise<number | undefined>;
 }

@@ -8,20 +8,25 @@ import { publicUrl } from "../plan/public-url.ts";
 import { parseGitUrl, parseRemoteSource } from "../plan/remote-source.ts";
 import { type DockerfileText, type GivenDockerfile, readDockerfile } from "../read-dockerfile.ts";
 import type { ContextReader } from "../steps/context-inputs.ts";
-import { contextRoot } from "./context-root.ts";
 import { openDirectory } from "./directory-source.ts";
 import { openGit } from "./git-source.ts";
+import { type IgnoreRules, parseIgnoreFile } from "./ignore.ts";
 import { isNothing } from "./named-context.ts";
 import type { OpenContext, OpenedSource } from "./open-context.ts";
-import { collectText } from "./small-text.ts";
+import { collectText, readIgnore } from "./small-text.ts";
 import { openEmpty, openFetched, openFetchedFiles, openStream } from "./tar-source.ts";
 
-/** Contexts by name, each opened when something first reads from it; no name is the build context. */
+/** Contexts by name, each opened when something first reads from it, but for directories; no name is the build context. */
 export interface Contexts {
   readonly main: OpenContext;
-  /** The Dockerfile and its ignore file, read once. Throws as readDockerfile, and as RemoteSources.http where it is behind a URL. */
+  /** The Dockerfile and its ignore file, read once. Throws as readDockerfile, INVALID_IGNORE_FILE, and as RemoteSources.http where it is behind a URL. */
   dockerfile(): Promise<DockerfileText>;
   reader(name?: string): Promise<ContextReader>;
+  /**
+   * Seconds, when what it holds was made: of a commit, as its committer says; of a file of the web, as the server says; else of a tar's newest regular file. Undefined for
+   * what has no such time: directories, images, stages.
+   */
+  time(name?: string): Promise<number | undefined>;
   /** Writes down what the build learned of them. */
   save(): Promise<void>;
 }
@@ -42,32 +47,43 @@ export interface ContextsOptions {
 }
 
 /**
- * Opens the build context as far as its Dockerfile needs it, and looks whether the directories of the named ones are there. Throws CONTEXT_NOT_FOUND, CONTEXT_NOT_DIRECTORY,
- * CONTEXT_UNREADABLE, UNSUPPORTED_CONTEXT, what a broken archive throws, and as RemoteSources.
+ * Opens the build context as far as its Dockerfile needs it, and the named ones that are directories, with their ignore files. Throws CONTEXT_NOT_FOUND, CONTEXT_NOT_DIRECTORY,
+ * CONTEXT_UNREADABLE, UNSUPPORTED_CONTEXT, INVALID_IGNORE_FILE, what a broken archive throws, and as RemoteSources.
  */
 export async function openContexts(options: ContextsOptions): Promise<Contexts> {
   const { named, remote } = options;
-  for (const [name, source] of Object.entries(named)) {
-    if (source.kind === "directory") await contextRoot(source.path, whatOf(name));
-  }
-  const main = await openSource(undefined, options.main, options);
-  let text: Promise<DockerfileText> | undefined;
-  const dockerfile = (): Promise<DockerfileText> => {
-    text ??= fetchedDockerfile(options.dockerfile, remote).then((given) => readDockerfile(main.context, given));
-    return text;
-  };
   const readers = new Map<string | undefined, Promise<ContextReader>>();
-  const open = async (name: string | undefined): Promise<ContextReader> => {
-    if (name === undefined) return main.reader((await dockerfile()).ignore);
+  // A stream can be read once.
+  const sources = new Map<string, Promise<OpenedSource>>();
+  const opening = async (name: string): Promise<OpenedSource> => {
     const source = Object.hasOwn(named, name) ? named[name] : undefined;
     if (source === undefined) throw new RangeError(`there is no context ${name}`);
-    const opened = await openSource(name, source, options);
-    const ignore = opened.context.root === undefined ? undefined : await opened.context.readText(".dockerignore");
-    return opened.reader(ignore === undefined ? undefined : { file: `.dockerignore of the context "${name}"`, text: ignore });
+    const opened = sources.get(name) ?? openSource(name, source, options);
+    sources.set(name, opened);
+    return opened;
   };
+  const ignoring = new Map<string, IgnoreRules>();
+  for (const [name, source] of Object.entries(named)) {
+    if (source.kind !== "directory") continue;
+    const { context } = await opening(name);
+    const ignore = await readIgnore((path) => context.readText(path));
+    if (ignore !== undefined) ignoring.set(name, parseIgnoreFile(ignore.text, `${ignore.file} of the context "${name}"`));
+  }
+  const main = await openSource(undefined, options.main, options);
+  let text: Promise<{ readonly dockerfile: DockerfileText; readonly rules: IgnoreRules | undefined }> | undefined;
+  const readText = () => {
+    text ??= fetchedDockerfile(options.dockerfile, remote).then(async (given) => {
+      const dockerfile = await readDockerfile(main.context, given);
+      const { ignore } = dockerfile;
+      return { dockerfile, rules: ignore === undefined ? undefined : parseIgnoreFile(ignore.text, ignore.file) };
+    });
+    return text;
+  };
+  const open = async (name: string | undefined): Promise<ContextReader> =>
+    name === undefined ? main.reader((await readText()).rules) : (await opening(name)).reader(ignoring.get(name));
   return {
     main: main.context,
-    dockerfile,
+    dockerfile: async () => (await readText()).dockerfile,
     reader(name) {
       const known = readers.get(name);
       if (known !== undefined) return known;
@@ -75,37 +91,44 @@ export async function openContexts(options: ContextsOptions): Promise<Contexts> 
       readers.set(name, reader);
       return reader;
     },
+    async time(name) {
+      if (name === undefined) return main.time();
+      const kind = named[name]?.kind;
+      return kind === "image" || kind === "oci-layout" || kind === "stage" ? undefined : (await opening(name)).time();
+    },
     async save() {
       for (const reader of readers.values()) await (await reader).save();
     },
   };
 }
 
-function whatOf(name: string | undefined): string {
-  return name === undefined ? "the build context" : `the context "${name}"`;
+/** As errors call it; `place` is where it is, where that can be said. */
+function described(name: string | undefined, place?: string): string {
+  if (name === undefined) return place === undefined ? "the build context" : `the build context ${place}`;
+  return place === undefined ? `the context "${name}"` : `the context "${name}" (${place})`;
 }
 
 async function openSource(name: string | undefined, source: ContextSource, options: ContextsOptions): Promise<OpenedSource> {
   const { store, remote, signal } = options;
-  const what = whatOf(name);
+  const what = described(name);
   switch (source.kind) {
     case "directory":
-      return openDirectory(source.path, { what, ...options });
+      return openDirectory(source.path, { describe: described(name, source.path), ...options });
     case "tar":
       return openStream(source.bytes, { describe: what, store, signal });
     case "empty":
       return openEmpty({ describe: what, store, signal });
     case "git": {
       const git = parseGitUrl(source.url);
-      if (git === undefined) throw unsupported(what, source.url, "it is no URL of a git repository");
+      if (git === undefined) throw unsupported(described(name, publicUrl(source.url)), "it is no URL of a git repository");
       const keepGitDir = git.keepGitDir || (name === undefined && keepsGitDir(options.buildArgs));
-      return openGit({ ...git, keepGitDir }, { describe: `${what} ${publicUrl(source.url)}`, store, remote });
+      return openGit({ ...git, keepGitDir }, { describe: described(name, publicUrl(source.url)), store, remote });
     }
     case "http": {
-      const http = httpSource(what, source.url);
+      const describe = described(name, publicUrl(source.url));
+      const http = httpSource(describe, source.url);
       const file = await (await remote()).http(http);
-      const described = { describe: `${what} ${publicUrl(source.url)}`, store, signal };
-      return name === undefined ? openFetched(file, described) : openFetchedFiles(file, described);
+      return (name === undefined ? openFetched : openFetchedFiles)(file, { describe, store, signal });
     }
     default:
       if (isNothing(source)) return openEmpty({ describe: what, store, signal });
@@ -113,14 +136,14 @@ async function openSource(name: string | undefined, source: ContextSource, optio
   }
 }
 
-function httpSource(what: string, url: string): HttpSource {
+function httpSource(describe: string, url: string): HttpSource {
   const source = parseRemoteSource(url, { keepGitDir: false });
-  if (source?.kind !== "http") throw unsupported(what, url, "it is no http URL of a file");
+  if (source?.kind !== "http") throw unsupported(describe, "it is no http URL of a file");
   return source;
 }
 
-function unsupported(what: string, url: string, problem: string): TsbuildError {
-  return new TsbuildError("UNSUPPORTED_CONTEXT", `opening ${what} ${publicUrl(url)}: ${problem}`);
+function unsupported(describe: string, problem: string): TsbuildError {
+  return new TsbuildError("UNSUPPORTED_CONTEXT", `opening ${describe}: ${problem}`);
 }
 
 /** As BuildKit reads a switch. */
@@ -132,7 +155,7 @@ function keepsGitDir(buildArgs: Readonly<Record<string, string>>): boolean {
 async function fetchedDockerfile(given: BuildOptions["dockerfile"], remote: ContextsOptions["remote"]): Promise<GivenDockerfile> {
   if (given === undefined || "text" in given || !/^https?:\/\//i.test(given.path)) return given;
   const name = publicUrl(given.path);
-  const source = httpSource("the Dockerfile", given.path);
+  const source = httpSource(`the Dockerfile ${name}`, given.path);
   const { path } = await (await remote()).http(source);
   return { text: await collectText(fileBytes(path), name), file: name };
 }

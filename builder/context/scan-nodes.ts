@@ -1,6 +1,8 @@
 import type { ByteString, ScanEntry } from "../../runtime-addon/index.ts";
 import type { NodeEntry } from "../../store/layer/entry.ts";
+import type { Xattrs } from "../../store/layer/xattrs.ts";
 import type { SourceNode } from "../steps/copy-source.ts";
+import { contextXattrs } from "./context-xattrs.ts";
 
 /**
  * Scanned files as nodes relative to the source `top`, owned by root as everything from a context is. Of one inode the first name is the file, as in a
@@ -23,13 +25,12 @@ export function scanNodes(
     const path = entry.path.slice(cut) as ByteString;
     const attributes = {
       path,
-      // The context's own directory is a checkout's accident; its mode would differ from machine to machine.
-      mode: entry.path === "" ? 0o755 : entry.mode,
+      mode: isRoot(entry) ? 0o755 : entry.mode,
       uid: 0,
       gid: 0,
       mtime: entry.mtime,
       mtimeNsec: entry.mtimeNsec,
-      ...portableXattrs(entry),
+      ...xattrsOf(entry),
       ...(leading.has(entry.path) ? { leads: true as const } : {}),
     };
     const first = firstNames.get(entry.inode) ?? entry.path;
@@ -52,11 +53,12 @@ function kindOf(entry: ScanEntry, root: string) {
   }
 }
 
-/** Labels of the host's security modules and overlay markers mean nothing in an image. */
-function portableXattrs(entry: ScanEntry): { xattrs?: Readonly<Record<string, ByteString>> } {
-  if (entry.xattrs === undefined) return {};
-  const kept = Object.entries(entry.xattrs).filter(
-    ([name]) => (name.startsWith("user.") && !name.startsWith("user.overlay.")) || name === "security.capability",
-  );
-  return kept.length === 0 ? {} : { xattrs: Object.fromEntries(kept) };
+/** The context's own directory is a checkout's accident; mode and attributes would differ from machine to machine. */
+function isRoot({ path }: ScanEntry): boolean {
+  return path === "";
+}
+
+function xattrsOf(entry: ScanEntry): { xattrs?: Xattrs } {
+  const xattrs = isRoot(entry) ? undefined : contextXattrs(entry.xattrs);
+  return xattrs === undefined ? {} : { xattrs };
 }

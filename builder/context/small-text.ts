@@ -1,8 +1,10 @@
 import { isUtf8 } from "node:buffer";
+import { stat } from "node:fs/promises";
 import { basename, dirname } from "node:path";
 import { TsbuildError } from "../../store/errors.ts";
 import { collect, fileBytes } from "../../store/file-bytes.ts";
-import { openConfined } from "./confined-file.ts";
+import { type ConfinedNaming, openConfined } from "./confined-file.ts";
+import type { IgnoreFile } from "./open-context.ts";
 
 /** A Dockerfile is text that people write; what is larger is something else. */
 export const largestText = 16 * 1024 * 1024;
@@ -37,18 +39,26 @@ export function textOf(bytes: Buffer, name: string): string {
   return text;
 }
 
-/** A text file of the host; undefined where there is none. A path that the user names is theirs, so it may be a pipe, and lead anywhere. */
+/** A text file of the host; undefined where there is none. A path that the user names is theirs, so it may be a shell's pipe, and lead anywhere. */
 export function readHostText(path: string): Promise<string | undefined> {
-  return reading(path, () => collectText(fileBytes(path), path));
+  return reading(path, async () => {
+    // Opening one waits for a writer, and nothing ends that. What a shell hands over (/dev/fd/63) has one.
+    if ((await stat(path)).isFIFO() && !/^\/(?:dev|proc)\//.test(path)) {
+      throw new TsbuildError("DOCKERFILE_UNREADABLE", `reading ${path}: it is a FIFO`, {
+        hint: `read it as standard input: -f - < ${path}`,
+      });
+    }
+    return collectText(fileBytes(path), path);
+  });
 }
 
 /**
- * The same for a file that must lie below `root`, as a context may hold a link to a file of the host, which an error's excerpt would show. `name` is
- * what errors call it.
+ * The same for a file that must lie below `root`, as a context may hold a link to a file of the host, which an error's excerpt would show.
  */
-export function readConfinedText(root: string, path: string, name = path): Promise<string | undefined> {
+export function readConfinedText(root: string, path: string, naming: ConfinedNaming = {}): Promise<string | undefined> {
+  const { name = path } = naming;
   return reading(name, async () => {
-    const handle = await openConfined(root, path);
+    const handle = await openConfined(root, path, naming);
     try {
       return await collectText(handle.createReadStream({ autoClose: false }), name);
     } finally {
@@ -57,11 +67,23 @@ export function readConfinedText(root: string, path: string, name = path): Promi
   });
 }
 
+/** Docker's, and buildah's where there is none of Docker's. */
+const ignoreNames = [".dockerignore", ".containerignore"] as const;
+
+/** The ignore file that `read` finds: of a context, or of the Dockerfile that it stands beside. */
+export async function readIgnore(read: (path: string) => Promise<string | undefined>, beside = ""): Promise<IgnoreFile | undefined> {
+  for (const name of ignoreNames) {
+    const file = beside + name;
+    const text = await read(file);
+    if (text !== undefined) return { file, text };
+  }
+  return undefined;
+}
+
 /** The ignore file that stands beside a Dockerfile of the host. */
-export async function readOwnIgnore(dockerfile: string): Promise<{ readonly file: string; readonly text: string } | undefined> {
-  const path = `${dockerfile}.dockerignore`;
-  const text = await readConfinedText(dirname(path), path);
-  return text === undefined ? undefined : { file: basename(path), text };
+export async function readOwnIgnore(dockerfile: string): Promise<IgnoreFile | undefined> {
+  const found = await readIgnore((path) => readConfinedText(dirname(path), path), dockerfile);
+  return found === undefined ? undefined : { ...found, file: basename(found.file) };
 }
 
 async function reading(name: string, read: () => Promise<string>): Promise<string | undefined> {
@@ -71,7 +93,13 @@ async function reading(name: string, read: () => Promise<string>): Promise<strin
     const { code, message } = error as NodeJS.ErrnoException;
     if (code === "ENOENT" || code === "ENOTDIR") return undefined;
     if (code === "DOCKERFILE_TOO_LARGE" || code === "DOCKERFILE_UNREADABLE") throw error;
-    const problem = code === "EISDIR" ? "it is a directory" : message;
+    const problem = code === "EISDIR" ? "it is a directory" : withoutName(message, name);
     throw new TsbuildError("DOCKERFILE_UNREADABLE", `reading ${name}: ${problem}`, { cause: error });
   }
+}
+
+/** What an error of ours or of the system says, without what was being done to which path: that is told already, and its place may be nobody's business. */
+function withoutName(message: string, name: string): string {
+  const begin = `reading ${name}: `;
+  return message.startsWith(begin) ? message.slice(begin.length) : message.replace(/, [a-z]+ '.*'$/s, "");
 }

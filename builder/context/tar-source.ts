@@ -16,7 +16,7 @@ import { rootfsInputs } from "../steps/rootfs-inputs.ts";
 import { type ArchiveOrText, archiveOrText, isTarFile } from "./archive-or-text.ts";
 import type { OpenedSource } from "./open-context.ts";
 import { largestText, textOf, textTooLarge } from "./small-text.ts";
-import { readContextTar } from "./tar-tree.ts";
+import { newestFile, readContextTar } from "./tar-tree.ts";
 
 export interface TarOptions {
   /** How errors call it. */
@@ -35,24 +35,25 @@ export async function openStream(bytes: AsyncIterable<Uint8Array>, options: TarO
   return found.kind === "text" ? dockerfileAlone(found.text, options) : openTar(found, undefined, options);
 }
 
-/** The same for a file that nobody changes: of a plain tar no copy is made. */
-export async function openFetched({ path }: FetchedFile, options: TarOptions): Promise<OpenedSource> {
+/** The same for a file that nobody changes: of a plain tar no copy is made. Its time is the one that the server gave, if it gave one. */
+export async function openFetched({ path, lastModified }: FetchedFile, options: TarOptions): Promise<OpenedSource> {
   const found = await archiveOrText(fileBytes(path, options), options.describe);
-  return found.kind === "text" ? dockerfileAlone(found.text, options) : openTar(found, path, options);
+  const opened = await (found.kind === "text" ? dockerfileAlone(found.text, options) : openTar(found, path, options));
+  return lastModified === undefined ? opened : { ...opened, time: async () => lastModified };
 }
 
 /** A file of the web as a named context: what is in it if it is a tar, compressed or not, else the file itself under the name "context", as with BuildKit. */
 export async function openFetchedFiles(file: FetchedFile, options: TarOptions): Promise<OpenedSource> {
-  const { digest, path, size, lastModified = 0 } = file;
+  const { digest, path, size, lastModified } = file;
   if (await isTarFile(path)) return openFetched(file, options);
   const mode = 0o600;
   const entry: TreeEntry = {
-    ...{ kind: "file", path: bytesOf("context"), mode, uid: 0, gid: 0, mtime: lastModified, mtimeNsec: 0 },
+    ...{ kind: "file", path: bytesOf("context"), mode, uid: 0, gid: 0, mtime: lastModified ?? 0, mtimeNsec: 0 },
     ...{ size, digest, offset: 0 },
   };
   // One file is a layer's "tar" too: its content begins at 0.
   const tree = { diffId: digest, contentId: digest, size, entries: [entry] };
-  return sourceOf(stackRootfs([{ tree, tar: async () => path }]), `file ${digest}`, options);
+  return sourceOf(stackRootfs([{ tree, tar: async () => path }]), `file ${digest}`, options, lastModified);
 }
 
 /** No files. */
@@ -74,21 +75,22 @@ async function openTar(
   const tree = await namingSource("reading", describe, store.root, () => readContextTar(written));
   if (tree.size === 0) throw new TsbuildError("INVALID_TAR", `reading ${describe}: the archive is empty`);
   const tar = temp ?? file ?? "";
-  return sourceOf(stackRootfs([{ tree, tar: async () => tar }]), tree.diffId, options);
+  return sourceOf(stackRootfs([{ tree, tar: async () => tar }]), tree.diffId, options, newestFile(tree));
 }
 
 /** A Dockerfile that came without files: what COPY misses can be told why. */
 function dockerfileAlone(text: string, options: TarOptions): OpenedSource {
   const empty = openEmpty(options);
   return {
+    ...empty,
     context: { ...empty.context, dockerfile: text },
-    reader: async (ignore) =>
-      hinting(await empty.reader(ignore), "there are no files: the context is a Dockerfile alone; give a directory too: -f - DIR"),
+    reader: async (rules) =>
+      hinting(await empty.reader(rules), "there are no files: the context is a Dockerfile alone; give a directory too: -f - DIR"),
   };
 }
 
-/** `identity` stands for all that is in the root file system. */
-function sourceOf(rootfs: Rootfs, identity: string, { describe, store }: TarOptions): OpenedSource {
+/** `identity` stands for all that is in the root file system, `time` is its own. */
+function sourceOf(rootfs: Rootfs, identity: string, { describe, store }: TarOptions, time?: number): OpenedSource {
   const chain = digestOf(`context ${identity}`);
   return {
     context: { describe, readText: (path) => readText(rootfs, path, describe) },
@@ -99,6 +101,7 @@ function sourceOf(rootfs: Rootfs, identity: string, { describe, store }: TarOpti
         save: async () => undefined,
       };
     },
+    time: async () => time,
   };
 }
 

@@ -5,10 +5,10 @@ import { quotePath } from "../../store/layer/entry-path.ts";
 import { tarParser } from "../../store/layer/tar-parse.ts";
 import { readLayer } from "../../store/layer/tar-read.ts";
 import type { Tree } from "../../store/layer/tree.ts";
-import { portableXattrs } from "../../store/layer/xattrs.ts";
+import { contextXattrs } from "./context-xattrs.ts";
 
 /**
- * The index of a plain tar as a context's: every file belongs to root, its top directory has mode 0755, and labels of the machine that wrote it are left out. Throws what
+ * The index of a plain tar as a context's: every file belongs to root, its top directory has mode 0755 and no attributes, and the others have those of contextXattrs. Throws what
  * readLayer does, RESERVED_NAME for names that no layer can hold, INVALID_TAR for hard links to what is not there.
  */
 export async function readContextTar(plain: AsyncIterable<Uint8Array>): Promise<Tree> {
@@ -16,6 +16,12 @@ export async function readContextTar(plain: AsyncIterable<Uint8Array>): Promise<
   const { tree } = await readLayer(plain, { onChunk: (chunk) => names.push(chunk) });
   const files = new Set<ByteString>(tree.entries.flatMap((entry) => (entry.kind === "file" ? [entry.path] : [])));
   return { ...tree, entries: tree.entries.map((entry) => contextEntry(entry, files)) };
+}
+
+/** Seconds: when the newest of its regular files was changed; undefined where it has none. */
+export function newestFile({ entries }: Pick<Tree, "entries">): number | undefined {
+  const times = entries.flatMap((entry) => (entry.kind === "file" || entry.kind === "hardlink" ? [entry.mtime] : []));
+  return times.length === 0 ? undefined : times.reduce((newest, time) => Math.max(newest, time));
 }
 
 /** Refuses the names by which a layer's tar says what is removed, before the reader takes them for that: in a context they are files. */
@@ -45,7 +51,8 @@ function contextEntry(entry: TreeEntry, files: ReadonlySet<ByteString>): TreeEnt
     );
   }
   const { xattrs: all, ...rest } = entry;
-  const xattrs = portableXattrs(all);
-  const owned = { ...rest, uid: 0, gid: 0, ...(xattrs !== undefined && { xattrs }) };
-  return entry.kind === "directory" && entry.path === "" ? { ...owned, mode: 0o755 } : owned;
+  const owned = { ...rest, uid: 0, gid: 0 };
+  if (owned.kind === "directory" && owned.path === "") return { ...owned, mode: 0o755 };
+  const xattrs = contextXattrs(all);
+  return xattrs === undefined ? owned : { ...owned, xattrs };
 }

@@ -1,4 +1,6 @@
+import { replaceUnseen } from "../../store/unseen.ts";
 import type { SourceRange } from "./instruction.ts";
+import { withoutCarriageReturns } from "./line-end.ts";
 
 /** A message about a place in a file. */
 export interface Diagnostic {
@@ -26,7 +28,7 @@ export function formatDiagnostic({ severity, file, text, range, message, code, h
 }
 
 function excerpt(text: string, { start, end }: SourceRange): string[] {
-  const all = text.split("\n", end.line).map((line) => line.replace(/\r+$/, ""));
+  const all = text.split("\n", end.line).map(withoutCarriageReturns);
   // An exclusive end at the start of a line does not show that line.
   const lastLine = end.line > start.line && end.column === 1 ? end.line - 1 : end.line;
   const isShort = lastLine - start.line <= maxLines;
@@ -54,7 +56,7 @@ function window(line: string, from: number): { shown: string; cut: number } {
   return { shown: line.slice(cut, cut + maxColumns), cut };
 }
 
-/** Control characters and the marks that reorder text, which could make an excerpt read as what it is not. */
+/** No character that could make an excerpt read as what it is not. As long as before, so that marks stand under their places. */
 function visible(text: string): string {
-  return text.replace(/[\u0000-\u0008\u000a-\u001f\u007f-\u009f\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff]/g, "\ufffd");
+  return replaceUnseen(text, (character) => (character === "\t" ? character : "\ufffd".repeat(character.length)));
 }

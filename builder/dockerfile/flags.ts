@@ -60,8 +60,10 @@ function unknownFlag(keyword: string, name: string, { from, to }: Token, known: 
     hint:
       near !== undefined
         ? `did you mean "--${near}"?`
-        : known.length > 0
-          ? `its flags are ${list}; arguments that begin with -- go behind a lone --`
-          : `${keyword} has no flags; arguments that begin with -- go behind a lone --`,
+        : keyword === "ADD" && name === "from"
+          ? "COPY has --from"
+          : known.length > 0
+            ? `its flags are ${list}; arguments that begin with -- go behind a lone --`
+            : `${keyword} has no flags; arguments that begin with -- go behind a lone --`,
   });
 }

@@ -1,6 +1,7 @@
 import { argumentsFrom, keywordOf } from "./arguments.ts";
 import type { Heredoc, ShellCommand } from "./instruction.ts";
 import { jsonForm } from "./json-form.ts";
+import { withoutCarriageReturns } from "./line-end.ts";
 
 /** A `<<WORD` of an instruction, with its offsets in the logical line. */
 export interface HeredocOpening {
@@ -59,7 +60,7 @@ export function heredocBody(
   from: number,
 ): { heredoc: Heredoc; next: number } | undefined {
   for (let at = from; at < physical.length; at++) {
-    const line = (physical[at] ?? "").replace(/\r+$/, "");
+    const line = withoutCarriageReturns(physical[at] ?? "");
     if ((stripTabs ? line.replace(/^\t+/, "") : line) !== name) continue;
     const raw = physical
       .slice(from, at)

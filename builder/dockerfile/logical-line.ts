@@ -1,6 +1,7 @@
 import { Fault, quoted } from "./fault.ts";
 import { type HeredocOpening, heredocBody, heredocOpenings } from "./heredoc.ts";
 import type { Heredoc, Position, SourceRange } from "./instruction.ts";
+import { withoutCarriageReturns } from "./line-end.ts";
 
 /** Where one physical line's part of a logical line came from. */
 interface Piece {
@@ -101,7 +102,7 @@ export function logicalLines(text: string, escapeChar: string, onFault: (fault: 
 }
 
 function content(physical: readonly string[], index: number): string {
-  return (physical[index] ?? "").replace(/\r+$/, "");
+  return withoutCarriageReturns(physical[index] ?? "");
 }
 
 /**

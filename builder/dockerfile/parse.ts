@@ -25,6 +25,7 @@ export function parseDockerfile(text: string, file: string, syntax?: string): Do
   const { escape: escapeChar, values } = parseDirectives(source.text, report);
   const globals: Arg[] = [];
   const stages: { readonly from: From; readonly instructions: StageInstruction[] }[] = [];
+  let count = 0;
   // After a FROM that could not be read, its stage's instructions are no further errors.
   let isInStage = false;
   const reportFault = (fault: Fault, line: LogicalLine): void => {
@@ -32,8 +33,14 @@ export function parseDockerfile(text: string, file: string, syntax?: string): Do
     report(fault, rangeAt(line, fault.from, fault.to));
   };
   for (const line of logicalLines(source.text, escapeChar, reportFault)) {
+    // So many mean that this is no Dockerfile.
+    if (errors.length >= maxErrors) break;
     const instruction = parseLine(line, source.text, escapeChar, reportFault);
     if (instruction === undefined) continue;
+    if (++count > maxInstructions) {
+      report(new TsbuildError("TOO_LARGE", `the file has more than ${maxInstructions} instructions`), line.range);
+      break;
+    }
     if (instruction.keyword === "FROM") {
       stages.push({ from: instruction, instructions: [] });
       isInStage = true;
@@ -52,6 +59,11 @@ export function parseDockerfile(text: string, file: string, syntax?: string): Do
   if (errors.length > 0) throw new DockerfileErrors(errors.sort(byPosition));
   return { file, text: source.text, escape: escapeChar, directives: values, globals, stages: stages satisfies readonly Stage[] };
 }
+
+const maxErrors = 10_000;
+
+/** Planning looks back at each step; a file that people write has some hundred of them. */
+const maxInstructions = 10_000;
 
 const startOfFile: SourceRange = { start: { line: 1, column: 1 }, end: { line: 1, column: 1 } };
 

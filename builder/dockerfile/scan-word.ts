@@ -60,7 +60,7 @@ function scanUntil(scan: Scan, stop: string | undefined, raw: boolean): { text: 
     }
   }
   if (stop === undefined) return out.finished();
-  throw bad(scan, stop === "}" ? 'the closing "}" is missing' : `the "${stop}" that ends the pattern is missing`);
+  throw stop === "}" ? unclosed(scan) : bad(scan, `the "${stop}" that ends the pattern is missing`);
 }
 
 /** The end of the run of characters from here on that mean themselves. */
@@ -124,13 +124,13 @@ function braced(scan: Scan): string {
   const { source } = scan;
   const name = readName(scan);
   const mark = source[scan.at];
-  if (mark === undefined) throw bad(scan, 'the closing "}" is missing');
+  if (mark === undefined) throw unclosed(scan);
   scan.at++;
   if (name === "") throw bad(scan, "a name must follow ${");
   if (mark === "}") return lookup(scan, name, false) ?? "";
   if (mark === ":") {
     const modifier = source[scan.at];
-    if (modifier === undefined) throw bad(scan, 'the closing "}" is missing');
+    if (modifier === undefined) throw unclosed(scan);
     scan.at++;
     if (modifier === "-" || modifier === "+" || modifier === "?") return conditional(scan, name, modifier, true);
     throw bad(scan, `there is no modifier ":${printable(modifier)}"`);
@@ -182,10 +182,16 @@ function lookup(scan: Scan, name: string, mayBeUnset: boolean): string | undefin
   return value;
 }
 
-function bad({ source }: Scan, problem: string): TsbuildError {
-  return new TsbuildError("BAD_SUBSTITUTION", `expanding ${shown(source)}: ${problem}`, {
-    hint: "a $ that is meant as text is written \\$",
-  });
+function bad({ source }: Scan, problem: string, hint = "a $ that is meant as text is written \\$"): TsbuildError {
+  return new TsbuildError("BAD_SUBSTITUTION", `expanding ${shown(source)}: ${problem}`, { hint });
+}
+
+function unclosed(scan: Scan): TsbuildError {
+  return bad(
+    scan,
+    'the closing "}" is missing',
+    "words end at blanks: one with blanks in it stands in double quotes; a $ that is meant as text is written \\$",
+  );
 }
 
 function unterminated({ source }: Scan, quote: string): TsbuildError {

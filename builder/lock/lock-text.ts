@@ -1,7 +1,7 @@
 import { isDigest } from "../../store/digest.ts";
+import { harmlessJson } from "../../store/unseen.ts";
 import { quoted } from "../dockerfile/fault.ts";
 import { nearest } from "../dockerfile/suggest.ts";
-import { harmlessJson } from "../progress/terminal-text.ts";
 import { type JsonAt, parseJsonLines, type Refuse } from "./json-lines.ts";
 import type { LockEntry, LockKind } from "./lock-entry.ts";
 

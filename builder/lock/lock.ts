@@ -1,4 +1,5 @@
 import { dirname, resolve } from "node:path";
+import { isSystemError } from "../../runtime-addon/index.ts";
 import { TsbuildError } from "../../store/errors.ts";
 import type { Platform } from "../../store/oci.ts";
 import { platformText } from "../../store/platform.ts";
@@ -12,6 +13,10 @@ import { lockedImageName, lockedUrl } from "./locked-names.ts";
  * NOT_LOCKED, before any of it is used.
  */
 export interface Lock {
+  /** Whether only what is locked may be taken. */
+  readonly isLocked: boolean;
+  /** The file that save() writes; absent where it writes none. */
+  readonly written?: string;
   /**
    * `name` as written, `platform` as wanted; `digest` is of the platform's manifest: as the registry has it, or, of an image that was imported, loaded or built here, as the store
    * has it.
@@ -24,10 +29,15 @@ export interface Lock {
   /** What was heard so far, in no particular order. */
   entries(): readonly LockEntry[];
   /**
-   * Writes the file, if it is to be written: what was heard, and for other platforms of the same images what the file has; nothing else stays. Call it when the build has
-   * succeeded. Throws WRITE_FAILED.
+   * Writes the file, if it is to be written: what was heard, and of what the file has what is for other platforms of the same images. Whatever else it has goes where all that the
+   * Dockerfile can take was heard (`isWhole`), and stays otherwise. Call it when the build has succeeded. Throws WRITE_FAILED.
    */
-  save(): Promise<void>;
+  save(heard: { readonly isWhole: boolean }): Promise<void>;
+}
+
+/** Whether an error says that something is not as it is locked. */
+export function isLockError(error: unknown): boolean {
+  return error instanceof TsbuildError && (error.code === "LOCK_DRIFT" || error.code === "NOT_LOCKED");
 }
 
 /**
@@ -35,8 +45,8 @@ export interface Lock {
  * locked in any case, without a file to nothing. Throws LOCK_INVALID, WRITE_FAILED.
  */
 export async function openLock(options: LockOptions | undefined, hermetic: boolean): Promise<Lock> {
-  const found = options === undefined ? undefined : await readLockFile(options.file);
   const isLocked = hermetic || options?.locked === true;
+  const found = options === undefined ? undefined : await (isLocked ? readLockFile(options.file) : readReplaced(options.file));
   if (options !== undefined && !isLocked) refuseUnwritable(options.file);
   const heard = new Map<string, LockEntry>();
   const check = isLocked ? checker(found, options?.file) : () => undefined;
@@ -51,23 +61,37 @@ export async function openLock(options: LockOptions | undefined, hermetic: boole
   };
 
   return {
+    isLocked,
+    ...(options === undefined || isLocked ? {} : { written: options.file }),
     image: (name, platform, value) => hear({ kind: "images", name: lockedImageName(name, directory), of: platformText(platform), value }),
     git: (name, ref = "HEAD", value) => hear({ kind: "git", name, of: ref, value }),
     http: (url, value) => hear({ kind: "http", name: lockedUrl(url), of: "", value }),
     entries: () => [...heard.values()],
-    async save() {
+    async save({ isWhole }) {
       if (options === undefined || isLocked) return;
-      // Read again: a build for another platform may have written it meanwhile.
-      const others = otherPlatforms((await readLockFile(options.file)) ?? [], heard);
-      await writeLockFile(options.file, [...heard.values(), ...others]);
+      // Read again: another build may have written it meanwhile.
+      const now = (await readReplaced(options.file)) ?? [];
+      const others = now.filter((entry) => !heard.has(entryKey(entry)));
+      await writeLockFile(options.file, [...heard.values(), ...(isWhole ? otherPlatforms(others, heard) : others)]);
     },
   };
 }
 
-/** Entries of images that this build used as well, but for other platforms. */
-function otherPlatforms(found: readonly LockEntry[], heard: ReadonlyMap<string, LockEntry>): readonly LockEntry[] {
+/** What a file has that will be written. */
+async function readReplaced(file: string): Promise<readonly LockEntry[] | undefined> {
+  try {
+    return await readLockFile(file);
+  } catch (error) {
+    if (!(error instanceof TsbuildError) || error.hint !== undefined || isSystemError(error.cause)) throw error;
+    const hint = `${file} is no lock file, and would be replaced: name another`;
+    throw new TsbuildError(error.code, error.message, { cause: error.cause, hint });
+  }
+}
+
+/** Those of images that this build used as well, but for other platforms. */
+function otherPlatforms(others: readonly LockEntry[], heard: ReadonlyMap<string, LockEntry>): readonly LockEntry[] {
   const used = new Set([...heard.values()].flatMap(({ kind, name }) => (kind === "images" ? [name] : [])));
-  return found.filter((entry) => entry.kind === "images" && used.has(entry.name) && !heard.has(entryKey(entry)));
+  return others.filter(({ kind, name }) => kind === "images" && used.has(name));
 }
 
 function checker(found: readonly LockEntry[] | undefined, file: string | undefined): (entry: LockEntry) => void {

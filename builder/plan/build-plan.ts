@@ -6,7 +6,7 @@ import type { Dockerfile, Instruction } from "../dockerfile/instruction.ts";
 import type { NetworkMode } from "../options.ts";
 import type { StepInfo } from "../progress/event.ts";
 import { contextFinder, type PlanContext } from "./named-contexts.ts";
-import { scratch } from "./origins.ts";
+import { type Names, scratch } from "./origins.ts";
 import { platformArgs } from "./platform.ts";
 import { sandboxHostname } from "./sandbox-hostname.ts";
 import { type ArgSources, globalArgs } from "./scope.ts";
@@ -71,13 +71,12 @@ export interface Outline {
   readonly sources: ArgSources;
   /** Every image that is needed, as far as that is known. */
   readonly images: readonly ImageUse[];
+  /** Names of the contexts that mean something to these stages. */
+  readonly contexts: ReadonlySet<string>;
 }
 
-/**
- * First half: which stages are needed, and which images for which platforms. `images` holds those known so far, by imageKey: triggers of a base may name more. Call it again
- * with more until all images of the result are known. Throws all that is wrong with the choice of stages at once. Pure.
- */
-export function outlineBuild(dockerfile: Dockerfile, options: PlanOptions, images: ReadonlyMap<string, PlannedImage>): Outline {
+/** What names and words mean that stand before the first FROM, or in one, and the targets by index. Throws UNKNOWN_TARGET, and what is wrong with these ARGs. */
+export function namesOf(dockerfile: Dockerfile, options: PlanOptions): { readonly names: Names; readonly targets: readonly number[] } {
   const targets = targetStages(dockerfile, options.targets);
   const fixed = {
     escape: dockerfile.escape,
@@ -87,9 +86,23 @@ export function outlineBuild(dockerfile: Dockerfile, options: PlanOptions, image
   };
   const globals = globalArgs(dockerfile.globals, fixed, dockerfile);
   const sources: ArgSources = { ...fixed, globals: new Map([...globals.variables].filter(([name]) => globals.args.includes(name))) };
-  const names = { dockerfile, context: contextFinder(options.contexts), globals, sources };
-  const plan = selectStages(names, { targets, platform: options.platform, images });
-  return { plan, sources, images: plan.stages.flatMap((stage) => imagesOf(stage, options.platform)) };
+  return { names: { dockerfile, context: contextFinder(options.contexts), globals, sources }, targets };
+}
+
+/**
+ * First half: which stages are needed, and which images for which platforms. `images` holds those known so far, by imageKey: triggers of a base may name more. Call it again
+ * with more until all images of the result are known. Throws all that is wrong with the choice of stages at once. Pure.
+ */
+export function outlineBuild(dockerfile: Dockerfile, options: PlanOptions, images: ReadonlyMap<string, PlannedImage>): Outline {
+  const { names, targets } = namesOf(dockerfile, options);
+  const contexts = new Set<string>();
+  const context: Names["context"] = (name) => {
+    const found = names.context(name);
+    if (found !== undefined) contexts.add(found.name);
+    return found;
+  };
+  const plan = selectStages({ ...names, context }, { targets, platform: options.platform, images });
+  return { plan, sources: names.sources, images: plan.stages.flatMap((stage) => imagesOf(stage, options.platform)), contexts };
 }
 
 /** As typed, where one was; the value of TARGETSTAGE. */

@@ -3,8 +3,9 @@ import { parseChmod } from "../dockerfile/chmod.ts";
 import type { Copy } from "../dockerfile/instruction.ts";
 import { parseChown } from "../dockerfile/values.ts";
 import { expandDocument } from "../dockerfile/words.ts";
+import { invalidSource } from "./invalid-source.ts";
 import type { CopyOperation, CopyWord, FileOrigin } from "./operation.ts";
-import { absolute, cleanPivoted, cleanSource } from "./paths.ts";
+import { absolute, cleanPivoted, cleanSource, climbing } from "./paths.ts";
 import { publicUrl } from "./public-url.ts";
 import { parseRemoteSource } from "./remote-source.ts";
 import { type ArgSources, expand } from "./scope.ts";
@@ -87,7 +88,9 @@ function copyWords(
         hint: "use ADD for URLs and git repositories",
       });
     }
-    return remote ?? { kind: "path", path: parents ? cleanPivoted(text) : cleanSource(text) };
+    const scheme = remote === undefined ? /^[a-z][a-z\d+.-]*:\/\//i.exec(text)?.[0] : undefined;
+    if (scheme !== undefined) throw invalidSource(text, `nothing is known of ${scheme}`, "ADD takes http, https and git");
+    return remote ?? { kind: "path", path: parents ? cleanPivoted(text) : cleanSource(text), ...climbing(text) };
   });
 }
 

@@ -9,13 +9,13 @@ import type { CopyOperation, CopyWord, RunMount, RunOperation, WorkdirOperation 
 export type KeyNode = string | number | boolean | null | readonly KeyNode[] | { readonly [name: string]: KeyNode };
 
 /** Grows when the meaning of a key changes; records of other versions are not found. */
-export const keyVersion = 2;
+export const keyVersion = 3;
 
 /**
  * All that decides a step's result, as a tree of named inputs. Its sha256 finds the record, and the record stores the tree,
  * so that a miss can be told from the record before by the first leaf that differs.
  *
- * Never in it: times of files, proxy variables nobody declared, host paths, values of secrets, the clock, limits, progress settings.
+ * Never in it: times of files other than those of the web, proxy variables nobody declared, host paths, values of secrets, the clock, limits, progress settings.
  */
 export type KeyTree = { readonly [name: string]: KeyNode };
 
@@ -81,8 +81,16 @@ function ownedKey({ mode, uid, gid }: { readonly mode: number; readonly uid: num
   return { mode, uid, gid };
 }
 
-/** `sources` is a Merkle root for each source that was found, with its name where that counts; how it was written does not. */
-export function copyKey(operation: CopyOperation, context: KeyContext, sources: readonly Digest[]): KeyTree {
+/** A source that was found, as a key has it. */
+export interface KeySource {
+  /** Its Merkle root, with its name where that counts. */
+  readonly root: Digest;
+  /** A file of the web is unpacked or not by another rule than what comes from the origin or a repository. */
+  readonly remote?: true;
+}
+
+/** `sources`: each that was found, in order; how they were written does not count. */
+export function copyKey(operation: CopyOperation, context: KeyContext, sources: readonly KeySource[]): KeyTree {
   return {
     ...common("copy", context),
     chmod: operation.chmod ?? null,
@@ -90,23 +98,10 @@ export function copyKey(operation: CopyOperation, context: KeyContext, sources: 
     documents: operation.documents.map(({ name, content }) => ({ name, content: digestOf(content) })),
     exclude: [...operation.exclude],
     parents: operation.parents,
-    remote: operation.words.flatMap(remoteKey),
-    sources: [...sources],
+    sources: sources.map(({ root, remote }) => (remote ? { remote: root } : root)),
     target: operation.target,
     unpack: { local: operation.unpack.local, remote: operation.unpack.remote },
   };
-}
-
-/** A file of the web is unpacked or not by another rule than those of the origin; what is fetched is among the sources. */
-function remoteKey(word: CopyWord): readonly KeyNode[] {
-  switch (word.kind) {
-    case "path":
-      return [];
-    case "http":
-      return [{ kind: word.kind, name: word.name }];
-    case "git":
-      return [{ kind: word.kind }];
-  }
 }
 
 /** The words as texts that tell them apart, for operationDigest. */

@@ -4,7 +4,7 @@ import { invalid, type MountSpec, mountSpec } from "../dockerfile/mount.ts";
 import { coveredBySandbox } from "../mount-target.ts";
 import type { FileOrigin, RunMount } from "./operation.ts";
 import { scratch } from "./origins.ts";
-import { cleanSource } from "./paths.ts";
+import { cleanSource, climbing } from "./paths.ts";
 
 export interface MountContext {
   /** One for each mount: what its from means. */
@@ -29,8 +29,15 @@ function planMount(spec: MountSpec, flag: MountFlag, origin: FileOrigin | undefi
   const at = (path: string): string => mountTarget(path, flag, cwd);
   switch (type) {
     case "bind": {
-      const source = cleanSource(spec.source ?? "");
-      return { type, target: at(spec.target ?? ""), origin: origin ?? { from: "context" }, source, readOnly: spec.readOnly ?? true };
+      const { source = "", target = "", readOnly = true } = spec;
+      return {
+        type,
+        target: at(target),
+        origin: origin ?? { from: "context" },
+        source: cleanSource(source),
+        ...climbing(source),
+        readOnly,
+      };
     }
     case "cache": {
       const target = spec.target ?? "";

@@ -22,6 +22,8 @@ export type RunMount =
       readonly origin: FileOrigin;
       /** Cleaned, without a leading slash; "" is the origin's root. */
       readonly source: string;
+      /** As PathWord. */
+      readonly written?: string;
       /** What is written through a mount that is not read-only is thrown away. */
       readonly readOnly: boolean;
     }
@@ -105,9 +107,15 @@ export interface GitSource {
 }
 
 /** What one source word of COPY or ADD means. */
-export type CopyWord =
+export type CopyWord = PathWord | HttpSource | GitSource;
+
+export interface PathWord {
+  readonly kind: "path";
   /** A path or wildcard below the origin's root; cleaned, without a leading slash; "" is the root. With --parents a "/./" in it is the pivot. */
-  { readonly kind: "path"; readonly path: string } | HttpSource | GitSource;
+  readonly path: string;
+  /** What the Dockerfile has, where its ".." would lead above the root: for errors. */
+  readonly written?: string;
+}
 
 /** What a COPY or ADD does, with everything expanded. */
 export interface CopyOperation {

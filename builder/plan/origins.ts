@@ -1,4 +1,5 @@
 import { TsbuildError } from "../../store/errors.ts";
+import { parseReference } from "../../store/reference.ts";
 import { quoted } from "../dockerfile/fault.ts";
 import type { Dockerfile, StageInstruction } from "../dockerfile/instruction.ts";
 import type { NamedContext } from "./named-contexts.ts";
@@ -6,6 +7,7 @@ import type { FileOrigin } from "./operation.ts";
 import { type ArgSources, expandGlobal, type Scope } from "./scope.ts";
 import { type Base, findStage } from "./stages.ts";
 import { stageNamed } from "./target-stages.ts";
+import { isDeclared, unsetHint, withHint } from "./unset-hint.ts";
 
 /** What names in FROM and --from may mean. */
 export interface Names {
@@ -51,13 +53,12 @@ export function originsOf(names: Names, instruction: StageInstruction, stage: nu
 function fromWord({ globals, sources, dockerfile }: Names, word: string, text: string): string {
   const { text: expanded, unset } = expandGlobal(word, globals, sources);
   const [name] = unset;
-  if (name !== undefined) {
-    const isDeclared = dockerfile.globals.some(({ args }) => args.some((arg) => arg.name === name));
-    throw new TsbuildError(
-      "VARIABLE_IN_FROM",
-      `reading ${shown(text)}: ${isDeclared ? `${name} has no value` : `only variables from before the first FROM are known here, and ${name} is none`}`,
-      { hint: isDeclared ? `give the ARG a default, or pass --build-arg ${name}=VALUE` : `declare it there: ARG ${name}` },
-    );
+  const hint = unsetHint(unset, { dockerfile, globals });
+  if (name !== undefined && hint !== undefined) {
+    const problem = isDeclared(name, dockerfile)
+      ? `${name} has no value`
+      : `only variables from before the first FROM are known here, and ${name} is none`;
+    throw new TsbuildError("VARIABLE_IN_FROM", `reading ${shown(text)}: ${problem}`, { hint });
   }
   if (expanded !== "") return expanded;
   throw new TsbuildError("VARIABLE_IN_FROM", `reading ${shown(text)}: the name expands to nothing`);
@@ -81,23 +82,26 @@ function originNamed(names: Names, name: string, stage: number, numbers: boolean
   }
 }
 
-/** What a FROM stands on: a context that has the stage's own name, an earlier stage, a context that has the image's name, or an image. Throws EMPTY_BASE. */
+/** What a FROM stands on: a context that has the stage's own name, an earlier stage, a context that has the image's name, or an image. Throws EMPTY_BASE, and INVALID_REFERENCE for what variables without a value make of a name. */
 export function baseNamed(names: Names, stage: number): { readonly base: Base; readonly replaced: boolean } {
   const { dockerfile, sources, globals } = names;
   const from = dockerfile.stages[stage]?.from;
   if (from === undefined) throw new RangeError(`no stage ${stage}`);
   const own = from.stage === undefined ? undefined : names.context(from.stage.toLowerCase());
   if (own !== undefined) return { base: contextBase(dockerfile, own), replaced: true };
-  const image = expandGlobal(from.image, globals, sources).text;
+  const { text: image, unset } = expandGlobal(from.image, globals, sources);
+  const hint = unsetHint(unset, names);
   if (image === "") {
     throw new TsbuildError("EMPTY_BASE", `reading FROM ${shown(from.image)}: the name of the base image expands to nothing`, {
-      hint: "give the ARG a default before the first FROM, or pass it with --build-arg",
+      hint: hint ?? "give the ARG a default before the first FROM, or pass it with --build-arg",
     });
   }
   const earlier = findStage(dockerfile, image, stage, false);
   if (earlier !== undefined) return { base: { kind: "stage", stage: earlier }, replaced: false };
   const found = names.context(image);
   if (found !== undefined) return { base: contextBase(dockerfile, found), replaced: false };
+  // Any other wrong name is told where the image is looked for, as far as it is.
+  if (hint !== undefined) withHint(hint, () => parseReference(image));
   return { base: imageBaseNamed(image), replaced: false };
 }
 

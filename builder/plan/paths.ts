@@ -11,6 +11,11 @@ export function cleanSource(path: string): string {
   return posix.normalize(`/${path}`).replace(/^\/+|\/+$/g, "");
 }
 
+/** The source as it is written, where its ".." would lead above the root: cleaning hides that, and errors say it. */
+export function climbing(path: string): { readonly written?: string } {
+  return /^\.\.(?:\/|$)/.test(posix.normalize(path.replace(/^\/+/, ""))) ? { written: path } : {};
+}
+
 /** As cleanSource, for --parents: both sides of the first "/./", the pivot, are cleaned, and it stays between them where something stands before it. */
 export function cleanPivoted(path: string): string {
   const pivot = path.indexOf("/./");

@@ -1,8 +1,11 @@
+/** The build argument, and the ARG before the first FROM, that say what time the build has. */
+export const epochName = "SOURCE_DATE_EPOCH";
+
 /** Whether a build argument means something without any ARG: proxies, platforms, SOURCE_DATE_EPOCH, and what BuildKit itself reads. */
 export function isPredefinedArg(name: string): boolean {
   return (
     isProxyArg(name) ||
-    name === "SOURCE_DATE_EPOCH" ||
+    name === epochName ||
     /^BUILDKIT_/.test(name) ||
     /^(?:TARGET|BUILD)(?:PLATFORM|OS|OSVERSION|ARCH|VARIANT)$/.test(name) ||
     name === "TARGETSTAGE"

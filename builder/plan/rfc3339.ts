@@ -2,3 +2,6 @@
 export function rfc3339(ms: number): string {
   return new Date(ms).toISOString().replace(/\.?0*Z$/, "Z");
 }
+
+/** 9999-12-31T23:59:59Z, in seconds: RFC 3339 has four digits for the year. */
+export const lastSecond = 253_402_300_799;

@@ -19,6 +19,7 @@ import {
   type Trigger,
 } from "./stages.ts";
 import { inTrigger, readTriggers } from "./triggers.ts";
+import { unsetHint, withHint } from "./unset-hint.ts";
 
 export interface SelectOptions {
   /** By index, each once. */
@@ -117,12 +118,13 @@ function readStage(
   };
 }
 
-function platformOf({ globals, sources }: Names, { from }: Stage): Platform | undefined {
+function platformOf(names: Names, { from }: Stage): Platform | undefined {
   if (from.platform === undefined) return undefined;
-  const text = expandGlobal(from.platform, globals, sources).text;
-  if (text !== "") return parsePlatform(text);
+  const { text, unset } = expandGlobal(from.platform, names.globals, names.sources);
+  const hint = unsetHint(unset, names);
+  if (text !== "") return withHint(hint, () => parsePlatform(text));
   throw new TsbuildError("INVALID_PLATFORM", `reading --platform=${quoted(from.platform)}: it expands to nothing`, {
-    hint: "give the ARG a default before the first FROM, or pass it with --build-arg",
+    hint: hint ?? "give the ARG a default before the first FROM, or pass it with --build-arg",
   });
 }
 

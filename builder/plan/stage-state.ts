@@ -61,7 +61,8 @@ export function stageBase(state: StageState): StageState {
 export function setEnv(config: ContainerConfig, name: string, value: string): ContainerConfig {
   const entry = `${name}=${value}`;
   const env = config.Env ?? [];
-  const at = env.findIndex((other) => splitVariable(other)[0] === name);
+  const start = `${name}=`;
+  const at = env.findIndex((other) => other.startsWith(start) || other === name);
   return { ...config, Env: at < 0 ? [...env, entry] : env.with(at, entry) };
 }
 

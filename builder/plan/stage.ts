@@ -1,4 +1,6 @@
 import { posix } from "node:path";
+import { TsbuildError } from "../../store/errors.ts";
+import { maxConfigBytes } from "../../store/oci-parse.ts";
 import { collecting, type DockerfileError } from "../dockerfile/errors.ts";
 import type { Dockerfile, Instruction, StageInstruction } from "../dockerfile/instruction.ts";
 import { applyConfig } from "./config.ts";
@@ -29,11 +31,24 @@ export interface WorkOptions extends RunOptions {
   readonly onError: (error: DockerfileError) => void;
 }
 
+/** Half of what a config may have when an image is read: the other half is for the config itself, and for characters of several bytes. */
+const maxWritten = maxConfigBytes / 2;
+
 /** Plans a stage on top of what its base comes to: the base's triggers, then its own instructions. Pure. */
 export function planWork(dockerfile: Dockerfile, stage: PlannedStage, base: StageState, options: WorkOptions): PlannedWork {
   const steps: PlannedStep[] = [];
   const history: PlannedHistory[] = [];
   let state = base;
+  let written = 0;
+  /** What instructions write into the config is in their history texts too, but for triggers. */
+  const count = (text: string): void => {
+    const before = written;
+    written += text.length;
+    if (written <= maxWritten || before > maxWritten) return;
+    throw new TsbuildError("TOO_LARGE", `planning the stage: its configuration and history have more than ${maxWritten} characters`, {
+      hint: "no image may have a larger configuration: see which values are that long",
+    });
+  };
   const plan = (instruction: StageInstruction): void => {
     const origins = stage.origins.get(instruction) ?? [];
     switch (instruction.keyword) {
@@ -65,6 +80,7 @@ export function planWork(dockerfile: Dockerfile, stage: PlannedStage, base: Stag
         if (applied.createdBy !== undefined) history.push({ createdBy: applied.createdBy, layer: false });
       }
     }
+    count(instruction.keyword === "ONBUILD" ? instruction.trigger : (history.at(-1)?.createdBy ?? ""));
   };
   const at = (instruction: StageInstruction, body: () => void): void =>
     void collecting(options.onError, dockerfile, instruction.range, body);

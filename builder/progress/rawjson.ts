@@ -1,7 +1,7 @@
 import { isUtf8 } from "node:buffer";
+import { harmlessJson } from "../../store/unseen.ts";
 import type { BuildEvent } from "./event.ts";
 import type { Renderer } from "./renderer.ts";
-import { harmlessJson } from "./terminal-text.ts";
 
 /** For programs: every event as one line of JSON. Output is `text` where the chunk is UTF-8, else `base64`. */
 export function rawJsonRenderer(write: (text: string) => void): Renderer {

@@ -1,32 +1,24 @@
+import { replaceUnseen } from "../../store/unseen.ts";
+
 // ECMA-48: OSC, DCS, SOS, PM and APC strings up to their terminator; CSI sequences; other escapes of two or three characters.
 const strings = /(?:\x1b[\]PX^_]|[\x9d\x90\x98\x9e\x9f])[^\x07\x1b\x9c]*(?:\x07|\x1b\\|\x9c|$)/g;
 const sequences = /(?:\x1b\[|\x9b)[0-?]*[ -/]*(?:[@-~]|$)|\x1b[ -/]*[0-~]?/g;
 const colour = /^\x1b\[[0-9;:]*m$/;
-// C0 and C1 controls but for tab and the escape of kept colours; ends of lines and paragraphs; marks that reorder text on the screen, or cannot be seen.
-const controls = /[\x00-\x08\x0a-\x1a\x1c-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u206f\ufeff]/g;
-// The same as far as JSON has them as they are (RFC 8259 §7).
-const inJson = /[\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u206f\ufeff]/g;
+// An escape that is left is a kept colour's.
+const spaces: Readonly<Record<string, string>> = { "\n": " ", "\t": "    ", "\x1b": "\x1b" };
 
 /** One line of foreign text, made harmless for a terminal: no controls, and no escape sequences but colours (those too if not `colors`). */
 export function harmless(text: string, options: { readonly colors: boolean }): string {
   // Most lines hold nothing but printable ASCII.
   if (/^[\x20-\x7e]*$/.test(text)) return text;
   let kept = false;
-  const cleaned = text
-    .replace(strings, "")
-    .replace(sequences, (sequence) => {
-      if (!options.colors || !colour.test(sequence)) return "";
-      kept = true;
-      return sequence;
-    })
-    .replace(controls, (control) => (control === "\n" ? " " : ""))
-    .replaceAll("\t", "    ");
+  const uncontrolled = text.replace(strings, "").replace(sequences, (sequence) => {
+    if (!options.colors || !colour.test(sequence)) return "";
+    kept = true;
+    return sequence;
+  });
+  const cleaned = replaceUnseen(uncontrolled, (character) => spaces[character] ?? "");
   return kept ? `${cleaned}\x1b[0m` : cleaned;
-}
-
-/** JSON of the same value, made harmless for a terminal: what it would act on stands there as \uXXXX. */
-export function harmlessJson(json: string): string {
-  return json.replace(inJson, (control) => `\\u${control.charCodeAt(0).toString(16).padStart(4, "0")}`);
 }
 
 /** What a terminal would show of a line that carriage returns overwrite. */

@@ -1,6 +1,7 @@
 import { mkdir, writeFile } from "node:fs/promises";
 import { dirname, join, posix } from "node:path";
 import { bytesOf, setAttributes } from "../../runtime-addon/index.ts";
+import { noTime } from "../../store/layer/no-time.ts";
 
 /** Mount points that every container needs. */
 const directories = ["proc", "sys", "dev", "etc"] as const;
@@ -32,7 +33,7 @@ export async function makeSkeleton(
   made.set("", 0o755);
   await setAttributes(
     directory,
-    [...made].map(([path, mode]) => ({ path: bytesOf(path), mode, mtime: 0, mtimeNsec: 0 })),
+    [...made].map(([path, mode]) => ({ path: bytesOf(path), mode, ...noTime })),
   );
 }
 

@@ -2,13 +2,15 @@ import { createHash } from "node:crypto";
 import { createReadStream, createWriteStream } from "node:fs";
 import { join } from "node:path";
 import { pipeline } from "node:stream/promises";
-import { FileChangedError, removeTree, textOf } from "../../runtime-addon/index.ts";
+import { type ByteString, FileChangedError, removeTree, textOf } from "../../runtime-addon/index.ts";
 import { plainBytes } from "../../store/compression.ts";
 import { type Digest, digestFromBytes } from "../../store/digest.ts";
 import { TsbuildError } from "../../store/errors.ts";
 import type { FileEntry } from "../../store/layer/entry.ts";
-import { rootPath } from "../../store/layer/entry-path.ts";
-import { readLayer } from "../../store/layer/tar-read.ts";
+import { quotePath } from "../../store/layer/entry-path.ts";
+import { layerMeter } from "../../store/layer/layer-limits.ts";
+import { checksumHolds } from "../../store/layer/tar-header.ts";
+import { readTar } from "../../store/layer/tar-read.ts";
 import type { Store } from "../../store/store.ts";
 import { openConfined } from "../context/confined-file.ts";
 import type { PlacedSource } from "./copy-place.ts";
@@ -19,6 +21,8 @@ export interface UnpackedSources {
   readonly sources: readonly PlacedSource[];
   /** Of the archives as they were read, by the node that each was. */
   readonly digests: ReadonlyMap<SourceNode, Digest>;
+  /** How many devices the archives have, which are left out. */
+  readonly devices: number;
   /** Removes the plain tars that contents refer to. */
   close(): Promise<void>;
 }
@@ -27,7 +31,7 @@ const blockBytes = 512;
 
 /**
  * ADD's rule for archives: a regular file, of those that are wanted unpacked, is when its content, decompressed if it is compressed, begins with a tar
- * header; its name does not matter. Anything else is copied as it is.
+ * header; its name does not matter. Anything else is copied as it is. Devices of an archive are left out, and replace nothing.
  */
 export async function unpackArchives(
   sources: readonly CopySource[],
@@ -40,6 +44,7 @@ export async function unpackArchives(
     for (const scratch of scratches) await removeTree(scratch);
   };
   const digests = new Map<SourceNode, Digest>();
+  let devices = 0;
   try {
     const all: PlacedSource[] = [];
     for (const source of sources) {
@@ -52,9 +57,11 @@ export async function unpackArchives(
       scratches.push(scratch);
       const tar = join(scratch, "plain.tar");
       digests.set(archive.node, await inflate(archive, tar, signal));
-      all.push(await unpack(source, tar));
+      const unpacked = await entriesOf(source, tar);
+      all.push({ name: source.name, nodes: unpacked.nodes, unpacked: true });
+      devices += unpacked.devices;
     }
-    return { sources: all, digests, close };
+    return { sources: all, digests, devices, close };
   } catch (error) {
     await close();
     throw error;
@@ -80,7 +87,7 @@ async function openArchive(source: CopySource): Promise<Archive | undefined> {
       length += chunk.length;
       if (length >= blockBytes) break;
     }
-    return isTarHeader(Buffer.concat(head)) ? { node: top, read } : undefined;
+    return length >= blockBytes && checksumHolds(Buffer.concat(head)) ? { node: top, read } : undefined;
   } catch (error) {
     // Broken or not compressed after all: it is copied as the file it is.
     if (error instanceof TsbuildError && error.code === "INVALID_COMPRESSION") return undefined;
@@ -116,21 +123,6 @@ async function* readFile(root: string, path: Buffer): AsyncGenerator<Uint8Array>
 
 async function* empty(): AsyncGenerator<Uint8Array> {}
 
-/** A header whose checksum is right (POSIX.1-2017, pax, "ustar Interchange Format"). */
-function isTarHeader(block: Buffer): boolean {
-  if (block.length < blockBytes) return false;
-  const stored = Number.parseInt(
-    block
-      .toString("latin1", 148, 156)
-      .replace(/[\0 ]+/g, " ")
-      .trim(),
-    8,
-  );
-  let sum = 0;
-  for (let i = 0; i < blockBytes; i++) sum += i >= 148 && i < 156 ? 0x20 : (block[i] ?? 0);
-  return sum === stored && sum !== 8 * 0x20;
-}
-
 /** Writes the plain tar, and gives the digest of the archive as it was read, which the step's key is made of. */
 async function inflate({ node, read }: Archive, tar: string, signal: AbortSignal): Promise<Digest> {
   const iterator = read()[Symbol.asyncIterator]();
@@ -160,23 +152,32 @@ async function inflate({ node, read }: Archive, tar: string, signal: AbortSignal
   return digestFromBytes(hash.digest());
 }
 
-async function unpack(source: CopySource, tar: string): Promise<PlacedSource> {
-  const { tree } = await readLayer(createReadStream(tar));
+/** The entries of a plain tar, in its order. */
+async function entriesOf(source: CopySource, tar: string): Promise<{ readonly nodes: readonly SourceNode[]; readonly devices: number }> {
   const nodes: SourceNode[] = [];
-  for (const entry of tree.entries) {
-    if (entry.kind === "whiteout" || entry.kind === "opaque") {
-      throw new TsbuildError(
-        "RESERVED_NAME",
-        `unpacking ${textOf(source.name)}: "${textOf(entry.path)}" has the name of a layer's whiteout`,
-        {
-          hint: "names that begin with .wh. cannot be in an image",
-        },
-      );
-    }
-    nodes.push(entry.kind === "file" ? { ...entry, content: { at: "tar", tar, offset: entry.offset } } : entry);
-  }
-  return { name: source.name, nodes: [unpackedTop, ...nodes.filter(({ path }) => path !== "")], unpacked: true };
+  let devices = 0;
+  const meter = layerMeter();
+  const refuse = (path: ByteString): never => {
+    throw new TsbuildError("RESERVED_NAME", `unpacking ${quotePath(source.name)}: ${quotePath(path)} has the name of a layer's whiteout`, {
+      hint: "names that begin with .wh. cannot be in an image",
+    });
+  };
+  await readTar(createReadStream(tar), {
+    file(path, { digest: _digest, offset, ...inode }, where) {
+      meter.entry(path, where, undefined, inode);
+      nodes.push({ kind: "file", path, ...inode, content: { at: "tar", tar, offset } });
+    },
+    hardlink(path, target, attributes, where) {
+      meter.entry(path, where, target, attributes);
+      nodes.push({ kind: "hardlink", path, target, ...attributes });
+    },
+    other(entry, where) {
+      meter.entry(entry.path, where, entry.kind === "symlink" ? entry.target : undefined, entry);
+      if (entry.kind === "char" || entry.kind === "block") devices++;
+      else nodes.push(entry);
+    },
+    whiteout: refuse,
+    opaque: refuse,
+  });
+  return { nodes, devices };
 }
-
-/** An archive is unpacked into a directory; what it says of its own top directory does not count. */
-const unpackedTop: SourceNode = { kind: "directory", path: rootPath, mode: 0o755, uid: 0, gid: 0, mtime: 0, mtimeNsec: 0 };

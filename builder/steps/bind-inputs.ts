@@ -2,12 +2,14 @@ import { bytesOf } from "../../runtime-addon/index.ts";
 import { type Digest, digestOf } from "../../store/digest.ts";
 import { TsbuildError } from "../../store/errors.ts";
 import { quotePath, rootPath } from "../../store/layer/entry-path.ts";
+import { noTime } from "../../store/layer/no-time.ts";
 import type { RootfsEntry } from "../../store/layer/rootfs.ts";
 import { hasWildcard } from "../context/pattern.ts";
 import { baseChain, childChain } from "../plan/key.ts";
 import type { CopyOperation, FileOrigin } from "../plan/operation.ts";
 import { copyStep, lookupCopy } from "./copy.ts";
 import { type CopyInputs, type InputsRequest, requestOf } from "./copy-inputs.ts";
+import { entryInputs, ownAttributes } from "./entry-inputs.ts";
 import { rootfsInputs } from "./rootfs-inputs.ts";
 import type { BindDirectories, BindInput, BindMount, RunInputs } from "./run-inputs.ts";
 import type { Files, StepContext, StepOutcome } from "./step.ts";
@@ -21,11 +23,12 @@ export interface BindSources {
 const nothing: Files = { layers: [], chain: baseChain([]) };
 
 /** The one name in the layer that shows a part of a context. */
-const shownName = "shown";
+const shownName = bytesOf("shown");
 
 /**
  * Inputs of the RUN steps of one build. What a stage or an image shows is its layers. What a context shows becomes a layer too, as COPY onto nothing
- * would make it: it is read in one pass, and what was read is what is mounted and what the step's key says, whatever happens to the context meanwhile.
+ * would make it, but that a directory keeps its own mode: it is read in one pass, and what was read is what is mounted and what the step's key says, whatever
+ * happens to the context meanwhile.
  */
 export function bindInputs(sources: BindSources): (context: StepContext) => RunInputs {
   const copies = new Map<string, Promise<Files>>();
@@ -45,15 +48,16 @@ export function bindInputs(sources: BindSources): (context: StepContext) => RunI
     const operation: CopyOperation = {
       op: "copy",
       origin: mount.origin,
-      words: [{ kind: "path", path: literal(mount.source) }],
+      words: [{ kind: "path", path: literal(mount.source), ...writtenOf(mount) }],
       documents: [],
-      target: `/${shownName}`,
+      target: "/",
       unpack: { local: false, remote: false },
       link: false,
       parents: false,
       exclude: [],
     };
-    const find = () => sources.inputs(mount.origin, requestOf(operation, [literal(mount.source)]));
+    const request = requestOf(operation, [literal(mount.source)]);
+    const find = async () => entryInputs(await sources.inputs(mount.origin, request), shownName);
     return [operation, nothing, find, { ...context, useCache: true }];
   }
 
@@ -80,7 +84,7 @@ export function bindInputs(sources: BindSources): (context: StepContext) => RunI
       const shown = async () => ({
         files: await sources.files(origin),
         source,
-        inputs: () => sources.inputs(origin, requestFor(source)),
+        inputs: () => sources.inputs(origin, requestFor(source, mount.written)),
       });
       return input(shown, shown);
     },
@@ -104,8 +108,10 @@ function filesOf({ layer }: StepOutcome): Files {
 }
 
 /** All that can be seen through a mount counts. */
-function requestFor(path: string): InputsRequest {
-  return { paths: [literal(path)], parents: false, exclude: [], irrelevant: { ignoreModes: false, ignoreOwners: false } };
+function requestFor(path: string, written?: string): InputsRequest {
+  const asked = literal(path);
+  const named = written === undefined ? {} : { written: new Map([[asked, written]]) };
+  return { paths: [asked], ...named, parents: false, exclude: [], irrelevant: { ignoreModes: false, ignoreOwners: false } };
 }
 
 /** Follows from the layers, and is kept under their chain, so that a warm build reads none of them. */
@@ -117,10 +123,8 @@ async function digestOfShown({ files, source, inputs }: Shown, context: StepCont
   const [root] = (await found.knownRoots()) ?? (await context.busy(() => found.merkles()));
   const { entry } = await lookIn(files, source, context);
   if (root === undefined) throw notFound(source);
-  // Of a directory the root says only what is in it; its own attributes can be seen too. What is mounted has no name of its own.
-  const { mode, uid, gid, xattrs = {} } = entry;
-  const own = entry.kind === "directory" ? [mode, uid, gid, Object.entries(xattrs).sort()] : [];
-  const digest = digestOf(JSON.stringify([root.unnamed, ...own]));
+  // What is mounted has no name of its own.
+  const digest = digestOf(JSON.stringify([root.unnamed, ...ownAttributes(entry)]));
   if (keep === "kept") await context.cache.saveRoots(asked, [digest]);
   return digest;
 }
@@ -134,7 +138,11 @@ async function lookIn(files: Files, source: string, context: StepContext): Promi
   const { entry, path } = (await context.rootfs(files.layers)).resolve(bytesOf(source), { followLast: true });
   if (entry !== undefined) return { entry };
   if (path !== rootPath) throw notFound(source);
-  return { entry: { kind: "directory", path, mode: 0o755, uid: 0, gid: 0, mtime: 0, mtimeNsec: 0 } };
+  return { entry: { kind: "directory", path, mode: 0o755, uid: 0, gid: 0, ...noTime } };
+}
+
+function writtenOf({ written }: BindMount): { readonly written?: string } {
+  return written === undefined ? {} : { written };
 }
 
 /** A source of a mount is no pattern, as a word of COPY is. */

@@ -41,7 +41,7 @@ export function contextReader(store: Store, context: DirectoryContext, now: () =
   return {
     async inputs(request) {
       const seenAtMs = now();
-      const found = await reading(() => findSources(context, request));
+      const { found, warnings } = await reading(() => findSources(context, request));
       const asked = requestDigest(request, "context");
       const fingerprint = digestOf(found.map(({ name, fingerprint }) => `${name} ${fingerprint}`).join("\n"));
 
@@ -50,6 +50,7 @@ export function contextReader(store: Store, context: DirectoryContext, now: () =
           const row = (await readKnown())[asked];
           return row?.fingerprint === fingerprint ? row.roots : undefined;
         },
+        warnings,
         sources: async () => toCopySources(found),
         async merkles(given) {
           const memory = memoryOf(await readStats(), found, seenAtMs);

@@ -1,14 +1,17 @@
 import { canonicalJson } from "../../store/canonical-json.ts";
 import { type Digest, digestOf } from "../../store/digest.ts";
 import type { Merkle, MerkleOptions } from "../cache/merkle.ts";
+import { keyVersion } from "../plan/key.ts";
 import type { CopyOperation } from "../plan/operation.ts";
 import type { CopySource, SourceNode } from "./copy-source.ts";
 import { irrelevantTo, type SourceRoot } from "./source-merkles.ts";
 
 /** What one COPY wants from one origin. */
 export interface InputsRequest {
-  /** As CopyWord has them. */
+  /** As PathWord has them. */
   readonly paths: readonly string[];
+  /** What errors call a path, where that is not the path itself. */
+  readonly written?: ReadonlyMap<string, string>;
   /** Names keep the directories above them, from the pivot on. */
   readonly parents: boolean;
   readonly exclude: readonly string[];
@@ -25,21 +28,25 @@ export interface CopyInputs {
   merkles(known?: ReadonlyMap<SourceNode, Digest>): Promise<readonly (Merkle & SourceRoot)[]>;
   /** Keeps the roots that merkles() gave for knownRoots() of a later build, where it is sure that they will still be right. */
   saveRoots(roots: readonly SourceRoot[]): Promise<void>;
+  /** What there is to say of the words, each a line. */
+  readonly warnings?: readonly string[];
   /** Runs what reads the sources' contents: ContextChangedError asks to begin again, since the sources changed meanwhile. */
   reading<T>(work: () => Promise<T>): Promise<T>;
 }
 
 /** What an instruction asks of the origin that has these paths. */
 export function requestOf(operation: CopyOperation, paths: readonly string[]): InputsRequest {
-  const { parents, exclude } = operation;
-  return { paths, parents, exclude, irrelevant: irrelevantTo(operation) };
+  const { words, parents, exclude } = operation;
+  const written = new Map<string, string>();
+  for (const word of words) if (word.kind === "path" && word.written !== undefined) written.set(word.path, word.written);
+  return { paths, ...(written.size === 0 ? {} : { written }), parents, exclude, irrelevant: irrelevantTo(operation) };
 }
 
-/** Names what was asked of an origin that never changes, or together with what it was when it was asked. */
+/** Names what was asked, by the rules of this version, of an origin that never changes, or together with what it was when it was asked. */
 export function requestDigest(request: InputsRequest, origin: string): Digest {
   const { paths, parents, exclude, irrelevant } = request;
   const { ignoreModes, ignoreOwners } = irrelevant;
-  return digestOf(canonicalJson({ origin, paths, parents, exclude, ignoreModes, ignoreOwners }));
+  return digestOf(canonicalJson({ version: keyVersion, origin, paths, parents, exclude, ignoreModes, ignoreOwners }));
 }
 
 /** Sources of several origins, in this order. */
@@ -68,6 +75,7 @@ export function joinInputs(parts: readonly CopyInputs[]): CopyInputs {
         at = end;
       }
     },
+    warnings: parts.flatMap(({ warnings = [] }) => warnings),
     reading: (work) => parts.reduce((inner, part) => () => part.reading(inner), work)(),
   };
 }

@@ -17,4 +17,6 @@ export interface CopySource {
   readonly nodes: readonly SourceNode[];
   /** Comes from the web. */
   readonly remote?: true;
+  /** Its time is part of what it is: with another it is another file. */
+  readonly dated?: true;
 }

@@ -1,10 +1,11 @@
 import { type ByteString, bytesOf } from "../../runtime-addon/index.ts";
 import type { Digest } from "../../store/digest.ts";
+import { noTime } from "../../store/layer/no-time.ts";
 import { writerVersion } from "../../store/layer/tar-format.ts";
 import type { Tree } from "../../store/layer/tree.ts";
 import { ContextChangedError } from "../context/reading-context.ts";
 import { parseChmod } from "../dockerfile/chmod.ts";
-import { copyKey, type KeyTree, wordTexts } from "../plan/key.ts";
+import { copyKey, type KeySource, type KeyTree, wordTexts } from "../plan/key.ts";
 import type { CopyOperation } from "../plan/operation.ts";
 import type { UnpackedSources } from "./add-archive.ts";
 import type { CopyInputs } from "./copy-inputs.ts";
@@ -55,15 +56,18 @@ async function unchanged<T>(work: () => Promise<T>): Promise<T> {
 async function copyOnce(operation: CopyOperation, files: Files, inputs: CopyInputs, context: StepContext): Promise<StepOutcome> {
   const { outcome, hashed } = await lookup(operation, files, inputs, context);
   if (hashed !== undefined) await inputs.saveRoots(hashed);
-  if (outcome !== undefined) return outcome;
+  const { warnings = [] } = inputs;
+  const said = warnings.length === 0 ? {} : { warnings };
+  if (outcome !== undefined) return { ...outcome, ...said };
 
   return context.busy(async () => {
-    const { layer, created, merkles, isInside } = await write(operation, files, inputs, context);
+    const { layer, created, merkles, isInside, devices } = await write(operation, files, inputs, context);
     const unnamed = isInside ? undefined : withoutName(operation, merkles);
-    const key = keyOf(operation, files, context, unnamed ?? merkles.map(({ root }) => root));
+    const key = keyOf(operation, files, context, unnamed ?? merkles);
     await context.cache.save({ key, layer, created }, merkles, wordTexts(operation.words));
     await inputs.saveRoots(merkles);
-    return { layer, created, cached: false };
+    const note = devices === 0 ? {} : { note: `device files of archives that are left out: ${devices}` };
+    return { layer, created, cached: false, ...said, ...note };
   });
 }
 
@@ -89,10 +93,10 @@ async function recordOf(
   context: StepContext,
   roots: readonly SourceRoot[],
 ): Promise<StepOutcome | undefined> {
-  const find = (digests: readonly Digest[]) => context.cache.find(keyOf(operation, files, context, digests));
+  const find = (sources: readonly KeySource[]) => context.cache.find(keyOf(operation, files, context, sources));
   // Whether a file's name counts follows from the parent and the target, which are in the key: a record without the name proves that it does not.
   const unnamed = withoutName(operation, roots);
-  const record = (unnamed && (await find(unnamed))) ?? (await find(roots.map(({ root }) => root)));
+  const record = (unnamed && (await find(unnamed))) ?? (await find(roots));
   return record === undefined ? undefined : { layer: record.layer, created: record.created, cached: true };
 }
 
@@ -100,14 +104,14 @@ function optional(outcome: StepOutcome | undefined): { readonly outcome?: StepOu
   return outcome === undefined ? {} : { outcome };
 }
 
-function keyOf(operation: CopyOperation, files: Files, context: StepContext, roots: readonly Digest[]): KeyTree {
-  return copyKey(operation, keyContext(files, context, writerVersion), roots);
+function keyOf(operation: CopyOperation, files: Files, context: StepContext, sources: readonly KeySource[]): KeyTree {
+  return copyKey(operation, keyContext(files, context, writerVersion), sources);
 }
 
 /** The roots of a COPY that may give its one source a name of its own; undefined where that cannot be. */
-function withoutName({ target, words, documents, parents }: CopyOperation, roots: readonly SourceRoot[]): readonly Digest[] | undefined {
+function withoutName({ target, words, documents, parents }: CopyOperation, roots: readonly SourceRoot[]): readonly KeySource[] | undefined {
   const isAlone = words.length === 1 && documents.length === 0 && roots.length === 1;
-  return isAlone && !parents && !target.endsWith("/") ? roots.map(({ unnamed }) => unnamed) : undefined;
+  return isAlone && !parents && !target.endsWith("/") ? roots.map((source) => ({ ...source, root: source.unnamed })) : undefined;
 }
 
 async function write(operation: CopyOperation, files: Files, inputs: CopyInputs, context: StepContext) {
@@ -124,12 +128,15 @@ async function write(operation: CopyOperation, files: Files, inputs: CopyInputs,
       ...(operation.chmod === undefined ? {} : { chmod: parseChmod(operation.chmod) }),
       ...(context.epoch === undefined ? {} : { epoch: context.epoch }),
     };
-    const { entries, placed } = placeSources([...archives.sources, ...documents], parent, placement);
-    const { layer, created, tree } = await inputs.reading(() => entriesLayer(entries, files, context));
+    const { entries, lent, placed } = placeSources([...archives.sources, ...documents], parent, placement);
+    for (const { lent: file, ...entry } of lent) entries.push({ ...entry, content: await parent.content(file) });
+    const dated = new Set(sources.flatMap((source) => (source.dated ? source.nodes : [])));
+    const isDated = (path: ByteString) => dated.has(placed.get(path) as SourceNode);
+    const { layer, created, tree } = await inputs.reading(() => entriesLayer(entries, files, context, isDated));
     // What was read in this pass is what the key is made of, whatever an earlier scan said.
     const merkles = await inputs.merkles(new Map([...writtenDigests(tree, placed), ...archives.digests]));
     const { entry } = parent.resolve(bytesOf(operation.target), { followLast: true });
-    return { layer, created, merkles, isInside: entry?.kind === "directory" };
+    return { layer, created, merkles, isInside: entry?.kind === "directory", devices: archives.devices };
   } finally {
     await archives.close();
   }
@@ -145,7 +152,7 @@ async function unpacked(
 }
 
 function asTheyAre(sources: readonly CopySource[]): UnpackedSources {
-  return { sources, digests: new Map(), close: async () => {} };
+  return { sources, digests: new Map(), devices: 0, close: async () => {} };
 }
 
 /** Digests of source files as the written layer has them. */
@@ -166,8 +173,7 @@ function documentSource({ name, content }: { readonly name: string; readonly con
     mode: 0o644,
     uid: 0,
     gid: 0,
-    mtime: 0,
-    mtimeNsec: 0,
+    ...noTime,
     size: bytes.length,
     content: { at: "bytes", bytes },
   };

@@ -1,5 +1,5 @@
 import { join } from "node:path";
-import { type Attributes, removeTree } from "../../runtime-addon/index.ts";
+import { type Attributes, type ByteString, removeTree } from "../../runtime-addon/index.ts";
 import type { SourceEntry } from "../../store/layer/entry.ts";
 import { writerVersion } from "../../store/layer/tar-format.ts";
 import { writeLayer } from "../../store/layer/tar-write.ts";
@@ -18,17 +18,22 @@ export interface EntriesLayer {
 
 /**
  * Writes entries as a layer of the store, without mounts or privilege. Times later than the epoch become it. Where a layer of the same content over
- * the same parent is known, that one is taken, so that what follows stays cached.
+ * the same parent is known, that one is taken, so that what follows stays cached. Times are no part of the content, but of
+ * entries that are dated. With an epoch all times follow from the step's key and are: a layer made before, from an archive with other times, is not taken.
  */
-export async function entriesLayer(entries: readonly SourceEntry[], files: Files, context: StepContext): Promise<EntriesLayer> {
+export async function entriesLayer(
+  entries: readonly SourceEntry[],
+  files: Files,
+  context: StepContext,
+  isDated: (path: ByteString) => boolean = () => false,
+): Promise<EntriesLayer> {
   const { store, cache, epoch } = context;
   const scratch = await store.temp("layer");
   try {
     const tar = join(scratch, "layer.tar");
-    // The contentId of a COPY leaves all times out: they are not part of what is copied.
     const tree = await writeLayer(epoch === undefined ? entries : entries.map((entry) => clamp(entry, epoch)), tar, {
       sync: true,
-      ignoreMtime: () => true,
+      ignoreMtime: ({ path }) => epoch === undefined && !isDated(path),
     });
     const known = await cache.findContent(keyContext(files, context, writerVersion), tree.contentId);
     if (known !== undefined) return { layer: known.layer, created: known.created, tree };

@@ -16,7 +16,10 @@ import { sourceMerkles } from "./source-merkles.ts";
 /** What no file of the web says of itself is as Docker has always set it. */
 const webFileMode = 0o600;
 
-/** A file of the web: root's, 0600, with the time that the server gave, else 0. Its digest is known, so that nothing is ever hashed. */
+/**
+ * A file of the web: root's, 0600, with the time that the server gave, else 0; as with BuildKit the time counts where no checksum says what the file must be. Its digest is known, so
+ * that nothing is ever hashed.
+ */
 export function httpInputs(fetched: FetchedFile, source: HttpSource): CopyInputs {
   const node: SourceNode = {
     kind: "file",
@@ -29,7 +32,8 @@ export function httpInputs(fetched: FetchedFile, source: HttpSource): CopyInputs
     size: fetched.size,
     content: { at: "path", root: dirname(fetched.path), path: bytesOf(basename(fetched.path)) },
   };
-  const sources: readonly CopySource[] = [{ name: bytesOf(source.name), nodes: [node], remote: true }];
+  const dated = source.checksum === undefined ? ({ dated: true } as const) : {};
+  const sources: readonly CopySource[] = [{ name: bytesOf(source.name), nodes: [node], remote: true, ...dated }];
   const merkles = () => sourceMerkles(sources, () => fetched.digest, { ignoreModes: false, ignoreOwners: false });
   return {
     knownRoots: async () => merkles(),
@@ -51,13 +55,15 @@ export function httpInputs(fetched: FetchedFile, source: HttpSource): CopyInputs
  * What is in a commit, as copied from a checkout. Commits never change: where the roots are known nothing is checked out. `describe` is how errors call it: "the repository …".
  */
 export function gitInputs(tree: FetchedTree, source: GitSource, request: InputsRequest, cache: StepCache, describe: string): CopyInputs {
-  const { subdir = "", keepGitDir, submodules } = source;
-  const asked = requestDigest(request, JSON.stringify(["git", tree.commit, subdir, keepGitDir, submodules]));
+  const { subdir = "", submodules } = source;
+  const { remote, ref = null, tag = null } = tree.kept ?? {};
+  const kept = remote === undefined ? null : [remote, ref, tag];
+  const asked = requestDigest(request, JSON.stringify(["git", tree.commit, subdir, submodules, kept]));
   let checkout: Promise<{ readonly root: string; readonly found: readonly ScannedSource[] }> | undefined;
   const find = () => {
     checkout ??= tree
       .directory()
-      .then(async (root) => ({ root, found: await findSources(directoryContext(root, undefined, describe), request) }));
+      .then(async (root) => ({ root, ...(await findSources(directoryContext(root, undefined, describe), request)) }));
     return checkout;
   };
   return {

@@ -20,7 +20,10 @@ export function rootfsInputs(request: InputsRequest, origin: RootfsOrigin, cache
   const asked = requestDigest(request, origin.chain);
   const find = async () => {
     const rootfs = await origin.rootfs();
-    return { rootfs, found: request.paths.flatMap((path) => findInRootfs(rootfs, path, origin.describe, request)) };
+    return {
+      rootfs,
+      found: request.paths.flatMap((path) => findInRootfs(rootfs, path, origin.describe, request, request.written?.get(path))),
+    };
   };
   return {
     ...keptRoots(cache, asked),

@@ -3,6 +3,7 @@ import type { Digest } from "../../store/digest.ts";
 import { TsbuildError } from "../../store/errors.ts";
 import type { FileEntry } from "../../store/layer/entry.ts";
 import { baseName, joinPath, quotePath, rootPath } from "../../store/layer/entry-path.ts";
+import { noTime } from "../../store/layer/no-time.ts";
 import type { Rootfs, RootfsEntry } from "../../store/layer/rootfs.ts";
 import { hasWildcard } from "../context/pattern.ts";
 import { type Selection, type SelectionFlags, selectionOf, splitPivot, unescaped } from "../context/selection.ts";
@@ -19,19 +20,24 @@ export interface RootfsSource {
 
 const wholeSources: SelectionFlags = { parents: false, exclude: [] };
 
-/** Finds what a source word of COPY --from names. `origin` is how errors call it: `stage "build"`. Throws COPY_SOURCE_NOT_FOUND, INVALID_PATTERN. */
+/**
+ * Finds what a source word of COPY --from names. `origin` and `written` are how errors call it and the word: `stage "build"`. Throws
+ * COPY_SOURCE_NOT_FOUND, INVALID_PATTERN.
+ */
 export function findInRootfs(
   rootfs: Rootfs,
   source: string,
   origin: string,
   { parents, exclude }: SelectionFlags = wholeSources,
+  written = `/${source}`,
 ): readonly RootfsSource[] {
-  if (parents) return findWithParents(rootfs, source, origin, exclude);
+  const looking = `looking for ${quotePath(bytesOf(written))} in ${origin}`;
+  if (parents) return findWithParents(rootfs, source, looking, exclude);
   const selection = selectionOf(exclude);
   if (!hasWildcard(source)) {
     const path = bytesOf(source);
     const found = listed(rootfs, baseName(path), path, selection);
-    if (found === undefined) throw notFound(source, origin, "no such file or directory");
+    if (found === undefined) throw notFound(looking, "no such file or directory");
     return [found];
   }
   return matchPaths(rootfs, bytesOf(source)).flatMap((path) => {
@@ -52,7 +58,7 @@ function listed(rootfs: Rootfs, name: ByteString, path: ByteString, selection: S
 }
 
 /** Each directory that the part before the pivot means, with what the rest takes below it. */
-function findWithParents(rootfs: Rootfs, source: string, origin: string, exclude: readonly string[]): readonly RootfsSource[] {
+function findWithParents(rootfs: Rootfs, source: string, looking: string, exclude: readonly string[]): readonly RootfsSource[] {
   const { base, pattern, isNamed } = splitPivot(source);
   const selection = selectionOf(exclude, pattern);
   const isPattern = hasWildcard(base);
@@ -60,24 +66,23 @@ function findWithParents(rootfs: Rootfs, source: string, origin: string, exclude
     const { entry, path: top } = rootfs.resolve(path, { followLast: true });
     if (entry?.kind !== "directory" && top !== "") {
       if (isPattern) return [];
-      throw notFound(source, origin, entry === undefined ? "no such file or directory" : "it is not a directory");
+      throw notFound(looking, entry === undefined ? "no such file or directory" : "it is not a directory");
     }
-    if (isNamed && pattern !== "") requireNamed(rootfs, source, origin, joinPath(top, unescaped(bytesOf(pattern))));
+    if (isNamed && pattern !== "") requireNamed(rootfs, looking, joinPath(top, unescaped(bytesOf(pattern))));
     const found = listed(rootfs, rootPath, top, selection);
     return found === undefined ? [] : [found];
   });
 }
 
 /** A path without wildcards must be there, whatever --exclude leaves of it. No symlink on the way to it is followed. */
-function requireNamed(rootfs: Rootfs, source: string, origin: string, path: ByteString): void {
+function requireNamed(rootfs: Rootfs, looking: string, path: ByteString): void {
   if (rootfs.lookup(path) !== undefined) return;
-  if (rootfs.resolve(path, { followLast: true }).entry === undefined) throw notFound(source, origin, "no such file or directory");
-  throw notFound(source, origin, "a symlink leads there, which --parents does not follow", "name what the symlink leads to");
+  if (rootfs.resolve(path, { followLast: true }).entry === undefined) throw notFound(looking, "no such file or directory");
+  throw notFound(looking, "a symlink leads there, which --parents does not follow", "name what the symlink leads to");
 }
 
-function notFound(source: string, origin: string, problem: string, hint?: string): TsbuildError {
-  const message = `looking for ${quotePath(bytesOf(`/${source}`))} in ${origin}: ${problem}`;
-  return new TsbuildError("COPY_SOURCE_NOT_FOUND", message, hint === undefined ? {} : { hint });
+function notFound(looking: string, problem: string, hint?: string): TsbuildError {
+  return new TsbuildError("COPY_SOURCE_NOT_FOUND", `${looking}: ${problem}`, hint === undefined ? {} : { hint });
 }
 
 /** The source in COPY's terms: paths below it, and where each file's bytes are. */
@@ -124,7 +129,7 @@ function nodesOf(rootfs: Rootfs, { entries, top }: RootfsSource): readonly Sourc
   });
 }
 
-const emptyRoot: RootfsEntry = { kind: "directory", path: rootPath, mode: 0o755, uid: 0, gid: 0, mtime: 0, mtimeNsec: 0 };
+const emptyRoot: RootfsEntry = { kind: "directory", path: rootPath, mode: 0o755, uid: 0, gid: 0, ...noTime };
 
 function belowTop(path: ByteString, top: ByteString): ByteString {
   return path.slice(path === top ? top.length : top === "" ? 0 : top.length + 1) as ByteString;

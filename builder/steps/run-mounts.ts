@@ -5,10 +5,17 @@ import type { RunMount, RunOperation } from "../plan/operation.ts";
 import type { ContainerMount } from "../sandbox/container-mounts.ts";
 import type { RunInputs } from "./run-inputs.ts";
 
+/** The flag of a RUN that can be planned but not yet be run, if it has one. */
+export function unsupportedFlag({ mounts, security }: RunOperation): string | undefined {
+  const mount = mounts.find(({ type }) => type !== "bind" && type !== "tmpfs");
+  if (mount !== undefined) return `--mount=type=${mount.type}`;
+  return security === "insecure" ? "--security=insecure" : undefined;
+}
+
 /** Throws UNSUPPORTED_FEATURE for what can be planned but not yet be run. */
-export function refuseUnsupported({ mounts, security }: RunOperation): void {
-  for (const { type } of mounts) if (type !== "bind" && type !== "tmpfs") throw unsupported(`--mount=type=${type}`);
-  if (security === "insecure") throw unsupported("--security=insecure");
+export function refuseUnsupported(operation: RunOperation): void {
+  const flag = unsupportedFlag(operation);
+  if (flag !== undefined) throw unsupported(flag);
 }
 
 function unsupported(what: string): TsbuildError {

@@ -1,6 +1,9 @@
-import { hashFiles, type ScanEntry } from "../../runtime-addon/index.ts";
+import { bytesOf, hashFiles, type ScanEntry } from "../../runtime-addon/index.ts";
 import { type Digest, digestFromBytes } from "../../store/digest.ts";
+import { quotePath } from "../../store/layer/entry-path.ts";
 import type { DirectoryContext, ScannedSource } from "../context/directory.ts";
+import type { IgnoreLine } from "../context/ignore.ts";
+import { shownText } from "../context/shown-text.ts";
 import type { InputsRequest } from "./copy-inputs.ts";
 import type { CopySource, SourceNode } from "./copy-source.ts";
 
@@ -10,11 +13,28 @@ export interface FileMemory {
   remember(entry: ScanEntry, digest: Digest): void;
 }
 
-/** The sources that a request means, in its order. */
-export async function findSources(context: DirectoryContext, request: InputsRequest): Promise<readonly ScannedSource[]> {
+export interface FoundSources {
+  /** In the order of the words. */
+  readonly found: readonly ScannedSource[];
+  /** Of words for which nothing is copied because of the ignore file. */
+  readonly warnings: readonly string[];
+}
+
+/** The sources that a request means. */
+export async function findSources(context: DirectoryContext, request: InputsRequest): Promise<FoundSources> {
   const found: ScannedSource[] = [];
-  for (const path of request.paths) found.push(...(await context.find(path, request)));
-  return found;
+  const warnings: string[] = [];
+  for (const path of request.paths) {
+    const sources = await context.find(path, request, request.written?.get(path));
+    found.push(...sources);
+    const rule = sources.every(({ isEmpty }) => isEmpty) ? await context.leftOutBy(path, request) : undefined;
+    if (rule !== undefined) warnings.push(nothingCopied(path, rule));
+  }
+  return { found, warnings };
+}
+
+function nothingCopied(path: string, { file, line, text }: IgnoreLine): string {
+  return `nothing is copied for ${quotePath(bytesOf(path === "" ? "." : path))}: what it means is excluded by ${file}:${line}: ${shownText(text)}`;
 }
 
 export function toCopySources(found: readonly ScannedSource[]): readonly CopySource[] {

@@ -24,6 +24,8 @@ export interface StepOutcome {
   readonly created: string;
   readonly cached: boolean;
   readonly note?: string;
+  /** What there is to say of the instruction, each a line. */
+  readonly warnings?: readonly string[];
   readonly usage?: StepUsage;
 }
 

@@ -1,6 +1,7 @@
 import { type ByteString, bytesOf, textOf } from "../../runtime-addon/index.ts";
 import { TsbuildError } from "../../store/errors.ts";
 import type { SourceEntry } from "../../store/layer/entry.ts";
+import { noTime } from "../../store/layer/no-time.ts";
 import type { Rootfs } from "../../store/layer/rootfs.ts";
 import { writerVersion } from "../../store/layer/tar-format.ts";
 import { type KeyTree, workdirKey } from "../plan/key.ts";
@@ -38,7 +39,7 @@ function directoriesTo(path: string, rootfs: Rootfs, owner: { uid: number; gid: 
     throw new TsbuildError("WORKDIR_NOT_DIRECTORY", `making the working directory ${path}: "/${textOf(target)}" is not a directory`);
   }
   const entries: SourceEntry[] = [];
-  let time = { mtime: 0, mtimeNsec: 0 };
+  let time: { readonly mtime: number; readonly mtimeNsec: number } = noTime;
   for (const parent of prefixes(target)) {
     const existing = rootfs.lookup(parent);
     if (existing !== undefined && existing.kind !== "directory") {

@@ -14,6 +14,7 @@ import { TsbuildError } from "../errors.ts";
 import { sortEntries } from "./canonical.ts";
 import type { DirectoryEntry, HardlinkEntry, TreeEntry } from "./entry.ts";
 import { parentPath, quotePath } from "./entry-path.ts";
+import { noTime } from "./no-time.ts";
 import type { Rootfs } from "./rootfs.ts";
 import type { Tree } from "./tree.ts";
 import { portableXattrs } from "./xattrs.ts";
@@ -83,7 +84,7 @@ function withDirectories(entries: readonly TreeEntry[], lower: Rootfs | undefine
     for (let above = path; !known.has(above); above = parentPath(above)) {
       known.add(above);
       const below = lower?.lookup(above);
-      const attributes = below?.kind === "directory" ? below : { mode: 0o755, uid: 0, gid: 0, mtime: 0, mtimeNsec: 0 };
+      const attributes = below?.kind === "directory" ? below : { mode: 0o755, uid: 0, gid: 0, ...noTime };
       implied.push({ ...attributes, kind: "directory", path: above });
     }
   };

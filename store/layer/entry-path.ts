@@ -1,5 +1,6 @@
 import { type ByteString, textOf } from "../../runtime-addon/index.ts";
 import { TsbuildError } from "../errors.ts";
+import { harmlessJson } from "../unseen.ts";
 
 /** PATH_MAX without its NUL: no system call can name a longer path (limits.h). */
 export const maxPathBytes = 4095;
@@ -26,9 +27,9 @@ export function joinPath(directory: ByteString, name: ByteString): ByteString {
   return (directory === "" ? name : `${directory}/${name}`) as ByteString;
 }
 
-/** A path for a message: quoted, control characters escaped. */
+/** A path for a message: quoted, what a terminal acts on and what nobody sees escaped. */
 export function quotePath(path: string): string {
-  return JSON.stringify(textOf(path as ByteString)).replace(/[\x7f-\x9f]/g, (char) => `\\u00${char.charCodeAt(0).toString(16)}`);
+  return harmlessJson(JSON.stringify(textOf(path as ByteString)));
 }
 
 const unsafe = /(?:^|\/)(?:\.{0,2})(?:\/|$)|\0/;

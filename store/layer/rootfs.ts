@@ -14,6 +14,7 @@ import type {
   SymlinkEntry,
 } from "./entry.ts";
 import { joinPath, parentPath, quotePath, rootPath } from "./entry-path.ts";
+import { noTime } from "./no-time.ts";
 import type { Tree } from "./tree.ts";
 import { indexOf } from "./tree-index.ts";
 
@@ -175,7 +176,7 @@ function stackedTrees(topFirst: readonly Tree[]): StackedTrees {
 type LookedUp = Exclude<Tree["entries"][number], { kind: "opaque" }>;
 
 function impliedDirectory(path: ByteString): DirectoryEntry {
-  return { kind: "directory", path, mode: 0o755, uid: 0, gid: 0, mtime: 0, mtimeNsec: 0 };
+  return { kind: "directory", path, mode: 0o755, uid: 0, gid: 0, ...noTime };
 }
 
 /** As Rootfs.resolve, in whatever `lookup` sees. */

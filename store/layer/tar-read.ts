@@ -4,7 +4,8 @@ import { type Digest, digestFromBytes } from "../digest.ts";
 import { TsbuildError } from "../errors.ts";
 import { contentIdOf } from "./content-id.ts";
 import { baseName, joinPath, normaliseArchivePath, opaqueMarker, parentPath, quotePath, whiteoutPrefix } from "./entry-path.ts";
-import { type Inode, type LayerCollector, type LayerLimits, layerCollector } from "./layer-collector.ts";
+import { type LayerCollector, layerCollector, type TarInode } from "./layer-collector.ts";
+import type { LayerLimits } from "./layer-limits.ts";
 import type { TarHeader } from "./tar-header.ts";
 import { tarParser } from "./tar-parse.ts";
 import type { Tree } from "./tree.ts";
@@ -24,29 +25,41 @@ export interface ReadLayerOptions {
 export async function readLayer(chunks: AsyncIterable<Uint8Array>, options: ReadLayerOptions = {}): Promise<{ readonly tree: Tree }> {
   const { onChunk, limits } = options;
   const whole = createHash("sha256");
-  const collector = layerCollector(limits);
-  const parser = tarParser(collectingEvents(collector));
+  const collector = layerCollector<TarInode>(limits);
   let size = 0;
-  for await (const chunk of chunks) {
-    const written = onChunk?.(chunk);
-    if (written !== undefined) await written;
-    whole.update(chunk);
-    size += chunk.length;
-    parser.push(chunk);
-  }
-  parser.end();
+  await readTar(hashed(), collector);
   const entries = collector.entries();
   const contentId = contentIdOf(entries, { ignoreMtime: () => false });
   return { tree: { diffId: digestFromBytes(whole.digest()), contentId, size, entries } };
+
+  async function* hashed(): AsyncGenerator<Uint8Array> {
+    for await (const chunk of chunks) {
+      const written = onChunk?.(chunk);
+      if (written !== undefined) await written;
+      whole.update(chunk);
+      size += chunk.length;
+      yield chunk;
+    }
+  }
 }
 
-function collectingEvents(collector: LayerCollector): Parameters<typeof tarParser>[0] {
+/** Who is told what a tar says, in its own order. */
+export type TarSink = Omit<LayerCollector<TarInode>, "entries">;
+
+/** As readLayer, for whoever wants to know what the tar says and not what that means for a layer: nothing is counted, or checked against the rest. */
+export async function readTar(chunks: AsyncIterable<Uint8Array>, sink: TarSink): Promise<void> {
+  const parser = tarParser(tellingEvents(sink));
+  for await (const chunk of chunks) parser.push(chunk);
+  parser.end();
+}
+
+function tellingEvents(sink: TarSink): Parameters<typeof tarParser>[0] {
   let hash: Hash | undefined;
   let finish: ((digest: Digest) => void) | undefined;
   return {
     entry(header, contentOffset, where) {
       hash = undefined;
-      finish = collect(collector, header, contentOffset, where);
+      finish = tell(sink, header, contentOffset, where);
     },
     content(chunk) {
       if (finish === undefined) return;
@@ -63,12 +76,12 @@ function collectingEvents(collector: LayerCollector): Parameters<typeof tarParse
 /** AUFS' bookkeeping, which every reader of layers skips. */
 const aufsPrefix = ".wh..wh.";
 
-/** Takes the entry in; of a file the digest is still wanted, by the function returned. */
-function collect(collector: LayerCollector, header: TarHeader, offset: number, where: string): ((digest: Digest) => void) | undefined {
+/** Tells of the entry; of a file the digest is still wanted, by the function returned. */
+function tell(sink: TarSink, header: TarHeader, offset: number, where: string): ((digest: Digest) => void) | undefined {
   if (header.type === "V") return undefined;
   const path = normaliseArchivePath(header.name, where);
   if (path.includes(whiteoutPrefix) && /(?:^|\/)\.wh\./.test(path)) {
-    collectRemoval(collector, path, where);
+    tellRemoval(sink, path, where);
     return undefined;
   }
   const { size } = header;
@@ -76,29 +89,26 @@ function collect(collector: LayerCollector, header: TarHeader, offset: number, w
   switch (header.type) {
     case "0":
       // Before POSIX a directory was a file whose name ends in "/".
-      if (header.name.endsWith("/")) collector.other({ kind: "directory", path, ...attributes }, where);
-      else return (digest) => collector.file(path, { ...attributes, size, digest, offset } satisfies Inode, where);
+      if (header.name.endsWith("/")) sink.other({ kind: "directory", path, ...attributes }, where);
+      else return (digest) => sink.file(path, { ...attributes, size, digest, offset } satisfies TarInode, where);
       return undefined;
     case "1":
-      collector.hardlink(path, normaliseArchivePath(header.linkName, where), attributes, where);
+      sink.hardlink(path, normaliseArchivePath(header.linkName, where), attributes, where);
       return undefined;
     case "2":
-      collector.other({ kind: "symlink", path, ...attributes, target: checkTarget(header.linkName, path, where) }, where);
+      sink.other({ kind: "symlink", path, ...attributes, target: checkTarget(header.linkName, path, where) }, where);
       return undefined;
     case "3":
-      if (header.major === 0 && header.minor === 0) {
-        throw new TsbuildError("INVALID_TAR", `${where}: ${quotePath(path)} is the device 0:0, which overlay takes for a removal`);
-      }
-      collector.other({ kind: "char", path, ...attributes, major: header.major, minor: header.minor }, where);
+      sink.other({ kind: "char", path, ...attributes, major: header.major, minor: header.minor }, where);
       return undefined;
     case "4":
-      collector.other({ kind: "block", path, ...attributes, major: header.major, minor: header.minor }, where);
+      sink.other({ kind: "block", path, ...attributes, major: header.major, minor: header.minor }, where);
       return undefined;
     case "5":
-      collector.other({ kind: "directory", path, ...attributes }, where);
+      sink.other({ kind: "directory", path, ...attributes }, where);
       return undefined;
     default:
-      collector.other({ kind: "fifo", path, ...attributes }, where);
+      sink.other({ kind: "fifo", path, ...attributes }, where);
       return undefined;
   }
 }
@@ -109,7 +119,7 @@ function attributesOf(header: TarHeader): Attributes {
   return { mode, uid, gid, mtime, mtimeNsec, ...(xattrs !== undefined && { xattrs }) };
 }
 
-function collectRemoval(collector: LayerCollector, path: ByteString, where: string): void {
+function tellRemoval(sink: TarSink, path: ByteString, where: string): void {
   const name = baseName(path);
   const directory = parentPath(path);
   if (path.startsWith(aufsPrefix) && path !== opaqueMarker) return;
@@ -117,7 +127,7 @@ function collectRemoval(collector: LayerCollector, path: ByteString, where: stri
     throw new TsbuildError("RESERVED_NAME", `${where}: ${quotePath(path)} lies below a removal`);
   }
   if (name === opaqueMarker) {
-    collector.opaque(directory, where);
+    sink.opaque(directory, where);
     return;
   }
   if (name.startsWith(aufsPrefix)) return;
@@ -125,7 +135,7 @@ function collectRemoval(collector: LayerCollector, path: ByteString, where: stri
   if (removed === "" || removed === "." || removed === "..") {
     throw new TsbuildError("UNSAFE_PATH", `${where}: ${quotePath(path)} removes no name`);
   }
-  collector.whiteout(joinPath(directory, removed), where);
+  sink.whiteout(joinPath(directory, removed), where);
 }
 
 /** PATH_MAX without its NUL, as symlink(2) has it. */

@@ -354,6 +354,14 @@ describe("a failed build prints where and why:", () => {
       ╵ ~~~~~~~~~~~`,
     ],
     [
+      "a source above the context",
+      "FROM scratch\nCOPY ../nope /",
+      `Dockerfile:2:1: error: looking for "../nope" in the build context CONTEXT: no such file or directory [COPY_SOURCE_NOT_FOUND]
+    2 │ COPY ../nope /
+      ╵ ~~~~~~~~~~~~~~
+  hint: ".." stops at the root of the context: build with a directory above it as context and say with -f where the Dockerfile is, or use --build-context`,
+    ],
+    [
       "a source that the ignore file takes out",
       "FROM scratch\nCOPY ignored /",
       `Dockerfile:2:1: error: looking for "ignored" in the build context CONTEXT: excluded by .dockerignore:1: ignored [COPY_SOURCE_NOT_FOUND]
@@ -432,8 +440,14 @@ describe("a failed build prints where and why:", () => {
   });
 
   it("an ignore file that cannot be read", async () => {
-    const context = contextDirectory({ Dockerfile: "FROM scratch\nCOPY . /", ".dockerignore": "ok\n[" });
-    expect(await printed(() => buildIn(newStore(), context))).toContain('.dockerignore:2: reading the pattern "["');
+    const context = contextDirectory({ Dockerfile: "FROM nowhere\nCOPY . /", ".dockerignore": "ok\n[" });
+    const error: unknown = await buildIn(newStore(), context).catch((thrown: unknown) => thrown);
+    // With its own place, and before anything is planned.
+    expect(error).not.toBeInstanceOf(DockerfileError);
+    expect(error).toMatchObject({
+      code: "INVALID_IGNORE_FILE",
+      message: expect.stringMatching(/^\.dockerignore:2: reading the pattern "\["/),
+    });
   });
 });
 
@@ -523,6 +537,36 @@ describe("what a build says", () => {
     expect(events.filter(({ type }) => type === "warning")).toEqual([
       { type: "warning", message: "build arguments that no ARG declares: B, C" },
     ]);
+  });
+
+  it("is a warning about contexts and stages that are named for nothing, with what may be meant", async () => {
+    const source = contextDirectory({ f: "" });
+    const directory = { kind: "directory", path: source } as const;
+    const context = contextDirectory({ Dockerfile: "FROM scratch AS build\nARG VERSION\nCOPY --from=src f /\nFROM build\nFROM scratch" });
+    const contexts = { src: directory, biuld: directory, when: { kind: "http", url: "http://127.0.0.1:1/x" } } as const;
+    const { events } = await buildIn(newStore(), context, {
+      target: "build",
+      contexts,
+      noCacheFilter: ["BUILD", "2", "3", "bulid"],
+      buildArgs: { VERSOIN: "1" },
+    });
+    expect(events.filter(({ type }) => type === "warning")).toEqual([
+      { type: "warning", message: "build arguments that no ARG declares: VERSOIN (did you mean VERSION?)" },
+      { type: "warning", message: "contexts that the build does not use: biuld (did you mean build?), when" },
+      { type: "warning", message: "stages to run again that the Dockerfile does not have: 3, bulid (did you mean build?)" },
+    ]);
+  });
+
+  it("is a warning about a wildcard of which the ignore file leaves nothing, cached or not", async () => {
+    const store = newStore();
+    const context = contextDirectory({ Dockerfile: "FROM scratch\nCOPY f /\nCOPY d/* /d/", ".dockerignore": "d/b", "d/b": "", f: "" });
+    for (const outcome of ["done", "cached"]) {
+      const { events } = await buildIn(store, context);
+      expect(events.findLast(({ type }) => type === "step-end")).toMatchObject({ outcome });
+      expect(events.filter(({ type }) => type === "warning")).toMatchObject([
+        { message: 'nothing is copied for "d/*": what it means is excluded by .dockerignore:1: d/b', range: { start: { line: 3 } } },
+      ]);
+    }
   });
 
   it("is a warning about a base for another platform", async () => {

@@ -1,11 +1,15 @@
 import { mkdirSync } from "node:fs";
+import { join } from "node:path";
 import { describe, expect, it } from "vitest";
+import { build } from "../../builder/build.ts";
 import { check } from "../../builder/check.ts";
 import { describeTarget, describeTargets } from "../../builder/describe.ts";
 import type { BuildOptions } from "../../builder/options.ts";
 import type { BuildEvent } from "../../builder/progress/event.ts";
 import { contextDirectory } from "../support/context.ts";
-import { temporaryPath } from "../support/temporary.ts";
+import { fakeImage } from "../support/registry/fake-image.ts";
+import { startFakeRegistry } from "../support/registry/fake-registry.ts";
+import { temporaryDirectory, temporaryPath } from "../support/temporary.ts";
 
 function optionsOf(files: Readonly<Record<string, string>>, more: Partial<BuildOptions> = {}): BuildOptions {
   const store = temporaryPath("store");
@@ -41,11 +45,51 @@ describe("a check", () => {
     expect((await checked("FROM scratch\nCOPY a /\n", {}, own)).findings).toEqual(["2 CopyIgnoredFile"]);
   });
 
+  it("says what looks like JSON and is none, as a build does", async () => {
+    const text = 'FROM scratch\nVOLUME ["/x"\n';
+    const message = 'this is no JSON, so these are the names of volumes: the "]" is missing';
+    expect((await checked(text)).notes).toEqual([`line 2: ${message}`]);
+    const warnings: BuildEvent[] = [];
+    await build(optionsOf({ Dockerfile: text }, { onEvent: (event) => event.type === "warning" && warnings.push(event) }));
+    expect(warnings).toMatchObject([{ message, range: { start: { line: 2 } } }]);
+  });
+
   it("goes on without a base image that cannot be found, and says so", async () => {
     const { findings, errors, notes } = await checked("FROM nowhere.example/none as a\nENV A=$x\nCMD x\nWORKDIR b\n");
     expect(findings).toEqual(["1 FromAsCasing", "4 WorkdirRelativePath"]);
     expect(errors).toEqual([]);
     expect(notes).toEqual([expect.stringMatching(/^nowhere\.example\/none is not known, and the checks that need it are left out: /)]);
+  });
+
+  it("names every image that cannot be found, each with what it could have been", async () => {
+    const { errors, notes } = await checked("FROM scratch AS build\nFROM biuld\nCOPY --from=alphine /a /\n");
+    expect(errors).toEqual([]);
+    expect(notes).toEqual([
+      expect.stringMatching(/^biuld is not known, .*\(did you mean the stage "build"\?; tsbuild images lists .*\)$/),
+      expect.stringMatching(/^alphine is not known, .*\(did you mean alpine\?; tsbuild images lists .*\)$/),
+    ]);
+  });
+
+  it("has what a build would refuse: images that are not as they are locked", async () => {
+    await using registry = await startFakeRegistry();
+    for (const name of ["a", "b"]) registry.putImage(name, "1", await fakeImage());
+    const file = join(temporaryDirectory("lock"), "app.lock");
+    const from = (name: string) => `FROM ${registry.host}/${name}:1\n`;
+    const locking = { pull: "always" as const, lock: { file, locked: false } };
+    await build(optionsOf({ Dockerfile: from("a") }, locking));
+    registry.putImage("a", "1", await fakeImage({ config: { Env: ["A=1"] } }));
+    const { errors, notes } = await checked(from("a") + from("b"), { ...locking, lock: { file, locked: true } });
+    expect([errors, notes]).toEqual([["1 LOCK_DRIFT", "2 NOT_LOCKED"], []]);
+  });
+
+  it("has what a build would refuse: names that no image can have", async () => {
+    const { errors, notes } = await checked("FROM Alpine:3\nFROM oci:/srv/images\n");
+    expect([errors, notes]).toEqual([["1 INVALID_REFERENCE", "2 INVALID_REFERENCE"], []]);
+  });
+
+  it("says nothing of what this version cannot run", async () => {
+    const { errors, notes } = await checked("FROM scratch\nRUN --mount=type=cache,target=/c true\n");
+    expect([errors, notes]).toEqual([[], []]);
   });
 
   it("has what a build would refuse: text that cannot be read", async () => {
@@ -90,6 +134,25 @@ describe("a description", () => {
       ["V=1", "A=x"],
     ]);
     expect(source.text).toBe(files.Dockerfile);
+  });
+
+  it("names every image that cannot be found", async () => {
+    const notes: string[] = [];
+    const onEvent = (event: BuildEvent) => event.type === "note" && notes.push(event.message);
+    await describeTarget(optionsOf({ Dockerfile: "FROM one.example/none\nCOPY --from=two.example/none a b\n" }, { onEvent }));
+    expect(notes).toEqual([
+      expect.stringMatching(/^one\.example\/none is not known, nor what its triggers take: /),
+      expect.stringMatching(/^two\.example\/none is not known, nor what its triggers take: /),
+    ]);
+  });
+
+  it("is refused where an image is not locked", async () => {
+    await using registry = await startFakeRegistry();
+    registry.putImage("a", "1", await fakeImage());
+    const lock = { file: join(temporaryDirectory("lock"), "none.lock"), locked: true };
+    await expect(describeTarget(optionsOf({ Dockerfile: `FROM ${registry.host}/a:1\n` }, { lock, pull: "missing" }))).rejects.toMatchObject(
+      { code: "NOT_LOCKED", range: { start: { line: 1 } } },
+    );
   });
 
   it("is of all targets", async () => {

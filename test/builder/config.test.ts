@@ -56,6 +56,7 @@ deadline_seconds = 60
 connect_timeout_seconds = 5
 stall_timeout_seconds = 7
 max_layer_mib = 10
+max_download_mib = 11
 [registry.rewrite]
 "quay.io/team" = "mirror.example/quay/team"
 [registry.host."index.docker.io"]
@@ -74,6 +75,7 @@ client_key = "/etc/client.key"
         connectTimeoutMs: 5_000,
         stallTimeoutMs: 7_000,
         maxLayerBytes: 10 * 2 ** 20,
+        maxDownloadBytes: 11 * 2 ** 20,
         rewrites: [{ from: "quay.io/team", to: "mirror.example/quay/team" }],
         hosts: {
           "docker.io": { mirrors: ["c"], insecure: true },

@@ -2,6 +2,7 @@ import { existsSync, readdirSync, readFileSync, statSync, writeFileSync } from "
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { build } from "../../builder/build.ts";
+import type { DockerfileErrors } from "../../builder/dockerfile/errors.ts";
 import { type DryRun, dryRun } from "../../builder/dry-run.ts";
 import type { BuildOptions } from "../../builder/options.ts";
 import type { BuildEvent } from "../../builder/progress/event.ts";
@@ -191,11 +192,27 @@ describe("a dry run", () => {
       code: "COPY_SOURCE_NOT_FOUND",
       range: { start: { line: 2 } },
     });
-    const secret = contextDirectory({ Dockerfile: "FROM scratch\nRUN --mount=type=secret,id=x true\n" });
-    await expect(dryRun(allOptions(store, secret, {}))).rejects.toMatchObject({
-      code: "UNSUPPORTED_FEATURE",
-      range: { start: { line: 2 } },
-    });
+    const strict = contextDirectory({ Dockerfile: "# check=error=true\nFROM scratch as a\nWORKDIR /w\n" });
+    await expect(dryRun(allOptions(store, strict, {}))).rejects.toMatchObject({ code: "CHECK_FAILED", range: { start: { line: 2 } } });
+  });
+
+  it("has the warnings of the checks", async () => {
+    const warnings: string[] = [];
+    const onEvent = (event: BuildEvent) => event.type === "warning" && warnings.push(event.message);
+    const context = contextDirectory({ Dockerfile: "FROM scratch as a\nWORKDIR /w\n" });
+    await dryRun(allOptions(temporaryPath("store"), context, { onEvent }));
+    expect(warnings).toEqual([expect.stringContaining("casing do not match")]);
+  });
+
+  it("marks the steps that this version cannot run", async () => {
+    const Dockerfile = "FROM scratch\nRUN --mount=type=secret,id=x true\nRUN --security=insecure true\nRUN true\n";
+    const { steps } = await dryRun(allOptions(temporaryPath("store"), contextDirectory({ Dockerfile }), {}));
+    expect(steps.map(({ id, status, unsupported }) => [id, status, unsupported])).toEqual([
+      [1, "base", undefined],
+      [2, "runs", "--mount=type=secret"],
+      [3, "unknown", "--security=insecure"],
+      [4, "unknown", undefined],
+    ]);
   });
 
   it("ends when it is aborted", async () => {
@@ -292,5 +309,47 @@ describe("a dry run with a lock", () => {
       range: { start: { line: 1 } },
     });
     expect(readFileSync(file, "utf8")).toBe(written);
+  });
+
+  it.each([
+    ["a dry run", dryRun],
+    ["a build", build],
+  ])("names all that is not as it is locked before %s does anything", needs("git"), async (_name, work) => {
+    const [git, web] = await Promise.all([startGitServer(), startHttpFiles()]);
+    await using registry = await startFakeRegistry();
+    try {
+      registry.putImage("team/base", "1", await fakeImage());
+      await git.commit("lib", { f: "1" });
+      web.serve("/tool", "1");
+      const file = join(temporaryDirectory("lock"), "app.lock");
+      const store = temporaryPath("store");
+      const named = `FROM ${registry.host}/team/base:1\nADD ${git.url("lib")}#main /lib\nCOPY --from=named f /\nADD ${web.url("/tool")} /tool\n`;
+      const contexts = { named: { kind: "git" as const, url: git.url("lib") } };
+      const change: Change = { pull: "always", contexts };
+      await build(allOptions(store, contextDirectory({ Dockerfile: named }), { ...change, lock: { file, locked: false } }));
+      registry.putImage("team/base", "1", await fakeImage({ config: { Env: ["A=1"] } }));
+      await git.commit("lib", { f: "2" });
+      web.serve("/tool", "2");
+      web.serve("/new", "new");
+      const context = contextDirectory({ Dockerfile: `${named}COPY missing /\nADD ${web.url("/new")} /\n` });
+      const events: BuildEvent[] = [];
+      const refused = work(
+        allOptions(store, context, { ...change, lock: { file, locked: true }, onEvent: (event) => void events.push(event) }),
+      );
+      const { errors } = await refused.then(
+        () => ({ errors: [] }),
+        (error: DockerfileErrors) => error,
+      );
+      expect(errors.map(({ code, range }) => `${range.start.line} ${code}`)).toEqual([
+        "1 LOCK_DRIFT",
+        "2 LOCK_DRIFT",
+        "3 LOCK_DRIFT",
+        "4 LOCK_DRIFT",
+        "6 NOT_LOCKED",
+      ]);
+      expect(events.filter(({ type }) => type === "step-start")).toEqual([]);
+    } finally {
+      await Promise.all([git.close(), web.close()]);
+    }
   });
 });

@@ -1,6 +1,6 @@
 import { execFileSync } from "node:child_process";
 import { mkdirSync, symlinkSync, writeFileSync } from "node:fs";
-import { writeFile } from "node:fs/promises";
+import { open } from "node:fs/promises";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { openDirectory } from "../../builder/context/directory-source.ts";
@@ -12,7 +12,7 @@ import { temporaryDirectory } from "../support/temporary.ts";
 const unused = { store: () => Promise.reject(new Error("no store is needed")), now: () => 0 };
 
 async function inDirectory(directory: string, given: GivenDockerfile) {
-  return readDockerfile((await openDirectory(directory, { what: "the build context", ...unused })).context, given);
+  return readDockerfile((await openDirectory(directory, { describe: `the build context ${directory}`, ...unused })).context, given);
 }
 
 /** A context that is no directory of the host. */
@@ -75,16 +75,30 @@ describe("the Dockerfile", () => {
     symlinkSync(outside, path);
     await expect(inDirectory(context, undefined)).rejects.toMatchObject({
       code: "DOCKERFILE_UNREADABLE",
-      message: `reading ${path}: reading ${path}: it leads to ${outside}, outside of ${context}`,
+      message: `reading ${path}: it leads to ${outside}, outside of ${context}`,
     });
     expect(await inDirectory(context, { path })).toEqual({ file: path, text: "text" });
   });
 
-  it("may be a pipe that the user named", async () => {
+  it("is not waited for when it is a FIFO, which nobody may ever write to", async () => {
     const path = join(temporaryDirectory("pipe"), "pipe");
     execFileSync("mkfifo", [path]);
-    const [read] = await Promise.all([inDirectory(contextDirectory({}), { path }), writeFile(path, "FROM scratch")]);
-    expect(read).toEqual({ file: path, text: "FROM scratch" });
+    await expect(inDirectory(contextDirectory({}), { path })).rejects.toMatchObject({
+      code: "DOCKERFILE_UNREADABLE",
+      message: `reading ${path}: it is a FIFO`,
+    });
+  });
+
+  it("may be what a shell hands over", async () => {
+    const path = join(temporaryDirectory("shell"), "text");
+    writeFileSync(path, "FROM scratch");
+    const handle = await open(path, "r");
+    try {
+      const given = `/dev/fd/${handle.fd}`;
+      expect(await inDirectory(contextDirectory({}), { path: given })).toEqual({ file: given, text: "FROM scratch" });
+    } finally {
+      await handle.close();
+    }
   });
 
   it("may be text", async () => {
@@ -116,10 +130,18 @@ describe("the Dockerfile", () => {
       message: `looking for the Dockerfile: there is no ${context}/nope`,
       hint: "-f is relative to the current directory, not to the context",
     });
+    writeFileSync(join(context, "other"), "FROM scratch");
+    await expect(inDirectory(context, { path: "./other" })).rejects.toMatchObject({
+      message: "looking for the Dockerfile: there is no ./other",
+      hint: `-f is relative to the current directory, not to the context: write -f ${context}/other`,
+    });
+    await expect(inDirectory(context, { path: "../nope" })).rejects.toMatchObject({
+      hint: "-f is relative to the current directory, not to the context",
+    });
     await expect(readDockerfile(elsewhere({}), { path: "nope" })).rejects.toMatchObject({
       code: "DOCKERFILE_NOT_FOUND",
       message: "looking for the Dockerfile: there is no nope in the build context https://host/x.tar",
-      hint: "-f is relative to the context where that is no directory of this machine",
+      hint: "-f is relative to the context where that is no local directory",
     });
   });
 
@@ -191,6 +213,24 @@ describe("the ignore file", () => {
       { "x/Other": "", "x/.dockerignore": "no", ".dockerignore": "a" },
       "x/Other",
       { file: ".dockerignore", text: "a" },
+    ],
+    [
+      "buildah's where there is none of docker's",
+      { Dockerfile: "", ".containerignore": "a" },
+      undefined,
+      { file: ".containerignore", text: "a" },
+    ],
+    [
+      "docker's where there are both",
+      { Dockerfile: "", ".containerignore": "a", ".dockerignore": "b", "x/.containerignore": "c" },
+      undefined,
+      { file: ".dockerignore", text: "b" },
+    ],
+    [
+      "the Dockerfile's own of buildah",
+      { "x/Other": "", "x/Other.containerignore": "c", ".dockerignore": "a" },
+      "x/Other",
+      { file: "Other.containerignore", text: "c" },
     ],
     ["none", { Dockerfile: "" }, undefined, undefined],
   ])("is %s", async (_name, files, given, expected) => {

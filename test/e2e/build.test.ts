@@ -302,7 +302,7 @@ describe("what cannot be built", () => {
     const result = await build(join(outside, "deep/context"), "-t", "stolen");
     expect(result.code).toBe(1);
     expect(result.stderr).toContain(
-      `Dockerfile:2:1: error: looking for "etc/passwd" in the build context ${outside}/deep/context: no such file or directory [COPY_SOURCE_NOT_FOUND]`,
+      `Dockerfile:2:1: error: looking for "../../etc/passwd" in the build context ${outside}/deep/context: no such file or directory [COPY_SOURCE_NOT_FOUND]`,
     );
   });
 });

@@ -347,7 +347,7 @@ describe("a named context", () => {
   });
 
   it.each<[what: string, value: string, code: number, message: string]>([
-    ["not there", "src=/none", 2, 'opening the context "src" /none: there is no such directory [CONTEXT_NOT_FOUND]'],
+    ["not there", "src=/none", 2, 'opening the context "src" (/none): there is no such directory [CONTEXT_NOT_FOUND]'],
     ["of no known kind", "src=ftp://host/x", 2, "there are no contexts of the kind ftp:// [UNSUPPORTED_CONTEXT]"],
     ["a stage that is not there", "src=target:none", 1, "none"],
   ])("is refused where it is %s", async (_what, value, code, message) => {

@@ -60,9 +60,10 @@ function comparable(one: PeerCase, peer: PeerName): number {
   return one.golden === undefined && one.without?.[peer] === undefined && !(peer === "docker" && one.runs) ? 1 : 0;
 }
 
-describe.each([...topics])("%s", needs("sandbox"), (_, cases) => {
-  const golden = cases.filter((one) => one.golden !== undefined);
-  it.each(golden.map((one) => [one.id, one] as const))("%s is as its source says", async (_id, one) => {
+const golden = [...topics].map(([topic, cases]) => [topic, cases.filter((one) => one.golden !== undefined)] as const);
+
+describe.each(golden.filter(([, cases]) => cases.length > 0))("%s", needs("sandbox"), (_, cases) => {
+  it.each(cases.map((one) => [one.id, one] as const))("%s is as its source says", async (_id, one) => {
     const { image } = await ours(one);
     const { fields = {}, absent = [] } = one.golden ?? {};
     const found = Object.fromEntries(Object.keys(fields).map((field) => [field, parsed(image.get(field))]));
@@ -87,8 +88,11 @@ describe.each(["docker", "buildah"] as const)("beside %s", (name) => {
 
     const general = accepted.filter((row) => row.case === "*" && row.peer === name);
     const seen = new Set<Difference>();
+    const compared = all.filter((one) => comparable(one, name) === 1);
+    let runs = 0;
 
-    it.each(all.filter((one) => comparable(one, name) === 1).map((one) => [one.id, one] as const))("%s", async (id, one) => {
+    it.each(compared.map((one) => [one.id, one] as const))("%s", async (id, one) => {
+      runs++;
       const { context, image } = await ours(one);
       const found = differences(image, await peer.build(one, context));
       const own = accepted.filter((row) => row.case === id && row.peer === name);
@@ -101,7 +105,8 @@ describe.each(["docker", "buildah"] as const)("beside %s", (name) => {
       ).toEqual([]);
     });
 
-    it("accepted general differences still show", () => {
+    it("accepted general differences still show", ({ skip }) => {
+      skip(runs < compared.length, "not all cases ran");
       expect(general.filter((row) => !seen.has(row))).toEqual([]);
     });
   });

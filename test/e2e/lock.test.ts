@@ -1,4 +1,4 @@
-import { readFileSync, writeFileSync } from "node:fs";
+import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { beforeAll, describe, expect, it } from "vitest";
 import { digestOf } from "../../store/digest.ts";
@@ -152,10 +152,26 @@ describe("a locked build", () => {
   it("says on which line a lock file is wrong", async () => {
     const context = contextDirectory({ Dockerfile: "FROM busybox\n", "Dockerfile.lock": '{\n  "version": 1,\n  "image": {}\n}\n' });
     const refused = await build(context, "--locked");
-    expect(refused.code).toBe(1);
+    expect(refused.code).toBe(2);
     expect(refused.stderr).toContain(
       `error: reading the lock file ${join(context, "Dockerfile.lock")}: line 3: a lock file has no field "image" [LOCK_INVALID]\n  hint: did you mean "images"?`,
     );
+  });
+
+  it("is not written over another file", async () => {
+    const context = contextDirectory({ Dockerfile: "FROM scratch\nCOPY f /\n", f: "f" });
+    const refused = await build(context, "--lock", join(context, "f"));
+    expect(refused.code).toBe(2);
+    expect(problem(refused.stderr).hint).toBe(`hint: ${join(context, "f")} is no lock file, and would be replaced: name another`);
+    expect(readFileSync(join(context, "f"), "utf8")).toBe("f");
+  });
+
+  it.each(["--dry-run", "--check", "--call=outline"])("is not written by %s, which says so", async (flag) => {
+    const context = contextDirectory({ Dockerfile: "FROM scratch\nCOPY f /\n", f: "f" });
+    const lock = join(context, "f.lock");
+    const { code, stderr } = await build(context, "--lock", lock, flag);
+    expect([code, existsSync(lock)]).toEqual([0, false]);
+    expect(stderr).toContain(`nothing is built, and so the lock file ${lock} is not written`);
   });
 
   it("is refused where there is no place for a lock file", async () => {

@@ -1,4 +1,4 @@
-import { readdirSync, readFileSync, rmSync, symlinkSync, utimesSync, writeFileSync } from "node:fs";
+import { chmodSync, readdirSync, readFileSync, rmSync, symlinkSync, utimesSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { beforeAll, describe, expect, it } from "vitest";
 import { importBusybox } from "../support/bases.ts";
@@ -151,6 +151,24 @@ RUN --mount=target=/src,rw --mount=type=tmpfs,target=/ram id -u > /data/out; cat
     });
     await build({ store }, context);
     expect(await mustTsbuild(["run", "--rm", "app", "cat", "/data/out"], { store })).toBe("1000\nx\nx\nPermission denied\n");
+  });
+
+  it("keeps the modes of the context's directories: another user reads no more than they allow", async () => {
+    const context = contextDirectory({
+      Dockerfile: `FROM busybox
+RUN mkdir -m 777 /data
+USER 1000:1000
+RUN --mount=source=closed,target=/src cat /src/file > /data/out 2>&1; stat -c %a /src >> /data/out
+`,
+      "closed/file": "x\n",
+    });
+    await build({ store }, context);
+    expect(await mustTsbuild(["run", "--rm", "app", "cat", "/data/out"], { store })).toBe("x\n755\n");
+    chmodSync(join(context, "closed"), 0o700);
+    await build({ store }, context);
+    expect(await mustTsbuild(["run", "--rm", "app", "cat", "/data/out"], { store })).toBe(
+      "cat: can't open '/src/file': Permission denied\n700\n",
+    );
   });
 
   it("works from scratch, and on a stage without any layer", async () => {

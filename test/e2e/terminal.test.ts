@@ -1,6 +1,7 @@
 import { spawn } from "node:child_process";
-import { mkdirSync, writeFileSync } from "node:fs";
+import { closeSync, mkdirSync, openSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import type { Readable } from "node:stream";
 import { describe, expect, it } from "vitest";
 import { importBusybox } from "../support/bases.ts";
 import { CLI_PATH, temporaryStore, tsbuild } from "../support/cli.ts";
@@ -216,5 +217,29 @@ describe("a cancelled command", () => {
     child.kill(signal);
     expect(await ended).toBe(130);
     expect(stderr).toBe("cancelled\n");
+  });
+
+  it("that has read its input from a file ends like any other", needs("sandbox"), async () => {
+    const store = temporaryStore();
+    await importBusybox({ store });
+    const file = join(temporaryDirectory("input"), "Dockerfile");
+    writeFileSync(file, "FROM busybox\nRUN echo begun; sleep 300\n");
+    const input = openSync(file, "r");
+    const child = spawn(process.execPath, ["--", CLI_PATH, "--store", store, "-"], { stdio: [input, "ignore", "pipe"] });
+    closeSync(input);
+    const stderr = child.stderr as Readable;
+    let text = "";
+    const begun = new Promise<void>((resolve) => {
+      stderr.on("data", (chunk) => {
+        text += chunk;
+        if (text.includes("begun\n")) resolve();
+      });
+    });
+    const ended = new Promise((resolve) => child.on("close", resolve));
+    await begun;
+    child.kill("SIGINT");
+    expect(await ended).toBe(130);
+    expect(text).toContain("cancelled\n");
+    expect(text).not.toContain("Error");
   });
 });

@@ -235,7 +235,7 @@ describe("an image that attacks its mount points", needs("root", "privateMounts"
     expect(readFileSync(canary, "utf8"), "A FILE OF THE HOST WAS CHANGED: THE SANDBOX CAN BE ESCAPED").toBe("untouched\n");
     // Either refused, or put in its place below the root.
     expect(run instanceof Error ? (run as Error & { code: string }).code : existsSync(`${upper}${canary}`)).toSatisfy(
-      (seen) => seen === true || seen === "SANDBOX_FAILED",
+      (seen) => seen === true || seen === "MOUNT_TARGET_REFUSED",
     );
   });
 

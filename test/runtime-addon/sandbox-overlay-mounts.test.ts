@@ -243,6 +243,17 @@ describe("a layer that attacks a mount", needs("root", "privateMounts"), () => {
     });
   });
 
+  it.each([
+    ["a link of the kernel's, behind /dev", "->/dev", "/target/stdin"],
+    ["a link to itself", "->/target", "/target"],
+  ])("by a symlink to %s is refused as a target", async (_name, link, target) => {
+    const { root } = layered([directoryOf({ target: link }), busyboxRoot()]);
+    await expect(box("true", { root, mounts: [{ kind: "tmpfs", target }] })).rejects.toMatchObject({
+      code: "MOUNT_TARGET_REFUSED",
+      message: `mounting on ${target}: symlinks lead it in circles, or through /proc: ELOOP, openat2`,
+    });
+  });
+
   it("by climbing out of a mounted sub-path finds the container's own root", async () => {
     const lower = directoryOf({ "deep/inner/file": "", outside: "OUTSIDE OF THE SOURCE\n" });
     const run = await box("cd /m && cat ../../outside; ls -d ../m; mv /m/file /m/../.. ; true", {

@@ -8,7 +8,7 @@ import { at, quoted } from "../rule.ts";
 /** A name that only patterns that match every name match. */
 const anyName = "\u0001any\u0001";
 
-/** The rule for the context's ignore file; undefined: there is none. One that cannot be read is reported when the context is opened. */
+/** The rule for the context's ignore file; undefined: there is none. One that cannot be read ends a build before this. */
 export function copyIgnoredFile(file: { readonly file: string; readonly text: string } | undefined): Rule {
   const rules = file === undefined ? undefined : tolerant(() => parseIgnoreFile(file.text, file.file));
   const hasExceptions = /^\s*!/m.test(file?.text ?? "");

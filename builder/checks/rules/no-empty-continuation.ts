@@ -1,3 +1,4 @@
+import { withoutCarriageReturns } from "../../dockerfile/line-end.ts";
 import { type LogicalLine, logicalLines } from "../../dockerfile/logical-line.ts";
 import { allInstructions } from "../comments.ts";
 import type { Rule } from "../rule.ts";
@@ -38,5 +39,5 @@ function lastEmptyContinuation({ pieces, heredocs }: LogicalLine, lines: readonl
 }
 
 function contentOf(lines: readonly string[], line: number): string {
-  return (lines[line - 1] ?? "").replace(/\r+$/, "");
+  return withoutCarriageReturns(lines[line - 1] ?? "");
 }

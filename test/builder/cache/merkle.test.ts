@@ -83,6 +83,12 @@ describe("the Merkle root", () => {
     expect(rootOf(modes, noOwners)).not.toBe(rootOf(tree(), noOwners));
   });
 
+  it("has the mode of a directory that only leads to what is taken: over one that is there it is set whatever --chmod says", () => {
+    const noModes = { ...strict, ignoreModes: true };
+    const leading = (mode: number) => tree({ sub: { leads: true, mode } });
+    expect(rootOf(leading(0o700), noModes)).not.toBe(rootOf(leading(0o755), noModes));
+  });
+
   it("is that of a file alone", () => {
     expect(rootOf([file("")])).toBe(rootOf([file("", { mtime: 1 })]));
     expect(rootOf([file("")])).not.toBe(rootOf([file("", { content: "other" })]));

@@ -1,9 +1,13 @@
 import { describe, expect, it } from "vitest";
 import { callFlags, readCall } from "../../../builder/cli/call-flags.ts";
+import { dryRunFlags } from "../../../builder/cli/dry-run-output.ts";
 import { parseFlags } from "../../../builder/cli/flags.ts";
 
 function call(...argv: readonly string[]) {
-  const { flags, operands } = parseFlags({ name: "build", operands: "", summary: "", flags: callFlags, examples: [] }, argv);
+  const { flags, operands } = parseFlags(
+    { name: "build", operands: "", summary: "", flags: { ...callFlags, ...dryRunFlags }, examples: [] },
+    argv,
+  );
   return readCall(flags, operands);
 }
 
@@ -16,7 +20,8 @@ describe("what is asked for", () => {
     [["--call", "build", "."], {}],
     [["--check=false", "."], {}],
     [["--format=oci", "."], {}],
-    [["--format=json", "."], { format: "json" }],
+    [["--format=table", "--dry-run", "."], {}],
+    [["--format=json", "--dry-run", "."], { format: "json" }],
     [["--check", "."], { method: "check" }],
     [["--call=check", "."], { method: "check" }],
     [["--call=lint", "."], { method: "check" }],
@@ -44,7 +49,14 @@ describe("what is asked for", () => {
     [["--call=outline", "--check"], 'reading --call: "outline" and --check contradict each other'],
     [["--check", "--format=jsn"], 'reading --format: "jsn" is not one of table, json', "did you mean json?"],
     [["--check", "--format=oci"], 'reading --format: "oci" is not one of table, json'],
-    [["--format=docker"], 'reading --format: "docker" is not one of table, json'],
+    [
+      ["--format=docker"],
+      'reading --format: "docker" is for what --check, --call and --dry-run print',
+      "images are OCI images; -o type=registry,oci-mediatypes=false pushes Docker's types",
+    ],
+    [["--format=json"], 'reading --format: "json" is for what --check, --call and --dry-run print', "an image has the formats of --output"],
+    [["--check", "--dry-run"], "reading the command line: --dry-run and --check cannot be done at once"],
+    [["--call=targets", "--dry-run"], "reading the command line: --dry-run and --call=targets cannot be done at once"],
   ])("%j is refused", (argv, message, hint) => {
     expect(() => call(...argv)).toThrow(expect.objectContaining({ code: "INVALID_VALUE", message, hint }));
   });

@@ -46,7 +46,7 @@ Dockerfile:2:1: warning: Usage of undefined variable '$a' [UndefinedVar]
       ╵ ~~~~~~~~~~
 
 Check complete, 2 warnings have been found!
-tsbuild --check --explain StageNameCasing says more about a rule
+tsbuild --check --explain StageNameCasing,UndefinedVar says more
 `,
     });
   });
@@ -59,7 +59,9 @@ tsbuild --check --explain StageNameCasing says more about a rule
     const { code, stdout, stderr } = printed(checked("# check=error=true;skip=Nothing\nFROM scratch AS B"));
     expect(code).toBe(1);
     expect(stdout).toContain("Dockerfile:2:1: error: Stage name 'B' should be lowercase [StageNameCasing]\n");
-    expect(stdout).toContain("\nCheck complete, 1 warning has been found!\n");
+    expect(stdout).toContain(
+      "\nCheck complete, 1 error: it cannot be built; no warnings found.\ntsbuild --check --explain StageNameCasing says more\n",
+    );
     expect(stderr).toBe('note: check: there is no rule "Nothing"\n');
   });
 

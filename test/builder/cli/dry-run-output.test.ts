@@ -1,13 +1,12 @@
 import { describe, expect, it } from "vitest";
 import { formatDryRun } from "../../../builder/cli/dry-run-output.ts";
-import type { DryRun } from "../../../builder/dry-run.ts";
-import type { PredictedStep } from "../../../builder/dry-run-steps.ts";
+import type { DryRun, DryRunStep } from "../../../builder/dry-run.ts";
 
 const digest = (digit: string) => `sha256:${digit.repeat(64)}`;
-const place = (line: number) => ({ line, column: 1, offset: 0 }) as PredictedStep["range"]["start"];
-const at = (line: number): PredictedStep["range"] => ({ start: place(line), end: place(line) });
+const place = (line: number) => ({ line, column: 1, offset: 0 }) as DryRunStep["range"]["start"];
+const at = (line: number): DryRunStep["range"] => ({ start: place(line), end: place(line) });
 
-const steps: readonly PredictedStep[] = [
+const steps: readonly DryRunStep[] = [
   { id: 1, title: "[1/5] FROM debian", range: at(1), instruction: "FROM", operation: "from", needs: [], status: "base", awaits: [] },
   {
     id: 2,
@@ -56,8 +55,8 @@ const dryRun: DryRun = {
 const bare: DryRun = { steps: [], images: [], git: [], http: [] };
 
 /** The note of a step, and the last line. */
-function texts(...changes: readonly Partial<PredictedStep>[]): { readonly notes: string[]; readonly summary: string } {
-  const lines = formatDryRun({ ...bare, steps: changes.map((change) => ({ ...steps[0], ...change }) as PredictedStep) }, "table")
+function texts(...changes: readonly Partial<DryRunStep>[]): { readonly notes: string[]; readonly summary: string } {
+  const lines = formatDryRun({ ...bare, steps: changes.map((change) => ({ ...steps[0], ...change }) as DryRunStep) }, "table")
     .trimEnd()
     .split("\n");
   return { notes: lines.slice(1, 1 + changes.length).map((line) => line.split(/ {2,}/)[3] ?? ""), summary: lines.at(-1) ?? "" };
@@ -85,16 +84,21 @@ https://host/tool.tgz  ${digest("3")}
 `);
   });
 
-  it.each<[name: string, step: Partial<PredictedStep>, note: string]>([
+  it.each<[name: string, step: Partial<DryRunStep>, note: string]>([
     ["the cache is not used", { status: "runs", reason: "no-cache" }, "records are not used (--no-cache)"],
     ["layers are not here", { status: "unknown", reason: "layers" }, "depends on layers that are not in the store"],
     ["several steps run", { status: "unknown", reason: "steps", awaits: [2, 5] }, "depends on steps 2, 5"],
     ["many steps run", { status: "unknown", reason: "steps", awaits: [2, 5, 7, 9, 11] }, "depends on steps 2, 5, 7 and 2 more"],
+    [
+      "this version cannot run it",
+      { status: "runs", reason: "no-record", unsupported: "--mount=type=ssh" },
+      "no record of this step; this version cannot run --mount=type=ssh",
+    ],
   ])("says that %s", (_name, step, note) => {
     expect(texts(step).notes).toEqual([note]);
   });
 
-  it.each<[steps: readonly Partial<PredictedStep>[], summary: string]>([
+  it.each<[steps: readonly Partial<DryRunStep>[], summary: string]>([
     [[], "0 cached, 0 run"],
     [[{ status: "cached" }, { status: "cached" }], "2 cached, 0 run"],
     [
@@ -109,6 +113,7 @@ https://host/tool.tgz  ${digest("3")}
       ],
       "0 cached, 0 run, 1 not known without fetching layers, 2 depend on what those come to, and may be cached",
     ],
+    [[{ status: "runs", unsupported: "--mount=type=ssh" }], "0 cached, 1 runs, 1 cannot be run by this version"],
   ])("sums %j up", (changes, summary) => {
     expect(texts(...changes).summary).toBe(summary);
   });

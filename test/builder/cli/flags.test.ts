@@ -6,7 +6,7 @@ import { thrown } from "./thrown.ts";
 const flags = {
   tag: { short: "t", value: "NAME", many: true, help: "a tag" },
   file: { short: "f", value: "FILE", help: "a file" },
-  mode: { value: "MODE", choices: ["fast", "slow"], help: "a mode" },
+  mode: { value: "MODE", blank: true, choices: ["fast", "slow"], help: "a mode" },
   pull: { value: "WHEN", choices: ["always", "never"], implied: "always", help: "when" },
   quiet: { short: "q", help: "say nothing" },
   interactive: { short: "i", help: "listen" },
@@ -33,6 +33,7 @@ describe("flags", () => {
     ["a value in the next word", ["--file", "x", "."], { file: "x" }, ["."]],
     ["a value after =", ["--file=x=y", "."], { file: "x=y" }, ["."]],
     ["an empty value after =", ["--file=", "."], { file: "" }, ["."]],
+    ["no value where an empty one is none", ["--mode=", "--mode", "", "."], {}, ["."]],
     ["a short flag and its value", ["-f", "x", "."], { file: "x" }, ["."]],
     ["a short flag joined with its value", ["-fx", "."], { file: "x" }, ["."]],
     ["a short flag with =", ["-f=x", "."], { file: "x" }, ["."]],

@@ -1,8 +1,9 @@
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
-import { lockOptionsOf } from "../../../builder/cli/lock-flags.ts";
+import { lockOptionsOf, noteUnwritten } from "../../../builder/cli/lock-flags.ts";
 import { UsageError } from "../../../builder/cli/usage-error.ts";
 import type { ContextSource } from "../../../builder/options.ts";
+import type { BuildEvent } from "../../../builder/progress/event.ts";
 import { contextDirectory } from "../../support/context.ts";
 import { thrown } from "./thrown.ts";
 
@@ -65,5 +66,15 @@ describe("--lock, --locked and --hermetic", () => {
 
   it("refuse an empty name", () => {
     expect(thrown(() => lockOptionsOf({ lock: "" }, { context }))).toMatchObject({ code: "INVALID_VALUE" });
+  });
+
+  it("say where nothing is built that nothing is written", () => {
+    const notes: string[] = [];
+    const onEvent = (event: BuildEvent) => event.type === "note" && notes.push(event.message);
+    noteUnwritten({ onEvent });
+    noteUnwritten({ lock: { file: "a.lock", locked: true }, onEvent });
+    expect(notes).toEqual([]);
+    noteUnwritten({ lock: { file: "a.lock", locked: false }, onEvent });
+    expect(notes).toEqual(["nothing is built, and so the lock file a.lock is not written"]);
   });
 });

@@ -10,7 +10,7 @@ import { temporaryDirectory } from "../../support/temporary.ts";
 
 async function readIn(root: string) {
   const unused = { store: () => Promise.reject(new Error("no store is needed")), now: () => 0 };
-  return readDockerfile((await openDirectory(root, { what: "the build context", ...unused })).context, undefined);
+  return readDockerfile((await openDirectory(root, { describe: "the build context", ...unused })).context, undefined);
 }
 
 describe("a file of a hostile context", () => {

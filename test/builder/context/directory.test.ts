@@ -1,8 +1,10 @@
+import { execFileSync } from "node:child_process";
 import { renameSync, symlinkSync, unlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { type DirectoryContext, directoryContext } from "../../../builder/context/directory.ts";
 import { parseIgnoreFile } from "../../../builder/context/ignore.ts";
+import type { SelectionFlags } from "../../../builder/context/selection.ts";
 import { type ByteString, bufferOf, textOf } from "../../../runtime-addon/index.ts";
 import { needs } from "../../support/needs.ts";
 import { temporaryDirectory } from "../../support/temporary.ts";
@@ -83,12 +85,63 @@ describe("the context finds", () => {
     });
   });
 
+  describe("nothing, and says what it would be:", async () => {
+    const tree = await context(
+      {
+        "package.json": file("{}"),
+        "src/index.ts": file("x"),
+        "src/sub/only.ts": file("x"),
+        "other/sub/deeper/only.ts": file("x"),
+        ".git/config": file("x"),
+        "secret.pem": file("x"),
+        "out/made.js": file("x"),
+        dangling: symlink("/nope"),
+        up: symlink("../../nope"),
+        chain: symlink("src/next"),
+        "src/next": symlink("gone"),
+        "src/in": symlink("../dangling"),
+      },
+      "secret.pem\nout\n",
+    );
+    const absent = "no such file or directory";
+
+    it.each<[name: string, source: string, problem: string, hint: string | undefined]>([
+      ["a near name", "pakage.json", absent, 'did you mean "package.json"?'],
+      ["a name in other case", "Package.JSON", absent, 'did you mean "package.json"?'],
+      ["a near name of a directory on the way", "srcs/index.ts", absent, 'did you mean "src/index.ts"?'],
+      ["a near name in a directory", "src/indx.ts", absent, 'did you mean "src/index.ts"?'],
+      ["the name elsewhere, where it is least deep", "only.ts", absent, 'there is "src/sub/only.ts"'],
+      ["the name elsewhere, of a path below a file", "package.json/index.ts", absent, 'there is "src/index.ts"'],
+      ["no name that is ignored", "secret.pen", absent, undefined],
+      ["no name below what is ignored", "made.js", absent, undefined],
+      ["no file of git's own", "config", absent, undefined],
+      ["nothing that is nowhere", "zzzzzzzz", absent, undefined],
+      ["a symlink to nothing", "dangling", 'it is a symlink to "/nope", which is not in the context', undefined],
+      ["a symlink that would lead out", "up", 'it is a symlink to "../../nope", which is not in the context', undefined],
+      ["a symlink to nothing on the way", "dangling/x", '"dangling" is a symlink to "/nope", which is not in the context', undefined],
+      ["the last of several symlinks", "chain", '"src/next" is a symlink to "gone", which is not in the context', undefined],
+      ["the last of several, from a directory", "src/in", '"dangling" is a symlink to "/nope", which is not in the context', undefined],
+    ])("%s", async (_name, source, problem, hint) => {
+      const message = `looking for "${source}" in the build context ${tree.root}: ${problem}`;
+      await expect(tree.find(source)).rejects.toMatchObject({ code: "COPY_SOURCE_NOT_FOUND", message, hint });
+    });
+
+    it.each([false, true])("a source that would lead out, as it was written, with --parents: %s", async (parents) => {
+      await expect(tree.find("x", { parents, exclude: [] }, "../x")).rejects.toMatchObject({
+        message: `looking for "../x" in the build context ${tree.root}: no such file or directory`,
+        hint: '".." stops at the root of the context: build with a directory above it as context and say with -f where the Dockerfile is, or use --build-context',
+      });
+    });
+  });
+
   it("what a bad pattern is", async () => {
     await expect(plain.find("a[")).rejects.toMatchObject({ code: "INVALID_PATTERN" });
   });
 });
 
 describe("its nodes", () => {
+  const capability = "\x01\0\0\x02\0\x04\0\0\0\0\0\0\0\0\0\0\0\0\0\0";
+
   it("belong to root and keep mode, time and content's place", async () => {
     const [one] = await plain.find("a.txt");
     expect(one?.list().nodes).toEqual([
@@ -160,10 +213,33 @@ describe("its nodes", () => {
   });
 
   it("keep user attributes and capabilities, and no others", needs("root"), async () => {
-    const capability = "\x01\0\0\x02\0\x04\0\0\0\0\0\0\0\0\0\0\0\0\0\0";
     const from = await context({ f: file("x", { xattrs: { "user.a": "1", "trusted.b": "2", "security.capability": capability } }) });
     const [one] = await from.find("f");
     expect(one?.list().nodes[0]?.xattrs).toEqual({ "security.capability": capability, "user.a": "1" });
+  });
+
+  it("have capabilities in the form that holds for whoever unpacks them", needs("root"), async () => {
+    const ofUser1000 = `${capability.slice(0, 3)}\x03${capability.slice(4)}\xe8\x03\0\0`;
+    const from = await context({ f: file("x", { xattrs: { "security.capability": ofUser1000 } }) });
+    expect((await from.find("f"))[0]?.list().nodes[0]?.xattrs).toEqual({ "security.capability": capability });
+  });
+
+  it("have no access lists, which name the machine's users", needs("acl"), async () => {
+    const from = await context({ "d/f": file("x", { xattrs: { "user.a": "1" } }) });
+    execFileSync("setfacl", ["-m", "u:12345:rwx", join(from.root, "d/f")]);
+    execFileSync("setfacl", ["-d", "-m", "u:12345:rwx", join(from.root, "d")]);
+    const nodes = (await from.find(""))[0]?.list().nodes ?? [];
+    expect(nodes.map(({ path, xattrs }) => [path, xattrs])).toEqual([
+      ["", undefined],
+      ["d", undefined],
+      ["d/f", { "user.a": "1" }],
+    ]);
+  });
+
+  it("do not show the attributes of the context's own directory", async () => {
+    const from = await context({ d: dir({ xattrs: { "user.b": "2" } }) });
+    execFileSync("setfattr", ["-n", "user.a", "-v", "1", from.root]);
+    expect((await from.find(""))[0]?.list().nodes.map(({ xattrs }) => xattrs)).toEqual([undefined, { "user.b": "2" }]);
   });
 });
 
@@ -207,6 +283,30 @@ describe("an ignore file", () => {
       message: `looking for "${source}" in the build context ${from.root}: excluded by ${by}`,
       hint: `re-include it with a line "!${source}" in .dockerignore`,
     });
+  });
+
+  it.each<[name: string, ignore: string, word: string, flags: Partial<SelectionFlags>, rule: string | undefined]>([
+    ["a wildcard's matches", "dir/x\ndir/keep", "dir/[kx]*", {}, "2: dir/keep"],
+    ["a directory that a wildcard matches", "dir", "d*", {}, "1: dir"],
+    ["a wildcard's matches but what --exclude leaves out anyway", "dir/x\ndir/keep", "dir/[kx]*", { exclude: ["keep"] }, "1: dir/x"],
+    ["what --parents would take", "**/keep", "dir/*/keep", { parents: true }, "1: **/keep"],
+    ["what --parents would take below a pivot", "**/keep", "d*/./*/keep", { parents: true }, "1: **/keep"],
+    ["the whole context", "# all\n**", "", {}, "2: **"],
+    ["nothing of a context that --exclude leaves out", "a.txt", "", { exclude: ["*"] }, undefined],
+    ["nothing, where nothing matches", "*", "no*", {}, undefined],
+    ["nothing, where --parents matches nothing", "*", "no/*", { parents: true }, undefined],
+    ["nothing that is a directory's name", "dir/*", "dir", {}, undefined],
+  ])("is why there is nothing to copy: %s", async (_name, ignore, word, flags, rule) => {
+    const from = await context(wanted, ignore);
+    const selection = { parents: false, exclude: [], ...flags };
+    expect((await from.find(word, selection)).every(({ isEmpty }) => isEmpty)).toBe(true);
+    const by = await from.leftOutBy(word, selection);
+    expect(by && `${by.line}: ${by.text}`).toBe(rule);
+  });
+
+  it("is not why nothing is copied of a context without one", async () => {
+    const { root } = await context({ d: dir() });
+    expect(await directoryContext(root, undefined).leftOutBy("d*")).toBeUndefined();
   });
 
   it("says which ignore file it was, and shows of a long or hostile rule only what is safe", async () => {

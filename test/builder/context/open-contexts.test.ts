@@ -1,16 +1,19 @@
+import { execFileSync } from "node:child_process";
 import { mkdirSync, readFileSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { gzipSync } from "node:zlib";
 import { beforeEach, describe, expect, it } from "vitest";
 import { type ContextsOptions, openContexts } from "../../../builder/context/open-contexts.ts";
 import type { FetchedTree, RemoteSources } from "../../../builder/fetch/remote-sources.ts";
+import type { ContextSource } from "../../../builder/options.ts";
 import type { GitSource, HttpSource } from "../../../builder/plan/operation.ts";
 import type { InputsRequest } from "../../../builder/steps/copy-inputs.ts";
 import { textOf } from "../../../runtime-addon/index.ts";
 import { openStore, type Store } from "../../../store/store.ts";
 import { contextDirectory } from "../../support/context.ts";
+import { needs } from "../../support/needs.ts";
 import { temporaryDirectory } from "../../support/temporary.ts";
-import { inChunks, tarOfFiles } from "./tars.ts";
+import { inChunks, tarOf, tarOfFiles } from "./tars.ts";
 
 let store: Store;
 beforeEach(async () => {
@@ -19,14 +22,14 @@ beforeEach(async () => {
 });
 
 /** A web of these files, by URL, and a repository of this directory behind every git URL. Tells what was asked for. */
-function fakeWeb(files: Readonly<Record<string, string | Uint8Array>> = {}, checkout?: string) {
+function fakeWeb(files: Readonly<Record<string, string | Uint8Array>> = {}, checkout?: string, lastModified?: number) {
   const asked: (HttpSource | GitSource)[] = [];
   const checkouts: string[] = [];
   const remote: RemoteSources = {
     async http(source) {
       asked.push(source);
       const blob = await store.blobs.putBytes("x", Buffer.from(files[source.url] ?? ""));
-      return { ...blob, path: store.blobs.path(blob.digest) };
+      return { ...blob, path: store.blobs.path(blob.digest), ...(lastModified === undefined ? {} : { lastModified }) };
     },
     async git(source): Promise<FetchedTree> {
       asked.push(source);
@@ -36,6 +39,7 @@ function fakeWeb(files: Readonly<Record<string, string | Uint8Array>> = {}, chec
           checkouts.push(source.remote);
           return checkout ?? "";
         },
+        time: async () => 1_600_000_000,
       };
     },
     close: async () => {},
@@ -73,6 +77,15 @@ describe("the build context", () => {
     expect(contexts.main).toMatchObject({ describe: `the build context ${path}`, root: path });
     expect(await contexts.dockerfile()).toMatchObject({ file: "Dockerfile", text: "FROM scratch" });
     expect(await filesOf(contexts)).toEqual(["a"]);
+  });
+
+  it("says what is wrong with its ignore file when the Dockerfile is read", async () => {
+    const path = contextDirectory({ Dockerfile: "FROM scratch", "Dockerfile.dockerignore": "a\n[b" });
+    const contexts = await open({ main: { kind: "directory", path } });
+    await expect(contexts.dockerfile()).rejects.toMatchObject({
+      code: "INVALID_IGNORE_FILE",
+      message: expect.stringMatching(/^Dockerfile\.dockerignore:2: /),
+    });
   });
 
   it("goes by the ignore file of the Dockerfile that is used", async () => {
@@ -137,13 +150,18 @@ describe("the build context", () => {
     expect(await filesOf(contexts)).toEqual([".dockerignore", "Dockerfile", "a"]);
   });
 
-  it("may not lead out of a repository by its Dockerfile", async () => {
-    const checkout = contextDirectory({});
-    symlinkSync("/etc/passwd", join(checkout, "Dockerfile"));
+  it.each([
+    ["may not lead out of it", "/etc/passwd", "it is a link that leads out of it"],
+    ["may not lead out of it upwards", "../../../etc/passwd", "it is a link that leads out of it"],
+    ["may not lead to itself", "Dockerfile", "ELOOP: too many symbolic links encountered"],
+    ["may not be a directory", "d", "it is a directory"],
+  ])("%s: the Dockerfile of a repository, whose place on the host no error tells", async (_what, target, problem) => {
+    const checkout = contextDirectory({ "d/f": "f" });
+    symlinkSync(target, join(checkout, "Dockerfile"));
     const contexts = await open({ main: { kind: "git", url: "https://host/x.git" }, remote: fakeWeb({}, checkout).remote });
     await expect(contexts.dockerfile()).rejects.toMatchObject({
       code: "DOCKERFILE_UNREADABLE",
-      message: expect.stringContaining("outside of"),
+      message: `reading Dockerfile in the build context https://host/x.git: ${problem}`,
     });
   });
 
@@ -191,6 +209,27 @@ describe("the build context", () => {
   });
 });
 
+describe("the same files", () => {
+  it("are the same as a directory and as a tar, whatever attributes they have", needs("root", "attr", "acl"), async () => {
+    const path = contextDirectory({ Dockerfile: "", "d/a": "1", "d/b": "2" });
+    const set = (name: string, value: string, at: string) => execFileSync("setfattr", ["-n", name, "-v", value, join(path, at)]);
+    set("user.a", "1", "d/a");
+    set("user.b", "1", "d");
+    set("trusted.a", "1", "d/a");
+    // Version 3, of a namespace whose root is user 1000 (linux/capability.h).
+    set("security.capability", "0x0100000300040000000000000000000000000000e8030000", "d/b");
+    execFileSync("setfacl", ["-m", "u:12345:r", join(path, "d/a")]);
+    const tar = execFileSync("tar", ["--xattrs", "--xattrs-include=*", "--acls", "-C", path, "-c", "."]);
+    const rootsOf = async (main: ContextsOptions["main"]) => {
+      const inputs = await (await (await open({ main })).reader()).inputs(request);
+      return (await inputs.merkles()).map(({ root, nodes }) => ({ root, nodes: [...nodes.values()].sort() }));
+    };
+    const asTar = await rootsOf({ kind: "tar", bytes: inChunks(tar) });
+    expect(await rootsOf({ kind: "directory", path })).toEqual(asTar);
+    expect(asTar[0]?.nodes.join("\n")).toMatch(/security\.capability.*user\.a|user\.a.*security\.capability/s);
+  });
+});
+
 describe("a named context", () => {
   it("is opened when something first reads from it, once", async () => {
     const { asked, remote } = fakeWeb({ "https://host/a.tar": tarOfFiles({ a: "1" }) });
@@ -213,8 +252,7 @@ describe("a named context", () => {
 
   it("says whose ignore file is wrong", async () => {
     const path = contextDirectory({ ".dockerignore": "a\n!" });
-    const contexts = await open({ named: { src: { kind: "directory", path } } });
-    await expect(contexts.reader("src")).rejects.toMatchObject({
+    await expect(open({ named: { src: { kind: "directory", path } } })).rejects.toMatchObject({
       code: "INVALID_IGNORE_FILE",
       message: expect.stringMatching(/^\.dockerignore of the context "src":2: /),
     });
@@ -234,7 +272,7 @@ describe("a named context", () => {
   it("is missed at once where it is a directory that is not there", async () => {
     await expect(open({ named: { src: { kind: "directory", path: "/none" } } })).rejects.toMatchObject({
       code: "CONTEXT_NOT_FOUND",
-      message: 'opening the context "src" /none: there is no such directory',
+      message: 'opening the context "src" (/none): there is no such directory',
     });
   });
 
@@ -271,5 +309,49 @@ describe("what was learned of directories", () => {
     const again = await open({ main: { kind: "directory", path } });
     const known = await (await (await again.reader()).inputs(request)).knownRoots();
     expect(known?.[0]?.root).toBe(roots[0]?.root);
+  });
+});
+
+describe("the time of a context", () => {
+  const archive = tarOf([
+    { name: "Dockerfile", content: "FROM scratch", mtime: 10 },
+    { name: "d/", mtime: 90 },
+    { name: "d/f", mtime: 30 },
+    { name: "d/g", mtime: 20 },
+    { name: "d/l", type: "2", link: "f", mtime: 80 },
+  ]);
+  const url = "https://host/context";
+  const http = { kind: "http", url } as const;
+
+  it.each<[what: string, source: () => ContextSource, web: Parameters<typeof fakeWeb>, time: number | undefined]>([
+    ["a directory", () => ({ kind: "directory", path: contextDirectory({ f: "" }) }), [], undefined],
+    ["nothing", () => ({ kind: "empty" }), [], undefined],
+    ["a tar", () => ({ kind: "tar", bytes: inChunks(archive) }), [], 30],
+    ["a tar of directories", () => ({ kind: "tar", bytes: inChunks(tarOf([{ name: "d/" }])) }), [], undefined],
+    ["a Dockerfile", () => ({ kind: "tar", bytes: inChunks(Buffer.from("FROM scratch")) }), [], undefined],
+    ["a commit", () => ({ kind: "git", url: "https://host/x.git" }), [], 1_600_000_000],
+    ["a tar of the web", () => http, [{ [url]: gzipSync(archive) }], 30],
+    ["a tar of the web with a time of its own", () => http, [{ [url]: gzipSync(archive) }, undefined, 7], 7],
+    ["a Dockerfile of the web", () => http, [{ [url]: "FROM scratch" }, undefined, 7], 7],
+    ["a Dockerfile of the web without a time", () => http, [{ [url]: "FROM scratch" }], undefined],
+  ])("of %s is the same as a named one", async (_what, source, web, time) => {
+    const { remote } = fakeWeb(...web);
+    expect(await (await open({ main: source(), remote })).time()).toBe(time);
+    expect(await (await open({ named: { src: source() }, remote })).time("src")).toBe(time);
+  });
+
+  it.each<[ContextSource]>([
+    [{ kind: "image", image: "debian" }],
+    [{ kind: "image", image: "scratch" }],
+    [{ kind: "oci-layout", path: "/nowhere" }],
+    [{ kind: "stage", stage: "a" }],
+  ])("is none for %j", async (source) => {
+    expect(await (await open({ named: { src: source } })).time("src")).toBeUndefined();
+  });
+
+  it("takes nothing from who reads it afterwards", async () => {
+    const contexts = await open({ named: { src: { kind: "tar", bytes: inChunks(archive) } } });
+    expect(await contexts.time("src")).toBe(30);
+    expect(await filesOf(contexts, "src")).toEqual(["Dockerfile", "d", "d/f", "d/g", "d/l"]);
   });
 });

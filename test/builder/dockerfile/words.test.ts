@@ -81,13 +81,12 @@ describe("what a word used", () => {
   });
 });
 
+/** What takes exponential time does not end before the test runner ends it. */
 describe("hostile words", () => {
   it("a pattern of many stars takes no time", () => {
     const value = "a".repeat(20_000);
-    const started = performance.now();
     for (const form of ["#", "##", "%", "%%"]) expect(expandWord(`\${x${form}${"*a".repeat(300)}b}`, () => value, backslash)).toBe(value);
     expect(expandWord(`\${x//${"*a".repeat(300)}b/c}`, () => value, backslash)).toBe(value);
-    expect(performance.now() - started).toBeLessThan(2000);
   });
 
   it("a variable that doubles itself ends in an error, not in all memory", () => {

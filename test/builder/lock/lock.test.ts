@@ -14,10 +14,10 @@ const commit = (digit: string) => digit.repeat(40);
 const newFile = () => join(temporaryDirectory("lock"), "app.lock");
 
 /** Writes a file as a build that takes these things does. */
-async function write(file: string, take: (lock: Lock) => void): Promise<void> {
+async function write(file: string, take: (lock: Lock) => void, isWhole = true): Promise<void> {
   const lock = await openLock({ file, locked: false }, false);
   take(lock);
-  await lock.save();
+  await lock.save({ isWhole });
 }
 
 const read = (file: string) => JSON.parse(readFileSync(file, "utf8")) as unknown;
@@ -61,12 +61,24 @@ describe("a lock file that is written", () => {
     });
   });
 
+  it("loses nothing where not all was asked for", async () => {
+    const file = newFile();
+    await write(file, takeAll);
+    await write(file, (lock) => lock.http("https://host/tool.tgz", digest("9")), false);
+    expect(read(file)).toEqual({
+      version: 1,
+      images: { "docker.io/library/debian:latest": { "linux/amd64": digest("1") } },
+      git: { "https://host/lib.git": { HEAD: commit("a"), v1: commit("b") } },
+      http: { "https://host/tool.tgz": digest("9") },
+    });
+  });
+
   it("keeps what a build for another platform wrote meanwhile", async () => {
     const file = newFile();
     const lock = await openLock({ file, locked: false }, false);
     lock.image("debian", amd64, digest("1"));
     await write(file, (other) => other.image("debian", arm64, digest("2")));
-    await lock.save();
+    await lock.save({ isWhole: true });
     expect(read(file)).toEqual({
       version: 1,
       images: { "docker.io/library/debian:latest": { "linux/amd64": digest("1"), "linux/arm64": digest("2") } },
@@ -120,7 +132,19 @@ describe("a lock file that is written", () => {
     await expect(openLock({ file, locked: false }, false)).rejects.toMatchObject({
       code,
       message: `reading the lock file ${file}: ${problem}`,
+      hint: `${file} is no lock file, and would be replaced: name another`,
     });
+  });
+
+  it("keeps what a lock file that cannot be read says better itself", async () => {
+    const file = newFile();
+    writeFileSync(file, '{ "version": 2 }');
+    await expect(openLock({ file, locked: false }, false)).rejects.toMatchObject({
+      code: "LOCK_INVALID",
+      hint: "a later version of this program wrote it: use that one",
+    });
+    writeFileSync(file, "FROM scratch\n");
+    await expect(openLock({ file, locked: true }, false)).rejects.toMatchObject({ code: "LOCK_INVALID", hint: undefined });
   });
 
   it("is refused before the build where there is no directory for it", async () => {
@@ -133,7 +157,7 @@ describe("a lock file that is written", () => {
     const lock = await openLock({ file, locked: false }, false);
     takeAll(lock);
     mkdirSync(file);
-    await expect(lock.save()).rejects.toMatchObject({ code: "LOCK_INVALID" });
+    await expect(lock.save({ isWhole: true })).rejects.toMatchObject({ code: "LOCK_INVALID" });
     expect(readdirSync(join(file, ".."))).toEqual(["app.lock"]);
   });
 });
@@ -151,7 +175,7 @@ describe("a locked build", () => {
     utimesSync(file, 1000, 1000);
     takeAll(lock);
     lock.image("docker.io/library/debian:latest", amd64, digest("1"));
-    await lock.save();
+    await lock.save({ isWhole: true });
     expect([readFileSync(file, "utf8"), statSync(file).mtimeMs]).toEqual([before, 1_000_000]);
   });
 
@@ -231,7 +255,7 @@ describe("a locked build", () => {
       code: "NOT_LOCKED",
       message: `checking image "docker.io/library/debian:latest" (linux/amd64): there is no lock file ${file}; now it is ${digest("1")}`,
     });
-    await lock.save();
+    await lock.save({ isWhole: true });
     expect(existsSync(file)).toBe(false);
   });
 
@@ -251,7 +275,7 @@ describe("a hermetic build", () => {
     await write(file, takeAll);
     const lock = await openLock({ file, locked: false }, true);
     expect(() => lock.image("debian", amd64, digest("9"))).toThrow("locked is");
-    await lock.save();
+    await lock.save({ isWhole: true });
     expect(read(file)).toMatchObject({ images: { "docker.io/library/debian:latest": { "linux/amd64": digest("1") } } });
   });
 
@@ -272,7 +296,7 @@ describe("a build without a lock", () => {
     const lock = await openLock(undefined, false);
     takeAll(lock);
     takeAll(lock);
-    await lock.save();
+    await lock.save({ isWhole: true });
     expect(lock.entries()).toEqual([
       { kind: "images", name: "docker.io/library/debian:latest", of: "linux/amd64", value: digest("1") },
       { kind: "git", name: "https://host/lib.git", of: "HEAD", value: commit("a") },

@@ -4,6 +4,7 @@ import {
   childChain,
   copyKey,
   type KeyContext,
+  type KeySource,
   keyDigest,
   operationDigest,
   runKey,
@@ -38,7 +39,7 @@ const copy: CopyOperation = {
   exclude: [],
 };
 const workdir: WorkdirOperation = { op: "workdir", path: "/w", user: "u" };
-const roots = [digestOf("root")];
+const roots: readonly KeySource[] = [{ root: digestOf("root") }];
 
 describe("the key of a RUN", () => {
   const key = keyDigest(runKey(run, context, sandbox, []));
@@ -107,7 +108,7 @@ describe("the key of a RUN", () => {
       platform: "linux/amd64",
       security: "sandbox",
       user: "u",
-      version: 2,
+      version: 3,
       writer: 1,
     });
   });
@@ -174,11 +175,11 @@ describe("the key of a RUN with mounts", () => {
 
 describe("the key of a COPY", () => {
   const key = keyDigest(copyKey(copy, context, roots));
-  const changed = (change: Partial<CopyOperation>, inContext: Partial<KeyContext> = {}, sources = roots) =>
+  const changed = (change: Partial<CopyOperation>, inContext: Partial<KeyContext> = {}, sources: readonly KeySource[] = roots) =>
     keyDigest(copyKey({ ...copy, ...change }, { ...context, ...inContext }, sources));
 
   it.each<[what: string, changed: string]>([
-    ["a source's content", changed({}, {}, [digestOf("other")])],
+    ["a source's content", changed({}, {}, [{ root: digestOf("other") }])],
     ["a source more", changed({}, {}, [...roots, ...roots])],
     ["the target", changed({ target: "/t/" })],
     ["an owner", changed({ chown: "0" })],
@@ -187,7 +188,7 @@ describe("the key of a COPY", () => {
     ["unpacking what is fetched", changed({ unpack: { local: false, remote: true } })],
     ["keeping parents", changed({ parents: true })],
     ["a pattern of what is left out", changed({ exclude: ["*.o"] })],
-    ["a source of the web", changed({ words: [{ kind: "http", url: "http://x/a", name: "a" }] })],
+    ["a source of the web in place of an equal one of the context", changed({}, {}, [{ root: digestOf("root"), remote: true }])],
     ["a heredoc's text", changed({ documents: [{ name: "E", content: "" }] })],
     ["a heredoc's name", changed({ documents: [{ name: "F", content: "" }] })],
     ["the parent's content", changed({}, { parent: digestOf("other") })],
@@ -195,6 +196,20 @@ describe("the key of a COPY", () => {
     ["the tar writer's version", changed({}, { writer: 2 })],
   ])("changes with %s", (_what, other) => {
     expect(other).not.toBe(key);
+  });
+
+  it("says which of its sources is the web's", () => {
+    const [a, b] = [digestOf("a"), digestOf("b")];
+    const orders: (readonly KeySource[])[] = [
+      [{ root: a }, { root: b }],
+      [{ root: a, remote: true }, { root: b }],
+      [{ root: a }, { root: b, remote: true }],
+      [
+        { root: a, remote: true },
+        { root: b, remote: true },
+      ],
+    ];
+    expect(new Set(orders.map((sources) => changed({}, {}, sources))).size).toBe(orders.length);
   });
 
   it("changes in its own way with a heredoc's name and text", () => {

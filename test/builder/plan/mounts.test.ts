@@ -28,7 +28,7 @@ describe("a mount of RUN", () => {
     [
       "bind: a source that would lead out",
       "--mount=source=../../etc,target=/a",
-      [{ type: "bind", target: "/a", origin: { from: "context" }, source: "etc", readOnly: true }],
+      [{ type: "bind", target: "/a", origin: { from: "context" }, source: "etc", written: "../../etc", readOnly: true }],
     ],
     [
       "bind: a relative target",
@@ -203,7 +203,7 @@ describe("a mount is refused:", () => {
     expect(planError("FROM i\nARG X=i\nRUN --mount=from=$X,target=/a x")).toEqual({
       code: "VARIABLE_IN_FROM",
       message: "reading RUN --mount=from=$X,target=/a: only variables from before the first FROM are known here, and X is none",
-      hint: "declare it there: ARG X",
+      hint: "no ARG before the first FROM declares X: put ARG X=VALUE there",
       line: 3,
     });
   });
@@ -211,7 +211,7 @@ describe("a mount is refused:", () => {
   it("from a global ARG without a value", () => {
     expect(planError("ARG X\nFROM i\nRUN --mount=from=$X,target=/a x")).toMatchObject({
       message: "reading RUN --mount=from=$X,target=/a: X has no value",
-      hint: "give the ARG a default, or pass --build-arg X=VALUE",
+      hint: "X has no value: give its ARG a default, or pass --build-arg X=VALUE",
     });
   });
 

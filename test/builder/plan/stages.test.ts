@@ -132,7 +132,7 @@ describe("what is wrong with stages", () => {
       {
         code: "EMPTY_BASE",
         message: "reading FROM $NOTHING: the name of the base image expands to nothing",
-        hint: "give the ARG a default before the first FROM, or pass it with --build-arg",
+        hint: "no ARG before the first FROM declares NOTHING: put ARG NOTHING=VALUE there",
         line: 1,
       },
     ],
@@ -142,8 +142,48 @@ describe("what is wrong with stages", () => {
       {
         code: "EMPTY_BASE",
         message: "reading FROM $V: the name of the base image expands to nothing",
-        hint: "give the ARG a default before the first FROM, or pass it with --build-arg",
+        hint: "no ARG before the first FROM declares V: put ARG V=VALUE there",
         line: 3,
+      },
+    ],
+    [
+      "a base whose ARG is empty",
+      "ARG B=\nFROM $B",
+      {
+        code: "EMPTY_BASE",
+        message: "reading FROM $B: the name of the base image expands to nothing",
+        hint: "give the ARG a default before the first FROM, or pass it with --build-arg",
+        line: 2,
+      },
+    ],
+    [
+      "a tag whose variable is misspelt",
+      "ARG VERSION=1\nFROM node:$VERSOIN",
+      {
+        code: "INVALID_REFERENCE",
+        message: expect.stringContaining('reading the image name "node:": the tag ""'),
+        hint: "no ARG before the first FROM declares VERSOIN; did you mean VERSION?",
+        line: 2,
+      },
+    ],
+    [
+      "a platform whose variable is misspelt",
+      "FROM --platform=linux/$TARGETARHC a",
+      {
+        code: "INVALID_PLATFORM",
+        message: 'reading the platform "linux/": expected OS/ARCHITECTURE[/VARIANT]',
+        hint: "no ARG before the first FROM declares TARGETARHC; did you mean TARGETARCH?",
+        line: 1,
+      },
+    ],
+    [
+      "a base whose ARG has no value",
+      "ARG IMAGE\nFROM $IMAGE",
+      {
+        code: "EMPTY_BASE",
+        message: "reading FROM $IMAGE: the name of the base image expands to nothing",
+        hint: "IMAGE has no value: give its ARG a default, or pass --build-arg IMAGE=VALUE",
+        line: 2,
       },
     ],
     [
@@ -191,7 +231,7 @@ describe("what is wrong with stages", () => {
       {
         code: "VARIABLE_IN_FROM",
         message: "reading COPY --from=$X: only variables from before the first FROM are known here, and X is none",
-        hint: "declare it there: ARG X",
+        hint: "no ARG before the first FROM declares X: put ARG X=VALUE there",
         line: 3,
       },
     ],
@@ -206,7 +246,7 @@ describe("what is wrong with stages", () => {
       {
         code: "INVALID_PLATFORM",
         message: 'reading --platform="$NOTHING": it expands to nothing',
-        hint: "give the ARG a default before the first FROM, or pass it with --build-arg",
+        hint: "no ARG before the first FROM declares NOTHING: put ARG NOTHING=VALUE there",
         line: 1,
       },
     ],
@@ -226,7 +266,7 @@ describe("what is wrong with stages", () => {
       {
         code: "BAD_SUBSTITUTION",
         message: 'expanding "${x": the closing "}" is missing',
-        hint: "a $ that is meant as text is written \\$",
+        hint: "words end at blanks: one with blanks in it stands in double quotes; a $ that is meant as text is written \\$",
         line: 1,
       },
     ],

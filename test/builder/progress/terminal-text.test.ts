@@ -25,6 +25,7 @@ describe("harmless text", () => {
     ["tabs", "a\tb", "a    b"],
     ["reordered text", "safe\u202Elive\u2066x", "safelivex"],
     ["other reordered text, and line ends of Unicode", "a\u061cb\u2028c\u2029d\ufeffe\u206a", "abcde"],
+    ["text that is not seen", "a\u200bb\u180ec\u2060d\u00ade\u{e0041}f", "abcdef"],
     ["colour parameters that are none", "\x1b[38:5:1mx\x1b[>4;2mq", "\x1b[38:5:1mxq\x1b[0m"],
   ])("%s", (_attack, text, expected) => {
     expect(harmless(text, { colors: true })).toBe(expected);

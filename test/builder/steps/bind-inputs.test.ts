@@ -1,3 +1,4 @@
+import { execFileSync } from "node:child_process";
 import { chmodSync, mkdirSync, readdirSync, rmSync, symlinkSync, utimesSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
@@ -24,7 +25,7 @@ interface Built {
   readonly store: Store;
   readonly context: StepContext;
   /** The inputs of a new build on the same store. */
-  build(): (origin: FileOrigin, source: string) => ReturnType<ReturnType<ReturnType<typeof bindInputs>>["bind"]>;
+  build(): (origin: FileOrigin, source: string, written?: string) => ReturnType<ReturnType<ReturnType<typeof bindInputs>>["bind"]>;
   /** What the mount shows: kind, mode, path, and the content of files. */
   shown(origin: FileOrigin, source: string): Promise<readonly string[]>;
 }
@@ -60,7 +61,8 @@ async function builds(
       files: async (): Promise<Files> => files,
     };
     const inputs = bindInputs(sources)(step);
-    return (origin, source) => inputs.bind({ type: "bind", target: "/m", origin, source, readOnly: true } satisfies BindMount);
+    return (origin, source, written) =>
+      inputs.bind({ type: "bind", target: "/m", origin, source, ...(written && { written }), readOnly: true } satisfies BindMount);
   };
   return {
     store,
@@ -94,6 +96,23 @@ describe("what a bind mount shows", () => {
     ]);
     expect(await shown(context, "a")).toEqual(["file 644 file 1", "file 755 run 2"]);
     expect(await shown(context, "a/run")).toEqual(["file 2"]);
+    await store.close();
+  });
+
+  it("of a context's directory has its mode, of the context's own the mode 0755", async () => {
+    const root = temporaryDirectory("context");
+    await makeTree(root, { "a/b/one": file("1"), "a/b/two": link("a/b/one"), "a/b": dir({ mode: 0o700 }) });
+    chmodSync(root, 0o750);
+    const { build, store, context: step } = await builds(root);
+    const shown = async (source: string) => {
+      const { layers, source: at } = await build()(context, source).open();
+      const rootfs = await step.rootfs(layers);
+      const { entry } = rootfs.resolve(at as never, { followLast: true });
+      return `${entry?.kind} ${entry?.mode.toString(8)}`;
+    };
+    expect(await shown("a/b")).toBe("directory 700");
+    expect(await shown("a")).toBe("directory 755");
+    expect(await shown("")).toBe("directory 755");
     await store.close();
   });
 
@@ -175,6 +194,8 @@ describe("the digest of a bind mount", () => {
 
   it.each<[string, (root: string) => void]>([
     ["a content", (root) => writeFileSync(join(root, "d/file"), "2")],
+    ["its own mode", (root) => chmodSync(join(root, "d"), 0o700)],
+    ["an attribute of its own", (root) => execFileSync("setfattr", ["-n", "user.a", "-v", "1", join(root, "d")])],
     ["a mode", (root) => chmodSync(join(root, "d/file"), 0o755)],
     ["the mode of a directory in it", (root) => chmodSync(join(root, "d/e"), 0o700)],
     ["a new file", (root) => writeFileSync(join(root, "d/new"), "")],
@@ -203,6 +224,30 @@ describe("the digest of a bind mount", () => {
     writeFileSync(join(root, "file"), "2");
     expect(await build()(context, "").known()).toBeUndefined();
     expect(await build()(stage, "file").known()).toBe(await build()(stage, "file").digest());
+    await store.close();
+  });
+
+  it("is that of a stage's directory of the same mode, and of no other", async () => {
+    const root = temporaryDirectory("context");
+    await makeTree(root, { "d/f": file("x"), d: dir({ mode: 0o700 }) });
+    const entries = (top: string, mode: number) => [directoryEntry(top, { mode }), fileEntry(`${top}/f`, "x")];
+    const { build, store } = await builds(root, [...entries("closed", 0o700), ...entries("open", 0o755)]);
+    const digest = await build()(context, "d").digest();
+    expect(await build()(stage, "closed").digest()).toBe(digest);
+    expect(await build()(stage, "open").digest()).not.toBe(digest);
+    await store.close();
+  });
+
+  it("is found again by the mode, where roots are kept", async () => {
+    const root = contextDirectory({ "d/f": "1" });
+    for (const path of ["d/f", "d", ""]) utimesSync(join(root, path), 1, 1);
+    const { build, store } = await builds(root);
+    const before = await build()(context, "d").digest();
+    chmodSync(join(root, "d"), 0o711);
+    expect(await build()(context, "d").known()).toBeUndefined();
+    expect(await build()(context, "d").digest()).not.toBe(before);
+    chmodSync(join(root, "d"), 0o755);
+    expect(await build()(context, "d").known()).toBe(before);
     await store.close();
   });
 
@@ -236,15 +281,17 @@ describe("the digest of a bind mount", () => {
 });
 
 describe("the source of a bind mount that is missing", () => {
-  it.each<[string, FileOrigin, string, string]>([
+  it.each<[string, FileOrigin, string, string, written?: string]>([
+    ["above the context", context, "x", 'mounting on /m: looking for "../x" in the build context ROOT: no such file or directory', "../x"],
+    ["above a stage", stage, "x", 'mounting on /m: looking for "../x" in stage "build": no such file or directory', "../x"],
     ["in the context", context, "no/such", 'mounting on /m: looking for "no/such" in the build context ROOT: no such file or directory'],
     ["in a stage", stage, "no/such", 'mounting on /m: looking for "/no/such" in stage "build": no such file or directory'],
     ["below a file", stage, "file/below", 'mounting on /m: looking for "/file/below" in stage "build": no such file or directory'],
-  ])("is named: %s", async (_name, origin, source, message) => {
+  ])("is named: %s", async (_name, origin, source, message, written) => {
     const root = contextDirectory({ file: "" });
     const { build, store } = await builds(root, [fileEntry("file")]);
     const named = { code: "MOUNT_SOURCE_NOT_FOUND", message: message.replace("ROOT", root) };
-    await expect(build()(origin, source).digest()).rejects.toMatchObject(named);
+    await expect(build()(origin, source, written).digest()).rejects.toMatchObject(named);
     await store.close();
   });
 

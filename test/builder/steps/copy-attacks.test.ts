@@ -190,7 +190,19 @@ describe("ADD of a hostile archive", () => {
   it.each<[attack: string, entries: TarEntry[], code: string]>([
     ["a name with ..", [{ name: "../out" }], "UNSAFE_PATH"],
     ["a name with .. in the middle", [{ name: "a/../../out" }], "UNSAFE_PATH"],
-    ["a hard link to what it does not hold", [{ name: "h", type: "1", link: "/etc/shadow" }], "INVALID_LAYER"],
+    ["a hard link to what it does not hold", [{ name: "h", type: "1", link: "/etc/shadow" }], "INVALID_TAR"],
+    ["a hard link to the destination", [{ name: "h", type: "1", link: "." }], "INVALID_TAR"],
+    ["a hard link to a directory", [{ name: "d/" }, { name: "h", type: "1", link: "d" }], "INVALID_TAR"],
+    ["a hard link to itself", [{ name: "h", type: "1", link: "h" }], "INVALID_TAR"],
+    [
+      "a hard link to what it replaced with its directory",
+      [{ name: "d/f" }, { name: "d", type: "2", link: "x" }, { name: "h", type: "1", link: "d/f" }],
+      "INVALID_TAR",
+    ],
+    ["a name below a file of its own", [{ name: "f" }, { name: "f/g" }], "INVALID_TAR"],
+    ["a name below a hard link", [{ name: "f" }, { name: "h", type: "1", link: "f" }, { name: "h/g" }], "INVALID_TAR"],
+    ["a name below a FIFO", [{ name: "p", type: "6" }, { name: "p/g" }], "INVALID_TAR"],
+    ["symlinks in a circle", [{ name: "a", type: "2", link: "b" }, { name: "b", type: "2", link: "a" }, { name: "a/f" }], "SYMLINK_LOOP"],
     ["a hard link with ..", [{ name: "h", type: "1", link: "../etc/shadow" }], "UNSAFE_PATH"],
     ["a removal of the image's file", [{ name: ".wh.etc" }], "RESERVED_NAME"],
     ["a removal of all that a directory has", [{ name: "etc/.wh..wh..opq" }], "RESERVED_NAME"],
@@ -204,10 +216,58 @@ describe("ADD of a hostile archive", () => {
     expect(await add(store, [{ name: "/etc/passwd" }])).toEqual(["d 755 0:0 t", "d 755 0:0 t/etc", "f 644 1000:1000 t/etc/passwd"]);
   });
 
-  it("does not follow a symlink of the image out of the target", async () => {
+  it.each<[attack: string, link: string]>([
+    ["is absolute", "/etc"],
+    ["climbs out", "../../../etc"],
+  ])("does not follow a symlink of the image out of the target: it %s", async (_attack, link) => {
     await using store = await temporaryStore();
-    const files = await filesOf(store, [directoryEntry("t"), symlinkEntry("t/l", "/etc"), directoryEntry("etc"), fileEntry("etc/passwd")]);
-    await expect(add(store, [{ name: "l/passwd" }], "/t/", files)).rejects.toMatchObject({ code: "UNSAFE_PATH" });
+    const files = await filesOf(store, [directoryEntry("t"), symlinkEntry("t/l", link), directoryEntry("etc"), fileEntry("etc/passwd")]);
+    expect(await add(store, [{ name: "l/passwd" }], "/t/", files)).toEqual([
+      "d 755 0:0 t",
+      "d 755 0:0 t/etc",
+      "f 644 1000:1000 t/etc/passwd",
+    ]);
+  });
+
+  it.each<[attack: string, link: string]>([
+    ["is absolute", "/etc/passwd"],
+    ["climbs out", "../etc/passwd"],
+  ])("gives no file of the image outside of the target another name, by a symlink of the image that %s", async (_attack, link) => {
+    await using store = await temporaryStore();
+    const files = await filesOf(store, [directoryEntry("t"), symlinkEntry("t/l", link), directoryEntry("etc"), fileEntry("etc/passwd")]);
+    // The link itself, which leads where it led.
+    expect(await add(store, [{ name: "h", type: "1", link: "l" }], "/t/", files)).toEqual(["d 755 0:0 t", `l 777 0:0 t/h -> ${link}`]);
+    const through = [{ name: "h", type: "1", link: "l/x" }];
+    await expect(add(store, through, "/t/", files)).rejects.toMatchObject({ code: "INVALID_TAR" });
+  });
+
+  it("gives a file of the image below the target another name, as link(2) does", async () => {
+    await using store = await temporaryStore();
+    const files = await filesOf(store, [directoryEntry("t"), fileEntry("t/old", "text", { uid: 5, mode: 0o640 })]);
+    const root = temporaryDirectory("context");
+    writeFileSync(join(root, "x"), tarOf([{ name: "new", type: "1", link: "/old" }, { name: "old" }]));
+    const operation = copyOperation({ sources: ["x"], target: "/t/", unpack: { local: true, remote: false } });
+    const outcome = await copyFrom(root, operation, stepContext(store), { files });
+    const rootfs = await layerRootfs(store, outcome);
+    expect((await rootfs.read(bytesOf("t/new"), { limit: 10 })).toString()).toBe("text");
+    expect((await rootfs.read(bytesOf("t/old"), { limit: 10 })).toString()).toBe("");
+  });
+
+  it("stands in nobody's way below a file of the image", async () => {
+    await using store = await temporaryStore();
+    const files = await filesOf(store, [directoryEntry("t"), fileEntry("t/f")]);
+    await expect(add(store, [{ name: "f/g" }], "/t/", files)).rejects.toMatchObject({ code: "COPY_TO_NON_DIRECTORY" });
+  });
+
+  it.each<[attack: string, entries: TarEntry[]]>([
+    ["a directory", [{ name: "./", mode: 0o4777, uid: 7 }]],
+    ["a directory by its absolute name", [{ name: "/", mode: 0o4777, uid: 7 }]],
+    ["a file", [{ name: ".", content: "x" }]],
+    ["a symlink", [{ name: "./", type: "2", link: "/etc" }]],
+  ])("leaves the destination as it is, though it has it as %s", async (_attack, entries) => {
+    await using store = await temporaryStore();
+    const files = await filesOf(store, [directoryEntry("t", { mode: 0o700 })]);
+    expect(await add(store, [...entries, { name: "f" }], "/t/", files)).toEqual(["d 700 0:0 t", "f 644 1000:1000 t/f"]);
   });
 
   it.each<[attack: string, link: string]>([
@@ -227,18 +287,32 @@ describe("ADD of a hostile archive", () => {
     ]);
   });
 
-  it("keeps devices and FIFOs as what they are: nothing is opened", async () => {
+  it("leaves devices out, which replace nothing, and keeps FIFOs: nothing is opened", async () => {
     await using store = await temporaryStore();
     const entries = [
+      { name: "disk", content: "a file before" },
       { name: "disk", type: "4" },
+      { name: "removed", type: "3" },
+      { name: "d/null", type: "3" },
       { name: "pipe", type: "6" },
     ];
-    expect(await add(store, entries)).toEqual(["d 755 0:0 t", "b 644 1000:1000 t/disk", "p 644 1000:1000 t/pipe"]);
+    expect(await add(store, entries)).toEqual(["d 755 0:0 t", "f 644 1000:1000 t/disk", "p 644 1000:1000 t/pipe"]);
   });
 
-  it("refuses the device that overlay takes for a removal", async () => {
+  it("says how many devices it left out", async () => {
     await using store = await temporaryStore();
-    await expect(add(store, [{ name: "removed", type: "3" }])).rejects.toMatchObject({ code: "INVALID_TAR" });
+    const root = temporaryDirectory("context");
+    writeFileSync(join(root, "x"), tarOf([{ name: "null", type: "3" }, { name: "f" }, { name: "disk", type: "4" }]));
+    const operation = copyOperation({ sources: ["x"], target: "/t/", unpack: { local: true, remote: false } });
+    expect(await copyFrom(root, operation, stepContext(store))).toMatchObject({ note: "device files of archives that are left out: 2" });
+  });
+
+  it("does not hang on many names through the longest symlinks of the image", async () => {
+    await using store = await temporaryStore();
+    const chain = Array.from({ length: 40 }, (_, i) => symlinkEntry(`t/l${i}`, i === 39 ? "d" : `${"./".repeat(1500)}l${i + 1}`));
+    const files = await filesOf(store, [directoryEntry("t"), ...chain]);
+    const entries = Array.from({ length: 10_000 }, (_, i) => ({ name: `l0/d${i}/f` }));
+    await expect(add(store, entries, "/t/", files)).rejects.toMatchObject({ code: "SYMLINK_LOOP" });
   });
 
   it("takes the last of equal names", async () => {
@@ -248,7 +322,10 @@ describe("ADD of a hostile archive", () => {
       { name: "a/", mode: 0o700 },
       { name: "b", type: "2", link: "/etc/passwd" },
       { name: "b", mode: 0o600 },
+      { name: "c/f" },
+      { name: "c", type: "6" },
+      { name: "c/", mode: 0o711 },
     ];
-    expect(await add(store, entries)).toEqual(["d 755 0:0 t", "d 700 1000:1000 t/a", "f 600 1000:1000 t/b"]);
+    expect(await add(store, entries)).toEqual(["d 755 0:0 t", "d 700 1000:1000 t/a", "f 600 1000:1000 t/b", "d 711 1000:1000 t/c"]);
   });
 });

@@ -87,6 +87,13 @@ describe("a request", () => {
     });
   });
 
+  it("knows how a source was written that would lead out", () => {
+    const operation = copyOperation({ words: [{ kind: "path", path: "b", written: "../b" }] });
+    const request = requestOf(operation, ["b"]);
+    expect(request.written).toEqual(new Map([["b", "../b"]]));
+    expect(requestDigest(request, "o")).toBe(requestDigest(requestOf(copyOperation(), ["b"]), "o"));
+  });
+
   it("has a digest of its own, whatever the order of its properties", () => {
     const request = requestOf(copyOperation(), ["a"]);
     const { paths, ...rest } = request;

@@ -81,7 +81,11 @@ describe("COPY from the context", () => {
       { name: "two", content: "" },
     ];
     const outcome = await copyFrom(await directory({}), copyOperation({ sources: [], documents, target: "/t/" }), stepContext(store));
-    expect(await entriesOf(store, outcome)).toEqual(["d 755 0:0 0 t", "f 644 0:0 0 t/one.txt", "f 644 0:0 0 t/two"]);
+    expect(await entriesOf(store, outcome)).toEqual([
+      "d 755 0:0 315619200 t",
+      "f 644 0:0 315619200 t/one.txt",
+      "f 644 0:0 315619200 t/two",
+    ]);
     expect(Buffer.from(await contentOf(store, outcome, "t/one.txt"), "latin1").toString()).toBe("1 ü\n");
   });
 
@@ -162,6 +166,19 @@ describe("COPY from the context", () => {
       "f 644 0:0 500 t/same",
     ]);
     expect(outcome.created).toBe("1970-01-01T00:08:20Z");
+  });
+
+  it("with an epoch takes the times of each archive, whatever was unpacked before", async () => {
+    await using store = await temporaryStore();
+    const add = async (mtime: number) => {
+      const root = await directory({ "in/f": file("", { mtime }) });
+      execFileSync("tar", ["--owner=0", "--group=0", "-C", join(root, "in"), "-cf", join(root, "a.tar"), "f"]);
+      const operation = copyOperation({ sources: ["a.tar"], target: "/t/", unpack: { local: true, remote: false } });
+      return entriesOf(store, await copyFrom(root, operation, stepContext(store, { epoch: 500 })));
+    };
+    expect(await add(100)).toEqual(["d 755 0:0 500 t", "f 644 0:0 100 t/f"]);
+    expect(await add(200)).toEqual(["d 755 0:0 500 t", "f 644 0:0 200 t/f"]);
+    expect(await add(900)).toEqual(["d 755 0:0 500 t", "f 644 0:0 500 t/f"]);
   });
 });
 
@@ -286,6 +303,30 @@ describe("a second COPY is cached", () => {
     const withAll = await copyFrom(root, operation, context(), { ignore: "" });
     const withoutAgain = await copyFrom(root, operation, context(), { ignore: "d/g" });
     expect([withAll.cached, withoutAgain.cached, withoutAgain.layer.diffId]).toEqual([false, true, without.layer.diffId]);
+  });
+
+  it("not when a directory that --parents keeps has another mode, whatever --chmod says", async () => {
+    await using store = await temporaryStore();
+    const root = await directory({ "a/f": file("x") });
+    const files = await filesOf(store, [directoryEntry("a")]);
+    const keeping = copyOperation({ sources: ["a/f"], parents: true, chmod: "644" });
+    const copy = () => copyFrom(root, keeping, stepContext(store, { now: later }), { files });
+    await copy();
+    expect((await copy()).cached).toBe(true);
+    chmodSync(join(root, "a"), 0o700);
+    const closed = await copy();
+    expect(closed.cached).toBe(false);
+    expect(await entriesOf(store, closed)).toContainEqual(expect.stringMatching(/^d 700 .* a$/));
+  });
+
+  it("says of a word why nothing is copied for it, cached or not", async () => {
+    await using store = await temporaryStore();
+    const root = await directory({ "d/a": file(), "d/b": file(), f: file() });
+    const copy = (...sources: string[]) =>
+      copyFrom(root, copyOperation({ sources, target: "/x/" }), stepContext(store, { now: later }), { ignore: "d/b\n" });
+    const warnings = ['nothing is copied for "d/b*": what it means is excluded by .dockerignore:1: d/b'];
+    for (const cached of [false, true]) expect(await copy("d/b*", "f")).toMatchObject({ cached, warnings });
+    expect(await copy("d/*", "none*")).not.toHaveProperty("warnings");
   });
 
   it("reads no file when nothing changed", async () => {
@@ -559,6 +600,17 @@ describe("ADD", () => {
     expect(await contentOf(store, outcome, "t/d/f")).toBe("text");
   });
 
+  it("unpacks a tar whose checksums are of signed bytes, as some old writers have it", async () => {
+    await using store = await temporaryStore();
+    const root = await directory({ ö: file("text", { mtime: 1000 }) });
+    const bytes = execFileSync("tar", ["--format=v7", "--owner=0", "--group=0", "-C", root, "-cf", "-", "ö"]);
+    const sum = [...bytes.subarray(0, 512)].reduce((all, byte, i) => all + (i >= 148 && i < 156 ? 0x20 : (byte << 24) >> 24), 0);
+    bytes.write(`${sum.toString(8).padStart(6, "0")}\0 `, 148, "latin1");
+    writeFileSync(join(root, "a.tar"), bytes);
+    const outcome = await copyFrom(root, add("a.tar"), stepContext(store));
+    expect(await entriesOf(store, outcome)).toEqual(["d 755 0:0 1000 t", "f 644 0:0 1000 t/ö"]);
+  });
+
   it.each(["a.tar.gz", "cut.tar.gz", "bad.tar.gz", "text.gz", "empty.tar", "zeros.tar", "a.zip"])("copies %s as a file", async (name) => {
     await using store = await temporaryStore();
     const outcome = await copyFrom(await archives(), add(name), stepContext(store));
@@ -604,7 +656,7 @@ describe("ADD", () => {
   it.each<[attack: string, script: string, code: string]>([
     ["a name that leads out", "tar -cPf a.tar --transform='s,^f$,../../out,' f", "UNSAFE_PATH"],
     ["a name that means a removal in a layer", "tar -cf a.tar --transform='s,^f$,.wh.etc,' f", "RESERVED_NAME"],
-    ["a hard link to a file of the host", "ln f g; tar -cPf a.tar --transform='flags=h;s,^f$,/etc/passwd,' f g", "INVALID_LAYER"],
+    ["a hard link to a file of the host", "ln f g; tar -cPf a.tar --transform='flags=h;s,^f$,/etc/passwd,' f g", "INVALID_TAR"],
   ])("fails on %s", async (_attack, script, code) => {
     await using store = await temporaryStore();
     const root = await directory({ f: file("x") });
@@ -697,7 +749,6 @@ describe("a record", () => {
         op: "copy",
         parent: noFiles.chain,
         parents: false,
-        remote: [],
         sources: [expect.stringMatching(/^sha256:[0-9a-f]{64}$/)],
         target: "/f",
         unpack: { local: false, remote: false },

@@ -3,10 +3,12 @@ import { join } from "node:path";
 import { gzipSync } from "node:zlib";
 import { describe, expect, it } from "vitest";
 import { stepCache } from "../../../builder/cache/records.ts";
-import type { FetchedFile, FetchedTree } from "../../../builder/fetch/remote-sources.ts";
+import { directoryContext } from "../../../builder/context/directory.ts";
+import type { FetchedFile, FetchedTree, KeptGit } from "../../../builder/fetch/remote-sources.ts";
 import type { GitSource, HttpSource } from "../../../builder/plan/operation.ts";
+import { contextReader } from "../../../builder/steps/context-inputs.ts";
 import { copyStep, lookupCopy } from "../../../builder/steps/copy.ts";
-import { requestOf } from "../../../builder/steps/copy-inputs.ts";
+import { type CopyInputs, joinInputs, requestOf } from "../../../builder/steps/copy-inputs.ts";
 import { gitInputs, httpInputs } from "../../../builder/steps/remote-inputs.ts";
 import { digestOf } from "../../../store/digest.ts";
 import type { Store } from "../../../store/store.ts";
@@ -68,10 +70,47 @@ describe("ADD of a URL", () => {
 
   it("is cached by content and name, without being read", async () => {
     await using store = await temporaryStore();
-    await addFrom(store, fetched("text"));
+    await addFrom(store, fetched("text", { lastModified: 7 }));
     const gone: FetchedFile = { digest: digestOf("text"), size: 4, path: "/nowhere/at/all", lastModified: 7 };
     expect((await addFrom(store, gone)).cached).toBe(true);
-    expect((await addFrom(store, fetched("other"))).cached).toBe(false);
+    expect((await addFrom(store, fetched("other", { lastModified: 7 }))).cached).toBe(false);
+  });
+
+  it("is another file with another time, for what follows too, but where a checksum says what it is", async () => {
+    await using store = await temporaryStore();
+    const first = await addFrom(store, fetched("text", { lastModified: 7 }));
+    const second = await addFrom(store, fetched("text", { lastModified: 8 }));
+    expect(await entriesOf(store, second)).toEqual(["d 755 0:0 8 t", "f 600 0:0 8 t/a.txt"]);
+    expect(second.layer.contentId).not.toBe(first.layer.contentId);
+    const pinned = (lastModified: number) => {
+      const file = fetched("text", { lastModified });
+      const source = { ...web, checksum: file.digest };
+      return copyStep(add({ words: [source] }), noFiles, async () => httpInputs(file, source), stepContext(store));
+    };
+    await pinned(7);
+    expect((await pinned(8)).cached).toBe(true);
+  });
+
+  it("beside a file of the context is told apart from it: archives of the context are unpacked, those of the web are not", async () => {
+    await using store = await temporaryStore();
+    const root = temporaryDirectory("tars");
+    await makeTree(root, { f: file("x", { mtime: 5 }), g: file("y", { mtime: 5 }) });
+    const tars = { "a.txt": await tarOf(root, "f"), "b.txt": await tarOf(root, "g") };
+    const context = temporaryDirectory("context");
+    // With the mode that files of the web have.
+    for (const [name, tar] of Object.entries(tars)) writeFileSync(join(context, name), tar, { mode: 0o600 });
+    const ofWeb = (name: keyof typeof tars) => httpInputs(fetched(tars[name]), { ...web, name });
+    const ofContext = async (name: string) => {
+      const request = requestOf(add(), [name]);
+      return contextReader(store, directoryContext(context, undefined), Date.now).inputs(request);
+    };
+    const from = (find: () => Promise<CopyInputs[]>) =>
+      copyStep(add({ words: [web, { kind: "path", path: "b.txt" }] }), noFiles, async () => joinInputs(await find()), stepContext(store));
+    const first = await from(async () => [ofWeb("a.txt"), await ofContext("b.txt")]);
+    const second = await from(async () => [await ofContext("a.txt"), ofWeb("b.txt")]);
+    expect(second.cached).toBe(false);
+    expect(await entriesOf(store, first)).toEqual(["d 755 0:0 5 t", "f 600 0:0 0 t/a.txt", "f 644 0:0 5 t/g"]);
+    expect(await entriesOf(store, second)).toEqual(["d 755 0:0 5 t", "f 600 0:0 0 t/b.txt", "f 644 0:0 5 t/f"]);
   });
 
   it("is refused where the store's file is not what was fetched", async () => {
@@ -99,7 +138,7 @@ describe("ADD of a repository", () => {
       checkouts++;
       return root;
     };
-    return { tree: { commit: id, directory }, checkouts: () => checkouts };
+    return { tree: { commit: id, directory, time: async () => 0 }, checkouts: () => checkouts };
   }
 
   const add = (change: CopyChange = {}) =>
@@ -153,7 +192,26 @@ describe("ADD of a repository", () => {
     expect((await addFrom(store, { ...other, commit: commit.replace("0", "e") })).cached).toBe(false);
     expect((await addFrom(store, other, {}, { ...source, subdir: "b" })).cached).toBe(true);
     const whole = (await repository({ ...wanted, ".git": dir() })).tree;
-    expect((await addFrom(store, whole, {}, { ...source, keepGitDir: true })).cached).toBe(false);
+    const kept = { remote: source.remote };
+    expect((await addFrom(store, { ...whole, kept }, {}, { ...source, keepGitDir: true })).cached).toBe(false);
+  });
+
+  it.each<[what: string, kept: KeptGit]>([
+    ["another ref", { remote: source.remote, ref: "refs/heads/other" }],
+    ["another remote", { remote: "https://example.com/fork.git", ref: "refs/heads/main" }],
+    ["an annotated tag", { remote: source.remote, ref: "refs/tags/v1", tag: "a".repeat(40) }],
+    ["another annotated tag", { remote: source.remote, ref: "refs/tags/v1", tag: "b".repeat(40) }],
+    ["no ref", { remote: source.remote }],
+  ])("with .git of the same commit is checked out anew for %s", async (what, kept) => {
+    await using store = await temporaryStore();
+    const add = async (one: KeptGit, config: string) => {
+      const { tree } = await repository({ ...wanted, ".git/config": file(config) });
+      return addFrom(store, { ...tree, kept: one }, {}, { ...source, keepGitDir: true });
+    };
+    await add({ remote: source.remote, ref: "refs/heads/main" }, "main");
+    if (what === "another annotated tag") await add({ ...kept, tag: "a".repeat(40) }, "the first");
+    expect((await add(kept, "other")).cached).toBe(false);
+    expect((await add(kept, "not even read")).cached).toBe(true);
   });
 
   it("is looked up without being written", async () => {
@@ -161,15 +219,20 @@ describe("ADD of a repository", () => {
     const operation = add();
     const { tree } = await repository(wanted);
     const look = () =>
-      lookupCopy(operation, noFiles, async () => gitInputs(tree, source, requestOf(operation, [""]), stepCache(store), "the repository"), stepContext(store));
+      lookupCopy(
+        operation,
+        noFiles,
+        async () => gitInputs(tree, source, requestOf(operation, [""]), stepCache(store), "the repository"),
+        stepContext(store),
+      );
     expect(await look()).toBeUndefined();
     const made = await addFrom(store, tree);
     expect(await look()).toEqual({ ...made, cached: true });
   });
 });
 
-async function tarOf(root: string): Promise<Buffer> {
+async function tarOf(root: string, name = "f"): Promise<Buffer> {
   const tar = join(temporaryDirectory("tar"), "x.tar");
-  await mustRun(["tar", "--owner=0", "--group=0", "--numeric-owner", "-C", root, "-cf", tar, "f"]);
+  await mustRun(["tar", "--owner=0", "--group=0", "--numeric-owner", "-C", root, "-cf", tar, name]);
   return readFileSync(tar);
 }

@@ -87,6 +87,12 @@ describe("COPY --from finds", () => {
     );
   });
 
+  it("no source that would lead out, and says it as it was written", () => {
+    expect(() => findInRootfs(handmadeRootfs(), "x", 'stage "s"', { parents: false, exclude: [] }, "../x")).toThrow(
+      'looking for "../x" in stage "s": no such file or directory',
+    );
+  });
+
   it("nothing of the host through a symlink that would lead out", () => {
     expect(() => found("out")).toThrow(expect.objectContaining({ code: "COPY_SOURCE_NOT_FOUND" }));
   });

@@ -138,8 +138,8 @@ describe("--parents keeps the directories above", () => {
 
   it.each<[name: string, source: string, problem: string, hint?: string]>([
     ["a path that is not there", "docs/nope", "no such file or directory"],
-    ["a directory before the pivot that is not there", "nope/./x", "no such file or directory"],
-    ["that directory before a wildcard too", "nope/./x*", "no such file or directory"],
+    ["a directory before the pivot that is not there", "absent/./x", "no such file or directory"],
+    ["that directory before a wildcard too", "absent/./x*", "no such file or directory"],
     ["a path behind the pivot that is not there", "docs/./nope", "no such file or directory"],
     ["a file before the pivot", "hom.md/./x", "it is not a directory"],
     ["a path below a file", "hom.md/x", "no such file or directory"],

@@ -23,8 +23,8 @@ async function made(store: Store, files: Files, path: string, user = "", epoch?:
 
 describe("WORKDIR", () => {
   it.each<[name: string, path: string, user: string, expected: string[]]>([
-    ["makes a directory", "/w", "", ["d 755 0:0 0 w"]],
-    ["makes what is above it too", "/a/b/c", "", ["d 755 0:0 0 a", "d 755 0:0 0 a/b", "d 755 0:0 0 a/b/c"]],
+    ["makes a directory", "/w", "", ["d 755 0:0 315619200 w"]],
+    ["makes what is above it too", "/a/b/c", "", ["d 755 0:0 315619200 a", "d 755 0:0 315619200 a/b", "d 755 0:0 315619200 a/b/c"]],
     [
       "makes it below one that is there, which stays as it is and gives its time",
       "/srv/w",
@@ -35,9 +35,9 @@ describe("WORKDIR", () => {
     ["makes it within the root, wherever a symlink leads", "/out/w", "", ["d 700 1:2 4.5 srv", "d 755 0:0 4.5 srv/w"]],
     ["makes nothing where it is there", "/srv", "", []],
     ["makes nothing where a symlink leads to it", "/lnk", "", []],
-    ["makes it for the user", "/a/b", "app", ["d 755 7:8 0 a", "d 755 7:8 0 a/b"]],
-    ["makes it for a user by number", "/w", "7", ["d 755 7:8 0 w"]],
-    ["makes it for user and group", "/w", "app:33", ["d 755 7:33 0 w"]],
+    ["makes it for the user", "/a/b", "app", ["d 755 7:8 315619200 a", "d 755 7:8 315619200 a/b"]],
+    ["makes it for a user by number", "/w", "7", ["d 755 7:8 315619200 w"]],
+    ["makes it for user and group", "/w", "app:33", ["d 755 7:33 315619200 w"]],
     ["leaves a directory that is there to its owner", "/srv", "app", []],
   ])("%s", async (_name, path, user, expected) => {
     await using store = await temporaryStore();
@@ -46,7 +46,7 @@ describe("WORKDIR", () => {
 
   it("makes an empty layer in scratch's own root", async () => {
     await using store = await temporaryStore();
-    expect(await made(store, noFiles, "/w")).toEqual(["d 755 0:0 0 w"]);
+    expect(await made(store, noFiles, "/w")).toEqual(["d 755 0:0 315619200 w"]);
   });
 
   it("clamps times to the epoch", async () => {

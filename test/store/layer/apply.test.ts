@@ -56,19 +56,19 @@ describe("unpacking a layer", needs("root", "attr"), () => {
     await applyLayer(tree, tar, target, { owners: "exact", lower: stackRootfs([{ tree: lower.tree, tar: async () => lower.tar }]) });
     expect(listing(target)).toEqual([
       "a d 700 4:5 7.000000000",
-      "a/b d 755 0:0 0.000000000",
+      "a/b d 755 0:0 315619200.000000000",
       "a/b/c f 644 0:0 0 1000000000.000000000  e3b0c44298fc1c14",
-      "a/o d 755 0:0 0.000000000  user.overlay.opaque=0x79",
+      "a/o d 755 0:0 315619200.000000000  user.overlay.opaque=0x79",
     ]);
     expect([statSync(target).mode & 0o7777, statSync(target).uid, statSync(target).mtimeMs]).toEqual([0o711, 3, 1_000_000_000_000]);
   });
 
-  it("without a lower gives them 0755, root and time 0", async () => {
+  it("without a lower gives them 0755, root and the time of what has none", async () => {
     const { tree, tar } = await written([fileEntry("a/b")]);
     const target = fresh();
     await applyLayer(tree, tar, target, { owners: "exact" });
-    expect([statSync(target).mode & 0o7777, statSync(target).mtimeMs]).toEqual([0o755, 0]);
-    expect(listing(target)[0]).toBe("a d 755 0:0 0.000000000");
+    expect([statSync(target).mode & 0o7777, statSync(target).mtimeMs]).toEqual([0o755, Date.UTC(1980, 0, 2)]);
+    expect(listing(target)[0]).toBe("a d 755 0:0 315619200.000000000");
   });
 
   it("leaves owners alone where they are flat", async () => {

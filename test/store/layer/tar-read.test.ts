@@ -1,7 +1,7 @@
 import { createHash } from "node:crypto";
 import { describe, expect, it } from "vitest";
 import { bytesOf, textOf } from "../../../runtime-addon/index.ts";
-import { defaultLayerLimits } from "../../../store/layer/layer-collector.ts";
+import { defaultLayerLimits } from "../../../store/layer/layer-limits.ts";
 import { readLayer } from "../../../store/layer/tar-read.ts";
 import type { Tree } from "../../../store/layer/tree.ts";
 import { chunked, pax, type RawHeader, raw, trailer } from "./samples.ts";
@@ -582,13 +582,20 @@ describe("attacks", () => {
     const parts = [pax({ linkpath: "a/".repeat(2000) }), symlink("l", "")];
     // The replaced link makes every name be followed anew.
     for (let i = 0; i < 1000; i++) parts.push(raw({ name: `l/${i}` }), pax({ linkpath: "a/".repeat(2000) }), symlink("l", ""));
-    const start = performance.now();
     const limits = { ...defaultLayerLimits, nameBytes: Number.POSITIVE_INFINITY };
     await expect(readLayer(chunked(Buffer.concat(parts)), { limits })).rejects.toMatchObject({
       code: "SYMLINK_LOOP",
       message: expect.stringMatching(/^reading a tar: at byte \d+: the archive's names lead through too many symlinks$/),
     });
-    expect(performance.now() - start).toBeLessThan(20_000);
+  });
+
+  it("names that lead through symlinks of nothing but dots end soon", async () => {
+    const chain = Array.from({ length: 40 }, (_, i) => [
+      pax({ linkpath: i === 39 ? "d" : `${"./".repeat(1900)}l${i + 1}` }),
+      symlink(`l${i}`, ""),
+    ]);
+    const names = Array.from({ length: 5000 }, (_, i) => raw({ name: `l0/${i}/f` }));
+    await expect(read(...chain.flat(), ...names)).rejects.toMatchObject({ code: "SYMLINK_LOOP" });
   });
 });
 

@@ -46,7 +46,7 @@ function kindFields(entry: RootfsEntry): readonly (readonly [string, unknown])[]
   }
 }
 
-/** Empty and absent mean the same in a config, but for commands: an empty one clears the base's. Order counts in lists only. */
+/** Empty and absent mean the same in a config, of commands too: none is run. Order counts in lists only. */
 function configFields({ config = {}, os, architecture, author }: ImageConfig): readonly (readonly [string, unknown])[] {
   const { Env, Labels, ExposedPorts, Volumes, ...rest } = config;
   const fields: Record<string, unknown> = {
