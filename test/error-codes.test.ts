@@ -15,6 +15,7 @@ const others = new Set([
   "SOURCE_DATE_EPOCH",
   "BUILDKIT_DOCKERFILE_CHECK",
   "BUILDKIT_SANDBOX_HOSTNAME",
+  "UND_ERR_RES_CONTENT_LENGTH_MISMATCH",
 ]);
 /** Files that are lists of such words: only what stands in the place of a code is one there. */
 const lists = ["runtime-addon/capabilities.ts", "builder/sandbox/host-ca.ts"];

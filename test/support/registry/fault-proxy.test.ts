@@ -24,7 +24,9 @@ const patch: Step = { method: "PATCH", route: "upload", nth: 1 };
 /** What a plain client sees: the status and how much of the body is right, or that the connection broke or stalled. */
 async function look(path: string, init: RequestInit = {}): Promise<string> {
   try {
-    const response = await fetch(`http://${proxy.host}${path}`, { redirect: "manual", signal: AbortSignal.timeout(500), ...init });
+    // On a connection of its own: where a fault left one half read, the next request on it would wait.
+    const headers = { ...(init.headers as Record<string, string> | undefined), connection: "close" };
+    const response = await fetch(`http://${proxy.host}${path}`, { redirect: "manual", signal: AbortSignal.timeout(500), ...init, headers });
     const length = response.headers.get("content-length");
     const body = Buffer.from(await response.arrayBuffer());
     const sort = body.equals(blob) ? "the blob" : `${body.length} other bytes`;
