@@ -1,9 +1,9 @@
-import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { isSystemError } from "../runtime-addon/index.ts";
 import { writeCacheFile } from "./atomic-file.ts";
 import { canonicalJson } from "./canonical-json.ts";
 import { type Digest, hexOf, isDigest } from "./digest.ts";
+import { readUsed } from "./last-use.ts";
 import { storePaths } from "./store-paths.ts";
 
 /** What a layer's tar came to when it was compressed. */
@@ -19,7 +19,7 @@ export interface CompressionRecord {
 export function recallCompression(store: { readonly root: string }, diffId: Digest): CompressionRecord | undefined {
   let value: Partial<CompressionRecord> | null;
   try {
-    value = JSON.parse(readFileSync(pathOf(store.root, diffId), "utf8"));
+    value = JSON.parse(readUsed(pathOf(store.root, diffId)).toString("utf8"));
   } catch (error) {
     if (error instanceof SyntaxError || isSystemError(error, "ENOENT")) return undefined;
     throw error;

@@ -266,10 +266,17 @@ export function imageStore(root: string, blobs: BlobStore, tempFile: () => Promi
       return putRaw({ manifestType: mediaTypes.manifest, rawManifest, rawConfig, names });
     },
     putRaw,
-    async tag({ listed }, name) {
+    async tag({ listed, descriptor, manifest, imageId }, name) {
       const reference = parseNewName(name);
       forget([reference]);
-      await update((entries) => nameManifest(entries, listed, [reference]));
+      await withLock(storePaths.lock(root), "shared", async () => {
+        // Whoever takes an image off the list may have its content collected.
+        const isListed = manifests().some(({ digest }) => digest === listed.digest);
+        for (const blob of isListed ? [] : [listed, descriptor, manifest.config, ...manifest.layers]) {
+          if (!(await blobs.has(blob))) throw new NotFoundError(`naming image ${imageId}: it was removed, and its ${blob.digest} is gone`);
+        }
+        await update((entries) => nameManifest(entries, listed, [reference]));
+      });
     },
     async untag(name) {
       const reference = parseNewName(name);

@@ -8,6 +8,7 @@ import { recallCompression } from "./compression-records.ts";
 import { type Digest, hexOf } from "./digest.ts";
 import { IntegrityError, NotFoundError, TsbuildError } from "./errors.ts";
 import type { Abortable } from "./file-bytes.ts";
+import { markUsed } from "./last-use.ts";
 import { readLayer } from "./layer/tar-read.ts";
 import { decodeTree, encodeTree, type Tree } from "./layer/tree.ts";
 import { type LayerDirectories, layerDirectories } from "./layer-directories.ts";
@@ -211,7 +212,10 @@ export function layerStore(root: string, blobs: BlobStore, tempFile: () => Promi
       return once(`inflate ${diffId}`, async () => {
         const path = join(folder(diffId), "plain");
         // Flushed before it has its name, so that its length is enough to believe it.
-        if (fileSize(path) === size) return path;
+        if (fileSize(path) === size) {
+          markUsed(path);
+          return path;
+        }
         const temp = await tempFile();
         const { plainBytes } = await import("./compression.ts");
         const plain = plainBytes(blobs.open(blob), { compressedBytes: blob.size });

@@ -8,6 +8,8 @@ export const summaries = {
   history: "Show the steps that made an image",
   tag: "Give an image another name",
   rmi: "Remove names of images",
+  df: "Show what takes the room of the store",
+  prune: "Remove what is not needed any more, and cache",
   save: "Write images as an OCI archive or directory",
   load: "Take images from an archive or directory",
   pull: "Bring images from registries into the store",

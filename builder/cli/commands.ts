@@ -12,6 +12,8 @@ export const loaders: Readonly<Record<CommandName, () => Promise<Command>>> = {
   history: async () => (await import("./history.ts")).history,
   tag: async () => (await import("./tag.ts")).tag,
   rmi: async () => (await import("./rmi.ts")).rmi,
+  df: async () => (await import("./df.ts")).df,
+  prune: async () => (await import("./prune.ts")).prune,
   save: async () => (await import("./save.ts")).save,
   load: async () => (await import("./load.ts")).load,
   pull: async () => (await import("./pull.ts")).pull,

@@ -1,9 +1,13 @@
-import { TsbuildError } from "../../runtime-addon/index.ts";
+import { isSystemError, TsbuildError } from "../../runtime-addon/index.ts";
 import type { ImageStore } from "../../store/images.ts";
 import { nameSystemError } from "../../store/name-system-error.ts";
+import type { Store } from "../../store/store.ts";
+import { formatBytes } from "../progress/measures.ts";
 import { harmless } from "../progress/terminal-text.ts";
+import type { CliIo } from "./cli-io.ts";
 import { command } from "./command.ts";
 import { nameMeant } from "./image-name.ts";
+import { note } from "./note.ts";
 import { withStore } from "./open-store.ts";
 import { reportError } from "./report-error.ts";
 import { storeFlags } from "./store-flag.ts";
@@ -20,14 +24,15 @@ export const rmi = command(
     foreign: {
       all: { short: "a", missing: "images are removed one by one" },
       ignore: { short: "i", missing: "an image that is not there is an error" },
-      "no-prune": { note: "layers are never removed together with an image" },
+      "no-prune": { note: "layers are removed by tsbuild prune only" },
       platform: { value: true, missing: "a name goes with all its platforms" },
     },
     examples: ["tsbuild rmi app:v1", "tsbuild rmi -f 3fa85f64"],
   },
   { min: 1, max: Number.POSITIVE_INFINITY },
   ({ flags, operands }, io) =>
-    withStore(flags, io, async ({ images, root }) => {
+    withStore(flags, io, async (store) => {
+      const { images, root } = store;
       let code = 0;
       let removed = false;
       for (const text of operands) {
@@ -41,11 +46,27 @@ export const rmi = command(
           code = reportError(nameSystemError(error, root), io);
         }
       }
-      if (removed)
-        io.stderr.write("note: layers stay in the store as the build cache, and their space with them; this version cannot prune them\n");
+      if (removed) await noteSpace(store, io);
       return code;
     }),
 );
+
+/** Layers go by prune only: an image may come back by its build cache. */
+async function noteSpace(store: Store, io: CliIo): Promise<void> {
+  try {
+    const { collectGarbage } = await import("../../store/gc/collect.ts");
+    const now = await collectGarbage(store, { dryRun: true });
+    const all = await collectGarbage(store, { dryRun: true, all: true });
+    note(
+      io,
+      `tsbuild prune gives back ${formatBytes(now.totalBytes)} of the store, tsbuild prune --all with all build cache ${formatBytes(all.totalBytes)}`,
+    );
+  } catch (error) {
+    // The images are removed, whatever state the others are in.
+    if (!(error instanceof TsbuildError || isSystemError(error))) throw error;
+    note(io, "the space comes back with tsbuild prune");
+  }
+}
 
 /** Names that were taken away, and the image where it went with them. */
 interface Removed {

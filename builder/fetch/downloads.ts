@@ -4,6 +4,7 @@ import { dirname, join } from "node:path";
 import { isSystemError } from "../../runtime-addon/index.ts";
 import { syncFile, writeCacheFile } from "../../store/atomic-file.ts";
 import { type Digest, hexOf, isDigest } from "../../store/digest.ts";
+import { markUsed } from "../../store/last-use.ts";
 import type { Store } from "../../store/store.ts";
 import { storePaths } from "../../store/store-paths.ts";
 
@@ -19,33 +20,38 @@ export interface DownloadRecord {
 
 /** Files of the web by their content, and what URLs meant: a cache, in which nothing need be. */
 export interface Downloads {
-  /** Where this content is; undefined when it is not here, or not whole. */
+  /** Where this content is, which is used now; undefined when it is not here, or not whole. It stays only where its digest was pinned before. */
   find(content: Pick<DownloadRecord, "digest" | "size">): string | undefined;
-  /** Of a file that is still here. */
-  record(url: string): DownloadRecord | undefined;
+  /** Of a file that is still here, which is pinned from then on. */
+  record(url: string): Promise<DownloadRecord | undefined>;
   /** Takes over a finished temp file and writes down what its URL meant; answers where it is now. */
   keep(url: string, temp: string, record: DownloadRecord): Promise<string>;
 }
 
 /** v1/downloads/<aa>/<hex> by content; v1/downloads/urls/<aa>/<sha256 of the URL>: no URL can be read there. */
-export function openDownloads(store: Pick<Store, "root" | "tempFile">): Downloads {
-  const folder = join(storePaths.format(store.root), "downloads");
+export function openDownloads(store: Pick<Store, "root" | "tempFile" | "pin">): Downloads {
+  const folder = storePaths.downloads(store.root);
   const contentPath = (digest: Digest) => fanned(folder, hexOf(digest));
   const recordPath = (url: string) => fanned(join(folder, "urls"), createHash("sha256").update(url).digest("hex"));
 
   const find: Downloads["find"] = ({ digest, size }) => {
     const path = contentPath(digest);
-    return statSync(path, { throwIfNoEntry: false })?.size === size ? path : undefined;
+    if (statSync(path, { throwIfNoEntry: false })?.size !== size) return undefined;
+    markUsed(path);
+    return path;
   };
 
   return {
     find,
-    record(url) {
+    async record(url) {
       const record = readRecord(recordPath(url));
-      return record === undefined || find(record) === undefined ? undefined : record;
+      if (record === undefined) return undefined;
+      await store.pin(record.digest);
+      return find(record) === undefined ? undefined : record;
     },
     async keep(url, temp, record) {
       const path = contentPath(record.digest);
+      await store.pin(record.digest);
       await syncFile(temp);
       renameInto(temp, path);
       await writeCacheFile(() => store.tempFile("record"), recordPath(url), Buffer.from(JSON.stringify(record)));

@@ -15,7 +15,7 @@ import type { FetchedFile } from "./remote-sources.ts";
 import { underWay } from "./under-way.ts";
 
 export interface HttpFilesOptions extends Abortable {
-  readonly store: Pick<Store, "root" | "tempFile">;
+  readonly store: Pick<Store, "root" | "tempFile" | "pin">;
   readonly settings: RegistrySettings;
   readonly retrying: Retrying;
   readonly proxy: Readonly<Record<string, string | undefined>>;
@@ -66,7 +66,7 @@ export function openHttpFiles(options: HttpFilesOptions): HttpFiles {
       const fetched = await once(
         source.url,
         async (stop) => {
-          const known = downloads.record(source.url);
+          const known = await downloads.record(source.url);
           const here = known !== undefined && known.digest === source.checksum ? downloads.find(known) : undefined;
           const file =
             known !== undefined && here !== undefined

@@ -161,7 +161,12 @@ describe("ADD of a repository", () => {
     const operation = add();
     const { tree } = await repository(wanted);
     const look = () =>
-      lookupCopy(operation, noFiles, async () => gitInputs(tree, source, requestOf(operation, [""]), stepCache(store), "the repository"), stepContext(store));
+      lookupCopy(
+        operation,
+        noFiles,
+        async () => gitInputs(tree, source, requestOf(operation, [""]), stepCache(store), "the repository"),
+        stepContext(store),
+      );
     expect(await look()).toBeUndefined();
     const made = await addFrom(store, tree);
     expect(await look()).toEqual({ ...made, cached: true });
