@@ -27,6 +27,8 @@ export const storePaths = {
   downloads: (root: string) => join(root, formatFolder, "downloads"),
   /** Bare repositories, one for each remote. */
   git: (root: string) => join(root, formatFolder, "git"),
+  /** What the store was like when it was last brought within its limits; see keepLimits. */
+  collected: (root: string) => join(root, formatFolder, "collected"),
   leases: (root: string) => join(root, formatFolder, "leases"),
   /** Locks of steps that run; see withStepLock. */
   locks: (root: string) => join(root, formatFolder, "locks"),

@@ -13,6 +13,7 @@ import { dryRunFlags, formatDryRun } from "./dry-run-output.ts";
 import { printExplanations } from "./explain-output.ts";
 import type { FlagValues } from "./flags.ts";
 import { foreignBuildFlags } from "./foreign-flags.ts";
+import { keepStoreLimits } from "./keep-store-limits.ts";
 import { limitFlags, readLimits } from "./limits.ts";
 import { lockFlags, lockOptionsOf } from "./lock-flags.ts";
 import { readOutputs } from "./outputs.ts";
@@ -150,7 +151,10 @@ export const build = command(
       if (call.method !== "build") return await runCall({ ...call, method: call.method }, options, io);
       const builder = await import("../builds.ts");
       if (isDry) io.stdout.write(formatDryRun(await builder.dryRun(options), call.format));
-      else writeResults(flags, await builder.build(options));
+      else {
+        writeResults(flags, await builder.build(options));
+        await keepStoreLimits(options.store, settings, io);
+      }
     } finally {
       display.close();
     }
