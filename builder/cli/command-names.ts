@@ -10,6 +10,7 @@ export const summaries = {
   rmi: "Remove names of images",
   df: "Show what takes the room of the store",
   prune: "Remove what is not needed any more, and cache",
+  verify: "Look for damage in the store, and repair it",
   save: "Write images as an OCI archive or directory",
   load: "Take images from an archive or directory",
   pull: "Bring images from registries into the store",

@@ -14,6 +14,7 @@ export const loaders: Readonly<Record<CommandName, () => Promise<Command>>> = {
   rmi: async () => (await import("./rmi.ts")).rmi,
   df: async () => (await import("./df.ts")).df,
   prune: async () => (await import("./prune.ts")).prune,
+  verify: async () => (await import("./verify.ts")).verify,
   save: async () => (await import("./save.ts")).save,
   load: async () => (await import("./load.ts")).load,
   pull: async () => (await import("./pull.ts")).pull,

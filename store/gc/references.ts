@@ -1,6 +1,6 @@
 import { type Digest, isDigest } from "../digest.ts";
 import { NotFoundError, TsbuildError } from "../errors.ts";
-import { nameOf } from "../image-names.ts";
+import { shownName } from "../image-names.ts";
 import { readStoreIndex } from "../layout.ts";
 import type { Descriptor } from "../oci.ts";
 import { isConfigType, isIndexType, isManifestType, maxConfigBytes, maxManifestBytes } from "../oci-parse.ts";
@@ -16,24 +16,36 @@ export interface References {
 export interface ImageReferences extends References {
   readonly listed: Digest;
   readonly isNamed: boolean;
+  /** Its entry, and the names as people write them. */
+  readonly entry: Descriptor;
+  readonly names: readonly string[];
 }
 
 /**
  * Each image of index.json with all that can be reached from it: nested indexes, attestations, artifacts. What an index lists and was never fetched keeps nothing. Throws INTEGRITY
- * and INVALID_DOCUMENT for a document that cannot be read, for then nobody knows what the image needs.
+ * and INVALID_DOCUMENT for a document that cannot be read, for then nobody knows what the image needs; with `tolerant`, what is behind it is left out.
  */
-export async function imageReferences(store: Pick<Store, "root" | "blobs">): Promise<readonly ImageReferences[]> {
-  const entries = new Map<Digest, { readonly entry: Descriptor; isNamed: boolean }>();
+export async function imageReferences(
+  store: Pick<Store, "root" | "blobs">,
+  { tolerant = false }: { readonly tolerant?: boolean } = {},
+): Promise<readonly ImageReferences[]> {
+  const entries = new Map<Digest, { readonly entry: Descriptor; isNamed: boolean; readonly names: string[] }>();
   for (const entry of readStoreIndex(store.root).manifests) {
-    const known = entries.get(entry.digest) ?? { entry, isNamed: false };
-    known.isNamed ||= nameOf(entry) !== undefined;
+    const known = entries.get(entry.digest) ?? { entry, isNamed: false, names: [] };
+    const name = shownName(entry);
+    if (name !== undefined) known.names.push(name);
+    known.isNamed ||= name !== undefined;
     entries.set(entry.digest, known);
   }
   const images: ImageReferences[] = [];
-  for (const { entry, isNamed } of entries.values()) {
+  for (const [listed, { entry, isNamed, names }] of entries) {
     const found = { blobs: new Set<Digest>(), layers: new Set<Digest>() };
-    await follow(store, entry, found, new Set());
-    images.push({ listed: entry.digest, isNamed, ...found });
+    try {
+      await follow(store, entry, found, new Set());
+    } catch (error) {
+      if (!tolerant || !(error instanceof TsbuildError)) throw error;
+    }
+    images.push({ listed, entry, isNamed, names, ...found });
   }
   return images;
 }
