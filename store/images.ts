@@ -219,12 +219,18 @@ export function imageStore(root: string, blobs: BlobStore, tempFile: () => Promi
       await Promise.all([putConfig, blobs.putBytes(manifestType, rawManifest)]);
       for (const { mediaType, bytes } of indexes) await blobs.putBytes(mediaType, bytes);
       forget(references);
-      await update(name);
     };
     // Shared, so that no collector runs between the look at the blobs and the entry that keeps them; where that entry is there already,
     // nothing can be collected, but of a platform that is new in a listed index.
-    if (index !== undefined || storeIndexWouldChange(root, name)) await withLock(storePaths.lock(root), "shared", write);
-    else await write();
+    const isListed = () => index === undefined && !storeIndexWouldChange(root, name);
+    if (isListed()) await write();
+    // Also when somebody took it off the list meanwhile.
+    if (!isListed()) {
+      await withLock(storePaths.lock(root), "shared", async () => {
+        await write();
+        await update(name);
+      });
+    }
     return { ...image, names: namesOf(manifests(), listed.digest), listed };
   };
 
