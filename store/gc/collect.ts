@@ -1,5 +1,5 @@
 import { existsSync, statfsSync } from "node:fs";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { type Digest, hexOf } from "../digest.ts";
 import type { Abortable } from "../file-bytes.ts";
 import { readLayerInfo } from "../layer-info.ts";
@@ -11,7 +11,7 @@ import { storePaths } from "../store-paths.ts";
 import { allocatedBytes, namesIn } from "./allocated.ts";
 import { type CacheItem, type CacheKind, cacheKinds, fileItems, gitItems, hasChanged, type KnownItems } from "./cache-items.ts";
 import { type StoredContent, storedContent } from "./content.ts";
-import { livingPins, type Pins } from "./pins.ts";
+import { livingPins } from "./pins.ts";
 import { type ImageReferences, imageReferences, type References } from "./references.ts";
 import { type Choice, type Selection, select } from "./select.ts";
 import { emptyTrash, moveToTrash, type RemoveTree } from "./trash.ts";
@@ -71,10 +71,12 @@ export async function collectGarbage(store: Store, policy: GarbagePolicy = {}): 
   const surveyed = { content, known, repositories };
   signal?.throwIfAborted();
   if (policy.dryRun === true) {
-    const plan = await planOf(store, surveyed, policy);
-    return freedOf(plan, staleBytes(root, plan.pins), content);
+    return freedOf(await planOf(store, surveyed, policy), sizeOf(await staleTemps(root)), content);
   }
-  const temp = staleBytes(root, await livingPins(root));
+  const stale = await staleTemps(root);
+  const temp = sizeOf(stale);
+  // By way of the trash, since some of it may be of mapped owners.
+  for (const path of stale) if (dirname(path) === storePaths.tmp(root)) moveToTrash(root, path);
   await removeStale(root);
   const plan = await withLock(
     storePaths.lock(root),
@@ -110,7 +112,6 @@ interface Survey {
 interface Plan {
   readonly selection: Selection;
   readonly images: readonly Digest[];
-  readonly pins: Pins;
   /** Allocated bytes before. */
   readonly storeBytes: number;
   readonly heldBytes: number;
@@ -118,6 +119,7 @@ interface Plan {
 
 async function planOf(store: Store, { content, known, repositories }: Survey, policy: GarbagePolicy): Promise<Plan> {
   const { root } = store;
+  const tmp = storePaths.tmp(root);
   // Leases first: what ended before has written its records, and its images.
   const pins = await livingPins(root);
   const listed = await imageReferences(store);
@@ -139,9 +141,9 @@ async function planOf(store: Store, { content, known, repositories }: Survey, po
     sumValues(content.blobs) +
     sumValues(content.layers) +
     [...items, ...unpacked].reduce((sum, { bytes }) => sum + bytes, 0) +
-    bytesIn(storePaths.tmp(root), namesIn(storePaths.tmp(root)));
+    sizeOf(namesIn(tmp).map((id) => join(tmp, id))).bytes;
   const selection = select(inventory, choiceOf(root, policy, cacheBytes, storeBytes));
-  return { selection, images: dropped.map(({ listed: digest }) => digest), pins, storeBytes, heldBytes: storeBytes - cacheBytes };
+  return { selection, images: dropped.map(({ listed: digest }) => digest), storeBytes, heldBytes: storeBytes - cacheBytes };
 }
 
 const everything: Choice = { kinds: new Set(cacheKinds), bytesToFree: Number.POSITIVE_INFINITY };
@@ -201,16 +203,17 @@ interface Bytes {
   readonly count: number;
 }
 
-/** Temp directories of ended processes, and the trash. */
-function staleBytes(root: string, { leases }: Pins): Bytes {
+/** Temp directories of ended processes, and what is in the trash. */
+async function staleTemps(root: string): Promise<readonly string[]> {
   const [tmp, trash] = [storePaths.tmp(root), storePaths.trash(root)];
-  const temps = namesIn(tmp).filter((id) => !leases.has(id));
-  const names = namesIn(trash);
-  return { bytes: bytesIn(tmp, temps) + bytesIn(trash, names), count: temps.length + names.length };
+  // Before the leases are looked at: a lease is made before its temp directory.
+  const ids = namesIn(tmp);
+  const { leases } = await livingPins(root);
+  return [...ids.filter((id) => !leases.has(id)).map((id) => join(tmp, id)), ...namesIn(trash).map((name) => join(trash, name))];
 }
 
-function bytesIn(folder: string, names: readonly string[]): number {
-  return names.reduce((sum, name) => sum + allocatedBytes(join(folder, name)), 0);
+function sizeOf(paths: readonly string[]): Bytes {
+  return { bytes: paths.reduce((sum, path) => sum + allocatedBytes(path), 0), count: paths.length };
 }
 
 function freedOf({ selection, images, storeBytes, heldBytes }: Plan, temp: Bytes, content: StoredContent): Freed {

@@ -1,4 +1,4 @@
-import { createWriteStream } from "node:fs";
+import { createWriteStream, readdirSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { checkStore } from "../../store/check/check-store.ts";
@@ -14,6 +14,7 @@ import { needs } from "../support/needs.ts";
 import { fakeImage } from "../support/registry/fake-image.ts";
 import { type FakeRegistry, startFakeRegistry } from "../support/registry/fake-registry.ts";
 import { temporaryDirectory } from "../support/temporary.ts";
+import { asUser, createUser } from "../support/users.ts";
 
 const seed = Number(process.env.TSBUILD_TEST_SEED ?? Date.now() % 1_000_000);
 /** TSBUILD_TEST_KILLS=1000 for a long run. */
@@ -136,5 +137,27 @@ describe("a store with a collector", needs("sandbox"), () => {
     expect(await mustTsbuild(["run", "--rm", "at-once-3-2", "cat", "/mine"], { store: root })).toBe("5\n");
     expect(await leftAfterPrune(root)).toEqual([]);
     expect(await problemsIn(root)).toEqual([]);
+  });
+});
+
+describe("an ordinary user", needs("root", "privateMounts", "userNamespaces", "subIds"), () => {
+  it("gets back what belongs to other users of a user namespace, and is told that its store is whole", async () => {
+    const user = createUser({ uid: 4815, subIds: true });
+    const store = join(user.home, ".local/share/tsbuild");
+    await importBusybox({ user });
+    const RUN = "mkdir -p /closed/er && echo x > /closed/er/file && chown -R 5:6 /closed && chmod -R go= /closed";
+    const context = contextDirectory({ Dockerfile: `FROM busybox\nRUN ${RUN}\n` });
+    await mustTsbuild(["-q", "--network", "none", "-t", "app", context], { user });
+    expect(await tsbuild(["verify"], { user })).toEqual({ code: 0, stdout: "", stderr: "the store is whole\n" });
+    // What a killed build leaves.
+    const dead = join(store, "v1/tmp/0123456789abcdef/run-1/upper");
+    const leave = `mkdir -p ${dead} && echo x > ${dead}/file && chown -R 5:6 ${dead} && chmod 700 ${dead}`;
+    expect((await asUser(user, ["unshare", "--map-auto", "--map-root-user", "sh", "-c", leave])).code).toBe(0);
+    const freed = JSON.parse(await mustTsbuild(["prune", "--all", "--format", "json"], { user }));
+    expect(freed.count.directories).toBeGreaterThan(0);
+    expect([readdirSync(join(store, "v1/trash")), transientFiles(store)]).toEqual([[], []]);
+    const { kinds } = JSON.parse(await mustTsbuild(["df", "--format", "json"], { user }));
+    expect(kinds.filter((row: { bytes: number }) => row.bytes > 0).map((row: { kind: string }) => row.kind)).toEqual(["images", "other"]);
+    expect(await mustTsbuild(["run", "--rm", "app", "cat", "/closed/er/file"], { user })).toBe("x\n");
   });
 });
