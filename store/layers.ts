@@ -4,7 +4,7 @@ import { isSystemError } from "../runtime-addon/index.ts";
 import { writeFileAtomically, writeTempFile } from "./atomic-file.ts";
 import type { BlobStore, Bytes } from "./blobs.ts";
 import type { PlainLimits } from "./compression.ts";
-import { recallCompression } from "./compression-records.ts";
+import { recallCompressions } from "./compression-records.ts";
 import { type Digest, hexOf } from "./digest.ts";
 import { IntegrityError, NotFoundError, TsbuildError } from "./errors.ts";
 import type { Abortable } from "./file-bytes.ts";
@@ -178,7 +178,8 @@ export function layerStore(root: string, blobs: BlobStore, tempFile: () => Promi
     },
     async hasAs(diffId, blob) {
       const stored = readStored(diffId);
-      if (stored === undefined || !(knows(stored, blob) || isSame(recallCompression({ root }, diffId), blob))) return false;
+      if (stored === undefined) return false;
+      if (!knows(stored, blob) && !recallCompressions({ root }, diffId).some((one) => isSame(one, blob))) return false;
       return (await presentBlob(stored)) !== undefined;
     },
     async info(diffId) {
@@ -233,8 +234,8 @@ function knows(stored: StoredLayerInfo | undefined, blob: BlobId): boolean {
   return stored?.blobs.some((one) => isSame(one, blob)) === true;
 }
 
-function isSame(a: BlobId | undefined, b: BlobId): boolean {
-  return a?.digest === b.digest && a.size === b.size;
+function isSame(a: BlobId, b: BlobId): boolean {
+  return a.digest === b.digest && a.size === b.size;
 }
 
 function readIfThere(path: string): Buffer | undefined {

@@ -5,6 +5,7 @@ import { parsePlatform } from "../plan/platform.ts";
 import { rewriteNotes } from "../rewrite-note.ts";
 import { command } from "./command.ts";
 import { nameMeant } from "./image-name.ts";
+import { readLayerForm } from "./layer-form.ts";
 import { explainingNames, hubHint } from "./name-hint.ts";
 import { withStore } from "./open-store.ts";
 import { openRegistryFor, registryFlags } from "./registry-flags.ts";
@@ -28,9 +29,11 @@ export const push = command(
       },
       compression: {
         value: "KIND",
-        choices: ["gzip", "none"],
+        choices: ["gzip", "zstd", "none"],
         help: "What becomes of plain layers of ours; others stay as they are (gzip)",
       },
+      "compression-level": { value: "N", help: "Level of --compression: 0 to 9 of gzip, to 22 of zstd (6, 3)" },
+      "force-compression": { help: "Compress layers anew that have another compression, those of a base too" },
       format: { value: "FORMAT", choices: ["oci", "docker"], help: "Media types of the manifest (those that the image has)" },
       platform: { value: "OS/ARCH", help: "Of an image for several platforms only this one (all that are there)" },
       quiet: { short: "q", help: "Show no progress" },
@@ -40,7 +43,7 @@ export const push = command(
     foreign: {
       "all-tags": { short: "a", missing: "name the tags: tsbuild push IMAGE NAME…" },
       creds: { value: true, missing: "tsbuild login keeps credentials, and none are in the list of processes" },
-      "compression-format": { value: true, off: "gzip", missing: "--compression is gzip or none" },
+      "compression-format": { value: true, off: "gzip", missing: "--compression is gzip, zstd or none" },
       "disable-content-trust": { note: "content trust is not used" },
       digestfile: { value: true, missing: "the digest is printed on standard output" },
       "remove-signatures": { note: "signatures are artifacts of their own and are not pushed with an image" },
@@ -53,6 +56,7 @@ export const push = command(
     const annotations = readAnnotations(flags.annotation ?? []);
     const plain = names.map((name) => name.replace(/^docker:\/\//, ""));
     const given = plain.map(readRemoteName);
+    const form = readLayerForm(flags);
     return withStore(flags, io, async (store) => {
       const destinations = given.length > 0 ? given : [ownName(await store.images.open(text, platform), text)];
       await using registry = await openRegistryFor(flags, io);
@@ -61,7 +65,7 @@ export const push = command(
         return explainingNames(plain.length > 0 ? plain : [text], hubHint, () =>
           pushStored(store, registry, text, destinations, {
             annotations,
-            compression: flags.compression ?? "gzip",
+            ...form,
             format: flags.format,
             platform,
             signal: io.signal,

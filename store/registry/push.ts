@@ -1,6 +1,7 @@
 import { canonicalJson } from "../canonical-json.ts";
 import { digestOf } from "../digest.ts";
 import { TsbuildError } from "../errors.ts";
+import type { LayerForm } from "../layer-form.ts";
 import { type Descriptor, type Manifest, mediaTypes } from "../oci.ts";
 import { parseManifest } from "../oci-parse.ts";
 import type { LayerRef } from "../open-rootfs.ts";
@@ -24,9 +25,7 @@ export interface PushableImage {
   readonly manifest?: Document;
 }
 
-export interface PushOptions extends PushingOptions {
-  /** What becomes of plain tars: "gzip" (default) compresses them. Compressed layers, and those that came from a registry, stay as they are. */
-  readonly compression?: "gzip" | "none";
+export interface PushOptions extends PushingOptions, Partial<LayerForm> {
   /** Absent: that of the image's manifest, else "oci". */
   readonly format?: ImageFormat | undefined;
   /** Knows where layers can be had that the store lacks. */
@@ -44,7 +43,7 @@ export interface PushTarget {
 /**
  * Pushes an image under all these names, and answers its manifest as it is there. Layers, then the config, then the manifest, then the tags: a registry never sees a manifest whose
  * blobs are not all there. What a repository has is not sent; a layer that another repository of the same registry has is mounted; one that goes to several registries is
- * compressed once. Throws INVALID_REFERENCE for a name with a digest, NOT_CONVERTIBLE, and as pushLayers.
+ * compressed once. Plain tars of ours are compressed with gzip where nothing else is said. Throws INVALID_REFERENCE for a name with a digest, NOT_CONVERTIBLE, and as pushLayers.
  */
 export async function pushImage(
   store: Store,
