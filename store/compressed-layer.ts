@@ -74,7 +74,8 @@ export async function knownCompression(
   return known === undefined ? undefined : { mediaType, digest: known.digest, size: known.size };
 }
 
-async function* bytesFrom(path: string, start: number, { signal }: Abortable = {}): AsyncGenerator<Buffer, void, undefined> {
+/** A file's bytes from an offset on. Throws system errors and `signal.reason`. */
+export async function* bytesFrom(path: string, start: number, { signal }: Abortable = {}): AsyncGenerator<Buffer, void, undefined> {
   for await (const chunk of createReadStream(path, { start, highWaterMark: chunkBytes })) {
     signal?.throwIfAborted();
     yield chunk;

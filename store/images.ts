@@ -254,17 +254,7 @@ export function imageStore(root: string, blobs: BlobStore, tempFile: () => Promi
         hint: "tsbuild images lists what is there",
       });
     },
-    async put({ config, layers, names, annotations }) {
-      const rawConfig = canonicalJson(config);
-      const rawManifest = canonicalJson({
-        schemaVersion: 2,
-        mediaType: mediaTypes.manifest,
-        config: { mediaType: mediaTypes.config, digest: digestOf(rawConfig), size: rawConfig.length },
-        layers: layers.map(ociLayer),
-        annotations,
-      });
-      return putRaw({ manifestType: mediaTypes.manifest, rawManifest, rawConfig, names });
-    },
+    put: async (image) => putRaw(rawImageOf(image)),
     putRaw,
     async tag({ listed }, name) {
       const reference = parseNewName(name);
@@ -286,6 +276,19 @@ export function imageStore(root: string, blobs: BlobStore, tempFile: () => Promi
       await update((entries) => entries.filter(({ digest }) => digest !== listed.digest));
     },
   };
+}
+
+/** The documents of a new image, in OCI's format. */
+export function rawImageOf({ config, layers, names, annotations }: NewImage): RawImage {
+  const rawConfig = canonicalJson(config);
+  const rawManifest = canonicalJson({
+    schemaVersion: 2,
+    mediaType: mediaTypes.manifest,
+    config: { mediaType: mediaTypes.config, digest: digestOf(rawConfig), size: rawConfig.length },
+    layers: layers.map(ociLayer),
+    annotations,
+  });
+  return { manifestType: mediaTypes.manifest, rawManifest, rawConfig, names };
 }
 
 function descriptorOf(mediaType: string, bytes: Buffer): Descriptor {

@@ -9,6 +9,7 @@ export const summaries = {
   tag: "Give an image another name",
   rmi: "Remove names of images",
   save: "Write images as an OCI archive or directory",
+  export: "Write the files of an image as a tar or into a directory",
   load: "Take images from an archive or directory",
   pull: "Bring images from registries into the store",
   push: "Send images to registries",

@@ -13,6 +13,7 @@ export const loaders: Readonly<Record<CommandName, () => Promise<Command>>> = {
   tag: async () => (await import("./tag.ts")).tag,
   rmi: async () => (await import("./rmi.ts")).rmi,
   save: async () => (await import("./save.ts")).save,
+  export: async () => (await import("./export.ts")).exportImage,
   load: async () => (await import("./load.ts")).load,
   pull: async () => (await import("./pull.ts")).pull,
   push: async () => (await import("./push.ts")).push,

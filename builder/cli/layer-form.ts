@@ -3,6 +3,16 @@ import type { LayerForm } from "../../store/layer-form.ts";
 import { UsageError } from "./usage-error.ts";
 import { readInteger } from "./values.ts";
 
+export const layerFormFlags = {
+  compression: {
+    value: "KIND",
+    choices: ["gzip", "zstd", "none"],
+    help: "What becomes of plain layers of ours; others stay as they are (as they are)",
+  },
+  "compression-level": { value: "N", help: "Level of --compression: 0 to 9 of gzip, to 22 of zstd (6, 3)" },
+  "force-compression": { help: "Write layers anew that have another compression, those of a base too" },
+} as const;
+
 interface LayerFormFlags {
   readonly compression?: LayerForm["compression"];
   readonly "compression-level"?: string;

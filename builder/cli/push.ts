@@ -5,7 +5,7 @@ import { parsePlatform } from "../plan/platform.ts";
 import { rewriteNotes } from "../rewrite-note.ts";
 import { command } from "./command.ts";
 import { nameMeant } from "./image-name.ts";
-import { readLayerForm } from "./layer-form.ts";
+import { layerFormFlags, readLayerForm } from "./layer-form.ts";
 import { explainingNames, hubHint } from "./name-hint.ts";
 import { withStore } from "./open-store.ts";
 import { openRegistryFor, registryFlags } from "./registry-flags.ts";
@@ -27,13 +27,8 @@ export const push = command(
         many: true,
         help: "Annotation of the image's manifest, of each platform's where there are several",
       },
-      compression: {
-        value: "KIND",
-        choices: ["gzip", "zstd", "none"],
-        help: "What becomes of plain layers of ours; others stay as they are (gzip)",
-      },
-      "compression-level": { value: "N", help: "Level of --compression: 0 to 9 of gzip, to 22 of zstd (6, 3)" },
-      "force-compression": { help: "Compress layers anew that have another compression, those of a base too" },
+      ...layerFormFlags,
+      compression: { ...layerFormFlags.compression, help: "What becomes of plain layers of ours; others stay as they are (gzip)" },
       format: { value: "FORMAT", choices: ["oci", "docker"], help: "Media types of the manifest (those that the image has)" },
       platform: { value: "OS/ARCH", help: "Of an image for several platforms only this one (all that are there)" },
       quiet: { short: "q", help: "Show no progress" },

@@ -1,12 +1,9 @@
-import { type CompressedLayer, compressedLayer, knownCompression } from "../compressed-layer.ts";
-import type { LayerCompression } from "../compressors.ts";
-import { IntegrityError, NotFoundError } from "../errors.ts";
-import { type Abortable, fileBytes } from "../file-bytes.ts";
+import { NotFoundError } from "../errors.ts";
+import { formedLayer } from "../formed-layer.ts";
 import { formChange, type LayerForm } from "../layer-form.ts";
-import { type Descriptor, mediaTypes } from "../oci.ts";
+import type { Descriptor } from "../oci.ts";
 import type { LayerRef } from "../open-rootfs.ts";
 import type { Store } from "../store.ts";
-import { verified } from "../verified.ts";
 import { contentFrom, contentOfPlaces } from "./blob-content.ts";
 import { type BlobPlace, type BlobPlaces, blobPlaces } from "./blob-places.ts";
 import { isForeign } from "./foreign-layer.ts";
@@ -89,61 +86,12 @@ async function sourceOf(store: Store, places: BlobPlaces, layer: LayerRef, optio
   const change = formChange(layer, isOurs, options);
   if (change !== "none") {
     if (!isStored) await fetcher?.fetch([layer], { signal });
-    return change === "plain" ? plain(store, layer, signal) : compressed(store, layer, change, signal);
+    const formed = await formedLayer(store, layer, change, { signal });
+    return { blob: formed.blob, origins: [], contentFor: () => formed, close: formed.close };
   }
   if (isStored) return { ...common, contentFor: () => contentFrom((options) => store.blobs.open(blob, options)) };
   if (origins.length > 0) return { ...common, contentFor: (report) => contentOfPlaces(origins, blob, report.retry) };
   throw new NotFoundError(`pushing layer ${blob.digest}: it is not in the store ${store.root}, and no registry is known to have it`);
-}
-
-/** A tar that another tool put there, or one that is known in another form only, is checked first. */
-async function ensureLayer(store: Store, { diffId, blob }: LayerRef, signal: AbortSignal | undefined): Promise<void> {
-  if (!(await store.layers.hasAs(diffId, blob))) await store.layers.ensure(diffId, blob, { signal });
-}
-
-async function plain(store: Store, layer: LayerRef, signal: AbortSignal | undefined): Promise<LayerSource> {
-  await ensureLayer(store, layer, signal);
-  const file = await store.layers.plainTar(layer.diffId);
-  const { size } = await store.layers.tree(layer.diffId);
-  const blob = { mediaType: mediaTypes.layer, digest: layer.diffId, size };
-  const open = (options?: Abortable) => verified(fileBytes(file, options), blob);
-  return { blob, origins: [], contentFor: () => contentFrom(open), close: async () => undefined };
-}
-
-/** Compressed at once when nobody knows what comes out, else when its bytes are first asked for. */
-async function compressed(
-  store: Store,
-  layer: LayerRef,
-  compression: LayerCompression,
-  signal: AbortSignal | undefined,
-): Promise<LayerSource> {
-  const compress = async () => {
-    await ensureLayer(store, layer, signal);
-    return compressedLayer(store, layer, compression, { signal });
-  };
-  const known = await knownCompression(store, layer.diffId, compression);
-  if (known !== undefined) return compressedWhenAsked(known, layer, compress);
-  const made = await compress();
-  return { blob: made.descriptor, origins: [], contentFor: () => made, close: made.close };
-}
-
-function compressedWhenAsked(blob: Descriptor, { diffId }: LayerRef, compress: () => Promise<CompressedLayer>): LayerSource {
-  let made: Promise<CompressedLayer> | undefined;
-  const content: UploadContent = {
-    async *open(offset, options) {
-      made ??= compress();
-      const { descriptor, open } = await made;
-      if (descriptor.digest !== blob.digest) throw new IntegrityError(`compressing layer ${diffId}`, blob.digest, descriptor.digest);
-      yield* open(offset, options);
-    },
-  };
-  return {
-    blob,
-    origins: [],
-    contentFor: () => content,
-    // Whoever wanted the bytes has heard why there are none.
-    close: async () => (await made?.catch(() => undefined))?.close(),
-  };
 }
 
 function placeOf({ registry, name }: Pick<Repository, "registry" | "name">): BlobPlace {
