@@ -7,9 +7,10 @@ import { assembleConfig } from "./assemble.ts";
 import { type BuildSite, withBuildSite } from "./build-site.ts";
 import { stepCache } from "./cache/records.ts";
 import { applyChecks } from "./check.ts";
-import { type Delivered, deliver } from "./deliver.ts";
+import { type Delivered, deliver, type FinishedImage } from "./deliver.ts";
+import { deliverFiles } from "./deliver-files.ts";
 import { execute, type StageResult } from "./execute.ts";
-import type { BuildOptions, BuildResult, BuiltImage } from "./options.ts";
+import type { BuildOptions, BuildResult, BuiltImage, ResolvedBuildOptions } from "./options.ts";
 import type { BuildPlan, StageWork } from "./plan/build-plan.ts";
 import { parsePlatform } from "./plan/platform.ts";
 import { isProxyArg } from "./plan/predefined-args.ts";
@@ -69,8 +70,7 @@ async function buildPlan(plan: BuildPlan, names: ReadonlyMap<StageWork, readonly
       now: Date.now,
     });
     await contexts.save();
-    const images: BuiltImage[] = [];
-    for (const target of plan.targets) images.push(await deliverTarget(plan, target, names.get(target) ?? [], results, store, site));
+    const images = await deliverTargets(plan, names, results, store, site);
     await site.lock.save();
     const [first] = images;
     if (first === undefined) throw new RangeError("there was no target");
@@ -86,32 +86,45 @@ async function buildPlan(plan: BuildPlan, names: ReadonlyMap<StageWork, readonly
   }
 }
 
-async function deliverTarget(
+/** Files first: a name changes only when all else has come out well. */
+async function deliverTargets(
+  plan: BuildPlan,
+  names: ReadonlyMap<StageWork, readonly string[]>,
+  results: ReadonlyMap<number, StageResult>,
+  store: Store,
+  site: BuildSite,
+): Promise<readonly BuiltImage[]> {
+  const { options } = site;
+  const { fetcher } = await site.finder();
+  const deliverOptions = { ...site, fetcher, onEvent: options.onEvent };
+  const finished = plan.targets.map((target) => finishedImage(plan, target, names.get(target) ?? [], results, options));
+  const written = await deliverFiles(store, finished, options.outputs, deliverOptions);
+  const images: BuiltImage[] = [];
+  for (const [i, image] of finished.entries()) {
+    const delivered = await deliver(store, image, options.outputs, deliverOptions);
+    const isNamed = options.outputs.some(({ type }) => type === "image" || type === "registry");
+    const manifestDigest = isNamed ? delivered.manifestDigest : (written[i] ?? delivered.manifestDigest);
+    options.onEvent(imageEvent({ ...delivered, manifestDigest }, image.layers));
+    images.push({ target: image.target, imageId: delivered.imageId, manifestDigest, names: delivered.names });
+  }
+  return images;
+}
+
+function finishedImage(
   plan: BuildPlan,
   target: StageWork,
   names: readonly string[],
   results: ReadonlyMap<number, StageResult>,
-  store: Store,
-  site: BuildSite,
-): Promise<BuiltImage> {
-  const { options } = site;
+  options: ResolvedBuildOptions,
+): FinishedImage & Pick<BuiltImage, "target"> {
   const config = assembleConfig(plan, target, results, {
     labels: options.labels,
     ...(options.platform === undefined ? {} : { platform: parsePlatform(options.platform) }),
     ...(options.sourceDateEpoch === undefined ? {} : { epoch: options.sourceDateEpoch }),
   });
   const layers = results.get(target.index)?.files.layers ?? [];
-  const image = { config, layers, annotations: options.annotations, names };
-  const { fetcher } = await site.finder();
-  const delivered = await deliver(store, image, options.outputs, { ...site, fetcher, onEvent: options.onEvent });
-  options.onEvent(imageEvent(delivered, layers));
-  const { imageId, manifestDigest } = delivered;
-  return {
-    target: options.target === undefined ? "" : (target.name ?? String(target.index)),
-    imageId,
-    manifestDigest,
-    names: delivered.names,
-  };
+  const called = options.target === undefined ? "" : (target.name ?? String(target.index));
+  return { target: called, config, layers, annotations: options.annotations, names };
 }
 
 /** A registry knows images by their names only. */

@@ -3,7 +3,7 @@ import { dirname } from "node:path";
 import { isSystemError, TsbuildError } from "../../runtime-addon/index.ts";
 import { loadSettings } from "../config.ts";
 import type { BuildOptions, BuildResult } from "../options.ts";
-import { openDisplay } from "../progress/display.ts";
+import { type DisplayIo, openDisplay } from "../progress/display.ts";
 import { progressModes } from "../progress/mode.ts";
 import { readInputs } from "./build-inputs.ts";
 import { callFlags, readCall } from "./call-flags.ts";
@@ -44,7 +44,7 @@ const flags = {
     short: "o",
     value: "TYPE",
     many: true,
-    help: "Where the image goes: type=image (the store), type=registry, type=image,push=true (type=image)",
+    help: "Where the image goes: DIR, - (a tar), or type=image|registry|oci|docker|tar|local|cacheonly with dest= and others (type=image)",
   },
   push: { help: "The same as --output=type=registry" },
   load: { help: "The same as --output=type=image" },
@@ -90,6 +90,8 @@ export const build = command(
       "tsbuild -t app https://git.example/team/app.git#v1:docker",
       "tsbuild --target server --target worker -t server=app -t worker=app-worker .",
       "tsbuild -t registry.example/team/app:v1 --push .",
+      "tsbuild -o type=docker,dest=- -t app . | docker load",
+      "tsbuild --target dist -o dist .",
       "tsbuild --lock Dockerfile.lock -t app .",
       "tsbuild --locked --dry-run .",
     ],
@@ -106,7 +108,7 @@ export const build = command(
       throw new UsageError("WRONG_OPERANDS", "reading the command line: build needs PATH | URL | -, got nothing", {
         hint: "tsbuild build --help",
       });
-    const { outputs, names } = readOutputs(flags);
+    const { outputs, names, takesStdout } = readOutputs(flags, io);
     const tags = [...(flags.tag ?? []), ...names];
     const annotations = annotationsOf(flags.annotation ?? []);
     const epoch = epochOf(flags, io);
@@ -118,7 +120,10 @@ export const build = command(
     const network = flags.network ?? settings.network ?? "default";
     const jobs = flags.jobs === undefined ? settings.jobs : readInteger("--jobs", flags.jobs, 1);
     const isDry = flags["dry-run"] === true;
-    const display = openDisplay(flags.quiet ? "quiet" : (flags.progress ?? settings.progress ?? "auto"), io);
+    const display = openDisplay(
+      flags.quiet ? "quiet" : (flags.progress ?? settings.progress ?? "auto"),
+      takesStdout ? withoutStdout(io) : io,
+    );
     try {
       const options: BuildOptions = {
         ...inputs,
@@ -157,6 +162,11 @@ export const build = command(
     return 0;
   },
 );
+
+/** For what is printed while an archive goes to standard output. */
+function withoutStdout(io: CliIo): DisplayIo {
+  return { env: io.env, stdout: io.stderr, stderr: io.stderr };
+}
 
 const annotationLevel = /^((?:index|manifest)(?:-descriptor)?(?:,(?:index|manifest)(?:-descriptor)?)*)(?:\[[^\]]*\])?:/;
 
