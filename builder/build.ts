@@ -16,6 +16,7 @@ import { parsePlatform } from "./plan/platform.ts";
 import { isProxyArg } from "./plan/predefined-args.ts";
 import { planSite } from "./plan-site.ts";
 import { openHost } from "./sandbox/host.ts";
+import { baseLayersBelow, squash } from "./squash.ts";
 import { namesByTarget } from "./target-names.ts";
 import { usesCache } from "./uses-cache.ts";
 
@@ -97,7 +98,12 @@ async function deliverTargets(
   const { options } = site;
   const { fetcher } = await site.finder();
   const deliverOptions = { ...site, fetcher, onEvent: options.onEvent };
-  const finished = plan.targets.map((target) => finishedImage(plan, target, names.get(target) ?? [], results, options));
+  const finished: (FinishedImage & Pick<BuiltImage, "target">)[] = [];
+  for (const target of plan.targets) {
+    const image = finishedImage(plan, target, names.get(target) ?? [], results, options);
+    const keep = options.squash === "all" ? 0 : baseLayersBelow(plan, target);
+    finished.push(options.squash === undefined ? image : await squash(store, image, { keep, fetcher, signal: site.signal }));
+  }
   const written = await deliverFiles(store, finished, options.outputs, deliverOptions);
   const images: BuiltImage[] = [];
   for (const [i, image] of finished.entries()) {

@@ -127,6 +127,8 @@ export interface BuildOptions {
   readonly registry?: RegistryOptions;
   /** Absent: the store alone. */
   readonly outputs?: readonly BuildOutput[];
+  /** The layers of this build become one, or those of its base image too. The cache keeps them as they were. Absent: each stays. */
+  readonly squash?: "build" | "all";
   /** Of the image's manifest. Absent: none. */
   readonly annotations?: Readonly<Record<string, string>>;
   /** Of this process, for git and the ssh that it starts: PATH, HOME and SSH_AUTH_SOCK are taken. Absent: the system's own PATH, no agent. */

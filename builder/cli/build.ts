@@ -49,6 +49,8 @@ const flags = {
   push: { help: "The same as --output=type=registry" },
   load: { help: "The same as --output=type=image" },
   annotation: { value: "KEY=VALUE", many: true, help: "Annotation of the image's manifest" },
+  squash: { help: "Merge the layers of this build into one" },
+  "squash-all": { help: "Merge all layers into one, those of the base image too" },
   network: { value: "MODE", choices: ["default", "none", "host"], help: "Network of RUN steps" },
   "add-host": { value: "NAME:ADDRESS", many: true, help: "Another line of /etc/hosts in RUN steps" },
   "shm-size": { value: "SIZE", help: "Size of /dev/shm in RUN steps (64m)" },
@@ -130,6 +132,7 @@ export const build = command(
         tags,
         outputs,
         annotations,
+        ...squashOf(flags),
         pull: pullPolicy(flags.pull),
         registry: await registryOptions(flags, io, settings),
         ...(flags.target === undefined ? {} : { target: flags.target }),
@@ -162,6 +165,11 @@ export const build = command(
     return 0;
   },
 );
+
+function squashOf(flags: BuildFlags): Pick<BuildOptions, "squash"> {
+  if (flags["squash-all"]) return { squash: "all" };
+  return flags.squash ? { squash: "build" } : {};
+}
 
 /** For what is printed while an archive goes to standard output. */
 function withoutStdout(io: CliIo): DisplayIo {
