@@ -5,6 +5,7 @@ import { gzipSync } from "node:zlib";
 import { pack } from "tar-stream";
 import { beforeEach, describe, expect, it } from "vitest";
 import { loadImages } from "../../../store/archive/load.ts";
+import { saveImages } from "../../../store/archive/save.ts";
 import { digestOf, hexOf } from "../../../store/digest.ts";
 import type { Image } from "../../../store/images.ts";
 import { mediaTypes } from "../../../store/oci.ts";
@@ -13,6 +14,7 @@ import { verifyStore } from "../../../store/verify.ts";
 import { mustRun } from "../../support/command.ts";
 import { needs } from "../../support/needs.ts";
 import { startDockerDaemon } from "../../support/registry/docker-daemon.ts";
+import { podmanIn } from "../../support/registry/podman.ts";
 import { temporaryDirectory } from "../../support/temporary.ts";
 import { putImage } from "../sample-image.ts";
 
@@ -233,7 +235,6 @@ describe("Docker's own archive", () => {
 
 describe("docker", needs("dockerDaemon"), () => {
   it("loads what we save in every form, and what it saves is loaded here", async () => {
-    const { saveImages } = await import("../../../store/archive/save.ts");
     await using daemon = await startDockerDaemon(temporaryDirectory("dockerd"));
     for (const options of [{}, { format: "docker" }, { format: "docker", layers: { compression: "gzip", compressionLevel: 1 } }] as const) {
       const file = join(directory, "saved.tar");
@@ -247,5 +248,24 @@ describe("docker", needs("dockerDaemon"), () => {
     }
     const [loaded] = await loadImages(store, { file: join(directory, "back.tar") });
     expect([loaded?.imageId, loaded?.names]).toEqual([image.imageId, ["app:v1", "team/app:v2"]]);
+  });
+});
+
+describe("podman", needs("root", "podman"), () => {
+  it("loads what we save in every form, and what it saves is loaded here", async () => {
+    const podman = podmanIn(temporaryDirectory("podman"));
+    const at = (name: string) => join(directory, name);
+    for (const [name, options] of [
+      ["oci", { layers: { compression: "gzip" } }],
+      ["docker", { format: "docker" }],
+    ] as const) {
+      await saveImages(source, [{ image, names: [`${name}.example/app:v1`] }], { file: at(`${name}.tar`) }, options);
+      await podman("load", "-q", "-i", at(`${name}.tar`));
+      const id = await podman("inspect", "--format", "{{.Id}}", `${name}.example/app:v1`);
+      expect(id.trim()).toBe(hexOf(image.imageId));
+      await podman("save", "-q", "--format", `${name}-archive`, "-o", at(`${name}-back.tar`), `${name}.example/app:v1`);
+      const [loaded] = await loadImages(store, { file: at(`${name}-back.tar`) });
+      expect([loaded?.names, loaded?.config.rootfs.diff_ids]).toEqual([[`${name}.example/app:v1`], image.config.rootfs.diff_ids]);
+    }
   });
 });
