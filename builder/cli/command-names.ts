@@ -6,6 +6,7 @@ export const summaries = {
   images: "List images",
   inspect: "Show all about an image as JSON",
   history: "Show the steps that made an image",
+  diff: "Show in what two images differ",
   tag: "Give an image another name",
   rmi: "Remove names of images",
   save: "Write images as an OCI archive or directory",

@@ -10,6 +10,7 @@ export const loaders: Readonly<Record<CommandName, () => Promise<Command>>> = {
   images: async () => (await import("./images.ts")).images,
   inspect: async () => (await import("./inspect.ts")).inspect,
   history: async () => (await import("./history.ts")).history,
+  diff: async () => (await import("./diff.ts")).diff,
   tag: async () => (await import("./tag.ts")).tag,
   rmi: async () => (await import("./rmi.ts")).rmi,
   save: async () => (await import("./save.ts")).save,

@@ -1,6 +1,7 @@
 import { TsbuildError } from "../../runtime-addon/index.ts";
-import type { ImageStore } from "../../store/images.ts";
+import type { Image, ImageStore } from "../../store/images.ts";
 import { nameSystemError } from "../../store/name-system-error.ts";
+import { formatBytes } from "../progress/measures.ts";
 import { harmless } from "../progress/terminal-text.ts";
 import { command } from "./command.ts";
 import { nameMeant } from "./image-name.ts";
@@ -30,19 +31,23 @@ export const rmi = command(
     withStore(flags, io, async ({ images, root }) => {
       let code = 0;
       let removed = false;
+      let freedBytes = 0;
       for (const text of operands) {
         try {
           const gone = await removeImage(images, text, flags.force ?? false);
           for (const name of gone.names) io.stdout.write(`untagged ${harmless(name, { colors: false })}\n`);
           if (gone.imageId !== undefined) io.stdout.write(`removed ${gone.imageId}\n`);
           removed ||= gone.imageId !== undefined;
+          freedBytes += gone.freedBytes;
         } catch (error) {
           // The others are removed all the same, as docker rmi does.
           code = reportError(nameSystemError(error, root), io);
         }
       }
-      if (removed)
-        io.stderr.write("note: layers stay in the store as the build cache, and their space with them; this version cannot prune them\n");
+      if (removed) {
+        const freed = freedBytes === 0 ? "all of it is in other images too" : `${formatBytes(freedBytes)} are in no image any more`;
+        io.stderr.write(`note: ${freed}; layers stay in the store as the build cache, and this version cannot prune them\n`);
+      }
       return code;
     }),
 );
@@ -51,20 +56,30 @@ export const rmi = command(
 interface Removed {
   readonly names: readonly string[];
   readonly imageId?: string;
+  /** Of the blobs that no listed image has now. */
+  readonly freedBytes: number;
 }
 
 async function removeImage(images: ImageStore, text: string, force: boolean): Promise<Removed> {
   const image = await images.open(text);
   const name = nameMeant(image, text);
   if (name !== undefined) {
+    const isLast = image.names.length === 1;
+    const freedBytes = isLast ? await ownBytes(images, image) : 0;
     await images.untag(name);
-    return { names: [name], ...(image.names.length === 1 ? { imageId: image.imageId } : {}) };
+    return { names: [name], freedBytes, ...(isLast ? { imageId: image.imageId } : {}) };
   }
   if (image.names.length > 1 && !force) {
     throw new TsbuildError("IMAGE_HAS_NAMES", `removing ${text}: the image has several names: ${image.names.join(", ")}`, {
       hint: "remove the names, or give --force",
     });
   }
+  const freedBytes = await ownBytes(images, image);
   await images.remove(image);
-  return { names: image.names, imageId: image.imageId };
+  return { names: image.names, imageId: image.imageId, freedBytes };
+}
+
+async function ownBytes(images: ImageStore, { listed }: Image): Promise<number> {
+  const summary = (await images.list()).find(({ listedDigest }) => listedDigest === listed.digest);
+  return summary?.ownBytes ?? 0;
 }
