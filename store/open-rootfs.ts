@@ -24,7 +24,7 @@ export async function openRootfs(layers: LayerStore, refs: readonly LayerRef[]):
 /** The same for layers that are known to be in the store. */
 export async function stackLayers(layers: LayerStore, diffIds: readonly Digest[]): Promise<Rootfs> {
   const trees = await Promise.all(diffIds.map((diffId) => keptTree(layers, diffId)));
-  return stackRootfs(trees.map((tree) => ({ tree, tar: () => layers.plainTar(tree.diffId) })));
+  return stackRootfs(trees.map((tree) => ({ tree, tar: () => layers.contents(tree.diffId) })));
 }
 
 const kept = new WeakMap<LayerStore, Map<Digest, Promise<Tree>>>();

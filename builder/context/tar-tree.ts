@@ -32,6 +32,7 @@ function reservedNames(): { push(chunk: Uint8Array): void } {
       );
     },
     content() {},
+    hole() {},
     contentEnd() {},
   });
 }

@@ -8,6 +8,7 @@ import { type Digest, digestFromBytes } from "../../store/digest.ts";
 import { TsbuildError } from "../../store/errors.ts";
 import type { FileEntry } from "../../store/layer/entry.ts";
 import { rootPath } from "../../store/layer/entry-path.ts";
+import { contentsBytes, writeContents } from "../../store/layer/sparse-contents.ts";
 import { readLayer } from "../../store/layer/tar-read.ts";
 import type { Store } from "../../store/store.ts";
 import { openConfined } from "../context/confined-file.ts";
@@ -160,8 +161,10 @@ async function inflate({ node, read }: Archive, tar: string, signal: AbortSignal
   return digestFromBytes(hash.digest());
 }
 
-async function unpack(source: CopySource, tar: string): Promise<PlacedSource> {
-  const { tree } = await readLayer(createReadStream(tar));
+async function unpack(source: CopySource, plainTar: string): Promise<PlacedSource> {
+  const { tree } = await readLayer(createReadStream(plainTar));
+  const tar = contentsBytes(tree) === undefined ? plainTar : `${plainTar}.contents`;
+  if (tar !== plainTar) await writeContents(plainTar, tar, tree);
   const nodes: SourceNode[] = [];
   for (const entry of tree.entries) {
     if (entry.kind === "whiteout" || entry.kind === "opaque") {

@@ -17,15 +17,16 @@ export interface ReadLayerOptions {
 }
 
 /**
- * Reads a plain tar of any writer as a layer: ustar, PAX (local and global), GNU long names and base-256 numbers. The diffId is of all bytes,
- * those behind the end mark too. Nothing is believed: throws INVALID_TAR (with the byte offset), UNSUPPORTED_TAR (sparse files,
- * multi-volume archives), UNSAFE_PATH (".." in a name), RESERVED_NAME, SYMLINK_LOOP, TOO_LARGE (more entries or names than `limits`).
+ * Reads a plain tar of any writer as a layer: ustar, PAX (local and global), GNU long names, base-256 numbers and sparse files, whose contents are where contentsBytes
+ * says. The diffId is of all bytes, those behind the end mark too. Nothing is believed: throws INVALID_TAR (with the byte offset), UNSUPPORTED_TAR (multi-volume
+ * archives), UNSAFE_PATH (".." in a name), RESERVED_NAME, SYMLINK_LOOP, TOO_LARGE (more entries or names than `limits`, larger holes than tarParser takes).
  */
 export async function readLayer(chunks: AsyncIterable<Uint8Array>, options: ReadLayerOptions = {}): Promise<{ readonly tree: Tree }> {
   const { onChunk, limits } = options;
   const whole = createHash("sha256");
   const collector = layerCollector(limits);
-  const parser = tarParser(collectingEvents(collector));
+  const sparse: SparseInode[] = [];
+  const parser = tarParser(collectingEvents(collector, sparse));
   let size = 0;
   for await (const chunk of chunks) {
     const written = onChunk?.(chunk);
@@ -35,23 +36,38 @@ export async function readLayer(chunks: AsyncIterable<Uint8Array>, options: Read
     parser.push(chunk);
   }
   parser.end();
+  let end = size;
+  for (const inode of sparse) {
+    inode.offset = end;
+    end += inode.size;
+  }
   const entries = collector.entries();
   const contentId = contentIdOf(entries, { ignoreMtime: () => false });
   return { tree: { diffId: digestFromBytes(whole.digest()), contentId, size, entries } };
 }
 
-function collectingEvents(collector: LayerCollector): Parameters<typeof tarParser>[0] {
+/** Where its content will be is known when the tar has ended. */
+type SparseInode = { -readonly [Key in keyof Inode]: Inode[Key] };
+
+const zeros = Buffer.alloc(64 * 1024);
+
+function collectingEvents(collector: LayerCollector, sparse: SparseInode[]): Parameters<typeof tarParser>[0] {
   let hash: Hash | undefined;
   let finish: ((digest: Digest) => void) | undefined;
   return {
     entry(header, contentOffset, where) {
       hash = undefined;
-      finish = collect(collector, header, contentOffset, where);
+      finish = collect(collector, header, contentOffset, where, sparse);
     },
     content(chunk) {
       if (finish === undefined) return;
       hash ??= createHash("sha256");
       hash.update(chunk);
+    },
+    hole(bytes) {
+      if (finish === undefined) return;
+      hash ??= createHash("sha256");
+      for (let left = bytes; left > 0; left -= zeros.length) hash.update(left < zeros.length ? zeros.subarray(0, left) : zeros);
     },
     contentEnd() {
       finish?.(digestFromBytes((hash ?? createHash("sha256")).digest()));
@@ -64,7 +80,13 @@ function collectingEvents(collector: LayerCollector): Parameters<typeof tarParse
 const aufsPrefix = ".wh..wh.";
 
 /** Takes the entry in; of a file the digest is still wanted, by the function returned. */
-function collect(collector: LayerCollector, header: TarHeader, offset: number, where: string): ((digest: Digest) => void) | undefined {
+function collect(
+  collector: LayerCollector,
+  header: TarHeader,
+  offset: number,
+  where: string,
+  sparse: SparseInode[],
+): ((digest: Digest) => void) | undefined {
   if (header.type === "V") return undefined;
   const path = normaliseArchivePath(header.name, where);
   if (path.includes(whiteoutPrefix) && /(?:^|\/)\.wh\./.test(path)) {
@@ -77,7 +99,13 @@ function collect(collector: LayerCollector, header: TarHeader, offset: number, w
     case "0":
       // Before POSIX a directory was a file whose name ends in "/".
       if (header.name.endsWith("/")) collector.other({ kind: "directory", path, ...attributes }, where);
-      else return (digest) => collector.file(path, { ...attributes, size, digest, offset } satisfies Inode, where);
+      else {
+        return (digest) => {
+          const inode: SparseInode = { ...attributes, size, digest, offset };
+          if (header.isSparse) sparse.push(inode);
+          collector.file(path, inode, where);
+        };
+      }
       return undefined;
     case "1":
       collector.hardlink(path, normaliseArchivePath(header.linkName, where), attributes, where);
