@@ -7,7 +7,8 @@ import { assembleConfig } from "./assemble.ts";
 import { withBuildSite } from "./build-site.ts";
 import { stepCache } from "./cache/records.ts";
 import { applyChecks } from "./check.ts";
-import { type Delivered, deliver } from "./deliver.ts";
+import { type Delivered, deliver, type FinishedImage } from "./deliver.ts";
+import { deliverFiles } from "./deliver-files.ts";
 import { execute, type StageResult } from "./execute.ts";
 import { noteCopiedLock } from "./lock-in-context.ts";
 import { lockOtherStages } from "./lock-other-stages.ts";
@@ -18,6 +19,7 @@ import { isProxyArg } from "./plan/predefined-args.ts";
 import { type PlannedSite, planSite } from "./plan-site.ts";
 import { openHost } from "./sandbox/host.ts";
 import { type DatedSite, dateSite } from "./source-date-epoch.ts";
+import { baseLayersBelow, squash } from "./squash.ts";
 import { namesByTarget } from "./target-names.ts";
 import { refuseSteps } from "./unsupported-steps.ts";
 import { usesCache } from "./uses-cache.ts";
@@ -79,8 +81,7 @@ async function buildPlan(
     });
     await contexts.save();
     const isWhole = await lockOtherStages(plan, bases, site);
-    const images: BuiltImage[] = [];
-    for (const target of plan.targets) images.push(await deliverTarget(plan, target, names.get(target) ?? [], results, store, site));
+    const images = await deliverTargets(plan, names, results, store, site);
     await site.lock.save({ isWhole });
     await noteCopiedLock(plan, site);
     const [first] = images;
@@ -97,32 +98,50 @@ async function buildPlan(
   }
 }
 
-async function deliverTarget(
+/** Files first: a name changes only when all else has come out well. */
+async function deliverTargets(
+  plan: BuildPlan,
+  names: ReadonlyMap<StageWork, readonly string[]>,
+  results: ReadonlyMap<number, StageResult>,
+  store: Store,
+  site: DatedSite,
+): Promise<readonly BuiltImage[]> {
+  const { options } = site;
+  const { fetcher } = await site.finder();
+  const deliverOptions = { ...site, fetcher, onEvent: options.onEvent };
+  const finished: (FinishedImage & Pick<BuiltImage, "target">)[] = [];
+  for (const target of plan.targets) {
+    const image = finishedImage(plan, target, names.get(target) ?? [], results, site);
+    const keep = options.squash === "all" ? 0 : baseLayersBelow(plan, target);
+    finished.push(options.squash === undefined ? image : await squash(store, image, { keep, fetcher, signal: site.signal }));
+  }
+  const written = await deliverFiles(store, finished, options.outputs, deliverOptions);
+  const images: BuiltImage[] = [];
+  for (const [i, image] of finished.entries()) {
+    const delivered = await deliver(store, image, options.outputs, deliverOptions);
+    const isNamed = options.outputs.some(({ type }) => type === "image" || type === "registry");
+    const manifestDigest = isNamed ? delivered.manifestDigest : (written[i] ?? delivered.manifestDigest);
+    options.onEvent(imageEvent({ ...delivered, manifestDigest }, image.layers));
+    images.push({ target: image.target, imageId: delivered.imageId, manifestDigest, names: delivered.names });
+  }
+  return images;
+}
+
+function finishedImage(
   plan: BuildPlan,
   target: StageWork,
   names: readonly string[],
   results: ReadonlyMap<number, StageResult>,
-  store: Store,
-  site: DatedSite,
-): Promise<BuiltImage> {
-  const { options, epoch } = site;
+  { options, epoch }: DatedSite,
+): FinishedImage & Pick<BuiltImage, "target"> {
   const config = assembleConfig(plan, target, results, {
     labels: options.labels,
     ...(options.platform === undefined ? {} : { platform: parsePlatform(options.platform) }),
     ...(epoch === undefined ? {} : { epoch }),
   });
   const layers = results.get(target.index)?.files.layers ?? [];
-  const image = { config, layers, annotations: options.annotations, names };
-  const { fetcher } = await site.finder();
-  const delivered = await deliver(store, image, options.outputs, { ...site, fetcher, onEvent: options.onEvent });
-  options.onEvent(imageEvent(delivered, layers));
-  const { imageId, manifestDigest } = delivered;
-  return {
-    target: options.target === undefined ? "" : (target.name ?? String(target.index)),
-    imageId,
-    manifestDigest,
-    names: delivered.names,
-  };
+  const called = options.target === undefined ? "" : (target.name ?? String(target.index));
+  return { target: called, config, layers, annotations: options.annotations, names };
 }
 
 /** A registry knows images by their names only. */

@@ -36,7 +36,7 @@ export interface Delivered {
   readonly pushed: readonly string[];
 }
 
-/** Puts an image where it shall go: first into the store, which then has all of it, then to registries. A name changes last. */
+/** Puts an image where it shall go of its own: first into the store, which then has all of it, then to registries. A name changes last. Files are for deliverFiles. */
 export async function deliver(
   store: Store,
   image: FinishedImage,
@@ -58,7 +58,7 @@ export async function deliver(
 }
 
 /** Those of a base that no step looked at, or that the store has in another form. */
-async function missingOf(store: Store, layers: readonly LayerRef[]): Promise<readonly LayerRef[]> {
+export async function missingOf(store: Store, layers: readonly LayerRef[]): Promise<readonly LayerRef[]> {
   const missing: LayerRef[] = [];
   for (const layer of layers) if (!(await store.blobs.has(layer.blob))) missing.push(layer);
   return missing;
@@ -67,16 +67,16 @@ async function missingOf(store: Store, layers: readonly LayerRef[]): Promise<rea
 async function push(
   store: Store,
   image: FinishedImage,
-  { compression = "gzip", format = "oci" }: Extract<BuildOutput, { type: "registry" }>,
+  { type: _type, format = "oci", annotations, ...form }: Extract<BuildOutput, { type: "registry" }>,
   { registry, fetcher, onEvent, onNote, signal }: DeliverOptions,
 ): Promise<Pick<Delivered, "manifestDigest" | "pushed">> {
   const { pushImage } = await import("../store/registry/push.ts");
   const references = image.names.map(parseReference);
   const target = await registry();
   rewriteNotes(target, references).forEach(onNote);
-  const pushable = { rawConfig: canonicalJson(image.config), layers: image.layers, annotations: image.annotations };
+  const pushable = { rawConfig: canonicalJson(image.config), layers: image.layers, annotations: { ...image.annotations, ...annotations } };
   const { digest } = await pushImage(store, target, pushable, references, {
-    compression,
+    ...form,
     format,
     fetcher: await fetcher(),
     onEvent,

@@ -7,11 +7,13 @@ export { DockerfileError, DockerfileErrors } from "./dockerfile/errors.ts";
 export { type DryRun, type DryRunImage, type DryRunStep, dryRun } from "./dry-run.ts";
 export type { PredictedStep, StepReason, StepStatus } from "./dry-run-steps.ts";
 export type {
+  ArchiveTarget,
   BuildOptions,
   BuildOutput,
   BuildResult,
   BuiltImage,
   ContextSource,
+  ImageForm,
   LockOptions,
   NetworkMode,
   PullPolicy,

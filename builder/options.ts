@@ -1,4 +1,6 @@
+import type { Writable } from "node:stream";
 import type { ResourceLimits } from "../runtime-addon/index.ts";
+import type { LayerForm } from "../store/layer-form.ts";
 import type { RegistryOptions } from "../store/registry/registry.ts";
 import type { EventSink } from "./progress/event.ts";
 
@@ -12,12 +14,33 @@ export type NetworkMode = "default" | "none" | "host";
  */
 export type PullPolicy = "missing" | "always" | "newer" | "never";
 
+/** Where an archive goes: a file, which is replaced in one step, or a stream, which is ended. */
+export type ArchiveTarget = { readonly file: string } | { readonly stream: Writable };
+
+/** In what form an image leaves. */
+export interface ImageForm extends Partial<LayerForm> {
+  /** Of the documents. Absent: "oci". */
+  readonly format?: "oci" | "docker";
+  /** Of the manifest, beside those of the build and over them. Absent: none. */
+  readonly annotations?: Readonly<Record<string, string>>;
+}
+
 /** Where the image goes. */
 export type BuildOutput =
   /** Into the store, whole, under its names. */
   | { readonly type: "image" }
-  /** To the registries that its names name. What is not in the store goes from registry to registry. */
-  | { readonly type: "registry"; readonly compression?: "gzip" | "none"; readonly format?: "oci" | "docker" };
+  /** To the registries that its names name. What is not in the store goes from registry to registry. Plain layers of ours are compressed with gzip where nothing else is said. */
+  | ({ readonly type: "registry" } & ImageForm)
+  /** An OCI archive, or an image layout in a directory that is new or empty; likewise compressed. */
+  | ({ readonly type: "oci"; readonly to: ArchiveTarget | { readonly directory: string } } & ImageForm)
+  /** An archive for every `docker load`, and for OCI tools too; plain layers of ours stay plain where nothing else is said. */
+  | ({ readonly type: "docker"; readonly to: ArchiveTarget } & ImageForm)
+  /** The image's files as a tar; of several targets each in a folder of its name. */
+  | { readonly type: "tar"; readonly to: ArchiveTarget }
+  /** The image's files among those of a directory; of several targets each in a directory of its name. */
+  | { readonly type: "local"; readonly directory: string }
+  /** Nowhere: the cache has what was built. */
+  | { readonly type: "cacheonly" };
 
 /** Where files, an image or a stage come from: the build context, and those that the Dockerfile knows by names (--build-context). */
 export type ContextSource =
@@ -107,6 +130,8 @@ export interface BuildOptions {
   readonly registry?: RegistryOptions;
   /** Absent: the store alone. */
   readonly outputs?: readonly BuildOutput[];
+  /** The layers of this build become one, or those of its base image too. The cache keeps them as they were. Absent: each stays. */
+  readonly squash?: "build" | "all";
   /** Of the image's manifest. Absent: none. */
   readonly annotations?: Readonly<Record<string, string>>;
   /** Of this process, for git and the ssh that it starts: PATH, HOME and SSH_AUTH_SOCK are taken. Absent: the system's own PATH, no agent. */

@@ -1,6 +1,8 @@
 import { isAbsolute } from "node:path";
+import type { StoreLimits } from "../store/gc/limits.ts";
 import { isComponent, isReadAsHost, isRegistryHost } from "../store/reference.ts";
 import type { HostSettings, RegistrySettings } from "../store/registry/settings.ts";
+import { parseDuration, parseSize } from "./amounts.ts";
 import type { NetworkMode } from "./options.ts";
 import { type ProgressMode, progressModes } from "./progress/mode.ts";
 
@@ -14,6 +16,8 @@ export interface Settings {
   readonly progress?: ProgressMode;
   /** The store's directory, absolute. */
   readonly storeRoot?: string;
+  /** What builds and pulls keep the store to when they end. */
+  readonly storeLimits?: StoreLimits;
   /** What differs from the defaults. */
   readonly registry?: Partial<RegistrySettings>;
 }
@@ -57,6 +61,20 @@ function registryNumber(name: string, field: keyof RegistrySettings, min: number
     inProject: never,
     put: (settings, value) => {
       settings.registry = { ...settings.registry, [field]: Number(value) * factor };
+    },
+  };
+}
+
+/** A limit of the store, written as text with a unit. */
+function storeLimit(name: string, field: keyof StoreLimits, expects: string, parse: (text: string) => number | undefined): Key {
+  const read = (value: unknown) => (typeof value === "string" ? parse(value) : undefined);
+  return {
+    name: `store.${name}`,
+    expects,
+    accepts: (value) => (read(value) ?? 0) > 0,
+    inProject: never,
+    put: (settings, value) => {
+      settings.storeLimits = { ...settings.storeLimits, [field]: read(value) };
     },
   };
 }
@@ -112,6 +130,9 @@ export const settingKeys: readonly Key[] = [
     inProject: () => true,
   }),
   plain("storeRoot", { name: "store.root", expects: "an absolute path", accepts: isPath, inProject: never }),
+  storeLimit("max_size", "maxStoreBytes", 'a size, as "50g"', parseSize),
+  storeLimit("min_free", "minFreeBytes", 'a size, as "10g"', parseSize),
+  storeLimit("keep", "maxAgeSeconds", 'a duration, as "30d" or "24h"', parseDuration),
   registryNumber("parallel", "parallel", 1, 64),
   registryNumber("attempts", "attempts", 1, 100),
   registryNumber("deadline_seconds", "deadlineMs", 1, 86_400, second),

@@ -1,22 +1,17 @@
 import { createReadStream, rmSync } from "node:fs";
 import { isSystemError } from "../runtime-addon/index.ts";
 import type { Bytes } from "./blobs.ts";
-import { type CompressionRecord, recallCompression, rememberCompression } from "./compression-records.ts";
+import { type CompressionRecord, recallCompressions, rememberCompression } from "./compression-records.ts";
+import { compressorFor, type LayerCompression } from "./compressors.ts";
 import type { Digest } from "./digest.ts";
 import { IntegrityError } from "./errors.ts";
 import type { Abortable } from "./file-bytes.ts";
-import { gzipBlocks, gzipCompressor } from "./gzip-blocks.ts";
-import { type Descriptor, mediaTypes } from "./oci.ts";
+import type { Descriptor } from "./oci.ts";
 import type { LayerRef } from "./open-rootfs.ts";
 import { slots } from "./registry/slots.ts";
 import type { Store } from "./store.ts";
 
 const chunkBytes = 256 * 1024;
-
-/** The forms that layers are sent in besides the plain tar. */
-export type LayerCompression = "gzip";
-
-const mediaTypeOf: Readonly<Record<LayerCompression, string>> = { gzip: mediaTypes.layerGzip };
 
 /** A layer's tar, compressed into a temp file of the store. */
 export interface CompressedLayer {
@@ -33,23 +28,25 @@ const turns = slots(1);
 
 /**
  * Compresses the layer's plain tar, which is checked against its diffId on the way, and remembers what came out. The same tar gives the same bytes
- * as long as the compressor is the same. The caller has the layer pinned. Throws NotFoundError, IntegrityError, system errors and `signal.reason`.
+ * as long as the compressor is the same. The caller has the layer pinned. Throws NotFoundError, IntegrityError, system errors and `signal.reason`, and what
+ * compressorFor throws.
  */
 export async function compressedLayer(
   store: Store,
   { diffId }: Pick<LayerRef, "diffId">,
-  kind: LayerCompression,
+  compression: LayerCompression,
   { signal }: Abortable = {},
 ): Promise<CompressedLayer> {
+  const compressor = await compressorFor(compression);
   const plainTar = await store.layers.plainTar(diffId);
-  const file = await store.tempFile("gzip");
+  const file = await store.tempFile("compressing");
   const release = await turns.take({ signal });
-  const { plainDigest, digest, size } = await gzipBlocks(plainTar, file, { signal }).finally(release);
+  const { plainDigest, digest, size } = await compressor.compress(plainTar, file, { signal }).finally(release);
   const close = async () => rmSync(file, { force: true });
-  const descriptor = { mediaType: mediaTypeOf[kind], digest, size };
+  const descriptor = { mediaType: compressor.mediaType, digest, size };
   try {
     if (plainDigest !== diffId) throw new IntegrityError(`compressing layer ${diffId}`, diffId, plainDigest);
-    await remember(store, diffId, { compressor: gzipCompressor(), digest, size });
+    await remember(store, diffId, { compressor: compressor.name, digest, size });
   } catch (error) {
     await close();
     throw error;
@@ -70,14 +67,15 @@ async function remember(store: Store, diffId: Digest, record: CompressionRecord)
 export async function knownCompression(
   store: Pick<Store, "root">,
   diffId: Digest,
-  kind: LayerCompression,
+  compression: LayerCompression,
 ): Promise<Descriptor | undefined> {
-  const known = recallCompression(store, diffId);
-  if (known?.compressor !== gzipCompressor()) return undefined;
-  return { mediaType: mediaTypeOf[kind], digest: known.digest, size: known.size };
+  const { name, mediaType } = await compressorFor(compression);
+  const known = recallCompressions(store, diffId).find(({ compressor }) => compressor === name);
+  return known === undefined ? undefined : { mediaType, digest: known.digest, size: known.size };
 }
 
-async function* bytesFrom(path: string, start: number, { signal }: Abortable = {}): AsyncGenerator<Buffer, void, undefined> {
+/** A file's bytes from an offset on. Throws system errors and `signal.reason`. */
+export async function* bytesFrom(path: string, start: number, { signal }: Abortable = {}): AsyncGenerator<Buffer, void, undefined> {
   for await (const chunk of createReadStream(path, { start, highWaterMark: chunkBytes })) {
     signal?.throwIfAborted();
     yield chunk;

@@ -84,7 +84,7 @@ export function localDirectoryWork(store: Store): DirectoryWork {
     if (layers.hasDirectory(diffId, owners, on)) return { directory: layers.directory(diffId, owners, on), omitted: [] };
     const scratch = await store.temp("unpack");
     const target = join(scratch, "dir");
-    const applied = await applyLayer(tree, await layers.plainTar(diffId), target, { owners, lower: await stackLayers(layers, below) });
+    const applied = await applyLayer(tree, await layers.contents(diffId), target, { owners, lower: await stackLayers(layers, below) });
     const directory = await layers.adoptDirectory(diffId, target, owners, on);
     await removeTree(scratch);
     return { directory, omitted: applied.omitted.map((path) => `/${textOf(path)}`) };

@@ -8,12 +8,18 @@ import { type Digest, digestFromBytes, parseDigest } from "./digest.ts";
 import type { Abortable } from "./file-bytes.ts";
 import { writeStream } from "./tee-file.ts";
 
-const level = 6;
+/** What gzip(1) takes, too. */
+export const defaultGzipLevel = 6;
 const blockBytes = 2 ** 20;
 /** More than any block becomes, so that each is one piece of work for the thread pool. */
 const memberBytes = blockBytes + 2 ** 16;
 
 export type GzipLibrary = "native" | "node";
+
+export interface GzipBlocksOptions extends Abortable {
+  /** 0 (stored) to 9. */
+  readonly level?: number;
+}
 
 export interface GzippedBlocks {
   /** Of the plain bytes, as they were read. */
@@ -28,7 +34,7 @@ export function gzipLibraryInUse(): GzipLibrary {
 }
 
 /** Names all that the compressed bytes depend on besides the plain ones: "libdeflate-1.14-6-1MiB". */
-export function gzipCompressor(library: GzipLibrary = gzipLibraryInUse()): string {
+export function gzipCompressor(library: GzipLibrary = gzipLibraryInUse(), level: number = defaultGzipLevel): string {
   const name = library === "native" ? gzipLibrary() : `zlib-${process.versions.zlib}`;
   return `${name}-${level}-${blockBytes / 2 ** 20}MiB`;
 }
@@ -41,17 +47,17 @@ export function gzipCompressor(library: GzipLibrary = gzipLibraryInUse()): strin
 export async function gzipBlocks(
   from: string,
   to: string,
-  { signal }: Abortable = {},
+  { signal, level = defaultGzipLevel }: GzipBlocksOptions = {},
   library: GzipLibrary = gzipLibraryInUse(),
 ): Promise<GzippedBlocks> {
-  if (library === "node") return gzipByNode(from, to, { signal });
+  if (library === "node") return gzipByNode(from, to, { signal, level });
   const { plainDigest, digest, size } = await gzipFile(from, to, { level, blockBytes, signal });
   return { plainDigest: parseDigest(`sha256:${plainDigest}`), digest: parseDigest(`sha256:${digest}`), size };
 }
 
-async function gzipByNode(from: string, to: string, { signal }: Abortable): Promise<GzippedBlocks> {
+async function gzipByNode(from: string, to: string, { signal, level }: Abortable & { level: number }): Promise<GzippedBlocks> {
   const plain = createHash("sha256");
-  const written = await writeStream(members(blocks(from, plain)), to, { sync: false, signal });
+  const written = await writeStream(members(blocks(from, plain), level), to, { sync: false, signal });
   return { plainDigest: digestFromBytes(plain.digest()), ...written };
 }
 
@@ -78,11 +84,11 @@ async function* blocks(path: string, hash: Hash): AsyncGenerator<Buffer, void, u
 }
 
 /** The blocks' gzip members in order, one more than there are cores under way. */
-async function* members(source: AsyncIterable<Buffer>): AsyncGenerator<Buffer, void, undefined> {
+async function* members(source: AsyncIterable<Buffer>, level: number): AsyncGenerator<Buffer, void, undefined> {
   const underWay: Promise<Buffer>[] = [];
   try {
     for await (const block of source) {
-      const member = gzipMember(block);
+      const member = gzipMember(block, level);
       // A failure is met when its turn has come; until then it must not count as unhandled.
       member.catch(() => undefined);
       underWay.push(member);
@@ -106,7 +112,7 @@ const compress = promisify<Buffer, { level: number; chunkSize: number }, Buffer>
 const systemAt = 9;
 const unknownSystem = 255;
 
-async function gzipMember(block: Buffer): Promise<Buffer> {
+async function gzipMember(block: Buffer, level: number): Promise<Buffer> {
   const member = await compress(block, { level, chunkSize: memberBytes });
   member[systemAt] = unknownSystem;
   return member;

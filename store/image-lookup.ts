@@ -34,29 +34,36 @@ export function findByName(manifests: readonly Descriptor[], reference: Referenc
   });
 }
 
-/** What the search by hex digits looks at. */
-export interface Identified {
+/** What answers to a name, a digest or an id. */
+export interface FoundEntry {
   readonly entry: Descriptor;
+  /** The manifest that is meant inside the listed index; absent: the entry itself. */
+  readonly inner?: Descriptor;
+}
+
+/** What the search by hex digits looks at. */
+export interface Identified extends FoundEntry {
   readonly imageId: Digest | undefined;
 }
 
 /** The one image whose manifest digest or id begins so. Throws AMBIGUOUS_IMAGE with all that do. */
-export function findByHex(images: readonly Identified[], hex: string): Descriptor | undefined {
-  const found = new Map<Digest, Identified>();
+export function findByHex(images: readonly Identified[], hex: string): FoundEntry | undefined {
+  const found = new Map<string, Identified>();
   for (const image of images) {
-    const { entry, imageId } = image;
-    if (hexOf(entry.digest).startsWith(hex) || (imageId !== undefined && hexOf(imageId).startsWith(hex))) found.set(entry.digest, image);
+    const { entry, inner = entry, imageId } = image;
+    if (hexOf(inner.digest).startsWith(hex) || (imageId !== undefined && hexOf(imageId).startsWith(hex)))
+      found.set(`${entry.digest} ${inner.digest}`, image);
   }
   if (found.size > 1 && hex.length < 64) {
     const candidates = [...found.values()]
-      .map(({ entry, imageId }) => `${imageId ?? entry.digest} (${shownName(entry) ?? "no name"})`)
+      .map(({ entry, inner = entry, imageId }) => `${imageId ?? inner.digest} (${shownName(entry) ?? "no name"})`)
       .sort();
     throw new TsbuildError("AMBIGUOUS_IMAGE", `looking for image "${hex}": ${found.size} images begin so: ${candidates.join(", ")}`, {
       hint: "give more digits, or a name",
     });
   }
   // Several manifests of one config are the same image: the first will do.
-  return found.values().next().value?.entry;
+  return found.values().next().value;
 }
 
 /** How a query reads in a message: names as they were understood. */

@@ -2,7 +2,17 @@ import type { BlobStore } from "./blobs.ts";
 import { canonicalJson } from "./canonical-json.ts";
 import { type Digest, digestOf } from "./digest.ts";
 import { ImageNotFoundError, NotFoundError, TsbuildError } from "./errors.ts";
-import { findByHex, findByName, type ImageQuery, parseImageQuery, queryName, queryText } from "./image-lookup.ts";
+import { type ImageContent, imageContent, ownAndShared, type PlatformImage } from "./image-content.ts";
+import {
+  type FoundEntry,
+  findByHex,
+  findByName,
+  type Identified,
+  type ImageQuery,
+  parseImageQuery,
+  queryName,
+  queryText,
+} from "./image-lookup.ts";
 import { nameManifest, parseNewName, shownName, withoutName } from "./image-names.ts";
 import { readStoreIndex, storeIndexWouldChange, updateStoreIndex } from "./layout.ts";
 import { digestNamesOf, namesOf, parseListedName, removeName } from "./listed-names.ts";
@@ -46,14 +56,26 @@ export interface ImageSummary {
   readonly digestNames: readonly string[];
   readonly imageId: Digest | undefined;
   readonly manifestDigest: Digest;
+  /** Of what index.json lists: the manifest, or the index that holds it. */
+  readonly listedDigest: Digest;
   /** RFC 3339, where the image says it. */
   readonly created: string | undefined;
   readonly platform: Platform | undefined;
   /** Of config and layers as they are stored; layers that repeat count once. */
   readonly sizeBytes: number;
+  /** All of its platforms, and what it is made of. */
+  readonly platforms: readonly PlatformImage[];
+  readonly annotations: Readonly<Record<string, string>>;
+  readonly labels: Readonly<Record<string, string>>;
+  /** Of the blobs of all its platforms that are here: those that no other listed image has, and those that others have too. */
+  readonly ownBytes: number;
+  readonly sharedBytes: number;
   /** Why the image cannot be read; absent when all is well as far as manifest and config tell. */
   readonly damage?: string;
 }
+
+/** Before it is known what other images have too. */
+type Summary = Omit<ImageSummary, "ownBytes" | "sharedBytes"> & { readonly content: ImageContent["blobs"] };
 
 /** An image to be: its config, and its layers' blobs, which are there already. */
 export interface NewImage {
@@ -89,7 +111,7 @@ export interface ImageStore {
   list(): Promise<readonly ImageSummary[]>;
   /**
    * By name, name@digest, digest, image id, or ≥ 4 of its hex digits; undefined when there is none. Of an index of several platforms, the
-   * image of `platform`: PLATFORM_NOT_FOUND when the index does not list it, undefined when it was not fetched. Absent: this machine's, else one
+   * image that the digest or id is of, or that of `platform`: PLATFORM_NOT_FOUND when the index does not list it, undefined when it was not fetched. Absent: this machine's, else one
    * that is there. An image listed alone is taken whatever it is for. Throws INVALID_REFERENCE, AMBIGUOUS_IMAGE, and what reading a damaged image
    * throws.
    */
@@ -135,8 +157,8 @@ export function imageStore(root: string, blobs: BlobStore, tempFile: () => Promi
     );
   };
 
-  const read = async (entry: Descriptor, names: readonly string[], platform?: Platform): Promise<Image | undefined> => {
-    const descriptor = await manifestFor(entry, platform);
+  const read = async ({ entry, inner }: FoundEntry, names: readonly string[], platform?: Platform): Promise<Image | undefined> => {
+    const descriptor = platform === undefined && inner !== undefined ? inner : await manifestFor(entry, platform);
     if (descriptor === undefined) return undefined;
     const rawManifest = await blobs.readBytes(descriptor, maxManifestBytes);
     const manifest = parseManifest(rawManifest, descriptor.digest);
@@ -145,45 +167,59 @@ export function imageStore(root: string, blobs: BlobStore, tempFile: () => Promi
     return { ...imageOf(descriptor, rawManifest, rawConfig), names, listed: withoutName(entry) };
   };
 
-  const find = async (query: ImageQuery): Promise<{ entry: Descriptor; names: readonly string[] } | undefined> => {
+  const find = async (query: ImageQuery): Promise<{ found: FoundEntry; names: readonly string[] } | undefined> => {
     const entries = manifests();
     const named = query.by === "name" ? findByName(entries, query.reference) : undefined;
     const hex = query.by === "hex" ? query.hex : query.orHex;
-    const entry = named ?? (hex === undefined ? undefined : findByHex(await identified(entries), hex));
-    return entry === undefined ? undefined : { entry, names: namesOf(entries, entry.digest) };
+    const found = named !== undefined ? { entry: named } : hex === undefined ? undefined : findByHex(await identified(entries), hex);
+    return found === undefined ? undefined : { found, names: namesOf(entries, found.entry.digest) };
   };
 
-  const identified = async (entries: readonly Descriptor[]) =>
-    Promise.all(entries.map(async (entry) => ({ entry, imageId: await imageIdOf(entry) })));
+  /** Each listed thing, and of an index each of its platforms that is here. */
+  const identified = async (entries: readonly Descriptor[]): Promise<readonly Identified[]> => {
+    const all = await Promise.all(
+      entries.map(async (entry): Promise<readonly Identified[]> => {
+        if (!isIndexType(entry.mediaType)) return [{ entry, imageId: (await platformsOf(entry))[0]?.imageId }];
+        const here = (await platformsOf(entry)).filter(({ imageId }) => imageId !== undefined);
+        const inner = here.map(({ descriptor, imageId }) => ({ entry, inner: descriptor, imageId }));
+        return [{ entry, imageId: undefined }, ...inner];
+      }),
+    );
+    return all.flat();
+  };
 
-  /** Undefined for what cannot be read: one damaged image must not hide the others. */
-  const imageIdOf = async (entry: Descriptor): Promise<Digest | undefined> => {
+  /** None for what cannot be read: one damaged image must not hide the others. */
+  const platformsOf = async (entry: Descriptor): Promise<ImageContent["platforms"]> => {
     try {
-      const descriptor = await manifestFor(entry);
-      if (descriptor === undefined) return undefined;
-      return parseManifest(await blobs.readBytes(descriptor, maxManifestBytes), descriptor.digest).config.digest;
+      return (await imageContent(entry, blobs)).platforms;
     } catch (error) {
-      if (error instanceof TsbuildError) return undefined;
+      if (error instanceof TsbuildError) return [];
       throw error;
     }
   };
 
-  const summary = async (entry: Descriptor, entries: readonly Descriptor[]): Promise<ImageSummary | undefined> => {
+  const summary = async (entry: Descriptor, entries: readonly Descriptor[]): Promise<Summary | undefined> => {
     const names = namesOf(entries, entry.digest);
     const digestNames = digestNamesOf(entries, entry.digest);
     try {
-      const found = await read(entry, names);
+      const found = await read({ entry }, names);
       if (found === undefined) throw new NotFoundError(`opening image ${names[0] ?? entry.digest}: none of its platforms is in the store`);
       const { imageId, descriptor, manifest, config } = found;
+      const { platforms, annotations, blobs: content } = await imageContent(entry, blobs);
       const sizes = new Map([manifest.config, ...manifest.layers].map(({ digest, size }) => [digest, size]));
       return {
         names,
         digestNames,
         imageId,
         manifestDigest: descriptor.digest,
+        listedDigest: entry.digest,
         created: config.created,
         platform: platformOf(config),
         sizeBytes: [...sizes.values()].reduce((sum, size) => sum + size, 0),
+        platforms,
+        annotations,
+        labels: config.config?.Labels ?? {},
+        content,
       };
     } catch (error) {
       if (!(error instanceof TsbuildError)) throw error;
@@ -193,9 +229,14 @@ export function imageStore(root: string, blobs: BlobStore, tempFile: () => Promi
         digestNames,
         imageId: undefined,
         manifestDigest: entry.digest,
+        listedDigest: entry.digest,
         created: undefined,
         platform: undefined,
         sizeBytes: 0,
+        platforms: [],
+        annotations: {},
+        labels: {},
+        content: new Map(),
         damage: error.message,
       };
     }
@@ -219,12 +260,18 @@ export function imageStore(root: string, blobs: BlobStore, tempFile: () => Promi
       await Promise.all([putConfig, blobs.putBytes(manifestType, rawManifest)]);
       for (const { mediaType, bytes } of indexes) await blobs.putBytes(mediaType, bytes);
       forget(references);
-      await update(name);
     };
     // Shared, so that no collector runs between the look at the blobs and the entry that keeps them; where that entry is there already,
     // nothing can be collected, but of a platform that is new in a listed index.
-    if (index !== undefined || storeIndexWouldChange(root, name)) await withLock(storePaths.lock(root), "shared", write);
-    else await write();
+    const isListed = () => index === undefined && !storeIndexWouldChange(root, name);
+    if (isListed()) await write();
+    // Also when somebody took it off the list meanwhile.
+    if (!isListed()) {
+      await withLock(storePaths.lock(root), "shared", async () => {
+        await write();
+        await update(name);
+      });
+    }
     return { ...image, names: namesOf(manifests(), listed.digest), listed };
   };
 
@@ -232,17 +279,18 @@ export function imageStore(root: string, blobs: BlobStore, tempFile: () => Promi
     async list() {
       const entries = manifests();
       const distinct = new Map(entries.map((entry) => [entry.digest, entry]));
-      const summaries = await Promise.all([...distinct.values()].map((entry) => summary(entry, entries)));
-      return summaries.filter((found) => found !== undefined);
+      const found = (await Promise.all([...distinct.values()].map((entry) => summary(entry, entries)))).filter((one) => one !== undefined);
+      const sizes = ownAndShared(found.map(({ content }) => ({ blobs: content })));
+      return found.map(({ content: _, ...image }, i) => ({ ...image, ...(sizes[i] ?? { ownBytes: 0, sharedBytes: 0 }) }));
     },
     async resolve(text, platform) {
       const found = await find(parseImageQuery(text));
-      return found === undefined ? undefined : read(found.entry, found.names, platform);
+      return found === undefined ? undefined : read(found.found, found.names, platform);
     },
     async open(text, platform) {
       const query = parseImageQuery(text);
       const found = await find(query);
-      const image = found === undefined ? undefined : await read(found.entry, found.names, platform);
+      const image = found === undefined ? undefined : await read(found.found, found.names, platform);
       if (image !== undefined) return image;
       if (found !== undefined) {
         const wanted = platformText(platform ?? machinePlatform());
@@ -254,22 +302,19 @@ export function imageStore(root: string, blobs: BlobStore, tempFile: () => Promi
         hint: "tsbuild images lists what is there",
       });
     },
-    async put({ config, layers, names, annotations }) {
-      const rawConfig = canonicalJson(config);
-      const rawManifest = canonicalJson({
-        schemaVersion: 2,
-        mediaType: mediaTypes.manifest,
-        config: { mediaType: mediaTypes.config, digest: digestOf(rawConfig), size: rawConfig.length },
-        layers: layers.map(ociLayer),
-        annotations,
-      });
-      return putRaw({ manifestType: mediaTypes.manifest, rawManifest, rawConfig, names });
-    },
+    put: async (image) => putRaw(rawImageOf(image)),
     putRaw,
-    async tag({ listed }, name) {
+    async tag({ listed, descriptor, manifest, imageId }, name) {
       const reference = parseNewName(name);
       forget([reference]);
-      await update((entries) => nameManifest(entries, listed, [reference]));
+      await withLock(storePaths.lock(root), "shared", async () => {
+        // Whoever takes an image off the list may have its content collected.
+        const isListed = manifests().some(({ digest }) => digest === listed.digest);
+        for (const blob of isListed ? [] : [listed, descriptor, manifest.config, ...manifest.layers]) {
+          if (!(await blobs.has(blob))) throw new NotFoundError(`naming image ${imageId}: it was removed, and its ${blob.digest} is gone`);
+        }
+        await update((entries) => nameManifest(entries, listed, [reference]));
+      });
     },
     async untag(name) {
       const reference = parseNewName(name);
@@ -286,6 +331,19 @@ export function imageStore(root: string, blobs: BlobStore, tempFile: () => Promi
       await update((entries) => entries.filter(({ digest }) => digest !== listed.digest));
     },
   };
+}
+
+/** The documents of a new image, in OCI's format. */
+export function rawImageOf({ config, layers, names, annotations }: NewImage): RawImage {
+  const rawConfig = canonicalJson(config);
+  const rawManifest = canonicalJson({
+    schemaVersion: 2,
+    mediaType: mediaTypes.manifest,
+    config: { mediaType: mediaTypes.config, digest: digestOf(rawConfig), size: rawConfig.length },
+    layers: layers.map(ociLayer),
+    annotations,
+  });
+  return { manifestType: mediaTypes.manifest, rawManifest, rawConfig, names };
 }
 
 function descriptorOf(mediaType: string, bytes: Buffer): Descriptor {

@@ -1,10 +1,20 @@
 // The public API of the store.
+export type { ArchiveForm, SavableImage } from "./archive/archived-image.ts";
+export { type ExportedRootfs, type ExportOptions, exportRootfs, type RootfsDestination } from "./archive/export-rootfs.ts";
 export { type ImportOptions, importRootfs } from "./archive/import.ts";
 export { type LoadOptions, type LoadSource, loadImages } from "./archive/load.ts";
-export { type SaveDestination, type SavedImage, saveImages } from "./archive/save.ts";
+export { type SaveDestination, type SavedImage, type SaveOptions, saveImages } from "./archive/save.ts";
+export { checkStore } from "./check/check-store.ts";
+export type { StoreProblem } from "./check/problem.ts";
+export { type LostImage, repairStore } from "./check/repair-store.ts";
 export type { Digest } from "./digest.ts";
 export { IntegrityError, NotFoundError, TsbuildError } from "./errors.ts";
+export { type CacheKind, cacheKinds } from "./gc/cache-items.ts";
+export { collectGarbage, type Freed, type GarbagePolicy } from "./gc/collect.ts";
+export { keepLimits, type StoreLimits } from "./gc/limits.ts";
+export { storeUsage, type Usage } from "./gc/usage.ts";
 export type { Image, ImageLayer, ImageStore, ImageSummary, NewImage, RawImage } from "./images.ts";
+export type { LayerForm } from "./layer-form.ts";
 export type { ContainerConfig, Descriptor, Healthcheck, HistoryEntry, ImageConfig, Manifest, Platform } from "./oci.ts";
 export { type LayerRef, openRootfs } from "./open-rootfs.ts";
 export { machinePlatform, platformText } from "./platform.ts";

@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { isSystemError, removeTree, renameNoReplace, syncFileSystem } from "../runtime-addon/index.ts";
 import { writeFileAtomically } from "./atomic-file.ts";
 import { type Digest, hexOf } from "./digest.ts";
+import { readUsed } from "./last-use.ts";
 import { storePaths } from "./store-paths.ts";
 
 /**
@@ -113,7 +114,7 @@ async function discard(root: string, path: string): Promise<void> {
 function readOk(path: string): Ok | undefined {
   let text: string;
   try {
-    text = readFileSync(path, "utf8");
+    text = readUsed(path).toString("utf8");
   } catch (error) {
     if (isSystemError(error, "ENOENT")) return undefined;
     throw error;

@@ -12,6 +12,8 @@ export interface StoredLayerInfo {
   readonly blobs: readonly [Descriptor, ...Descriptor[]];
   /** Bytes of the file `tree`: one of another length is torn. */
   readonly treeSize: number;
+  /** Bytes of the file `contents`, which a layer with sparse files needs besides its tar; see contentsBytes. */
+  readonly contentsBytes?: number;
 }
 
 export function encodeLayerInfo(info: StoredLayerInfo): Buffer {

@@ -4,10 +4,12 @@ import { isSystemError } from "../runtime-addon/index.ts";
 import { writeFileAtomically, writeTempFile } from "./atomic-file.ts";
 import type { BlobStore, Bytes } from "./blobs.ts";
 import type { PlainLimits } from "./compression.ts";
-import { recallCompression } from "./compression-records.ts";
+import { recallCompressions } from "./compression-records.ts";
 import { type Digest, hexOf } from "./digest.ts";
 import { IntegrityError, NotFoundError, TsbuildError } from "./errors.ts";
 import type { Abortable } from "./file-bytes.ts";
+import { markUsed } from "./last-use.ts";
+import { contentsBytes, writeContents } from "./layer/sparse-contents.ts";
 import { readLayer } from "./layer/tar-read.ts";
 import { decodeTree, encodeTree, type Tree } from "./layer/tree.ts";
 import { type LayerDirectories, layerDirectories } from "./layer-directories.ts";
@@ -61,6 +63,8 @@ export interface LayerStore extends LayerDirectories {
   stage(diffId: Digest, blob: Descriptor, tar: Bytes, options?: EnsureOptions): Promise<StagedLayer>;
   /** Path of the plain tar: the blob itself, or an inflated copy made once and checked. Throws NotFoundError, IntegrityError. */
   plainTar(diffId: Digest): Promise<string>;
+  /** Path of the file in which the tree's offsets hold: the plain tar, or where the layer has sparse files, its copy with those whole. Throws likewise. */
+  contents(diffId: Digest): Promise<string>;
 }
 
 /** A checked layer, which waits for its blob. */
@@ -110,14 +114,20 @@ export function layerStore(root: string, blobs: BlobStore, tempFile: () => Promi
     writeFileAtomically(await tempFile(), join(folder(info.diffId), "info"), encodeLayerInfo(info), { sync: false });
 
   /** Neither file is flushed: both can be made again. The info last: it says that the tree is there. */
-  const publish = async (treeFile: string, tree: Pick<Tree, "diffId" | "contentId">, blob: Descriptor): Promise<void> => {
-    const { diffId } = tree;
+  const publish = async (treeFile: string, tree: PublishedTree, blob: Descriptor): Promise<void> => {
+    const { diffId, contentsBytes } = tree;
     const stored = readStored(diffId);
     const others = stored?.blobs.filter(({ digest }) => digest !== blob.digest) ?? [];
     const treeSize = statSync(treeFile).size;
     mkdirSync(folder(diffId), { recursive: true, mode: 0o700 });
     renameSync(treeFile, join(folder(diffId), "tree"));
-    await writeInfo({ diffId, contentId: stored?.contentId ?? tree.contentId, blobs: [blob, ...others], treeSize });
+    await writeInfo({
+      diffId,
+      contentId: stored?.contentId ?? tree.contentId,
+      blobs: [blob, ...others],
+      treeSize,
+      ...(contentsBytes !== undefined && { contentsBytes }),
+    });
   };
   const writeTree = async (tree: Tree): Promise<string> => {
     const file = await tempFile();
@@ -131,11 +141,12 @@ export function layerStore(root: string, blobs: BlobStore, tempFile: () => Promi
     if (tree.diffId !== diffId) throw new IntegrityError(`reading layer ${blob.digest}: its plain tar`, diffId, tree.diffId);
     const file = await writeTree(tree);
     const { contentId } = tree;
+    const published: PublishedTree = { diffId, contentId, contentsBytes: contentsBytes(tree) };
     return {
       diffId,
       blob,
       async publish() {
-        await publish(file, { diffId, contentId }, blob);
+        await publish(file, published, blob);
         return { diffId, contentId: readStored(diffId)?.contentId ?? contentId, blob };
       },
       discard: () => rmSync(file, { force: true }),
@@ -170,6 +181,27 @@ export function layerStore(root: string, blobs: BlobStore, tempFile: () => Promi
     return readTree(await need(diffId)) ?? fail(new NotFoundError(`reading layer ${diffId}: its tree is gone from the store ${root}`));
   };
 
+  const plainTar = async (diffId: Digest): Promise<string> => {
+    const { blob } = await need(diffId);
+    if (blob.digest === diffId) return blobs.path(diffId);
+    const { size } = await tree(diffId);
+    if (fileSize(blobs.path(diffId)) === size) return blobs.path(diffId);
+    return once(`inflate ${diffId}`, async () => {
+      const path = join(folder(diffId), "plain");
+      // Flushed before it has its name, so that its length is enough to believe it.
+      if (fileSize(path) === size) {
+        markUsed(path);
+        return path;
+      }
+      const temp = await tempFile();
+      const { plainBytes } = await import("./compression.ts");
+      const plain = plainBytes(blobs.open(blob), { compressedBytes: blob.size });
+      await writeStream(verified(plain, { digest: diffId, size }, `inflating layer ${blob.digest}`), temp, { sync: true });
+      renameSync(temp, path);
+      return path;
+    });
+  };
+
   return {
     ...layerDirectories(root, tempFile),
     tree,
@@ -178,7 +210,8 @@ export function layerStore(root: string, blobs: BlobStore, tempFile: () => Promi
     },
     async hasAs(diffId, blob) {
       const stored = readStored(diffId);
-      if (stored === undefined || !(knows(stored, blob) || isSame(recallCompression({ root }, diffId), blob))) return false;
+      if (stored === undefined) return false;
+      if (!knows(stored, blob) && !recallCompressions({ root }, diffId).some((one) => isSame(one, blob))) return false;
       return (await presentBlob(stored)) !== undefined;
     },
     async info(diffId) {
@@ -191,7 +224,8 @@ export function layerStore(root: string, blobs: BlobStore, tempFile: () => Promi
       if ("tempTar" in tar) await blobs.adopt(tar.tempTar, blob);
       else if (!(await blobs.has(blob)))
         throw new NotFoundError(`adding layer ${diffId}: its blob ${blob.digest} is not in the store ${root}`);
-      if (!knows(readStored(diffId), blob)) await publish(await writeTree(tree), tree, blob);
+      if (!knows(readStored(diffId), blob))
+        await publish(await writeTree(tree), { diffId, contentId, contentsBytes: contentsBytes(tree) }, blob);
       return { diffId, contentId, blob };
     },
     async stage(diffId, blob, tar, options = {}) {
@@ -203,25 +237,29 @@ export function layerStore(root: string, blobs: BlobStore, tempFile: () => Promi
     async ensure(diffId, blob, options = {}) {
       return (await known(diffId, blob)) ?? index(diffId, blob, options);
     },
-    async plainTar(diffId) {
-      const { blob } = await need(diffId);
-      if (blob.digest === diffId) return blobs.path(diffId);
-      const { size } = await tree(diffId);
-      if (fileSize(blobs.path(diffId)) === size) return blobs.path(diffId);
-      return once(`inflate ${diffId}`, async () => {
-        const path = join(folder(diffId), "plain");
-        // Flushed before it has its name, so that its length is enough to believe it.
-        if (fileSize(path) === size) return path;
+    plainTar,
+    async contents(diffId) {
+      const tar = await plainTar(diffId);
+      const bytes = readStored(diffId)?.contentsBytes;
+      if (bytes === undefined) return tar;
+      return once(`contents ${diffId}`, async () => {
+        const path = join(folder(diffId), "contents");
+        // As `plain`: flushed before it has its name.
+        if (fileSize(path) === bytes) {
+          markUsed(path);
+          return path;
+        }
         const temp = await tempFile();
-        const { plainBytes } = await import("./compression.ts");
-        const plain = plainBytes(blobs.open(blob), { compressedBytes: blob.size });
-        await writeStream(verified(plain, { digest: diffId, size }, `inflating layer ${blob.digest}`), temp, { sync: true });
+        await writeContents(tar, temp, await tree(diffId));
         renameSync(temp, path);
         return path;
       });
     },
   };
 }
+
+/** What is left of a tree when it is on disk. */
+type PublishedTree = Pick<Tree, "diffId" | "contentId"> & { readonly contentsBytes: number | undefined };
 
 function fail(error: Error): never {
   throw error;
@@ -233,8 +271,8 @@ function knows(stored: StoredLayerInfo | undefined, blob: BlobId): boolean {
   return stored?.blobs.some((one) => isSame(one, blob)) === true;
 }
 
-function isSame(a: BlobId | undefined, b: BlobId): boolean {
-  return a?.digest === b.digest && a.size === b.size;
+function isSame(a: BlobId, b: BlobId): boolean {
+  return a.digest === b.digest && a.size === b.size;
 }
 
 function readIfThere(path: string): Buffer | undefined {

@@ -1,5 +1,5 @@
 import type { Digest } from "./digest.ts";
-import { type Rootfs, stackRootfs } from "./layer/rootfs.ts";
+import { type Rootfs, type RootfsLayer, stackRootfs } from "./layer/rootfs.ts";
 import type { Tree } from "./layer/tree.ts";
 import type { LayerInfo, LayerStore } from "./layers.ts";
 
@@ -11,20 +11,33 @@ export type LayerRef = Pick<LayerInfo, "diffId" | "blob">;
  * config could name any layer of the store in it.
  */
 export async function openRootfs(layers: LayerStore, refs: readonly LayerRef[]): Promise<Rootfs> {
+  return stackRootfs(await openLayers(layers, refs));
+}
+
+/** The layers alone, checked likewise. */
+export async function openLayers(layers: LayerStore, refs: readonly LayerRef[]): Promise<readonly RootfsLayer[]> {
   const missing = async ({ diffId, blob }: LayerRef) => {
     if (!(await layers.hasAs(diffId, blob))) await layers.ensure(diffId, blob);
   };
   await Promise.all(refs.map(missing));
-  return stackLayers(
-    layers,
-    refs.map(({ diffId }) => diffId),
-  );
+  return Promise.all(refs.map(({ diffId }) => rootfsLayer(layers, diffId)));
 }
 
 /** The same for layers that are known to be in the store. */
 export async function stackLayers(layers: LayerStore, diffIds: readonly Digest[]): Promise<Rootfs> {
-  const trees = await Promise.all(diffIds.map((diffId) => keptTree(layers, diffId)));
-  return stackRootfs(trees.map((tree) => ({ tree, tar: () => layers.plainTar(tree.diffId) })));
+  return stackRootfs(await Promise.all(diffIds.map((diffId) => rootfsLayer(layers, diffId))));
+}
+
+async function rootfsLayer(layers: LayerStore, diffId: Digest): Promise<RootfsLayer> {
+  const tree = await keptTree(layers, diffId);
+  let tar: Promise<string> | undefined;
+  return {
+    tree,
+    tar() {
+      tar ??= layers.contents(diffId);
+      return tar;
+    },
+  };
 }
 
 const kept = new WeakMap<LayerStore, Map<Digest, Promise<Tree>>>();

@@ -23,12 +23,23 @@ export const storePaths = {
   places: (root: string) => join(root, formatFolder, "places"),
   /** What layers come to when they are compressed; see rememberCompression. */
   compressed: (root: string) => join(root, formatFolder, "compressed"),
+  /** Files of the web, by content, and what URLs meant. */
+  downloads: (root: string) => join(root, formatFolder, "downloads"),
+  /** Bare repositories, one for each remote. */
+  git: (root: string) => join(root, formatFolder, "git"),
+  /** What the store was like when it was last brought within its limits; see keepLimits. */
+  collected: (root: string) => join(root, formatFolder, "collected"),
   leases: (root: string) => join(root, formatFolder, "leases"),
   /** Locks of steps that run; see withStepLock. */
   locks: (root: string) => join(root, formatFolder, "locks"),
   tmp: (root: string) => join(root, formatFolder, "tmp"),
   trash: (root: string) => join(root, formatFolder, "trash"),
 } as const;
+
+/** What the digest is of that a lease pins a repository in `git` by. */
+export function gitPinText(name: string): string {
+  return `git ${name}`;
+}
 
 /**
  * `$TSBUILD_ROOT`, else /var/lib/tsbuild for root, else `$XDG_DATA_HOME`/tsbuild (default ~/.local/share/tsbuild).

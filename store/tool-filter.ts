@@ -21,11 +21,15 @@ export async function startTool(name: string, args: readonly string[]): Promise<
   }
 }
 
-/** Chunks sent through a started program. A failing one throws INVALID_COMPRESSION with what it said; leaving early kills it. */
+/**
+ * Chunks sent through a started program. A failing one throws INVALID_COMPRESSION with what it said, or what `failed` makes of that; leaving early
+ * kills it.
+ */
 export async function* throughTool(
   chunks: AsyncIterable<Uint8Array>,
   tool: Tool,
   kind: string,
+  failed: (cause: Error) => Error = (cause) => brokenCompression(kind, cause),
 ): AsyncGenerator<Uint8Array, void, undefined> {
   const ended = once(tool, "close") as Promise<[number | null, NodeJS.Signals | null]>;
   let said = "";
@@ -50,7 +54,7 @@ export async function* throughTool(
   if (sourceError !== undefined) throw sourceError;
   // A program that stops reading breaks the pipe to it; its own words say why.
   const [code, signal] = await ended;
-  if (code !== 0) throw brokenCompression(kind, new Error(said.trim() || (signal ?? `exit code ${code}`)));
+  if (code !== 0) throw failed(new Error(said.trim() || (signal ?? `exit code ${code}`)));
 }
 
 async function* watched(chunks: AsyncIterable<Uint8Array>, failed: (error: unknown) => void): AsyncGenerator<Uint8Array, void, undefined> {

@@ -49,7 +49,8 @@ export async function verifyStore(store: Store): Promise<readonly Mismatch[]> {
   return mismatches;
 }
 
-async function verifyEntry(store: Store, entry: Descriptor, image: string): Promise<readonly Mismatch[]> {
+/** One entry of index.json, or of an index. `image` is what the mismatches call it. */
+export async function verifyEntry(store: Store, entry: Descriptor, image: string): Promise<readonly Mismatch[]> {
   if (!isIndexType(entry.mediaType)) return verifyManifest(store, entry, image);
   const report = reporter(image);
   const index = await report.attempt(async () => parseIndex(await store.blobs.readBytes(entry, maxManifestBytes), entry.digest));

@@ -30,7 +30,7 @@ const RULES: Rules = {
       "store/registry/credential-helper.ts",
       "store/tool-filter.ts",
     ],
-    "node:zlib": ["store/compression.ts", "store/gzip-blocks.ts", "store/gzip-small.ts", "store/zstd.ts"],
+    "node:zlib": ["store/compression.ts", "store/gzip-blocks.ts", "store/gzip-small.ts", "store/zstd-file.ts", "store/zstd.ts"],
     "node:worker_threads": [],
     "node:cluster": [],
     "node:vm": [],

@@ -1,7 +1,7 @@
 import { loadSettings } from "../config.ts";
 import type { BuildOptions } from "../options.ts";
 import { epochName } from "../plan/predefined-args.ts";
-import { openDisplay } from "../progress/display.ts";
+import { type DisplayIo, openDisplay } from "../progress/display.ts";
 import { progressModes } from "../progress/mode.ts";
 import { readInputs } from "./build-inputs.ts";
 import { refuseUnwritableResults, resultFlags, writeResults } from "./build-results.ts";
@@ -12,6 +12,7 @@ import { dryRunFlags, formatDryRun } from "./dry-run-output.ts";
 import { printExplanations } from "./explain-output.ts";
 import type { FlagValues } from "./flags.ts";
 import { foreignBuildFlags } from "./foreign-flags.ts";
+import { keepStoreLimits } from "./keep-store-limits.ts";
 import { limitFlags, readLimits } from "./limits.ts";
 import { lockFlags, lockOptionsOf, noteUnwritten } from "./lock-flags.ts";
 import { readOutputs } from "./outputs.ts";
@@ -48,11 +49,13 @@ const flags = {
     short: "o",
     value: "TYPE",
     many: true,
-    help: "Where the image goes: type=image (the store), type=registry, type=image,push=true (type=image)",
+    help: "Where the image goes: DIR, - (a tar), or type=image|registry|oci|docker|tar|local|cacheonly with dest= and others (type=image)",
   },
   push: { help: "The same as --output=type=registry" },
   load: { help: "The same as --output=type=image" },
   annotation: { value: "KEY=VALUE", many: true, help: "Annotation of the image's manifest" },
+  squash: { help: "Merge the layers of this build into one" },
+  "squash-all": { help: "Merge all layers into one, those of the base image too" },
   network: { value: "MODE", blank: true, choices: ["default", "none", "host"], help: "Network of RUN steps" },
   "add-host": { value: "NAME:ADDRESS", many: true, help: "Another line of /etc/hosts in RUN steps" },
   "shm-size": { value: "SIZE", help: "Size of /dev/shm in RUN steps (64m)" },
@@ -93,6 +96,8 @@ export const build = command(
       "tsbuild -t app https://git.example/team/app.git#v1:docker",
       "tsbuild --target server --target worker -t server=app -t worker=app-worker .",
       "tsbuild -t registry.example/team/app:v1 --push .",
+      "tsbuild -o type=docker,dest=- -t app . | docker load",
+      "tsbuild --target dist -o dist .",
       "tsbuild --lock Dockerfile.lock -t app .",
       "tsbuild --locked --dry-run .",
     ],
@@ -109,7 +114,7 @@ export const build = command(
       throw new UsageError("WRONG_OPERANDS", "reading the command line: build needs PATH | URL | -, got nothing", {
         hint: "tsbuild build --help",
       });
-    const { outputs, names } = readOutputs(flags);
+    const { outputs, names, takesStdout } = readOutputs(flags, io);
     const tags = [...(flags.tag ?? []), ...names];
     const annotations = annotationsOf(flags.annotation ?? []);
     const buildArgs = buildArgsOf(flags, io);
@@ -122,13 +127,17 @@ export const build = command(
     const network = flags.network ?? settings.network ?? "default";
     const jobs = flags.jobs === undefined ? settings.jobs : readInteger("--jobs", flags.jobs, 1);
     const isDry = flags["dry-run"] === true;
-    const display = openDisplay(flags.quiet ? "quiet" : (flags.progress ?? settings.progress ?? "auto"), io);
+    const display = openDisplay(
+      flags.quiet ? "quiet" : (flags.progress ?? settings.progress ?? "auto"),
+      takesStdout ? withoutStdout(io) : io,
+    );
     try {
       const options: BuildOptions = {
         ...inputs,
         tags,
         outputs,
         annotations,
+        ...squashOf(flags),
         pull: pullPolicy(flags.pull),
         registry: await registryOptions(flags, io, settings),
         ...(flags.target === undefined ? {} : { target: flags.target }),
@@ -155,13 +164,26 @@ export const build = command(
       if (call.method !== "build") return await runCall({ ...call, method: call.method }, options, io);
       const builder = await import("../builds.ts");
       if (isDry) io.stdout.write(formatDryRun(await builder.dryRun(options), call.format));
-      else writeResults(flags, await builder.build(options));
+      else {
+        writeResults(flags, await builder.build(options));
+        await keepStoreLimits(options.store, settings, io);
+      }
     } finally {
       display.close();
     }
     return 0;
   },
 );
+
+function squashOf(flags: BuildFlags): Pick<BuildOptions, "squash"> {
+  if (flags["squash-all"]) return { squash: "all" };
+  return flags.squash ? { squash: "build" } : {};
+}
+
+/** For what is printed while an archive goes to standard output. */
+function withoutStdout(io: CliIo): DisplayIo {
+  return { env: io.env, stdout: io.stderr, stderr: io.stderr };
+}
 
 const annotationLevel = /^((?:index|manifest)(?:-descriptor)?(?:,(?:index|manifest)(?:-descriptor)?)*)(?:\[[^\]]*\])?:/;
 

@@ -76,8 +76,6 @@ export const foreignBuildFlags: ForeignTable = {
     value: true,
     missing: "the security profile of steps is fixed",
   },
-  squash: { missing: "layers cannot be squashed" },
-  "squash-all": { missing: "layers cannot be squashed" },
   ssh: { value: true, missing: "steps cannot be given SSH agents" },
   stream: { note: "there is no daemon to send the context to" },
   timestamp: { value: true, missing: "use --source-date-epoch" },

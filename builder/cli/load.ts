@@ -13,7 +13,7 @@ export const load = command(
     name: "load",
     operands: "[FILE|DIR|-]",
     summary:
-      "Take all images of an OCI archive (plain or compressed) or an OCI image layout directory into the store, with their names. Without FILE the archive comes from standard input.",
+      "Take all images of an archive (OCI's or docker save's, plain or compressed) or of an OCI image layout directory into the store, with their names. Without FILE the archive comes from standard input.",
     flags: {
       input: { short: "i", value: "FILE|DIR", help: "The same as the operand" },
       quiet: { short: "q", help: "Print image ids only" },

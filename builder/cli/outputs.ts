@@ -1,12 +1,18 @@
-import { isDeepStrictEqual } from "node:util";
+import { statSync } from "node:fs";
+import type { LayerForm } from "../../store/layer-form.ts";
 import { nearest } from "../dockerfile/suggest.ts";
-import type { BuildOutput } from "../options.ts";
+import type { ArchiveTarget, BuildOutput, ImageForm } from "../options.ts";
+import { archiveToStdout } from "./archive-destination.ts";
+import type { CliIo } from "./cli-io.ts";
+import { readLevel } from "./layer-form.ts";
 import { UsageError } from "./usage-error.ts";
 
 /** Where the image goes, and names that an output brings along. */
 export interface Outputs {
   readonly outputs: readonly BuildOutput[];
   readonly names: readonly string[];
+  /** An archive goes to standard output: nothing else may. */
+  readonly takesStdout: boolean;
 }
 
 interface OutputFlags {
@@ -15,68 +21,150 @@ interface OutputFlags {
   readonly load?: boolean;
 }
 
+type OutputIo = Pick<CliIo, "stdout" | "stream">;
 type Fields = Readonly<Record<string, string>>;
+type Type = BuildOutput["type"];
 
-const types = ["image", "registry"] as const;
-const keys = ["type", "name", "push", "compression", "oci-mediatypes"] as const;
-const typesHint = "type=image (the store) and type=registry are; tsbuild save writes archives and layouts";
-const keysHint = `keys: ${keys.join(", ")}`;
+const formKeys = ["compression", "compression-level", "force-compression", "oci-mediatypes", "annotation.KEY"] as const;
+const keysOf: Readonly<Record<Type, readonly string[]>> = {
+  image: ["type", "name", "push", ...formKeys],
+  registry: ["type", "name", ...formKeys],
+  oci: ["type", "dest", "name", "tar", ...formKeys],
+  docker: ["type", "dest", "name", ...formKeys],
+  tar: ["type", "dest"],
+  local: ["type", "dest"],
+  cacheonly: ["type"],
+};
+const types = Object.keys(keysOf) as readonly Type[];
+const typesHint = `types: ${types.join(", ")}`;
 
 /** Fields of buildx that ask for nothing here, or for what is done anyway. */
 const withoutEffect: ReadonlySet<string> = new Set(["unpack", "store", "dangling-name-prefix"]);
-/** Those that would change layers of a base, unless they say no. */
-const onlyOff: ReadonlySet<string> = new Set(["rewrite-timestamp", "force-compression"]);
+/** Those that would change layers of a base, or make directories other than they are made, unless they say no. */
+const onlyOff: ReadonlySet<string> = new Set(["rewrite-timestamp", "platform-split"]);
 
 /** --output, --push and --load. Nothing of it means the store alone. Throws UsageError. */
-export function readOutputs({ output = [], push, load }: OutputFlags): Outputs {
+export function readOutputs({ output = [], push, load }: OutputFlags, io: OutputIo): Outputs {
   const specs = [...output.map(fieldsOf), ...(push ? [{ type: "registry" }] : []), ...(load ? [{ type: "image" }] : [])];
-  const outputs = new Map<BuildOutput["type"], BuildOutput>();
+  const outputs = new Map<string, { readonly output: BuildOutput; readonly said: string }>();
   for (const fields of specs.length === 0 ? [{ type: "image" }] : specs) {
-    for (const found of outputsOf(fields)) {
-      const before = outputs.get(found.type);
-      if (before !== undefined && !isDeepStrictEqual(before, found)) {
-        throw new UsageError("INVALID_VALUE", `reading --output: type=${found.type} is given twice, with different settings`);
+    for (const found of outputsOf(fields, io)) {
+      const place = placeOf(found);
+      const said = JSON.stringify(found, (key, value) => (key === "stream" ? "-" : value));
+      const before = outputs.get(place);
+      if (before !== undefined && before.said !== said) {
+        throw new UsageError("INVALID_VALUE", `reading --output: ${place} is given twice, with different settings`);
       }
-      outputs.set(found.type, found);
+      outputs.set(place, { output: found, said });
     }
   }
   const names = specs.flatMap((fields: Fields) => fields.name?.split(",").filter((name) => name !== "") ?? []);
-  return { outputs: [...outputs.values()], names };
+  return { outputs: [...outputs.values()].map(({ output }) => output), names, takesStdout: outputs.has(stdoutPlace) };
 }
 
-function outputsOf(fields: Fields): readonly BuildOutput[] {
-  const { type = "", push, name: _name, compression, "oci-mediatypes": oci, ...others } = fields;
-  const unknown = Object.entries(others).find(([key, value]) => !withoutEffect.has(key) && !(onlyOff.has(key) && !isTrue(key, value)))?.[0];
-  if (type !== "image" && type !== "registry") {
-    throw unsupported(type === "" ? "an output without type=" : `type=${type}`, didYouMean("type=", type, types, "") ?? typesHint);
+const stdoutPlace = "standard output";
+
+/** What no two outputs may share. */
+function placeOf(output: BuildOutput): string {
+  if (output.type === "local") return `the directory ${output.directory}`;
+  if (!("to" in output)) return `type=${output.type}`;
+  if ("stream" in output.to) return stdoutPlace;
+  return "file" in output.to ? `the file ${output.to.file}` : `the directory ${output.to.directory}`;
+}
+
+function outputsOf(fields: Fields, io: OutputIo): readonly BuildOutput[] {
+  const type = typeOf(fields);
+  refuseUnknown(type, fields);
+  const { push, dest } = fields;
+  switch (type) {
+    case "image":
+      return [{ type }, ...(push !== undefined && isTrue("push", push) ? [{ type: "registry", ...formOf(type, fields) } as const] : [])];
+    case "registry":
+      return [{ type, ...formOf(type, fields) }];
+    case "oci": {
+      const isTar = fields.tar === undefined || isTrue("tar", fields.tar);
+      return [{ type, to: isTar ? archiveAt(type, dest, io) : { directory: destOf(type, dest) }, ...formOf(type, fields) }];
+    }
+    case "docker":
+      return [{ type, to: archiveAt(type, dest, io), ...formOf(type, fields) }];
+    case "tar":
+      return [{ type, to: archiveAt(type, dest, io) }];
+    case "local":
+      return [{ type, directory: destOf(type, dest) }];
+    case "cacheonly":
+      return [{ type }];
   }
-  if (unknown !== undefined) throw unsupported(`${unknown}= of type=${type}`, didYouMean("", unknown, keys, "=") ?? keysHint);
-  const sent = type === "registry" || isTrue("push", push ?? "false");
-  const registry: BuildOutput = {
-    type: "registry",
-    ...(compression === undefined ? {} : { compression: compressionOf(compression) }),
-    ...(oci === undefined ? {} : { format: isTrue("oci-mediatypes", oci) ? "oci" : "docker" }),
-  };
-  return [...(type === "image" ? [{ type: "image" } as const] : []), ...(sent ? [registry] : [])];
 }
 
-/** "type=image,name=a,push=true" as CSV: a field in double quotes may hold commas. */
+function typeOf({ type }: Fields): Type {
+  const found = types.find((one) => one === type);
+  if (found !== undefined) return found;
+  const hint = didYouMean("type=", type ?? "", types, "") ?? typesHint;
+  throw unsupported(type === undefined ? "an output without type=" : `type=${type}`, hint);
+}
+
+function refuseUnknown(type: Type, fields: Fields): void {
+  const keys = keysOf[type];
+  for (const [key, value] of Object.entries(fields)) {
+    if (keys.includes(key) || withoutEffect.has(key) || (onlyOff.has(key) && !isTrue(key, value))) continue;
+    if (key.startsWith("annotation.") && keys.includes("annotation.KEY")) continue;
+    throw unsupported(`${key}= of type=${type}`, didYouMean("", key, keys, "=") ?? `keys: ${keys.join(", ")}`);
+  }
+}
+
+function archiveAt(type: Type, dest: string | undefined, io: OutputIo): ArchiveTarget {
+  if (dest === "-" || dest === undefined) return { stream: archiveToStdout(io) };
+  const file = destOf(type, dest);
+  if (statSync(file, { throwIfNoEntry: false })?.isDirectory()) {
+    throw new UsageError("NOT_A_FILE", `reading --output: type=${type}: ${file} is a directory`, { hint: "dest=FILE" });
+  }
+  return { file };
+}
+
+function destOf(type: Type, dest: string | undefined): string {
+  if (dest !== undefined && dest !== "" && dest !== "-") return dest;
+  throw new UsageError("MISSING_VALUE", `reading --output: type=${type} needs dest=${type === "local" ? "DIRECTORY" : "PATH"}`);
+}
+
+function formOf(type: "image" | "registry" | "oci" | "docker", fields: Fields): ImageForm {
+  const { compression: kind, "compression-level": level, "force-compression": force, "oci-mediatypes": oci } = fields;
+  const compression = kind === undefined ? undefined : compressionOf(kind);
+  const annotations = Object.entries(fields)
+    .filter(([key]) => key.startsWith("annotation."))
+    .map(([key, value]) => [key.slice("annotation.".length), value] as const);
+  return {
+    ...(compression === undefined ? {} : { compression }),
+    ...(level === undefined
+      ? {}
+      : { compressionLevel: readLevel("--output: compression-level", level, compression ?? (type === "docker" ? "none" : "gzip")) }),
+    ...(force === undefined || !isTrue("force-compression", force) ? {} : { forceCompression: true }),
+    ...(oci === undefined ? {} : { format: isTrue("oci-mediatypes", oci) ? "oci" : "docker" }),
+    ...(annotations.length === 0 ? {} : { annotations: Object.fromEntries(annotations) }),
+  };
+}
+
+/** "type=image,name=a,push=true" as CSV: a field in double quotes may hold commas. A path alone is a directory for the files, "-" a tar of them. */
 function fieldsOf(text: string): Fields {
-  if (!text.includes("=")) throw unsupported(text === "-" ? "an archive to standard output" : `a directory (${text})`, typesHint);
+  if (text === "-") return { type: "tar", dest: "-" };
+  if (text === "") throw new UsageError("INVALID_VALUE", "reading --output: it is empty", { hint: typesHint });
+  if (!text.includes("=")) return { type: "local", dest: text };
   const fields: Record<string, string> = {};
   for (const part of text.match(/"(?:[^"]|"")*"|[^,]+/g) ?? []) {
     const field = part.startsWith('"') ? part.slice(1, -1).replaceAll('""', '"') : part;
     const at = field.indexOf("=");
-    if (at < 1) throw new UsageError("INVALID_VALUE", `reading --output: "${field}" is not KEY=VALUE`, { hint: keysHint });
-    fields[field.slice(0, at).trim().toLowerCase()] = field.slice(at + 1);
+    if (at < 1)
+      throw new UsageError("INVALID_VALUE", `reading --output: "${field}" is not KEY=VALUE`, { hint: `keys: ${keysOf.image.join(", ")}` });
+    const key = field.slice(0, at).trim();
+    // A key of an annotation means what it says.
+    fields[key.startsWith("annotation.") ? key : key.toLowerCase()] = field.slice(at + 1);
   }
   return fields;
 }
 
-function compressionOf(text: string): "gzip" | "none" {
-  if (text === "gzip") return "gzip";
+function compressionOf(text: string): LayerForm["compression"] {
+  if (text === "gzip" || text === "zstd") return text;
   if (text === "uncompressed" || text === "none") return "none";
-  throw unsupported(`compression=${text}`, "compression=gzip or compression=uncompressed");
+  throw unsupported(`compression=${text}`, "compression=gzip, zstd or uncompressed");
 }
 
 function isTrue(name: string, text: string): boolean {

@@ -1,8 +1,10 @@
 import { familiarName, type Reference } from "../../store/reference.ts";
 import { pullImage } from "../../store/registry/pull.ts";
+import { loadSettings } from "../config.ts";
 import { otherPlatform } from "../other-platform.ts";
 import { parsePlatform } from "../plan/platform.ts";
 import { command } from "./command.ts";
+import { keepStoreLimits } from "./keep-store-limits.ts";
 import { explainingNames, hubHint } from "./name-hint.ts";
 import { withStore } from "./open-store.ts";
 import { openRegistryFor, registryFlags } from "./registry-flags.ts";
@@ -36,6 +38,7 @@ export const pull = command(
     const references = operands.map((text) => ({ text, reference: readRemoteName(text) }));
     const platform = flags.platform === undefined ? undefined : parsePlatform(readPlatform("--platform", flags.platform));
     return withStore(flags, io, async (store) => {
+      const settings = await loadSettings({ env: io.env });
       await using registry = await openRegistryFor(flags, io);
       for (const { text, reference } of references) {
         const image = await showTransfers(io, flags, async ({ onEvent, onNote }) => {
@@ -51,6 +54,7 @@ export const pull = command(
           io.stderr.write(image.upToDate ? `${familiarName(reference)} is up to date\n` : `pulled ${familiarName(reference)}\n`);
         io.stdout.write(`${pulledName(reference, image.listed.digest)}\n`);
       }
+      await keepStoreLimits(store.root, settings, io);
       return 0;
     });
   },

@@ -5,6 +5,7 @@ import { parsePlatform } from "../plan/platform.ts";
 import { rewriteNotes } from "../rewrite-note.ts";
 import { command } from "./command.ts";
 import { nameMeant } from "./image-name.ts";
+import { layerFormFlags, readLayerForm } from "./layer-form.ts";
 import { explainingNames, hubHint } from "./name-hint.ts";
 import { withStore } from "./open-store.ts";
 import { openRegistryFor, registryFlags } from "./registry-flags.ts";
@@ -26,11 +27,8 @@ export const push = command(
         many: true,
         help: "Annotation of the image's manifest, of each platform's where there are several",
       },
-      compression: {
-        value: "KIND",
-        choices: ["gzip", "none"],
-        help: "What becomes of plain layers of ours; others stay as they are (gzip)",
-      },
+      ...layerFormFlags,
+      compression: { ...layerFormFlags.compression, help: "What becomes of plain layers of ours; others stay as they are (gzip)" },
       format: { value: "FORMAT", choices: ["oci", "docker"], help: "Media types of the manifest (those that the image has)" },
       platform: { value: "OS/ARCH", help: "Of an image for several platforms only this one (all that are there)" },
       quiet: { short: "q", help: "Show no progress" },
@@ -40,7 +38,7 @@ export const push = command(
     foreign: {
       "all-tags": { short: "a", missing: "name the tags: tsbuild push IMAGE NAME…" },
       creds: { value: true, missing: "tsbuild login keeps credentials, and none are in the list of processes" },
-      "compression-format": { value: true, off: "gzip", missing: "--compression is gzip or none" },
+      "compression-format": { value: true, off: "gzip", missing: "--compression is gzip, zstd or none" },
       "disable-content-trust": { note: "content trust is not used" },
       digestfile: { value: true, missing: "the digest is printed on standard output" },
       "remove-signatures": { note: "signatures are artifacts of their own and are not pushed with an image" },
@@ -53,6 +51,7 @@ export const push = command(
     const annotations = readAnnotations(flags.annotation ?? []);
     const plain = names.map((name) => name.replace(/^docker:\/\//, ""));
     const given = plain.map(readRemoteName);
+    const form = readLayerForm(flags);
     return withStore(flags, io, async (store) => {
       const destinations = given.length > 0 ? given : [ownName(await store.images.open(text, platform), text)];
       await using registry = await openRegistryFor(flags, io);
@@ -61,7 +60,7 @@ export const push = command(
         return explainingNames(plain.length > 0 ? plain : [text], hubHint, () =>
           pushStored(store, registry, text, destinations, {
             annotations,
-            compression: flags.compression ?? "gzip",
+            ...form,
             format: flags.format,
             platform,
             signal: io.signal,

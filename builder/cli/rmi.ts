@@ -1,9 +1,13 @@
-import { TsbuildError } from "../../runtime-addon/index.ts";
-import type { ImageStore } from "../../store/images.ts";
+import { isSystemError, TsbuildError } from "../../runtime-addon/index.ts";
+import type { Image, ImageStore } from "../../store/images.ts";
 import { nameSystemError } from "../../store/name-system-error.ts";
+import type { Store } from "../../store/store.ts";
+import { formatBytes } from "../progress/measures.ts";
 import { harmless } from "../progress/terminal-text.ts";
+import type { CliIo } from "./cli-io.ts";
 import { command } from "./command.ts";
 import { nameMeant } from "./image-name.ts";
+import { note } from "./note.ts";
 import { withStore } from "./open-store.ts";
 import { reportError } from "./report-error.ts";
 import { storeFlags } from "./store-flag.ts";
@@ -20,51 +24,81 @@ export const rmi = command(
     foreign: {
       all: { short: "a", missing: "images are removed one by one" },
       ignore: { short: "i", missing: "an image that is not there is an error" },
-      "no-prune": { note: "layers are never removed together with an image" },
+      "no-prune": { note: "layers are removed by tsbuild prune only" },
       platform: { value: true, missing: "a name goes with all its platforms" },
     },
     examples: ["tsbuild rmi app:v1", "tsbuild rmi -f 3fa85f64"],
   },
   { min: 1, max: Number.POSITIVE_INFINITY },
   ({ flags, operands }, io) =>
-    withStore(flags, io, async ({ images, root }) => {
+    withStore(flags, io, async (store) => {
+      const { images, root } = store;
       let code = 0;
       let removed = false;
+      let freedBytes = 0;
       for (const text of operands) {
         try {
           const gone = await removeImage(images, text, flags.force ?? false);
           for (const name of gone.names) io.stdout.write(`untagged ${harmless(name, { colors: false })}\n`);
           if (gone.imageId !== undefined) io.stdout.write(`removed ${gone.imageId}\n`);
           removed ||= gone.imageId !== undefined;
+          freedBytes += gone.freedBytes;
         } catch (error) {
           // The others are removed all the same, as docker rmi does.
           code = reportError(nameSystemError(error, root), io);
         }
       }
-      if (removed)
-        io.stderr.write("note: layers stay in the store as the build cache, and their space with them; this version cannot prune them\n");
+      if (removed) await noteSpace(store, freedBytes, io);
       return code;
     }),
 );
+
+/** Layers go by prune only: an image may come back by its build cache. `freedBytes`: of what no listed image has now. */
+async function noteSpace(store: Store, freedBytes: number, io: CliIo): Promise<void> {
+  const freed = freedBytes === 0 ? "all of it is in other images too" : `${formatBytes(freedBytes)} are in no image any more`;
+  try {
+    const { collectGarbage } = await import("../../store/gc/collect.ts");
+    const now = await collectGarbage(store, { dryRun: true });
+    const all = await collectGarbage(store, { dryRun: true, all: true });
+    note(
+      io,
+      `${freed}; tsbuild prune gives back ${formatBytes(now.totalBytes)} of the store, tsbuild prune --all with all build cache ${formatBytes(all.totalBytes)}`,
+    );
+  } catch (error) {
+    // The images are removed, whatever state the others are in.
+    if (!(error instanceof TsbuildError || isSystemError(error))) throw error;
+    note(io, `${freed}; the space comes back with tsbuild prune`);
+  }
+}
 
 /** Names that were taken away, and the image where it went with them. */
 interface Removed {
   readonly names: readonly string[];
   readonly imageId?: string;
+  /** Of the blobs that no listed image has now. */
+  readonly freedBytes: number;
 }
 
 async function removeImage(images: ImageStore, text: string, force: boolean): Promise<Removed> {
   const image = await images.open(text);
   const name = nameMeant(image, text);
   if (name !== undefined) {
+    const isLast = image.names.length === 1;
+    const freedBytes = isLast ? await ownBytes(images, image) : 0;
     await images.untag(name);
-    return { names: [name], ...(image.names.length === 1 ? { imageId: image.imageId } : {}) };
+    return { names: [name], freedBytes, ...(isLast ? { imageId: image.imageId } : {}) };
   }
   if (image.names.length > 1 && !force) {
     throw new TsbuildError("IMAGE_HAS_NAMES", `removing ${text}: the image has several names: ${image.names.join(", ")}`, {
       hint: "remove the names, or give --force",
     });
   }
+  const freedBytes = await ownBytes(images, image);
   await images.remove(image);
-  return { names: image.names, imageId: image.imageId };
+  return { names: image.names, imageId: image.imageId, freedBytes };
+}
+
+async function ownBytes(images: ImageStore, { listed }: Image): Promise<number> {
+  const summary = (await images.list()).find(({ listedDigest }) => listedDigest === listed.digest);
+  return summary?.ownBytes ?? 0;
 }

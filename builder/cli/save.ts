@@ -1,19 +1,18 @@
-import { statSync } from "node:fs";
-import { type SaveDestination, saveImages } from "../../store/archive/save.ts";
+import { saveImages } from "../../store/archive/save.ts";
 import type { Image } from "../../store/images.ts";
-import type { CliIo } from "./cli-io.ts";
+import { archiveDestination } from "./archive-destination.ts";
 import { command } from "./command.ts";
 import { nameMeant } from "./image-name.ts";
+import { layerFormFlags, readLayerForm } from "./layer-form.ts";
 import { withStore } from "./open-store.ts";
 import { storeFlags } from "./store-flag.ts";
-import { UsageError } from "./usage-error.ts";
 
 export const save = command(
   {
     name: "save",
     operands: "IMAGE…",
     summary:
-      "Write images as an OCI archive, which docker load reads too, or as an OCI image layout directory. A name in the archive is the one given here; an image given by its id keeps all its names.",
+      "Write images as an OCI archive, as an archive for docker load of any age, or as an OCI image layout directory; both archives can be read by docker load and by OCI tools. A name in the archive is the one given here; an image given by its id keeps all its names.",
     flags: {
       output: {
         short: "o",
@@ -22,24 +21,28 @@ export const save = command(
       },
       format: {
         value: "FORMAT",
-        choices: ["oci-archive", "oci-dir"],
-        help: "What to write (oci-dir where --output is a directory, else oci-archive)",
+        choices: ["oci-archive", "docker-archive", "oci-dir", "oci", "docker"],
+        help: "What to write; oci and docker are the archives (oci-dir where --output is a directory, else oci)",
       },
+      ...layerFormFlags,
       ...storeFlags,
     },
     foreign: {
-      compress: { missing: "layers are written as they are in the store" },
+      compress: { missing: "--compression gzip compresses the layers" },
       "multi-image-archive": { short: "m", note: "an archive can always hold several images" },
       platform: { value: true, missing: "of several platforms this machine's is saved" },
       quiet: { short: "q", note: "nothing is printed but the archive" },
-      uncompressed: { missing: "layers are written as they are in the store" },
+      uncompressed: { missing: "--compression none --force-compression writes plain layers" },
     },
     examples: ["tsbuild save app -o app.tar", "tsbuild save app -o layout/", "tsbuild save app | docker load"],
   },
   { min: 1, max: Number.POSITIVE_INFINITY },
   ({ flags, operands }, io) =>
     withStore(flags, io, async (store) => {
-      const destination = destinationOf(flags.output, flags.format, io);
+      const isDirectory = flags.format === "oci-dir";
+      const kind = flags.format === undefined ? undefined : isDirectory ? "directory" : "archive";
+      const destination = archiveDestination(flags.output, kind, io);
+      const layers = flags.compression === undefined && !flags["force-compression"] ? undefined : readLayerForm(flags);
       const images = new Map<string, { image: Image; names: string[] | undefined }>();
       for (const text of operands) {
         const image = await store.images.open(text);
@@ -50,21 +53,11 @@ export const save = command(
         else found.names?.push(name);
       }
       const chosen = [...images.values()].map(({ image, names }) => ({ image, ...(names === undefined ? {} : { names }) }));
-      await saveImages(store, chosen, destination, { signal: io.signal });
+      await saveImages(store, chosen, destination, {
+        format: flags.format?.startsWith("docker") ? "docker" : "oci",
+        ...(layers === undefined ? {} : { layers }),
+        signal: io.signal,
+      });
       return 0;
     }),
 );
-
-function destinationOf(output: string | undefined, format: "oci-archive" | "oci-dir" | undefined, io: CliIo): SaveDestination {
-  if (output === undefined || output === "-") {
-    if (format === "oci-dir") throw new UsageError("MISSING_VALUE", "writing a directory: --output must name it");
-    if (io.stdout.isTTY)
-      throw new UsageError("NOT_A_FILE", "writing an archive to standard output: it is a terminal", { hint: "-o FILE, or redirect it" });
-    return { stream: io.stream("stdout") };
-  }
-  const isDirectory =
-    format === undefined
-      ? output.endsWith("/") || statSync(output, { throwIfNoEntry: false })?.isDirectory() === true
-      : format === "oci-dir";
-  return isDirectory ? { directory: output } : { file: output };
-}

@@ -1,3 +1,5 @@
+import { parseNewName } from "../../store/image-names.ts";
+import { familiarName, refuseScratch } from "../../store/reference.ts";
 import { command } from "./command.ts";
 import { withStore } from "./open-store.ts";
 import { storeFlags } from "./store-flag.ts";
@@ -13,7 +15,13 @@ export const tag = command(
   { min: 2, max: 2 },
   ({ flags, operands: [image = "", name = ""] }, io) =>
     withStore(flags, io, async (store) => {
-      await store.images.tag(await store.images.open(image), name);
+      const reference = parseNewName(name);
+      refuseScratch(reference);
+      const tagged = await store.images.open(image);
+      const bearer = await store.images.resolve(familiarName(reference));
+      await store.images.tag(tagged, name);
+      if (bearer !== undefined && bearer.names.length === 1 && bearer.listed.digest !== tagged.listed.digest)
+        io.stderr.write(`note: ${bearer.imageId} had no other name and is listed no more\n`);
       return 0;
     }),
 );

@@ -2,6 +2,7 @@ import { resolve } from "node:path";
 import { TsbuildError } from "../../runtime-addon/index.ts";
 import { parseNewName } from "../../store/image-names.ts";
 import { platformText } from "../../store/platform.ts";
+import { parseDuration, parseSize } from "../amounts.ts";
 import { isIpAddress } from "../ip-address.ts";
 import { coveredBySandbox } from "../mount-target.ts";
 import { parsePlatform } from "../plan/platform.ts";
@@ -12,21 +13,18 @@ import { UsageError } from "./usage-error.ts";
 
 // Each reader throws UsageError INVALID_VALUE; `flag` is the name to print, e.g. "--memory".
 
-const units: Readonly<Record<string, number>> = {
-  "": 1,
-  b: 1,
-  k: 2 ** 10,
-  m: 2 ** 20,
-  g: 2 ** 30,
-  t: 2 ** 40,
-};
-
 /** "512m", "1.5g", "64MiB" → bytes, in powers of 1024 as Docker's RAM sizes are. */
 export function readSize(flag: string, text: string): number {
-  const match = /^(\d+(?:\.\d+)?) ?([bkmgt]?)(?:i?b)?$/i.exec(text);
-  const unit = units[match?.[2]?.toLowerCase() ?? ""];
-  if (match === null || unit === undefined) throw invalid(flag, text, "is not a size", "write 512m, 1.5g or a number of bytes");
-  return Math.floor(Number(match[1]) * unit);
+  return parseSize(text) ?? fail(invalid(flag, text, "is not a size", "write 512m, 1.5g or a number of bytes"));
+}
+
+/** "24h", "30d" → seconds. */
+export function readDuration(flag: string, text: string): number {
+  return parseDuration(text) ?? fail(invalid(flag, text, "is not a duration", "write 90m, 24h, 30d or 2w"));
+}
+
+function fail(error: Error): never {
+  throw error;
 }
 
 /** A whole number from `min` on. */

@@ -6,6 +6,7 @@ import { TsbuildError } from "../../store/errors.ts";
 import { fileBytes } from "../../store/file-bytes.ts";
 import type { TreeEntry } from "../../store/layer/entry.ts";
 import { type Rootfs, stackRootfs } from "../../store/layer/rootfs.ts";
+import { contentsBytes, writeContents } from "../../store/layer/sparse-contents.ts";
 import type { Store } from "../../store/store.ts";
 import { teeToFile } from "../../store/tee-file.ts";
 import { stepCache } from "../cache/records.ts";
@@ -74,7 +75,9 @@ async function openTar(
   const written = temp === undefined ? plain : teeToFile(plain, temp, { sync: false, signal });
   const tree = await namingSource("reading", describe, store.root, () => readContextTar(written));
   if (tree.size === 0) throw new TsbuildError("INVALID_TAR", `reading ${describe}: the archive is empty`);
-  const tar = temp ?? file ?? "";
+  const plainTar = temp ?? file ?? "";
+  const tar = contentsBytes(tree) === undefined ? plainTar : await store.tempFile("context");
+  if (tar !== plainTar) await writeContents(plainTar, tar, tree);
   return sourceOf(stackRootfs([{ tree, tar: async () => tar }]), tree.diffId, options, newestFile(tree));
 }
 

@@ -38,6 +38,7 @@ function reservedNames(): { push(chunk: Uint8Array): void } {
       );
     },
     content() {},
+    hole() {},
     contentEnd() {},
   });
 }

@@ -4,6 +4,7 @@ import { basename, dirname, join } from "node:path";
 import { bytesOf, FileChangedError, hashFiles, isSystemError } from "../../runtime-addon/index.ts";
 import { syncFile, writeCacheFile } from "../../store/atomic-file.ts";
 import { type Digest, digestFromBytes, hexOf, isDigest } from "../../store/digest.ts";
+import { markUsed } from "../../store/last-use.ts";
 import type { Store } from "../../store/store.ts";
 import { storePaths } from "../../store/store-paths.ts";
 
@@ -19,17 +20,20 @@ export interface DownloadRecord {
 
 /** Files of the web by their content, and what URLs meant: a cache, in which nothing need be. */
 export interface Downloads {
-  /** Where this content is, all of it having been read and hashed; undefined when it is not here, or has been damaged. */
+  /**
+   * Where this content is, which is used now, all of it having been read and hashed; undefined when it is not here, or has been damaged. It stays only where its digest was pinned
+   * before.
+   */
   find(content: Pick<DownloadRecord, "digest" | "size">): Promise<string | undefined>;
-  /** Of a file that is still here, as far as its size tells. */
-  record(url: string): DownloadRecord | undefined;
+  /** Of a file that is still here, as far as its size tells, and is pinned from then on. */
+  record(url: string): Promise<DownloadRecord | undefined>;
   /** Takes over a finished temp file and writes down what its URL meant; answers where it is now. */
   keep(url: string, temp: string, record: DownloadRecord): Promise<string>;
 }
 
 /** v1/downloads/<aa>/<hex> by content; v1/downloads/urls/<aa>/<sha256 of the URL>: no URL can be read there. */
-export function openDownloads(store: Pick<Store, "root" | "tempFile">): Downloads {
-  const folder = join(storePaths.format(store.root), "downloads");
+export function openDownloads(store: Pick<Store, "root" | "tempFile" | "pin">): Downloads {
+  const folder = storePaths.downloads(store.root);
   const contentPath = (digest: Digest) => fanned(folder, hexOf(digest));
   const recordPath = (url: string) => fanned(join(folder, "urls"), createHash("sha256").update(url).digest("hex"));
 
@@ -39,14 +43,19 @@ export function openDownloads(store: Pick<Store, "root" | "tempFile">): Download
   return {
     async find(content) {
       const path = contentPath(content.digest);
-      return isHere(content) && (await hashOf(path)) === content.digest ? path : undefined;
+      if (!isHere(content) || (await hashOf(path)) !== content.digest) return undefined;
+      markUsed(path);
+      return path;
     },
-    record(url) {
+    async record(url) {
       const record = readRecord(recordPath(url));
-      return record !== undefined && isHere(record) ? record : undefined;
+      if (record === undefined) return undefined;
+      await store.pin(record.digest);
+      return isHere(record) ? record : undefined;
     },
     async keep(url, temp, record) {
       const path = contentPath(record.digest);
+      await store.pin(record.digest);
       await syncFile(temp);
       renameInto(temp, path);
       await writeCacheFile(() => store.tempFile("record"), recordPath(url), Buffer.from(JSON.stringify(record)));

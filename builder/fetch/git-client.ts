@@ -1,5 +1,4 @@
 import { mkdirSync } from "node:fs";
-import { join } from "node:path";
 import type { Abortable } from "../../store/file-bytes.ts";
 import { RegistryError } from "../../store/registry/registry-error.ts";
 import type { Retrying } from "../../store/registry/retry.ts";
@@ -55,7 +54,7 @@ export interface GitClientOptions extends Abortable {
 /** Makes `folder` with the first call. */
 export function openGitClient(options: GitClientOptions): GitClient {
   const { store, retrying, signal, onNote } = options;
-  const folder = join(storePaths.format(store.root), "git");
+  const folder = storePaths.git(store.root);
   const run = (args: readonly string[], scope: GitScope, call: Pick<GitCall, "input" | "onOutput" | "silenceMs">) => {
     mkdirSync(folder, { recursive: true, mode: 0o700 });
     return runGit(args, { ...call, cwd: scope.workTree ?? folder, env: gitEnvironment({ ...options, folder }, scope), signal });

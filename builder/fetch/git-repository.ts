@@ -2,9 +2,12 @@ import { createHash } from "node:crypto";
 import { existsSync, mkdirSync, readdirSync, renameSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { removeTree } from "../../runtime-addon/index.ts";
+import { digestOf } from "../../store/digest.ts";
 import type { Abortable } from "../../store/file-bytes.ts";
+import { markUsed } from "../../store/last-use.ts";
 import { withLock } from "../../store/lock.ts";
 import type { Store } from "../../store/store.ts";
+import { gitPinText } from "../../store/store-paths.ts";
 import type { GitClient, Remote } from "./git-client.ts";
 import type { GitEnded } from "./git-command.ts";
 import { gitFailure, isRefusedWant } from "./git-failure.ts";
@@ -25,7 +28,7 @@ export interface GitRepository {
 
 export interface GitRepositoryOptions extends Abortable {
   readonly client: GitClient;
-  readonly store: Pick<Store, "tempFile">;
+  readonly store: Pick<Store, "tempFile" | "pin">;
   readonly remote: Remote;
   /** Of names of commits: repositories of sha1 and sha256 do not mix. */
   readonly hexDigits: number;
@@ -44,6 +47,8 @@ export function gitRepository(options: GitRepositoryOptions): GitRepository {
   const doing = `fetching ${remote.remote}`;
 
   const make = async () => {
+    await store.pin(digestOf(gitPinText(name)));
+    markUsed(gitDir);
     if (existsSync(gitDir)) return removeLeftovers(gitDir);
     const temp = await store.tempFile("git");
     const format = hexDigits === 64 ? ["--object-format=sha256"] : [];

@@ -19,7 +19,7 @@ import { underWay } from "./under-way.ts";
 import { makeUniform } from "./uniform-files.ts";
 
 export interface GitTreesOptions extends GitClientOptions {
-  readonly store: Pick<Store, "root" | "temp" | "tempFile">;
+  readonly store: Pick<Store, "root" | "temp" | "tempFile" | "pin">;
   /** Hears of each ref of a remote once, before its files are handed on; what it throws goes to whoever asked. */
   readonly onResolved?: ((remote: string, ref: string | undefined, commit: string) => void) | undefined;
 }

@@ -16,7 +16,7 @@ import type { FetchedFile } from "./remote-sources.ts";
 import { underWay } from "./under-way.ts";
 
 export interface HttpFilesOptions extends Abortable {
-  readonly store: Pick<Store, "root" | "tempFile">;
+  readonly store: Pick<Store, "root" | "tempFile" | "pin">;
   readonly settings: RegistrySettings;
   readonly retrying: Retrying;
   readonly proxy: Readonly<Record<string, string | undefined>>;
@@ -75,7 +75,7 @@ export function openHttpFiles(options: HttpFilesOptions): HttpFiles {
 
   /** As the checksum says it is here already, or from the server; heard of by onResolved. */
   const resolve = async ({ url, checksum }: HttpSource, doing: string, stop: AbortSignal): Promise<FetchedFile> => {
-    const known = downloads.record(url);
+    const known = await downloads.record(url);
     const fits = known !== undefined && known.digest === checksum;
     const path = fits ? await downloads.find(known) : undefined;
     const asked = new URL(url);

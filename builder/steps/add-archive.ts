@@ -6,9 +6,11 @@ import { type ByteString, FileChangedError, removeTree, textOf } from "../../run
 import { plainBytes } from "../../store/compression.ts";
 import { type Digest, digestFromBytes } from "../../store/digest.ts";
 import { TsbuildError } from "../../store/errors.ts";
-import type { FileEntry } from "../../store/layer/entry.ts";
+import type { FileEntry, TreeEntry } from "../../store/layer/entry.ts";
 import { quotePath } from "../../store/layer/entry-path.ts";
+import type { TarInode } from "../../store/layer/layer-collector.ts";
 import { layerMeter } from "../../store/layer/layer-limits.ts";
+import { contentsBytes, writeContents } from "../../store/layer/sparse-contents.ts";
 import { checksumHolds } from "../../store/layer/tar-header.ts";
 import { readTar } from "../../store/layer/tar-read.ts";
 import type { Store } from "../../store/store.ts";
@@ -154,7 +156,7 @@ async function inflate({ node, read }: Archive, tar: string, signal: AbortSignal
 
 /** The entries of a plain tar, in its order. */
 async function entriesOf(source: CopySource, tar: string): Promise<{ readonly nodes: readonly SourceNode[]; readonly devices: number }> {
-  const nodes: SourceNode[] = [];
+  const found: (SourceNode | FoundFile)[] = [];
   let devices = 0;
   const meter = layerMeter();
   const refuse = (path: ByteString): never => {
@@ -162,22 +164,43 @@ async function entriesOf(source: CopySource, tar: string): Promise<{ readonly no
       hint: "names that begin with .wh. cannot be in an image",
     });
   };
-  await readTar(createReadStream(tar), {
-    file(path, { digest: _digest, offset, ...inode }, where) {
+  const size = await readTar(createReadStream(tar), {
+    file(path, inode, where) {
       meter.entry(path, where, undefined, inode);
-      nodes.push({ kind: "file", path, ...inode, content: { at: "tar", tar, offset } });
+      found.push({ path, inode });
     },
     hardlink(path, target, attributes, where) {
       meter.entry(path, where, target, attributes);
-      nodes.push({ kind: "hardlink", path, target, ...attributes });
+      found.push({ kind: "hardlink", path, target, ...attributes });
     },
     other(entry, where) {
       meter.entry(entry.path, where, entry.kind === "symlink" ? entry.target : undefined, entry);
       if (entry.kind === "char" || entry.kind === "block") devices++;
-      else nodes.push(entry);
+      else found.push(entry);
     },
     whiteout: refuse,
     opaque: refuse,
   });
+  const contents = await contentsOf(tar, size, found);
+  const nodes = found.map((node): SourceNode => {
+    if (!("inode" in node)) return node;
+    const { digest: _digest, offset, ...inode } = node.inode;
+    return { kind: "file", path: node.path, ...inode, content: { at: "tar", tar: contents, offset } };
+  });
   return { nodes, devices };
+}
+
+/** A file of the archive: where its content is is known when all has been read. */
+interface FoundFile {
+  readonly path: ByteString;
+  readonly inode: TarInode;
+}
+
+/** Where the offsets hold: the tar itself, or beside it its copy with the sparse files whole. */
+async function contentsOf(tar: string, size: number, found: readonly (SourceNode | FoundFile)[]): Promise<string> {
+  const entries = found.flatMap((node): TreeEntry[] => ("inode" in node ? [{ kind: "file", path: node.path, ...node.inode }] : []));
+  if (contentsBytes({ size, entries }) === undefined) return tar;
+  const contents = `${tar}.contents`;
+  await writeContents(tar, contents, { size, entries });
+  return contents;
 }

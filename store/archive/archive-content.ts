@@ -6,10 +6,12 @@ import { type PlainLimits, plainBytes } from "../compression.ts";
 import { type Digest, hexOf, isDigest } from "../digest.ts";
 import { IntegrityError, NotFoundError, TsbuildError } from "../errors.ts";
 import { type Abortable, collect, fileBytes } from "../file-bytes.ts";
+import { ociLayoutFile } from "../layout.ts";
 import { writeStream } from "../tee-file.ts";
 import { verified } from "../verified.ts";
+import { layoutOfDocker, type NamedFiles, namedFiles } from "./docker-archive.ts";
 import { maxOciFileBytes, ociFiles } from "./oci-files.ts";
-import { readOuterTar } from "./outer-tar-read.ts";
+import { type ArchiveFile, readOuterTar, refuseEntry } from "./outer-tar-read.ts";
 
 /** What an archive or a directory offers. Blobs that were staged lie, checked, in files of ours that may be moved away. */
 export interface ArchiveContent {
@@ -25,13 +27,14 @@ export interface ContentOptions extends Abortable {
 }
 
 /**
- * Reads a whole OCI archive, itself plain or compressed, in one pass, in any order of its files: each blob is hashed while it is written to
+ * Reads a whole OCI archive, or one of Docker's own, itself plain or compressed, in one pass, in any order of its files: each is hashed while it is written to
  * `directory`, which is ours and empty.
  */
 export async function stageArchive(chunks: Bytes, directory: string, options: ContentOptions): Promise<ArchiveContent> {
   const sizes = new Map<Digest, number>();
   const small = new Map<string, Buffer>();
-  await readOuterTar(plainBytes(chunks, options), async ({ name, sizeBytes, content }) => {
+  const others = namedFiles(directory, options);
+  const onFile = async ({ name, sizeBytes, content }: ArchiveFile) => {
     const digest = blobDigest(name);
     if (digest !== undefined) {
       if (sizes.has(digest)) throw twice(name);
@@ -43,11 +46,10 @@ export async function stageArchive(chunks: Bytes, directory: string, options: Co
     } else if (name === ociFiles.layout || name === ociFiles.index || name === ociFiles.dockerManifest) {
       if (small.has(name)) throw twice(name);
       small.set(name, await collect(content, maxOciFileBytes, () => tooLong(name)));
-    }
-  });
-  const index = small.get(ociFiles.index);
-  const layout = small.get(ociFiles.layout);
-  if (index === undefined || layout === undefined) throw notAnArchive(small.has(ociFiles.dockerManifest));
+    } else if (!small.has(ociFiles.index)) await others.add(name, content);
+  };
+  await readOuterTar(plainBytes(chunks, options), onFile, ({ name, target }) => others.link(name, target));
+  const { index, layout } = await layoutOf(small, directory, sizes, others);
   const stage = async (blob: { digest: Digest; size: number }) => {
     const size = sizes.get(blob.digest);
     if (size === undefined) throw new NotFoundError(`reading an image archive: blob ${blob.digest} is not in it`);
@@ -55,6 +57,31 @@ export async function stageArchive(chunks: Bytes, directory: string, options: Co
     return join(directory, hexOf(blob.digest));
   };
   return { layout, index, stage, blobs: sourceOf(stage) };
+}
+
+/** An OCI archive's own files; else what Docker's list comes to, whose files join the blobs. */
+async function layoutOf(
+  small: ReadonlyMap<string, Buffer>,
+  directory: string,
+  sizes: Map<Digest, number>,
+  others: NamedFiles,
+): Promise<{ readonly index: Buffer; readonly layout: Buffer }> {
+  const [index, layout, list] = [ociFiles.index, ociFiles.layout, ociFiles.dockerManifest].map((name) => small.get(name));
+  if (index !== undefined && layout !== undefined) {
+    for (const name of others.links) refuseEntry(name, "it is a link or a device");
+    return { index, layout };
+  }
+  if (index !== undefined || list === undefined) throw notAnArchive();
+  const find = (name: string) => {
+    const digest = blobDigest(name);
+    const size = digest === undefined ? undefined : sizes.get(digest);
+    const file = digest === undefined || size === undefined ? others.find(name) : { digest, size };
+    sizes.set(file.digest, file.size);
+    return file;
+  };
+  const made = await layoutOfDocker(list, directory, find);
+  for (const { digest, size } of made.manifests) sizes.set(digest, size);
+  return { index: made.index, layout: ociLayoutFile };
 }
 
 /** An OCI image layout in a directory of anyone's: blobs are copied to `directory` when they are asked for, and checked on the way. */
@@ -128,13 +155,10 @@ function tooLong(name: string): TsbuildError {
   return new TsbuildError("TOO_LARGE", `reading ${name}: it is longer than ${maxOciFileBytes} bytes`);
 }
 
-function notAnArchive(isDocker: boolean): TsbuildError {
-  if (isDocker) {
-    return new TsbuildError("UNSUPPORTED_ARCHIVE", "reading an image archive: it is in Docker's own older format, without index.json", {
-      hint: "convert it: skopeo copy docker-archive:FILE oci-archive:NEWFILE:NAME",
-    });
-  }
-  return new TsbuildError("UNSUPPORTED_ARCHIVE", "reading an image archive: it is no OCI archive (index.json or oci-layout is missing)", {
-    hint: "for the tar of a root file system: tsbuild import FILE NAME",
-  });
+function notAnArchive(): TsbuildError {
+  return new TsbuildError(
+    "UNSUPPORTED_ARCHIVE",
+    "reading an image archive: it is neither an OCI archive (index.json and oci-layout) nor one of docker save (manifest.json)",
+    { hint: "for the tar of a root file system: tsbuild import FILE NAME" },
+  );
 }

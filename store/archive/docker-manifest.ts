@@ -1,5 +1,5 @@
 import { canonicalJson } from "../canonical-json.ts";
-import type { Digest } from "../digest.ts";
+import { type Digest, hexOf } from "../digest.ts";
 import { familiarName, type Reference } from "../reference.ts";
 import { ociFiles } from "./oci-files.ts";
 import { type OuterFile, smallFile } from "./outer-tar-write.ts";
@@ -21,6 +21,21 @@ export function dockerManifest(images: readonly DockerImage[]): OuterFile {
     Layers: layers.map(ociFiles.blob),
   }));
   return smallFile(ociFiles.dockerManifest, canonicalJson(entries));
+}
+
+/** Which tags of which repositories the archive has, each with its image's topmost layer: only loaders older than the list read it. */
+export function dockerRepositories(images: readonly DockerImage[]): OuterFile {
+  const repositories: Record<string, Record<string, string>> = {};
+  for (const { layers, names } of images) {
+    const top = layers.at(-1);
+    if (top === undefined) continue;
+    for (const reference of names) {
+      const { registry, repository, tag = "latest" } = reference;
+      const name = familiarName({ registry, repository });
+      repositories[name] = { ...repositories[name], [tag]: hexOf(top) };
+    }
+  }
+  return smallFile(ociFiles.dockerRepositories, canonicalJson(repositories));
 }
 
 /** Docker's form: short, but always with its tag. */

@@ -6,6 +6,8 @@ export const ociFiles = {
   index: "index.json",
   /** Read by `docker load` of every age; points at the same blobs. */
   dockerManifest: "manifest.json",
+  /** Names and topmost layers, as Docker writes them beside its list. */
+  dockerRepositories: "repositories",
   blob: (digest: Digest) => `blobs/sha256/${hexOf(digest)}`,
 } as const;
 

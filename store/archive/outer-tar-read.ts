@@ -1,5 +1,6 @@
 import { textOf } from "../../runtime-addon/index.ts";
 import { TsbuildError } from "../errors.ts";
+import type { TarHeader } from "../layer/tar-header.ts";
 import { tarParser } from "../layer/tar-parse.ts";
 
 /** A regular file of an archive. */
@@ -11,19 +12,31 @@ export interface ArchiveFile {
   readonly content: AsyncIterable<Uint8Array>;
 }
 
+/** A symlink or hard link of an archive. `target` is a name of the archive too; undefined where the link leads out of it. */
+export interface ArchiveLink {
+  readonly name: string;
+  readonly target: string | undefined;
+}
+
 type Event =
+  | { readonly type: "link"; readonly link: ArchiveLink }
   | { readonly type: "file"; readonly name: string; readonly sizeBytes: number }
   | { readonly type: "content"; readonly bytes: Uint8Array }
   | { readonly type: "end" };
 
 /**
- * Calls `onFile` for each regular file of a tar, one after the other. Directories are passed over. Nothing is believed: throws
- * INVALID_TAR, UNSUPPORTED_TAR, and UNSAFE_PATH for names outside, for links and for devices: an image archive has none.
+ * Calls `onFile` for each regular file of a tar and `onLink` for each link, one after the other. Directories are passed over. Nothing is believed, and no link is followed: throws
+ * INVALID_TAR, UNSUPPORTED_TAR, and UNSAFE_PATH for names outside and for devices: an image archive has none.
  */
-export async function readOuterTar(chunks: AsyncIterable<Uint8Array>, onFile: (file: ArchiveFile) => Promise<void>): Promise<void> {
+export async function readOuterTar(
+  chunks: AsyncIterable<Uint8Array>,
+  onFile: (file: ArchiveFile) => Promise<void>,
+  onLink: (link: ArchiveLink) => void,
+): Promise<void> {
   const events = eventsOf(chunks);
   try {
     for (let next = await events.next(); !next.done; next = await events.next()) {
+      if (next.value.type === "link") onLink(next.value.link);
       if (next.value.type !== "file") continue;
       const { name, sizeBytes } = next.value;
       const content = contentOf(events);
@@ -50,7 +63,8 @@ async function* eventsOf(chunks: AsyncIterable<Uint8Array>): AsyncGenerator<Even
     entry(header) {
       inFile = header.type === "0";
       if (inFile) found.push({ type: "file", name: safeName(textOf(header.name)), sizeBytes: header.size });
-      else if (header.type !== "5" && header.type !== "V") refuse(textOf(header.name), "it is a link or a device");
+      else if (header.type === "1" || header.type === "2") found.push({ type: "link", link: linkOf(header) });
+      else if (header.type !== "5" && header.type !== "V") refuseEntry(textOf(header.name), "it is a link or a device");
     },
     // A view of the chunk that was pushed, which is ours to keep.
     content(bytes) {
@@ -73,11 +87,30 @@ async function* eventsOf(chunks: AsyncIterable<Uint8Array>): AsyncGenerator<Even
 
 function safeName(name: string): string {
   const segments = name.split("/").filter((segment) => segment !== "." && segment !== "");
-  if (name.startsWith("/")) refuse(name, "its name is absolute");
-  if (segments.includes("..")) refuse(name, 'its name has ".." in it');
+  if (name.startsWith("/")) refuseEntry(name, "its name is absolute");
+  if (segments.includes("..")) refuseEntry(name, 'its name has ".." in it');
   return segments.join("/");
 }
 
-function refuse(name: string, why: string): never {
+function linkOf(header: Pick<TarHeader, "name" | "linkName" | "type">): ArchiveLink {
+  const name = safeName(textOf(header.name));
+  const written = textOf(header.linkName);
+  // A hard link's target is counted from the archive's root, a symlink's from where it is.
+  return { name, target: entryPathIn(header.type === "1" ? "" : name.split("/").slice(0, -1).join("/"), written) };
+}
+
+/** The entry that a relative path means, seen from a directory of the archive; undefined for one outside. */
+export function entryPathIn(directory: string, path: string): string | undefined {
+  if (path.startsWith("/")) return undefined;
+  const segments: string[] = [];
+  for (const segment of `${directory}/${path}`.split("/")) {
+    if (segment === "" || segment === ".") continue;
+    if (segment !== "..") segments.push(segment);
+    else if (segments.pop() === undefined) return undefined;
+  }
+  return segments.join("/");
+}
+
+export function refuseEntry(name: string, why: string): never {
   throw new TsbuildError("UNSAFE_PATH", `reading an image archive: entry ${JSON.stringify(name)}: ${why}`);
 }

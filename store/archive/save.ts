@@ -13,18 +13,22 @@ import type { Lease } from "../lease.ts";
 import { makeDirectories } from "../make-directories.ts";
 import { nameSystemError } from "../name-system-error.ts";
 import type { Descriptor } from "../oci.ts";
+import { platformOf } from "../platform.ts";
 import type { Store } from "../store.ts";
 import { writeStream } from "../tee-file.ts";
 import { pump, siblingOf, writeArchiveFile } from "./archive-file.ts";
-import { dockerManifest } from "./docker-manifest.ts";
+import { type ArchivedImage, type ArchiveForm, archivedImage, type SavableImage } from "./archived-image.ts";
+import { type DockerImage, dockerManifest, dockerRepositories } from "./docker-manifest.ts";
 import { ociFiles } from "./oci-files.ts";
 import { type OuterFile, outerTar, smallFile } from "./outer-tar-write.ts";
 
 export interface SavedImage {
-  readonly image: Image;
+  readonly image: SavableImage & Partial<Pick<Image, "names">>;
   /** Names it has in the archive; absent: those of the store. */
   readonly names?: readonly string[];
 }
+
+export interface SaveOptions extends Abortable, ArchiveForm {}
 
 /**
  * Where the images go. A file is an OCI archive, written as writeArchiveFile does it; a directory, an OCI image layout, which must
@@ -34,17 +38,27 @@ export type SaveDestination = { readonly file: string } | { readonly directory: 
 
 /**
  * Writes images with all their blobs, each checked on the way: IntegrityError and NotFoundError tell of a damaged store, and nothing is left
- * at the destination (a stream is destroyed). Rejects with `signal.reason` when aborted. The same images give the same bytes. The archive also
- * holds what `docker load` reads.
+ * at the destination (a stream is destroyed). Rejects with `signal.reason` when aborted. The same images in the same form give the same bytes. The
+ * archive also holds what `docker load` reads. Answers the manifests' descriptors as they are in there.
  */
 export async function saveImages(
   store: Store,
   images: readonly SavedImage[],
   destination: SaveDestination,
-  options: Abortable = {},
-): Promise<void> {
+  options: SaveOptions = {},
+): Promise<readonly Descriptor[]> {
   await using _lease = await leaseOn(store, images);
-  const files = filesOf(store, images, options);
+  const archived: ArchivedImage[] = [];
+  try {
+    for (const { image } of images) archived.push(await archivedImage(store, image, options, options));
+    await write(store, filesOf(images, archived, options), destination, options);
+    return archived.map(({ descriptor }) => descriptor);
+  } finally {
+    for (const layer of archived.flatMap(({ layers }) => layers)) await layer.close();
+  }
+}
+
+async function write(store: Store, files: readonly OuterFile[], destination: SaveDestination, options: Abortable): Promise<void> {
   if ("stream" in destination) return pump(outerTar(files), destination.stream, options);
   const path = resolve("file" in destination ? destination.file : destination.directory);
   try {
@@ -64,7 +78,7 @@ async function leaseOn(store: Store, images: readonly SavedImage[]): Promise<Lea
   try {
     lease = await store.lease();
     for (const { image } of images)
-      await lease.pin(image.descriptor.digest, image.imageId, ...image.manifest.layers.map(({ digest }) => digest));
+      await lease.pin(image.descriptor.digest, image.imageId, ...image.layers.flatMap(({ diffId, blob }) => [diffId, blob.digest]));
     return lease;
   } catch (error) {
     await lease?.close();
@@ -73,32 +87,28 @@ async function leaseOn(store: Store, images: readonly SavedImage[]): Promise<Lea
   }
 }
 
-function filesOf(store: Store, images: readonly SavedImage[], options: Abortable): OuterFile[] {
-  const named = images.map(({ image, names }) => ({ image, references: (names ?? image.names).map(parseNewName) }));
+function filesOf(images: readonly SavedImage[], archived: readonly ArchivedImage[], options: SaveOptions): OuterFile[] {
+  const named = images.map(({ image, names }) => ({ image, references: (names ?? image.names ?? []).map(parseNewName) }));
   let manifests: readonly Descriptor[] = [];
-  for (const { image, references } of named) {
-    const { os, architecture, variant } = image.config;
-    const platform = { os, architecture, ...(variant !== undefined && { variant }) };
-    manifests = nameManifest(manifests, { ...image.descriptor, platform }, references);
-  }
-  const docker = named.map(({ image, references }) => ({
-    config: image.imageId,
-    layers: image.layers.map(({ blob }) => blob.digest),
-    names: references,
-  }));
-  const blobs = new Map<Digest, Descriptor>();
-  for (const { image } of named) {
-    for (const blob of [image.descriptor, image.manifest.config, ...image.manifest.layers]) blobs.set(blob.digest, blob);
+  const docker: DockerImage[] = [];
+  const blobs = new Map<Digest, OuterFile>();
+  const add = (digest: Digest, sizeBytes: number, content: OuterFile["content"]) => {
+    if (!blobs.has(digest)) blobs.set(digest, { name: ociFiles.blob(digest), sizeBytes, content });
+  };
+  for (const [i, { image, references }] of named.entries()) {
+    const { descriptor, rawManifest, layers } = archived[i] as ArchivedImage;
+    manifests = nameManifest(manifests, { ...descriptor, platform: platformOf(image.config) }, references);
+    docker.push({ config: image.imageId, layers: layers.map(({ blob }) => blob.digest), names: references });
+    add(descriptor.digest, rawManifest.length, [rawManifest]);
+    add(image.imageId, image.rawConfig.length, [image.rawConfig]);
+    for (const { blob, open } of layers) add(blob.digest, blob.size, open(options));
   }
   return [
     smallFile(ociFiles.layout, ociLayoutFile),
     smallFile(ociFiles.index, canonicalJson({ ...emptyIndex, manifests })),
     dockerManifest(docker),
-    ...[...blobs.values()].map((blob) => ({
-      name: ociFiles.blob(blob.digest),
-      sizeBytes: blob.size,
-      content: store.blobs.open(blob, options),
-    })),
+    ...(options.format === "docker" ? [dockerRepositories(docker)] : []),
+    ...blobs.values(),
   ];
 }
 
@@ -111,7 +121,8 @@ async function saveDirectory(directory: string, files: readonly OuterFile[], opt
     makeDirectories(join(temp, "blobs", "sha256"));
     for (const { name, content } of files) {
       // What is for `docker load` alone has no place in an image layout.
-      if (name !== ociFiles.dockerManifest) await writeStream(toAsync(content), join(temp, name), { sync: true, ...options });
+      if (name !== ociFiles.dockerManifest && name !== ociFiles.dockerRepositories)
+        await writeStream(toAsync(content), join(temp, name), { sync: true, ...options });
     }
     // Onto an empty directory, rename(2) puts this one in its place.
     renameSync(temp, directory);

@@ -30,8 +30,8 @@ export type NodeEntry = FileEntry | DirectoryEntry | SymlinkEntry | HardlinkEntr
 /** One change in a layer, without content. */
 export type LayerEntry = NodeEntry | WhiteoutEntry | OpaqueEntry;
 
-/** A change together with where its bytes are: what a layer is written from. Files only carry content. */
-export type SourceEntry = Exclude<LayerEntry, FileEntry> | (FileEntry & { readonly content: ContentRef });
+/** A change together with where its bytes are: what a layer is written from. Files only carry content, and its digest where that is known. */
+export type SourceEntry = Exclude<LayerEntry, FileEntry> | (FileEntry & { readonly content: ContentRef; readonly digest?: Digest });
 
 /** A file of a written layer: its content's digest, and where it begins in the layer's plain tar (bytes). */
 export type IndexedFile = FileEntry & { readonly digest: Digest; readonly offset: number };

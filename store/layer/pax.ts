@@ -4,6 +4,8 @@ import { TsbuildError } from "../errors.ts";
 /** Prefix of the records that carry extended attributes; the value is the attribute's bytes. */
 export const xattrKeyPrefix = "SCHILY.xattr.";
 
+const sparseMapKey = "GNU.sparse.map";
+
 /** One record of an extended header: "LENGTH KEY=VALUE\n", LENGTH counting itself (POSIX pax, "pax Extended Header"). */
 export function encodePaxRecord(key: string, value: string): string {
   const rest = key.length + value.length + 3;
@@ -29,7 +31,13 @@ export function decodePaxRecords(body: ByteString, where: string, into: Map<stri
     if (equals < 0 || equals >= end - 1 || equals === space + 1) {
       throw new TsbuildError("INVALID_TAR", `${where}: the extended header has a record that is not KEY=VALUE`);
     }
-    into.set(body.slice(space + 1, equals), body.slice(equals + 1, end - 1) as ByteString);
+    const key = body.slice(space + 1, equals);
+    const value = body.slice(equals + 1, end - 1) as ByteString;
+    // The one form in which records that repeat mean a list (GNU sparse format 0.0).
+    const map = key === "GNU.sparse.offset" || key === "GNU.sparse.numbytes" ? into.get(sparseMapKey) : undefined;
+    if (key === "GNU.sparse.offset" || key === "GNU.sparse.numbytes")
+      into.set(sparseMapKey, (map === undefined ? value : `${map},${value}`) as ByteString);
+    else into.set(key, value);
     at = end;
   }
 }

@@ -2,6 +2,7 @@ import { type ByteString, bytesFrom } from "../../runtime-addon/index.ts";
 import { TsbuildError } from "../errors.ts";
 import { quotePath } from "./entry-path.ts";
 import { xattrKeyPrefix } from "./pax.ts";
+import { type SparseHeader, sparseHeader } from "./sparse-map.ts";
 
 /** A header as it was read, before anything is made of it. */
 export interface TarHeader {
@@ -12,8 +13,10 @@ export interface TarHeader {
   readonly mode: number;
   readonly uid: number;
   readonly gid: number;
-  /** Bytes of content that follow. */
+  /** Bytes of the content. */
   readonly size: number;
+  /** Its content stands in pieces, with holes between them; `size` counts the holes too. */
+  readonly isSparse: boolean;
   readonly mtime: number;
   readonly mtimeNsec: number;
   readonly major: number;
@@ -42,11 +45,19 @@ export function checksumHolds(block: Buffer): boolean {
   return stated === unsigned || stated === signed;
 }
 
-/** Throws INVALID_TAR for numbers and times that are none, UNSUPPORTED_TAR for sparse files. `where` begins the message. */
-export function decodeHeader(block: Buffer, overrides: Overrides, where: string): TarHeader {
+/** A header, and what stands behind it of a sparse file. */
+export interface DecodedHeader {
+  readonly header: TarHeader;
+  /** Bytes that follow the header; of a sparse file those that are there. */
+  readonly storedBytes: number;
+  readonly sparse: SparseHeader | undefined;
+}
+
+/** Throws INVALID_TAR for numbers and times that are none, and as sparseHeader. `where` begins the message. */
+export function decodeHeader(block: Buffer, overrides: Overrides, where: string): DecodedHeader {
   const { pax } = overrides;
   const flag = String.fromCharCode(block[156] ?? 0);
-  const type = flag === "\0" || flag === "7" ? "0" : flag;
+  const type = flag === "\0" || flag === "7" || flag === "S" ? "0" : flag;
   const number = (what: string, offset: number, length: number): number => numberField(block, what, offset, length, where);
   const override = (what: string, field: number): number => {
     const text = pax.get(what);
@@ -57,26 +68,34 @@ export function decodeHeader(block: Buffer, overrides: Overrides, where: string)
     return value;
   };
 
-  const name = pax.get("path") || overrides.longName || ustarName(block);
+  const name = pax.get("GNU.sparse.name") || pax.get("path") || overrides.longName || ustarName(block);
   const linkName = pax.get("linkpath") || overrides.longLink || cString(block, 157, 100);
   const fieldTime = pax.get("mtime") ? 0 : number("mtime", 136, 12);
   const [mtime, mtimeNsec] = paxTime(pax.get("mtime"), where) ?? [fieldTime, 0];
   const device = type === "3" || type === "4";
-  refuseSparse(type, pax, name, where);
-  return {
+  const sparse = type === "0" ? sparseHeader(block, pax, (...field) => sparseNumber(...field, where), where) : undefined;
+  const storedBytes = checkSize(override("size", pax.get("size") ? 0 : number("size", 124, 12)), where);
+  const header: TarHeader = {
     type,
     name,
     linkName,
     mode: number("mode", 100, 8) & 0o7777,
     uid: checkId(override("uid", pax.get("uid") ? 0 : number("uid", 108, 8)), where),
     gid: checkId(override("gid", pax.get("gid") ? 0 : number("gid", 116, 8)), where),
-    size: checkSize(override("size", pax.get("size") ? 0 : number("size", 124, 12)), where),
+    size: sparse?.size ?? storedBytes,
+    isSparse: sparse !== undefined,
     mtime,
     mtimeNsec,
     major: device ? checkSize(number("device number", 329, 8), where) : 0,
     minor: device ? checkSize(number("device number", 337, 8), where) : 0,
     xattrs: xattrsOf(pax, where),
   };
+  return { header, storedBytes, sparse };
+}
+
+/** A number of a sparse file's map. */
+export function sparseNumber(block: Buffer, what: string, offset: number, length: number, where: string): number {
+  return checkSize(numberField(block, what, offset, length, where), where);
 }
 
 /** The size in the header itself, for headers that nothing overrides. */
@@ -88,15 +107,6 @@ function numberField(block: Buffer, what: string, offset: number, length: number
   const value = (block[offset] ?? 0) >= 0x80 ? base256(block, offset, length) : octal(block, offset, length);
   if (value === undefined) throw new TsbuildError("INVALID_TAR", `${where}: the ${what} is not a number`);
   return value;
-}
-
-function refuseSparse(type: string, pax: ReadonlyMap<string, ByteString>, name: ByteString, where: string): void {
-  let sparse = type === "S" || pax.has("SCHILY.realsize");
-  if (!sparse && pax.size > 0) for (const key of pax.keys()) sparse ||= key.startsWith("GNU.sparse.");
-  if (!sparse) return;
-  throw new TsbuildError("UNSUPPORTED_TAR", `${where}: ${quotePath(name)} is a sparse file, which layers may not hold`, {
-    hint: "write the archive again without --sparse",
-  });
 }
 
 // (uid_t)-1 means "no change" to chown(2).

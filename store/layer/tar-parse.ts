@@ -1,8 +1,9 @@
 import { type ByteString, bytesFrom } from "../../runtime-addon/index.ts";
 import { TsbuildError } from "../errors.ts";
 import { decodePaxRecords } from "./pax.ts";
+import { checkRuns, mapLines, moreOldRuns, runsOfMap, type SparseRun } from "./sparse-map.ts";
 import { blockBytes, padded } from "./tar-format.ts";
-import { checksumHolds, decodeHeader, headerSize, type TarHeader } from "./tar-header.ts";
+import { checksumHolds, type DecodedHeader, decodeHeader, headerSize, sparseNumber, type TarHeader } from "./tar-header.ts";
 
 /** What a tar holds, as it comes by. */
 export interface TarEvents {
@@ -10,6 +11,8 @@ export interface TarEvents {
   entry(header: TarHeader, contentOffset: number, where: string): void;
   /** Valid during the call only. */
   content(chunk: Uint8Array): void;
+  /** So many zeros of a sparse file's content, which are not in the tar. Where this is absent sparse files are refused. */
+  hole?(bytes: number): void;
   contentEnd(): void;
 }
 
@@ -24,16 +27,39 @@ export interface TarParser {
 const maxMetaBytes = 1024 * 1024;
 /** and all that speak about every entry to come, which are gone through for each of them. */
 const maxGlobalBytes = 64 * 1024;
+/** What the holes of all sparse files of a tar may come to: they cost their writer nothing. */
+const maxHoleBytes = 8 * 2 ** 30;
 
 type State =
   | { readonly reading: "header" }
   /** The body of a header that speaks about the next entry. */
   | { readonly reading: "meta"; readonly type: string }
+  /** Blocks of a sparse file's map. */
+  | { readonly reading: "map" }
   | { readonly reading: "content" }
   | { readonly reading: "padding" }
   /** One zero block was seen; the second ends the tar. */
   | { readonly reading: "trailer" }
   | { readonly reading: "rest" };
+
+/** A sparse file that is being read. */
+interface SparseEntry {
+  readonly header: TarHeader;
+  readonly place: string;
+  readonly runs: SparseRun[];
+  readonly more: "none" | "blocks" | "content";
+  /** Bytes of runs that follow, the map's own not counted. */
+  storedBytes: number;
+  /** Of the map, as far as it has come. */
+  text: string;
+  /** Lines of the map that have not come; undefined before its first block. */
+  linesLeft: number | undefined;
+  mapBytes: number;
+  /** The run that comes next, or is under way. */
+  run: number;
+  /** Bytes of the file that have been told of. */
+  at: number;
+}
 
 export function tarParser(events: TarEvents): TarParser {
   let state: State = { reading: "header" };
@@ -51,6 +77,8 @@ export function tarParser(events: TarEvents): TarParser {
   let overridden = false;
   let metaBytes = 0;
   let globalBytes = 0;
+  let sparse: SparseEntry | undefined;
+  let holeBytes = 0;
 
   const where = (): string => `reading a tar: at byte ${offset}`;
   const invalid = (problem: string): TsbuildError => new TsbuildError("INVALID_TAR", `${where()}: ${problem}`);
@@ -71,7 +99,7 @@ export function tarParser(events: TarEvents): TarParser {
       return;
     }
     const records = globalPax.size === 0 ? pax : new Map([...globalPax, ...pax]);
-    const entry = decodeHeader(
+    const decoded = decodeHeader(
       header,
       { pax: records, ...(longName !== undefined && { longName }), ...(longLink !== undefined && { longLink }) },
       where(),
@@ -84,12 +112,85 @@ export function tarParser(events: TarEvents): TarParser {
       overridden = false;
       metaBytes = 0;
     }
-    const hasContent = checkType(entry.type, place);
-    const size = hasContent ? entry.size : 0;
+    const hasContent = checkType(decoded.header.type, place);
+    const size = hasContent ? decoded.storedBytes : 0;
     if (!Number.isSafeInteger(offset + blockBytes + padded(size))) throw invalid(`the size ${size} is not possible`);
-    events.entry(entry, offset + blockBytes, place);
+    if (decoded.sparse !== undefined) {
+      beginSparse(decoded, place);
+      return;
+    }
+    events.entry(decoded.header, offset + blockBytes, place);
     expect({ reading: "content" }, size);
   };
+
+  const beginSparse = ({ header, storedBytes, sparse: form }: DecodedHeader, place: string): void => {
+    if (form === undefined) return;
+    if (events.hole === undefined) throw new TsbuildError("UNSUPPORTED_TAR", `${place}: a sparse file cannot be here`);
+    sparse = {
+      header,
+      storedBytes,
+      place,
+      runs: [...form.runs],
+      more: form.more,
+      text: "",
+      linesLeft: undefined,
+      mapBytes: 0,
+      run: 0,
+      at: 0,
+    };
+    if (form.more === "none") beginRuns(sparse, offset + blockBytes);
+    else state = { reading: "map" };
+  };
+
+  const onMapBlock = (block: Buffer): void => {
+    if (sparse === undefined) return;
+    sparse.mapBytes += blockBytes;
+    if (sparse.mapBytes > maxMetaBytes) throw invalid(`the map of a sparse file is longer than ${maxMetaBytes} bytes`);
+    if (sparse.more === "blocks") {
+      const { runs, more } = moreOldRuns(block, (...field) => sparseNumber(...field, where()));
+      sparse.runs.push(...runs);
+      if (!more) beginRuns(sparse, offset + blockBytes);
+      return;
+    }
+    const text = block.toString("latin1");
+    sparse.text += text;
+    sparse.linesLeft = (sparse.linesLeft ?? mapLines(text, where())) - (text.split("\n").length - 1);
+    sparse.storedBytes -= blockBytes;
+    if (sparse.storedBytes < 0) throw invalid("the map of a sparse file does not fit the file");
+    if (sparse.linesLeft > 0) return;
+    for (const run of runsOfMap(sparse.text, mapLines(sparse.text, where()), where())) sparse.runs.push(run);
+    beginRuns(sparse, offset + blockBytes);
+  };
+
+  const beginRuns = (entry: SparseEntry, contentOffset: number): void => {
+    const { header, place, runs, storedBytes } = entry;
+    checkRuns(runs, header.size, storedBytes, place);
+    holeBytes += header.size - storedBytes;
+    if (holeBytes > maxHoleBytes) throw new TsbuildError("TOO_LARGE", `${place}: holes of sparse files of more than ${maxHoleBytes} bytes`);
+    events.entry(header, contentOffset, place);
+    expect({ reading: "content" }, storedBytes);
+  };
+
+  /** Content as it comes, with the holes in front of it. */
+  const pushRuns = (entry: SparseEntry, part: Buffer): void => {
+    for (let taken = 0; taken < part.length; ) {
+      const run = entry.runs[entry.run];
+      if (run === undefined) return;
+      holeUpTo(entry, run.start);
+      const bytes = Math.min(run.start + run.size - entry.at, part.length - taken);
+      if (bytes > 0) events.content(part.subarray(taken, taken + bytes));
+      entry.at += bytes;
+      taken += bytes;
+      if (entry.at === run.start + run.size) entry.run++;
+    }
+  };
+
+  const holeUpTo = (entry: SparseEntry, end: number): void => {
+    if (end > entry.at) events.hole?.(end - entry.at);
+    entry.at = Math.max(entry.at, end);
+  };
+
+  const onBlock = (bytes: Buffer): void => (state.reading === "map" ? onMapBlock(bytes) : onHeader(bytes));
 
   const countMeta = (type: string, size: number): void => {
     if (type === "g") globalBytes += size;
@@ -106,8 +207,11 @@ export function tarParser(events: TarEvents): TarParser {
   };
 
   const finishBody = (): void => {
-    if (state.reading === "content") events.contentEnd();
-    else if (state.reading === "meta") applyMeta(state.type);
+    if (state.reading === "content") {
+      if (sparse !== undefined) holeUpTo(sparse, sparse.header.size);
+      sparse = undefined;
+      events.contentEnd();
+    } else if (state.reading === "meta") applyMeta(state.type);
     wanted = paddingBytes;
     state = wanted > 0 ? { reading: "padding" } : { reading: "header" };
   };
@@ -125,7 +229,7 @@ export function tarParser(events: TarEvents): TarParser {
   const pushBody = (chunk: Buffer, at: number): number => {
     const taken = Math.min(wanted, chunk.length - at);
     const part = chunk.subarray(at, at + taken);
-    if (state.reading === "content") events.content(part);
+    if (state.reading === "content") sparse === undefined ? events.content(part) : pushRuns(sparse, part);
     // The chunk is the caller's again after this call.
     else if (state.reading === "meta") meta.push(Buffer.from(part));
     wanted -= taken;
@@ -150,7 +254,7 @@ export function tarParser(events: TarEvents): TarParser {
         if (blockFilled === 0 && chunk.length - at >= blockBytes) {
           const header = chunk.subarray(at, at + blockBytes);
           at += blockBytes;
-          onHeader(header);
+          onBlock(header);
           offset += blockBytes;
           continue;
         }
@@ -160,7 +264,7 @@ export function tarParser(events: TarEvents): TarParser {
         at += taken;
         if (blockFilled < blockBytes) continue;
         blockFilled = 0;
-        onHeader(block);
+        onBlock(block);
         offset += blockBytes;
       }
     },

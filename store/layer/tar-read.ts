@@ -18,16 +18,15 @@ export interface ReadLayerOptions {
 }
 
 /**
- * Reads a plain tar of any writer as a layer: ustar, PAX (local and global), GNU long names and base-256 numbers. The diffId is of all bytes,
- * those behind the end mark too. Nothing is believed: throws INVALID_TAR (with the byte offset), UNSUPPORTED_TAR (sparse files,
- * multi-volume archives), UNSAFE_PATH (".." in a name), RESERVED_NAME, SYMLINK_LOOP, TOO_LARGE (more entries or names than `limits`).
+ * Reads a plain tar of any writer as a layer: ustar, PAX (local and global), GNU long names, base-256 numbers and sparse files, whose contents are where contentsBytes
+ * says. The diffId is of all bytes, those behind the end mark too. Nothing is believed: throws INVALID_TAR (with the byte offset), UNSUPPORTED_TAR (multi-volume
+ * archives), UNSAFE_PATH (".." in a name), RESERVED_NAME, SYMLINK_LOOP, TOO_LARGE (more entries or names than `limits`, larger holes than tarParser takes).
  */
 export async function readLayer(chunks: AsyncIterable<Uint8Array>, options: ReadLayerOptions = {}): Promise<{ readonly tree: Tree }> {
   const { onChunk, limits } = options;
   const whole = createHash("sha256");
   const collector = layerCollector<TarInode>(limits);
-  let size = 0;
-  await readTar(hashed(), collector);
+  const size = await readTar(hashed(), collector);
   const entries = collector.entries();
   const contentId = contentIdOf(entries, { ignoreMtime: () => false });
   return { tree: { diffId: digestFromBytes(whole.digest()), contentId, size, entries } };
@@ -37,34 +36,63 @@ export async function readLayer(chunks: AsyncIterable<Uint8Array>, options: Read
       const written = onChunk?.(chunk);
       if (written !== undefined) await written;
       whole.update(chunk);
-      size += chunk.length;
       yield chunk;
     }
   }
 }
 
-/** Who is told what a tar says, in its own order. */
+/** Who is told what a tar says, in its own order. The offset of a sparse file holds when all has been read, and not before. */
 export type TarSink = Omit<LayerCollector<TarInode>, "entries">;
 
-/** As readLayer, for whoever wants to know what the tar says and not what that means for a layer: nothing is counted, or checked against the rest. */
-export async function readTar(chunks: AsyncIterable<Uint8Array>, sink: TarSink): Promise<void> {
-  const parser = tarParser(tellingEvents(sink));
-  for await (const chunk of chunks) parser.push(chunk);
+/**
+ * As readLayer, for whoever wants to know what the tar says and not what that means for a layer: nothing is counted, or checked against the rest. Answers how many bytes the tar
+ * has.
+ */
+export async function readTar(chunks: AsyncIterable<Uint8Array>, sink: TarSink): Promise<number> {
+  const sparse: Content[] = [];
+  const parser = tarParser(tellingEvents(sink, sparse));
+  let size = 0;
+  for await (const chunk of chunks) {
+    size += chunk.length;
+    parser.push(chunk);
+  }
   parser.end();
+  let end = size;
+  for (const content of sparse) {
+    content.offset = end;
+    end += content.size;
+  }
+  return size;
 }
 
-function tellingEvents(sink: TarSink): Parameters<typeof tarParser>[0] {
+/** Where a file's content is. */
+interface Content {
+  readonly size: number;
+  offset: number;
+}
+
+const zeros = Buffer.alloc(64 * 1024);
+
+/** Gathers in `sparse` what stands in pieces, in the tar's order, whatever the entries mean: writeContents counts them all. What is empty has its own place, as other files have. */
+function tellingEvents(sink: TarSink, sparse: Content[]): Parameters<typeof tarParser>[0] {
   let hash: Hash | undefined;
   let finish: ((digest: Digest) => void) | undefined;
   return {
     entry(header, contentOffset, where) {
       hash = undefined;
-      finish = tell(sink, header, contentOffset, where);
+      const content: Content = { size: header.size, offset: contentOffset };
+      if (header.isSparse && header.size > 0) sparse.push(content);
+      finish = tell(sink, header, content, where);
     },
     content(chunk) {
       if (finish === undefined) return;
       hash ??= createHash("sha256");
       hash.update(chunk);
+    },
+    hole(bytes) {
+      if (finish === undefined) return;
+      hash ??= createHash("sha256");
+      for (let left = bytes; left > 0; left -= zeros.length) hash.update(left < zeros.length ? zeros.subarray(0, left) : zeros);
     },
     contentEnd() {
       finish?.(digestFromBytes((hash ?? createHash("sha256")).digest()));
@@ -77,20 +105,19 @@ function tellingEvents(sink: TarSink): Parameters<typeof tarParser>[0] {
 const aufsPrefix = ".wh..wh.";
 
 /** Tells of the entry; of a file the digest is still wanted, by the function returned. */
-function tell(sink: TarSink, header: TarHeader, offset: number, where: string): ((digest: Digest) => void) | undefined {
+function tell(sink: TarSink, header: TarHeader, content: Content, where: string): ((digest: Digest) => void) | undefined {
   if (header.type === "V") return undefined;
   const path = normaliseArchivePath(header.name, where);
   if (path.includes(whiteoutPrefix) && /(?:^|\/)\.wh\./.test(path)) {
     tellRemoval(sink, path, where);
     return undefined;
   }
-  const { size } = header;
   const attributes = attributesOf(header);
   switch (header.type) {
     case "0":
       // Before POSIX a directory was a file whose name ends in "/".
       if (header.name.endsWith("/")) sink.other({ kind: "directory", path, ...attributes }, where);
-      else return (digest) => sink.file(path, { ...attributes, size, digest, offset } satisfies TarInode, where);
+      else return (digest) => sink.file(path, Object.assign(content, attributes, { digest }), where);
       return undefined;
     case "1":
       sink.hardlink(path, normaliseArchivePath(header.linkName, where), attributes, where);

@@ -130,7 +130,8 @@ const typeFlags: Record<NodeEntry["kind"], TypeFlag> = {
   fifo: "6",
 };
 
-function headerOf(entry: SourceEntry): CanonicalHeader {
+/** How an entry is spelled in a tar. */
+export function headerOf(entry: SourceEntry): CanonicalHeader {
   if (entry.kind === "whiteout") return emptyFile(joinPath(parentPath(entry.path), (whiteoutPrefix + baseName(entry.path)) as ByteString));
   if (entry.kind === "opaque") return emptyFile(joinPath(entry.path, opaqueMarker as ByteString));
   const device = entry.kind === "char" || entry.kind === "block";

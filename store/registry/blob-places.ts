@@ -1,9 +1,10 @@
-import { mkdirSync, readFileSync } from "node:fs";
+import { mkdirSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { isSystemError } from "../../runtime-addon/index.ts";
 import { writeFileAtomically } from "../atomic-file.ts";
 import { type Digest, hexOf } from "../digest.ts";
 import { TsbuildError } from "../errors.ts";
+import { readUsed } from "../last-use.ts";
 import { parseReference, type Reference } from "../reference.ts";
 import type { Store } from "../store.ts";
 import { storePaths } from "../store-paths.ts";
@@ -74,7 +75,7 @@ function textOf({ registry, repository }: BlobPlace): string {
 function readPlaces(path: string): Known {
   let text: string;
   try {
-    text = readFileSync(path, "utf8");
+    text = readUsed(path).toString("utf8");
   } catch (error) {
     if (isSystemError(error)) return { received: false, places: [] };
     throw error;

@@ -1,5 +1,6 @@
-import { type CompressedLayer, compressedLayer, knownCompression } from "../compressed-layer.ts";
-import { IntegrityError, NotFoundError } from "../errors.ts";
+import { NotFoundError } from "../errors.ts";
+import { formedLayer } from "../formed-layer.ts";
+import { formChange, type LayerForm } from "../layer-form.ts";
 import type { Descriptor } from "../oci.ts";
 import type { LayerRef } from "../open-rootfs.ts";
 import type { Store } from "../store.ts";
@@ -12,8 +13,7 @@ import type { Repository, UploadContent } from "./repository.ts";
 import { together } from "./together.ts";
 import type { TransferReport } from "./transfer-report.ts";
 
-export interface LayerPushOptions extends PushingOptions {
-  readonly compression: "gzip" | "none";
+export interface LayerPushOptions extends PushingOptions, LayerForm {
   /** Knows where layers can be had that the store lacks. */
   readonly fetcher?: LayerFetcher | undefined;
   /** Layers at once. */
@@ -32,7 +32,7 @@ interface LayerSource {
 /**
  * Makes sure that all these repositories have the layers, and answers how each of them is called there, in order. What the store has as a plain tar is compressed, but only when no
  * registry turns out to have the result: what it would be is remembered from the last time. Blobs that are compressed already stay as they are, and so do those that came from a
- * registry. A layer that is not in the store is mounted from where it came, or goes straight from there to here. Foreign layers are not sent. The first failure ends the others. Throws NotFoundError for a layer that is
+ * registry, unless the form is forced: then those of another are brought into the store and written anew. A layer that is not in the store is mounted from where it came, or goes straight from there to here. Foreign layers are not sent. The first failure ends the others. Throws NotFoundError for a layer that is
  * nowhere, what compressing throws, IntegrityError, RegistryError, and `signal.reason`.
  */
 export async function pushLayers(
@@ -76,54 +76,24 @@ async function pushLayer(
   }
 }
 
-async function sourceOf(
-  store: Store,
-  places: BlobPlaces,
-  layer: LayerRef,
-  { compression, fetcher, signal }: LayerPushOptions,
-): Promise<LayerSource> {
-  const { diffId, blob } = layer;
+async function sourceOf(store: Store, places: BlobPlaces, layer: LayerRef, options: LayerPushOptions): Promise<LayerSource> {
+  const { fetcher, signal } = options;
+  const { blob, diffId } = layer;
   const origins = fetcher?.placesOf(layer) ?? [];
   const common = { blob, origins: origins.map(placeOf), close: async () => undefined };
-  if (await store.blobs.has(blob)) {
-    const isOurs = async () => origins.length === 0 && !(await places.cameFromRegistry(blob.digest));
-    if (compression === "gzip" && blob.digest === diffId && (await isOurs())) return gzipped(store, layer, signal);
-    return { ...common, contentFor: () => contentFrom((options) => store.blobs.open(blob, options)) };
+  const isStored = await store.blobs.has(blob);
+  // Of no other is it asked, which would be a look at the disk for each layer.
+  const mayBeOurs = blob.digest === diffId && isStored && origins.length === 0;
+  const isOurs = mayBeOurs && !(await places.cameFromRegistry(blob.digest));
+  const change = formChange(layer, isOurs, options);
+  if (change !== "none") {
+    if (!isStored) await fetcher?.fetch([layer], { signal });
+    const formed = await formedLayer(store, layer, change, { signal });
+    return { blob: formed.blob, origins: [], contentFor: () => formed, close: formed.close };
   }
+  if (isStored) return { ...common, contentFor: () => contentFrom((options) => store.blobs.open(blob, options)) };
   if (origins.length > 0) return { ...common, contentFor: (report) => contentOfPlaces(origins, blob, report.retry) };
   throw new NotFoundError(`pushing layer ${blob.digest}: it is not in the store ${store.root}, and no registry is known to have it`);
-}
-
-/** Compressed at once when nobody knows what comes out, else when its bytes are first asked for. */
-async function gzipped(store: Store, layer: LayerRef, signal: AbortSignal | undefined): Promise<LayerSource> {
-  const compress = async () => {
-    // A tar that another tool put there.
-    await store.layers.ensure(layer.diffId, layer.blob, { signal });
-    return compressedLayer(store, layer, "gzip", { signal });
-  };
-  const known = await knownCompression(store, layer.diffId, "gzip");
-  if (known !== undefined) return compressedWhenAsked(known, layer, compress);
-  const made = await compress();
-  return { blob: made.descriptor, origins: [], contentFor: () => made, close: made.close };
-}
-
-function compressedWhenAsked(blob: Descriptor, { diffId }: LayerRef, compress: () => Promise<CompressedLayer>): LayerSource {
-  let made: Promise<CompressedLayer> | undefined;
-  const content: UploadContent = {
-    async *open(offset, options) {
-      made ??= compress();
-      const { descriptor, open } = await made;
-      if (descriptor.digest !== blob.digest) throw new IntegrityError(`compressing layer ${diffId}`, blob.digest, descriptor.digest);
-      yield* open(offset, options);
-    },
-  };
-  return {
-    blob,
-    origins: [],
-    contentFor: () => content,
-    // Whoever wanted the bytes has heard why there are none.
-    close: async () => (await made?.catch(() => undefined))?.close(),
-  };
 }
 
 function placeOf({ registry, name }: Pick<Repository, "registry" | "name">): BlobPlace {

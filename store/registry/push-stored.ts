@@ -19,7 +19,7 @@ export interface PushStoredOptions extends Omit<PushOptions, "fetcher"> {
 }
 
 /**
- * Pushes an image of the store by its name. What was pulled keeps its bytes and digests; an index goes whole where the store has all that it lists. Throws
+ * Pushes an image of the store by its name. What was pulled keeps its bytes and digests; an index goes whole where the store has all that it lists, with its layers as they are. Throws
  * PLATFORM_NOT_FOUND, and as ImageStore.open and pushImage.
  */
 export async function pushStored(
@@ -39,6 +39,9 @@ export async function pushStored(
     const { rawConfig, layers, rawManifest } = image;
     const manifest = { mediaType: image.descriptor.mediaType, bytes: rawManifest };
     return pushImage(store, registry, { rawConfig, layers, manifest, annotations }, destinations, options);
+  }
+  if (options.forceCompression === true || options.compression === "zstd") {
+    onNote?.(`${name} is for several platforms: its layers go as they are, without another compression`);
   }
   const { graph: formatted, notes } = format === undefined ? { graph: stored.graph, notes: [] } : convertGraph(stored.graph, format);
   const { graph, notes: left } = annotateGraph(formatted, annotations);

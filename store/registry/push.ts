@@ -1,32 +1,26 @@
-import { canonicalJson } from "../canonical-json.ts";
 import { digestOf } from "../digest.ts";
 import { TsbuildError } from "../errors.ts";
-import { type Descriptor, type Manifest, mediaTypes } from "../oci.ts";
+import type { LayerForm } from "../layer-form.ts";
+import type { Descriptor } from "../oci.ts";
 import { parseManifest } from "../oci-parse.ts";
 import type { LayerRef } from "../open-rootfs.ts";
 import { fullName, type Reference } from "../reference.ts";
 import type { Store } from "../store.ts";
-import { annotateManifest, type Converted, convertLayer, convertManifest, type Document, formatOf, type ImageFormat } from "./convert.ts";
+import { formatOf, type ImageFormat } from "./convert.ts";
 import type { LayerFetcher } from "./layer-fetcher.ts";
+import { type ImageParts, manifestWith } from "./manifest-with.ts";
 import { type PushingOptions, pushConfig, pushManifest } from "./push-blob.ts";
 import { pushLayers } from "./push-layers.ts";
 import type { Registry } from "./registry.ts";
 import type { Repository } from "./repository.ts";
 
 /** An image of one platform. Its layers are in the store, or where the options' fetcher says. */
-export interface PushableImage {
-  readonly rawConfig: Buffer;
+export interface PushableImage extends ImageParts {
   /** Bottom first. */
   readonly layers: readonly LayerRef[];
-  /** Of the manifest; added to those that it has. */
-  readonly annotations?: Readonly<Record<string, string>>;
-  /** Where there is one already: it is sent byte for byte when nothing asks for another. */
-  readonly manifest?: Document;
 }
 
-export interface PushOptions extends PushingOptions {
-  /** What becomes of plain tars: "gzip" (default) compresses them. Compressed layers, and those that came from a registry, stay as they are. */
-  readonly compression?: "gzip" | "none";
+export interface PushOptions extends PushingOptions, Partial<LayerForm> {
   /** Absent: that of the image's manifest, else "oci". */
   readonly format?: ImageFormat | undefined;
   /** Knows where layers can be had that the store lacks. */
@@ -44,7 +38,7 @@ export interface PushTarget {
 /**
  * Pushes an image under all these names, and answers its manifest as it is there. Layers, then the config, then the manifest, then the tags: a registry never sees a manifest whose
  * blobs are not all there. What a repository has is not sent; a layer that another repository of the same registry has is mounted; one that goes to several registries is
- * compressed once. Throws INVALID_REFERENCE for a name with a digest, NOT_CONVERTIBLE, and as pushLayers.
+ * compressed once. Plain tars of ours are compressed with gzip where nothing else is said. Throws INVALID_REFERENCE for a name with a digest, NOT_CONVERTIBLE, and as pushLayers.
  */
 export async function pushImage(
   store: Store,
@@ -57,7 +51,7 @@ export async function pushImage(
   const targets = targetsOf(registry, destinations);
   const format = options.format ?? (image.manifest === undefined ? "oci" : formatOf(image.manifest.mediaType));
   // What cannot be said in the format is refused before anything moves.
-  manifestOf(
+  manifestWith(
     image,
     image.layers.map(({ blob }) => blob),
     format,
@@ -67,7 +61,7 @@ export async function pushImage(
   // One more than are sent at once: it is compressed meanwhile.
   const parallel = registry.settings.parallel + 1;
   const layers = await pushLayers(store, repositories, image.layers, { ...options, compression, parallel });
-  const { notes, ...document } = manifestOf(image, layers, format);
+  const { notes, ...document } = manifestWith(image, layers, format);
   for (const note of notes) onNote?.(note);
   const configType = parseManifest(document.bytes, "made for a push").config.mediaType;
   for (const { repository, tags } of targets) {
@@ -93,26 +87,4 @@ export function targetsOf(registry: Registry, destinations: readonly Reference[]
     else known.tags.add(tag);
   }
   return [...targets.values()].map(({ repository, tags }) => ({ repository, tags: [...tags] }));
-}
-
-/** The manifest of the image with these layers. */
-function manifestOf(
-  { manifest, annotations = {}, rawConfig }: PushableImage,
-  layers: readonly Descriptor[],
-  format: ImageFormat,
-): Converted {
-  const before = manifest === undefined ? newManifest(rawConfig) : parsed(manifest);
-  const isSame = before.layers.length === layers.length && layers.every(({ digest }, i) => digest === before.layers[i]?.digest);
-  if (manifest !== undefined && isSame) return annotateManifest(manifest, annotations, format);
-  const bytes = canonicalJson({ ...before, layers: layers.map((layer) => convertLayer(layer, "oci")) });
-  return annotateManifest({ mediaType: mediaTypes.manifest, bytes }, annotations, format);
-}
-
-function newManifest(rawConfig: Buffer): Manifest {
-  const config = { mediaType: mediaTypes.config, digest: digestOf(rawConfig), size: rawConfig.length };
-  return { schemaVersion: 2, mediaType: mediaTypes.manifest, config, layers: [] };
-}
-
-function parsed(manifest: Document): Manifest {
-  return parseManifest(convertManifest(manifest, "oci").bytes, digestOf(manifest.bytes));
 }

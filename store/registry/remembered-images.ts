@@ -1,10 +1,11 @@
-import { mkdirSync, readFileSync, rmSync } from "node:fs";
+import { mkdirSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { isSystemError } from "../../runtime-addon/index.ts";
 import { writeFileAtomically } from "../atomic-file.ts";
 import { canonicalJson } from "../canonical-json.ts";
 import { type Digest, digestOf, hexOf, isDigest } from "../digest.ts";
 import { NotFoundError, TsbuildError } from "../errors.ts";
+import { readUsed } from "../last-use.ts";
 import type { Platform } from "../oci.ts";
 import { platformText } from "../platform.ts";
 import type { Reference } from "../reference.ts";
@@ -109,7 +110,7 @@ function pathOf(root: string, reference: Reference, platform: Platform): string 
 function readRemembered(path: string): Remembered | undefined {
   let value: Partial<Remembered> | null;
   try {
-    value = JSON.parse(readFileSync(path, "utf8"));
+    value = JSON.parse(readUsed(path).toString("utf8"));
   } catch (error) {
     if (error instanceof SyntaxError || isSystemError(error)) return undefined;
     throw error;

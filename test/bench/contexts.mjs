@@ -1,4 +1,4 @@
-import { mkdirSync, writeFileSync } from "node:fs";
+import { closeSync, mkdirSync, openSync, writeFileSync, writeSync } from "node:fs";
 import { join } from "node:path";
 
 /** A context of a few files whose Dockerfile has twelve instructions. */
@@ -38,6 +38,35 @@ export function manyFilesContext(directory) {
     const size = 1_024 + (state % 7_169);
     block.writeUInt32LE(i, 0);
     writeFileSync(join(folder, `file-${i}.txt`), block.subarray(0, size));
+  }
+  return directory;
+}
+
+/** 30,000 files of 1 to 8 KiB in 300 directories, and a Dockerfile that copies them. */
+export function layerOfFilesContext(directory) {
+  writeContext(directory, "FROM busybox\nCOPY files /data\n");
+  const block = Buffer.alloc(8_192, "tsbuild benchmark content, neither random nor empty\n");
+  for (let i = 0; i < 30_000; i++) {
+    const folder = join(directory, "files", String(i % 300));
+    if (i < 300) mkdirSync(folder, { recursive: true });
+    block.writeUInt32LE(i, 0);
+    writeFileSync(join(folder, `file-${i}.txt`), block.subarray(0, 1_024 + ((i * 2_741) % 7_169)));
+  }
+  return directory;
+}
+
+/** Four files of 256 MiB, and a Dockerfile that copies them. */
+export function layerOfBytesContext(directory) {
+  writeContext(directory, "FROM busybox\nCOPY files /data\n");
+  mkdirSync(join(directory, "files"));
+  const block = Buffer.alloc(1 << 20, "neither random nor empty, and no two blocks the same\n");
+  for (let i = 0; i < 4; i++) {
+    const file = openSync(join(directory, "files", `file-${i}`), "w");
+    for (let n = 0; n < 256; n++) {
+      for (let at = 0; at < block.length; at += 4_096) block.writeUInt32LE((i * 256 + n) * 256 + at / 4_096, at);
+      writeSync(file, block);
+    }
+    closeSync(file);
   }
   return directory;
 }

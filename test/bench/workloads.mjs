@@ -3,6 +3,7 @@ import { mkdirSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { ignoredContext, longDockerfile, manyFilesContext, smallContext, tenRunsContext } from "./contexts.mjs";
+import { layerRows } from "./layer-rows.mjs";
 import { registryRows } from "./registry-rows.mjs";
 
 const CLI = fileURLToPath(new URL("../../dist/tsbuild.js", import.meta.url));
@@ -124,6 +125,7 @@ export function workloads({ place, busybox, peers, nodes }) {
       NODE_FLOOR,
       ...peers.filter((peer) => peer.run !== undefined).map((peer) => ({ name: peer.name, kind: "peer", argv: peer.run("true") })),
     ]),
+    ...layerRows({ row, once, fresh, lazily, freshStore, build, tsbuild }),
     ...registryRows({ place, peers, row, once, fresh, lazily, freshStore, build, tsbuild }),
   ];
 }

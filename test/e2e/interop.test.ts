@@ -97,4 +97,36 @@ CMD ["sh"]
     expect(seen.xattrs.join("\n")).toMatch(/# file: capable\nsecurity\.capability=/);
     expect(seen.files.some((line) => line.startsWith("removed "))).toBe(false);
   });
+
+  it("tar and umoci see what is exported as the files of a container", async () => {
+    const directory = temporaryDirectory();
+    await mustTsbuild(["export", "app", "-o", join(directory, "root.tar")], { store });
+    await mustTsbuild(["export", "app", "-o", `${directory}/exported/`], { store });
+    mkdirSync(join(directory, "unpacked"));
+    const tar = ["tar", "--xattrs", "--xattrs-include=*", "--numeric-owner", "-xpf", join(directory, "root.tar")] as const;
+    await mustRun([...tar, "-C", join(directory, "unpacked")]);
+    await mustRun(["umoci", "unpack", "--image", `${store}:app`, join(directory, "bundle")]);
+    const wanted = await treeOf(join(directory, "bundle/rootfs"));
+    expect(await treeOf(join(directory, "exported"))).toEqual(wanted);
+    expect(await treeOf(join(directory, "unpacked"))).toEqual(wanted);
+  });
+
+  it("umoci unpacks the same of a squashed image", async () => {
+    const directory = temporaryDirectory();
+    const context = contextDirectory({
+      Dockerfile: "FROM app\nRUN rm -r /replaced && rm /one && echo 1 > /fresh\nRUN mkdir /replaced && touch /replaced/again\n",
+    });
+    for (const [name, ...flags] of [["whole"], ["squashed", "--squash"], ["flat", "--squash-all"]] as const) {
+      await mustTsbuild(["-t", name, ...flags, "--progress", "plain", context], { store });
+      await mustRun(["umoci", "unpack", "--image", `${store}:${name}`, join(directory, name)]);
+    }
+    const wanted = await treeOf(join(directory, "whole/rootfs"));
+    expect(wanted.files.filter((line) => /^(replaced|one|fresh)/.test(line)).map((line) => line.split(" ")[0])).toEqual([
+      "fresh",
+      "replaced",
+      "replaced/again",
+    ]);
+    expect(await treeOf(join(directory, "squashed/rootfs"))).toEqual(wanted);
+    expect(await treeOf(join(directory, "flat/rootfs"))).toEqual(wanted);
+  });
 });

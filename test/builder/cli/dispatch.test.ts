@@ -137,9 +137,9 @@ describe("the command line", () => {
     ],
     [
       "a flag of docker that is not there",
-      ["--squash", "."],
+      ["--builder", "remote", "."],
       2,
-      "error: reading the command line: --squash is not supported: layers cannot be squashed [UNSUPPORTED_FLAG]\n",
+      "error: reading the command line: --builder is not supported: there is no daemon to choose [UNSUPPORTED_FLAG]\n",
     ],
     [
       "a password in the command line",

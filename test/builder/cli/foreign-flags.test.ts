@@ -43,7 +43,7 @@ describe("the flags of docker and podman", () => {
       "UNSUPPORTED_FLAG",
       "reading the command line: --platform is not supported: a name goes with all its platforms",
     ],
-    ["images", "-f=dangling=true", "UNSUPPORTED_FLAG", "reading the command line: -f is not supported: all images are always listed"],
+    ["images", "--tree", "UNSUPPORTED_FLAG", "reading the command line: --tree is not supported: --all lists the platforms of each image"],
     [
       "history",
       "-q",

@@ -8,6 +8,7 @@ import { saveImages } from "../../../store/archive/save.ts";
 import { hexOf } from "../../../store/digest.ts";
 import { fileBytes } from "../../../store/file-bytes.ts";
 import type { Image } from "../../../store/images.ts";
+import { mediaTypes } from "../../../store/oci.ts";
 import { openStore, type Store } from "../../../store/store.ts";
 import { verifyStore } from "../../../store/verify.ts";
 import { chunked } from "../../conformance/blob-store.suite.ts";
@@ -115,7 +116,8 @@ describe("an OCI archive", () => {
   it("replaces a file only when it is whole", async () => {
     const file = join(directory, "image.tar");
     writeFileSync(file, "precious");
-    writeFileSync(store.blobs.path(image.imageId), "damaged");
+    const layer = store.blobs.path(image.layers[0]?.blob.digest ?? image.imageId);
+    writeFileSync(layer, Buffer.alloc(readFileSync(layer).length));
     await expect(saveImages(store, [{ image }], { file })).rejects.toMatchObject({ code: "INTEGRITY" });
     expect(readFileSync(file, "utf8")).toBe("precious");
     expect(readdirSync(directory).sort()).toEqual(["image.tar", "other", "store"]);
@@ -137,6 +139,58 @@ describe("an OCI archive", () => {
     const saving = saveImages(store, [{ image }], { stream });
     stream.once("data", () => stream.destroy());
     await expect(saving).rejects.toMatchObject({ code: "ERR_STREAM_PREMATURE_CLOSE" });
+  });
+});
+
+describe("an archive in a form of its own", () => {
+  it("is for docker load of any age: with its lists, and without zstd", needs("zstd"), async () => {
+    const zstd = { compression: "zstd", compressionLevel: 1 } as const;
+    await saveImages(store, [{ image }], { file: join(directory, "zstd.tar") }, { layers: zstd });
+    const [compressed = expect.fail("no image")] = await loadImages(other, { file: join(directory, "zstd.tar") });
+    expect(compressed.layers.map(({ blob }) => blob.mediaType)).toEqual([mediaTypes.layerZstd, mediaTypes.layerZstd]);
+    const file = join(directory, "docker.tar");
+    const saved = await saveImages(other, [{ image: compressed }], { file }, { format: "docker" });
+    const [top = expect.fail("no layer")] = image.config.rootfs.diff_ids.slice(-1);
+    const lists = JSON.parse(output(["tar", "-xOf", file, "repositories"]).toString());
+    expect(lists).toEqual({ app: { latest: hexOf(top) }, "team/app": { v1: hexOf(top) } });
+    const third = await openStore(join(directory, "third"));
+    const [again = expect.fail("no image")] = await loadImages(third, { file });
+    expect([again.imageId, again.names]).toEqual([image.imageId, ["app", "team/app:v1"]]);
+    expect(saved.map(({ digest }) => digest)).toEqual([again.descriptor.digest]);
+    expect(again.layers.map(({ blob }) => blob.digest)).toEqual(image.config.rootfs.diff_ids);
+    expect(await verifyStore(third)).toEqual([]);
+    await third.close();
+  });
+
+  it.each([1, 9])("has the same bytes every time, compressed now or known: gzip level %i", async (compressionLevel) => {
+    const options = { layers: { compression: "gzip", compressionLevel } } as const;
+    const files = ["first.tar", "second.tar"].map((name) => join(directory, name));
+    for (const file of files) await saveImages(store, [{ image }], { file }, options);
+    const [first, second] = files.map((file) => readFileSync(file));
+    expect(first?.equals(second as Buffer)).toBe(true);
+    const [loaded] = await loadImages(other, { file: files[0] as string });
+    expect(loaded?.imageId).toBe(image.imageId);
+    expect(loaded?.layers.map(({ blob }) => blob.mediaType)).toEqual([mediaTypes.layerGzip, mediaTypes.layerGzip]);
+    expect(readdirSync(join(store.root, "v1/tmp"), { recursive: true, withFileTypes: true }).filter((entry) => entry.isFile())).toEqual([]);
+  });
+
+  it("leaves layers alone that are compressed, but where another form is forced", async () => {
+    const gzip = join(directory, "gzip.tar");
+    await saveImages(store, [{ image }], { file: gzip }, { layers: { compression: "gzip" } });
+    const [loaded = expect.fail("no image")] = await loadImages(other, { file: gzip });
+    const kept = join(directory, "kept.tar");
+    const [descriptor] = await saveImages(other, [{ image: loaded }], { file: kept }, { layers: { compression: "none" } });
+    expect(descriptor?.digest).toBe(loaded.descriptor.digest);
+    const forced = { compression: "none", forceCompression: true } as const;
+    const [plain] = await saveImages(other, [{ image: loaded }], { file: join(directory, "plain.tar") }, { layers: forced });
+    expect(plain?.digest).toBe(image.descriptor.digest);
+  });
+
+  it("has Docker's media types where they are asked for", async () => {
+    const layout = join(directory, "layout");
+    const [saved] = await saveImages(store, [{ image }], { directory: layout }, { documents: "docker" });
+    expect(saved?.mediaType).toBe(mediaTypes.dockerManifest);
+    expect(JSON.parse(readFileSync(join(layout, "index.json"), "utf8")).manifests[0]).toMatchObject(saved ?? {});
   });
 });
 

@@ -545,18 +545,6 @@ describe("attacks", () => {
       'reading a tar: at byte 66560: the extended attribute "user.a" is too long',
     ],
     [
-      "a sparse file",
-      [raw({ type: "S" })],
-      "UNSUPPORTED_TAR",
-      'reading a tar: at byte 0: "file" is a sparse file, which layers may not hold',
-    ],
-    [
-      "a sparse file in PAX",
-      [pax({ "GNU.sparse.major": "1", "GNU.sparse.name": "real" }), raw({})],
-      "UNSUPPORTED_TAR",
-      'reading a tar: at byte 1024: "file" is a sparse file, which layers may not hold',
-    ],
-    [
       "a part of a multi-volume archive",
       [raw({ type: "M" })],
       "UNSUPPORTED_TAR",

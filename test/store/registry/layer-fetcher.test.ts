@@ -144,7 +144,7 @@ describe("nothing is fetched", () => {
     [
       "as what it was compressed to",
       async (own) => {
-        const compressed = await compressedLayer(store, own, "gzip");
+        const compressed = await compressedLayer(store, own, { kind: "gzip" });
         await compressed.close();
         return { diffId: own.diffId, blob: compressed.descriptor };
       },

@@ -1,3 +1,4 @@
+import { execFileSync } from "node:child_process";
 import { randomBytes } from "node:crypto";
 import { readdirSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
@@ -20,6 +21,7 @@ import { resolveRemote } from "../../../store/registry/remote-image.ts";
 import { defaultRegistrySettings } from "../../../store/registry/settings.ts";
 import type { TransferEvent } from "../../../store/registry/transfer-event.ts";
 import { openStore, type Store } from "../../../store/store.ts";
+import { needs } from "../../support/needs.ts";
 import { type FakeImageOptions, fakeImage } from "../../support/registry/fake-image.ts";
 import { type FakeRegistry, startFakeRegistry } from "../../support/registry/fake-registry.ts";
 import { temporaryDirectory } from "../../support/temporary.ts";
@@ -75,6 +77,44 @@ async function lazyImage(fake: FakeRegistry, repository: string, options: FakeIm
   fake.takeLog();
   return { fetcher, image: { rawConfig: image.rawConfig, layers: image.layers } };
 }
+
+describe("a form that is asked for", () => {
+  const types = (fake: FakeRegistry) => pushedManifest(fake, "app", "latest").layers.map(({ mediaType }) => mediaType);
+
+  it("is zstd, with a level", needs("zstd"), async () => {
+    const image = await putImage(store, ["app"], [{ a: "1" }]);
+    await push(pushableOf(image), [`${here.host}/app`], { compression: "zstd", compressionLevel: 9 });
+    expect(types(here)).toEqual([mediaTypes.layerZstd]);
+    const [layer = expect.fail("no layer")] = pushedManifest(here, "app", "latest").layers;
+    const bytes = blobOf(here, "app", layer) ?? expect.fail("no blob");
+    expect(digestOf(execFileSync("zstd", ["-dcq"], { input: bytes }))).toBe(layerOf(image).diffId);
+    expect(temps()).toEqual([]);
+  });
+
+  it("is refused before anything is sent where it has no such level", async () => {
+    const image = await putImage(store, ["app"], [{ a: "1" }]);
+    await expect(push(pushableOf(image), [`${here.host}/app`], { compressionLevel: 10 })).rejects.toMatchObject({
+      message: "compressing with gzip: there is no level 10",
+    });
+    expect(here.takeLog().filter((line) => !line.startsWith("HEAD") && !line.startsWith("GET"))).toEqual([]);
+  });
+
+  it.each(["none", "gzip"] as const)("of layers of a base is left alone: %s", async (compression) => {
+    const { image, fetcher } = await lazyImage(here, "base", { layers: [{ a: "1" }] });
+    await push(image, [`${there.host}/app`], { compression, fetcher });
+    expect(types(there)).toEqual(image.layers.map(({ blob }) => blob.mediaType));
+  });
+
+  it("changes layers of a base that are elsewhere when it is forced", async () => {
+    const { image, fetcher } = await lazyImage(here, "base", { layers: [{ a: "1" }, { b: "2" }] });
+    await push(image, [`${there.host}/app`], { compression: "none", forceCompression: true, fetcher });
+    const { layers } = pushedManifest(there, "app", "latest");
+    expect(layers.map(({ mediaType, digest }) => [mediaType, digest])).toEqual(
+      image.layers.map(({ diffId }) => [mediaTypes.layer, diffId]),
+    );
+    expect(there.content.holes()).toEqual([]);
+  });
+});
 
 describe("an image of ours", () => {
   it("goes layers first, then the config, then the manifest, then the tags", async () => {

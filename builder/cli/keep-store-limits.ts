@@ -1,0 +1,30 @@
+import { isSystemError, TsbuildError } from "../../runtime-addon/index.ts";
+import type { Settings } from "../config.ts";
+import { formatBytes } from "../progress/measures.ts";
+import type { CliIo } from "./cli-io.ts";
+import { note } from "./note.ts";
+
+/** Brings the store within the limits of the settings, after something was done with it. What goes wrong is a note: that something is done. */
+export async function keepStoreLimits(root: string, { storeLimits }: Settings, io: CliIo): Promise<void> {
+  if (storeLimits === undefined) return;
+  try {
+    const [{ openStore }, { keepLimits }, { openMappedTrash }] = await Promise.all([
+      import("../../store/store.ts"),
+      import("../../store/gc/limits.ts"),
+      import("./mapped-trash.ts"),
+    ]);
+    await using store = await openStore(root);
+    await using trash = openMappedTrash(store, (message) => note(io, message));
+    const freed = await keepLimits(store, storeLimits, { signal: io.signal, removeTree: trash.remove });
+    const { maxStoreBytes } = storeLimits;
+    if (freed === undefined || maxStoreBytes === undefined || freed.storeBytes <= maxStoreBytes) return;
+    note(
+      io,
+      `the store takes ${formatBytes(freed.storeBytes)}, and store.max_size is ${formatBytes(maxStoreBytes)}: images and what is in use take ${formatBytes(freed.heldBytes)}`,
+    );
+  } catch (error) {
+    if (io.signal.aborted || error instanceof TsbuildError || isSystemError(error)) {
+      note(io, `the store is not kept within its limits: ${(error as Error).message}`);
+    } else throw error;
+  }
+}

@@ -1,0 +1,54 @@
+import type { StoreProblem } from "../../store/check/problem.ts";
+import { harmless } from "../progress/terminal-text.ts";
+import { command } from "./command.ts";
+import { formatFlags, formatJson } from "./format-flag.ts";
+import { openMappedTrash } from "./mapped-trash.ts";
+import { note } from "./note.ts";
+import { withStore } from "./open-store.ts";
+import { storeFlags } from "./store-flag.ts";
+
+export const verify = command(
+  {
+    name: "verify",
+    operands: "",
+    summary:
+      "Read all of the store and name what is damaged: blobs, images, layers, unpacked directories, records and references. The exit code is 1 when something was.",
+    flags: {
+      repair: {
+        help: "Remove what is damaged, and make again what can be made; images that cannot be made whole are taken off the list and named",
+      },
+      ...formatFlags,
+      ...storeFlags,
+    },
+    examples: ["tsbuild verify", "tsbuild verify --repair"],
+  },
+  { min: 0, max: 0 },
+  ({ flags }, io) =>
+    withStore(flags, io, async (store) => {
+      const { checkStore } = await import("../../store/check/check-store.ts");
+      const problems = await checkStore(store, { signal: io.signal });
+      const repaired = flags.repair === true && problems.length > 0;
+      const lost = [];
+      if (repaired) {
+        const { repairStore } = await import("../../store/check/repair-store.ts");
+        await using trash = openMappedTrash(store, (message) => note(io, message));
+        lost.push(...(await repairStore(store, problems, trash.remove)));
+      }
+      if (flags.format === "json") {
+        const found = problems.map(({ kind, subject, problem }) => ({ kind, subject, problem }));
+        io.stdout.write(formatJson({ problems: found, repaired, lostImages: lost }));
+      } else {
+        for (const problem of problems) io.stdout.write(`${harmless(lineOf(problem), { colors: false })}\n`);
+        for (const { listed, names } of lost) {
+          io.stdout.write(`${harmless(`removed the image ${names.join(", ") || listed}: pull or build it again`, { colors: false })}\n`);
+        }
+        const count = problems.length === 1 ? "1 problem" : `${problems.length} problems`;
+        io.stderr.write(problems.length === 0 ? "the store is whole\n" : `${count}${repaired ? ", repaired" : ""}\n`);
+      }
+      return problems.length === 0 ? 0 : 1;
+    }),
+);
+
+function lineOf({ kind, subject, problem }: StoreProblem): string {
+  return `${kind} ${subject}: ${problem}`;
+}

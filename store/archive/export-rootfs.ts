@@ -1,0 +1,62 @@
+import { resolve } from "node:path";
+import type { Writable } from "node:stream";
+import { type ByteString, bytesOf, isSystemError } from "../../runtime-addon/index.ts";
+import { TsbuildError } from "../errors.ts";
+import type { Abortable } from "../file-bytes.ts";
+import type { SourceEntry } from "../layer/entry.ts";
+import { rootPath } from "../layer/entry-path.ts";
+import { inFolder, mergeLayers } from "../layer/merge.ts";
+import { streamTar } from "../layer/tar-stream.ts";
+import { nameSystemError } from "../name-system-error.ts";
+import { type LayerRef, openLayers } from "../open-rootfs.ts";
+import type { Store } from "../store.ts";
+import { pump, writeArchiveFile } from "./archive-file.ts";
+import { exportToDirectory } from "./rootfs-directory.ts";
+
+/** What a container of an image would see at its start. */
+export interface ExportedRootfs {
+  /** In the store, and pinned by the caller. Bottom first. */
+  readonly layers: readonly LayerRef[];
+  /** The directory of the destination that it goes to. Absent: the destination itself. */
+  readonly folder?: string;
+}
+
+/**
+ * Where the files go. A file is a tar, written as writeArchiveFile does it; a stream gets the tar's bytes and is ended; a directory is made where it is missing, and gets the files
+ * among those that it has (exportToDirectory).
+ */
+export type RootfsDestination = { readonly file: string } | { readonly directory: string } | { readonly stream: Writable };
+
+export interface ExportOptions extends Abortable {
+  /** Hears what could not be made of the files in a directory. */
+  readonly onNote?: (message: string) => void;
+}
+
+/**
+ * Writes the files of root file systems, flattened: no layers, no removals, each content checked on its way into a tar. The tar is in canonical form, so that the same
+ * files give the same bytes; nothing is unpacked for it. Throws IntegrityError, DESTINATION_EXISTS, WRITE_FAILED, what writeArchiveFile throws, and `signal.reason`.
+ */
+export async function exportRootfs(
+  store: Store,
+  roots: readonly ExportedRootfs[],
+  destination: RootfsDestination,
+  { signal, onNote }: ExportOptions = {},
+): Promise<void> {
+  const entries: SourceEntry[] = [];
+  for (const { layers, folder } of roots) {
+    const merged = await mergeLayers([], await openLayers(store.layers, layers));
+    const files = merged.filter(({ path }) => path !== rootPath);
+    // Not by a spread into push(): there may be more of them than a call has arguments.
+    for (const entry of folder === undefined ? files : inFolder(bytesOf(folder) as ByteString, files)) entries.push(entry);
+  }
+  if ("stream" in destination) return pump(streamTar(entries, { signal }), destination.stream, { signal });
+  const path = resolve("file" in destination ? destination.file : destination.directory);
+  try {
+    await ("file" in destination
+      ? writeArchiveFile(path, streamTar(entries, { signal }), `exporting to ${path}`, { signal })
+      : exportToDirectory(entries, path, { signal, ...(onNote === undefined ? {} : { onNote }) }));
+  } catch (error) {
+    if (!isSystemError(error) || error.path?.startsWith(`${store.root}/`)) throw nameSystemError(error, store.root);
+    throw new TsbuildError("WRITE_FAILED", `exporting to ${path}: ${error.message}`, { cause: error });
+  }
+}

@@ -1,0 +1,101 @@
+import { existsSync, readFileSync, statSync } from "node:fs";
+import { join } from "node:path";
+import { isDeepStrictEqual } from "node:util";
+import { TsbuildError } from "../../runtime-addon/index.ts";
+import { plainBytes } from "../compression.ts";
+import { type Digest, hexOf, isDigest } from "../digest.ts";
+import type { Abortable } from "../file-bytes.ts";
+import { namesIn } from "../gc/allocated.ts";
+import { contentsBytes } from "../layer/sparse-contents.ts";
+import { readLayer } from "../layer/tar-read.ts";
+import { decodeTree, type Tree } from "../layer/tree.ts";
+import { readLayerInfo } from "../layer-info.ts";
+import type { Store } from "../store.ts";
+import { storePaths } from "../store-paths.ts";
+import { digestOfFile } from "./check-blobs.ts";
+import { checkContents } from "./check-contents.ts";
+import { checkDirectory } from "./check-directory.ts";
+import type { StoreProblem } from "./problem.ts";
+
+/**
+ * Every layer's tree against its tar, and its unpacked forms against the tree. `damaged` blobs are not read: what is made of them is named with them. A layer whose blobs are all gone is
+ * garbage, and no problem.
+ */
+export async function checkLayers(
+  store: Store,
+  damaged: ReadonlySet<Digest>,
+  { signal }: Abortable = {},
+): Promise<readonly StoreProblem[]> {
+  const problems: StoreProblem[] = [];
+  for (const name of namesIn(storePaths.layers(store.root))) {
+    signal?.throwIfAborted();
+    const diffId = `sha256:${name}`;
+    const folder = join(storePaths.layers(store.root), name);
+    if (isDigest(diffId)) problems.push(...(await checkLayer(store, diffId, damaged)));
+    else problems.push({ kind: "stray", subject: `v1/layers/${name}`, problem: "it is no layer", remedy: { do: "remove", path: folder } });
+  }
+  return problems;
+}
+
+async function checkLayer(store: Store, diffId: Digest, damaged: ReadonlySet<Digest>): Promise<readonly StoreProblem[]> {
+  const folder = join(storePaths.layers(store.root), hexOf(diffId));
+  const info = readLayerInfo(join(folder, "info"), diffId);
+  // Whoever made it was killed in between: whoever wants the layer makes it again.
+  if (info === undefined && !existsSync(join(folder, "info"))) return [];
+  const broken = (problem: string): StoreProblem => ({ kind: "tree", subject: diffId, problem, remedy: { do: "index", diffId } });
+  if (info === undefined) return [broken("what is written down about it is torn")];
+  const blob = info.blobs.find(({ digest, size }) => !damaged.has(digest) && sizeOf(store, digest) === size);
+  if (blob === undefined) return [];
+  let actual: Tree;
+  try {
+    const { tree } = await readLayer(plainBytes(store.blobs.open(blob), { compressedBytes: blob.size }));
+    actual = { ...tree, contentId: info.contentId };
+  } catch (error) {
+    if (!(error instanceof TsbuildError)) throw error;
+    // It was collected meanwhile, or is damaged since it was looked at.
+    return existsSync(folder) ? [broken(error.message)] : [];
+  }
+  const tree = readTree(join(folder, "tree"), info.treeSize);
+  if (!existsSync(folder)) return [];
+  if (tree === undefined) return [broken("its tree is missing or torn")];
+  if (actual.diffId !== diffId || !isDeepStrictEqual(actual.entries, tree.entries))
+    return [broken(`its tree is not that of its blob ${blob.digest}`)];
+  if (info.contentsBytes !== contentsBytes(actual)) return [broken("what is written down about its sparse files is not what its blob has")];
+  const problems: StoreProblem[] = [];
+  for (const part of namesIn(folder)) {
+    const path = join(folder, part);
+    const problem = await checkUnpacked(folder, part, actual);
+    if (problem !== undefined) {
+      problems.push({ kind: "directory", subject: `v1/layers/${hexOf(diffId)}/${part}`, problem, remedy: { do: "remove", path } });
+    }
+  }
+  return problems;
+}
+
+/** Something that was made of the layer beside its tree. */
+async function checkUnpacked(folder: string, part: string, tree: Tree): Promise<string | undefined> {
+  if (part === "plain") return checkPlain(folder, tree.diffId);
+  if (part === "contents") return checkContents(folder, tree);
+  return part.startsWith("dir") ? checkDirectory(join(folder, part, "fs"), tree) : undefined;
+}
+
+async function checkPlain(folder: string, diffId: Digest): Promise<string | undefined> {
+  const actual = await digestOfFile(folder, "plain");
+  return actual === undefined || actual === diffId ? undefined : `its bytes hash to ${actual}`;
+}
+
+function sizeOf(store: Store, digest: Digest): number | undefined {
+  return statSync(store.blobs.path(digest), { throwIfNoEntry: false })?.size;
+}
+
+function readTree(path: string, size: number): Tree | undefined {
+  if (!existsSync(path)) return undefined;
+  const bytes = readFileSync(path);
+  if (bytes.length !== size) return undefined;
+  try {
+    return decodeTree(bytes);
+  } catch (error) {
+    if (error instanceof TsbuildError) return undefined;
+    throw error;
+  }
+}

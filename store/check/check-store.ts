@@ -1,0 +1,35 @@
+import type { Digest } from "../digest.ts";
+import { isDigest } from "../digest.ts";
+import type { Abortable } from "../file-bytes.ts";
+import { imageReferences } from "../gc/references.ts";
+import { readStoreIndex } from "../layout.ts";
+import type { Store } from "../store.ts";
+import { verifyEntry } from "../verify.ts";
+import { checkBlobs } from "./check-blobs.ts";
+import { checkCache } from "./check-cache.ts";
+import { checkLayers } from "./check-layers.ts";
+import type { StoreProblem } from "./problem.ts";
+
+/**
+ * Reads all of a store and says what is not as it must be: every blob by its digest, every listed image down to the entries of its layers, every tree against its tar, unpacked
+ * directories and inflated tars against their layers, records, and where references lead. Other processes may go on meanwhile: images are pinned for it, the rest may come and go. What ended
+ * processes left is no problem, nor is what nothing needs: prune takes it. Throws STORE_DAMAGED and INVALID_DOCUMENT where index.json cannot be read.
+ */
+export async function checkStore(store: Store, options: Abortable = {}): Promise<readonly StoreProblem[]> {
+  const images = await imageReferences(store, { tolerant: true });
+  await store.pin(...images.flatMap(({ blobs, layers }) => [...blobs, ...layers]));
+  const blobs = await checkBlobs(store.root, options);
+  const damaged = new Set<Digest>(blobs.flatMap(({ subject }) => (isDigest(subject) ? subject : [])));
+  const problems: StoreProblem[] = [...blobs];
+  for (const { listed, entry, names } of images) {
+    options.signal?.throwIfAborted();
+    // Its content was pinned too late, perhaps, where it has left the list meanwhile.
+    const mismatches = await verifyEntry(store, entry, names[0] ?? listed);
+    if (mismatches.length === 0 || !readStoreIndex(store.root).manifests.some(({ digest }) => digest === listed)) continue;
+    for (const { image, problem } of mismatches)
+      problems.push({ kind: "image", subject: image, problem, remedy: { do: "unlist", listed } });
+  }
+  problems.push(...(await checkLayers(store, damaged, options)));
+  problems.push(...(await checkCache(store, damaged, options)));
+  return problems;
+}

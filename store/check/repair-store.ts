@@ -1,0 +1,69 @@
+import { join } from "node:path";
+import { type Digest, hexOf } from "../digest.ts";
+import { TsbuildError } from "../errors.ts";
+import { imageReferences } from "../gc/references.ts";
+import { emptyTrash, moveToTrash, type RemoveTree } from "../gc/trash.ts";
+import { readLayerInfo } from "../layer-info.ts";
+import { updateStoreIndex } from "../layout.ts";
+import { withLock } from "../lock.ts";
+import type { Store } from "../store.ts";
+import { storePaths } from "../store-paths.ts";
+import { verifyEntry } from "../verify.ts";
+import { checkCache } from "./check-cache.ts";
+import type { StoreProblem } from "./problem.ts";
+
+/** An image that could not be made whole and was taken off the list; pulling or building it again brings it back. */
+export interface LostImage {
+  readonly listed: Digest;
+  readonly names: readonly string[];
+}
+
+/**
+ * Repairs what checkStore found: what is damaged goes, trees are made again from their blobs, and images that are not whole after all that leave the list. Under the store's lock, so that
+ * nobody names meanwhile what goes.
+ */
+export async function repairStore(store: Store, problems: readonly StoreProblem[], removeTree?: RemoveTree): Promise<readonly LostImage[]> {
+  const { root } = store;
+  const lost: LostImage[] = [];
+  const layerFile = (diffId: Digest, name: string) => join(storePaths.layers(root), hexOf(diffId), name);
+  await withLock(storePaths.lock(root), "exclusive", () => {
+    for (const { remedy } of problems) if (remedy.do === "remove") moveToTrash(root, remedy.path);
+  });
+  for (const { remedy } of problems) {
+    if (remedy.do !== "index") continue;
+    const info = readLayerInfo(layerFile(remedy.diffId, "info"), remedy.diffId);
+    for (const name of ["info", "tree"]) moveToTrash(root, layerFile(remedy.diffId, name));
+    for (const blob of info?.blobs ?? []) if ((await store.blobs.has(blob)) && (await isIndexed(store, remedy.diffId, blob))) break;
+  }
+  // What led to something that is gone now.
+  for (let left = problems; left.length > 0; ) {
+    left = await checkCache(store, new Set());
+    for (const { remedy } of left) if (remedy.do === "remove") moveToTrash(root, remedy.path);
+  }
+  const suspects = new Set(problems.flatMap(({ remedy }) => (remedy.do === "unlist" ? remedy.listed : [])));
+  for (const { listed, entry, names } of await imageReferences(store, { tolerant: true })) {
+    if (!suspects.has(listed) || (await verifyEntry(store, entry, listed)).length === 0) continue;
+    lost.push({ listed, names });
+  }
+  const gone = new Set(lost.map(({ listed }) => listed));
+  if (gone.size > 0) {
+    await updateStoreIndex(
+      root,
+      () => store.tempFile("index"),
+      (entries) => entries.filter(({ digest }) => !gone.has(digest)),
+    );
+  }
+  await emptyTrash(root, removeTree);
+  return lost;
+}
+
+async function isIndexed(store: Store, diffId: Digest, blob: Parameters<Store["layers"]["ensure"]>[1]): Promise<boolean> {
+  try {
+    await store.layers.ensure(diffId, blob);
+    return true;
+  } catch (error) {
+    // Another form of the layer may do.
+    if (error instanceof TsbuildError) return false;
+    throw error;
+  }
+}

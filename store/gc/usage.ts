@@ -1,0 +1,73 @@
+import { join } from "node:path";
+import type { Digest } from "../digest.ts";
+import type { Store } from "../store.ts";
+import { storePaths } from "../store-paths.ts";
+import { allocatedBytes, namesIn } from "./allocated.ts";
+import { type CacheKind, cacheKinds, fileItems, gitItems } from "./cache-items.ts";
+import { collectGarbage } from "./collect.ts";
+import { storedContent } from "./content.ts";
+import { imageReferences } from "./references.ts";
+
+export const usageKinds = ["images", "layers", ...cacheKinds, "temp", "trash", "other"] as const;
+export type UsageKind = (typeof usageKinds)[number];
+
+/** Allocated bytes, as du counts them. */
+export interface Usage {
+  /**
+   * "images": documents, blobs and trees of the images; "layers": blobs and trees that no image has; "temp": of processes; "other": index.json, locks and the directories
+   * themselves. The rest is what CacheKind says.
+   */
+  readonly kind: UsageKind;
+  /** Images, or files, directories and layers. */
+  readonly count: number;
+  readonly bytes: number;
+  /** What prune --all would free of it. */
+  readonly reclaimableBytes: number;
+}
+
+/** What takes the room of a store. The sum of all is what `du -s` says. Throws as collectGarbage. */
+export async function storeUsage(store: Store): Promise<readonly Usage[]> {
+  const { root } = store;
+  const freed = await collectGarbage(store, { all: true, dryRun: true });
+  const images = await imageReferences(store);
+  const { blobs, layers, unpacked } = storedContent(root, { exact: true });
+  const items = [...fileItems(root).values(), ...gitItems(root), ...unpacked];
+  const imageBlobs = new Set(images.flatMap((image) => [...image.blobs]));
+  const imageLayers = new Set(images.flatMap((image) => [...image.layers]));
+  const ofImages = sumOf(blobs, (digest) => imageBlobs.has(digest)) + sumOf(layers, (digest) => imageLayers.has(digest));
+  const cached = sumOf(blobs, (digest) => !imageBlobs.has(digest)) + sumOf(layers, (digest) => !imageLayers.has(digest));
+  const cachedCount = new Set([
+    ...[...blobs.keys()].filter((digest) => !imageBlobs.has(digest)),
+    ...[...layers.keys()].filter((digest) => !imageLayers.has(digest)),
+  ]).size;
+  const [temps, trash] = [storePaths.tmp(root), storePaths.trash(root)].map(contentOf);
+  const cacheRow = (kind: CacheKind): Usage => {
+    const own = items.filter((item) => item.kind === kind);
+    const bytes = own.reduce((sum, item) => sum + item.bytes, 0);
+    return { kind, count: own.length, bytes, reclaimableBytes: Math.min(bytes, freed.bytes[kind]) };
+  };
+  // Of what collecting calls layers, that which is no image's comes first.
+  const ofLayers = Math.min(cached, freed.bytes.layers);
+  const rows: readonly Usage[] = [
+    { kind: "images", count: images.length, bytes: ofImages, reclaimableBytes: Math.min(ofImages, freed.bytes.layers - ofLayers) },
+    { kind: "layers", count: cachedCount, bytes: cached, reclaimableBytes: ofLayers },
+    ...cacheKinds.map(cacheRow),
+    { kind: "temp", ...(temps ?? empty), reclaimableBytes: Math.max(0, freed.bytes.temp - (trash?.bytes ?? 0)) },
+    { kind: "trash", ...(trash ?? empty), reclaimableBytes: trash?.bytes ?? 0 },
+  ];
+  const other = allocatedBytes(root) - rows.reduce((sum, { bytes }) => sum + bytes, 0);
+  return [...rows, { kind: "other", count: 0, bytes: Math.max(0, other), reclaimableBytes: 0 }];
+}
+
+const empty = { count: 0, bytes: 0 };
+
+function contentOf(folder: string): { readonly count: number; readonly bytes: number } {
+  const names = namesIn(folder);
+  return { count: names.length, bytes: names.reduce((sum, name) => sum + allocatedBytes(join(folder, name)), 0) };
+}
+
+function sumOf(sizes: ReadonlyMap<Digest, number>, counts: (digest: Digest) => boolean): number {
+  let sum = 0;
+  for (const [digest, bytes] of sizes) if (counts(digest)) sum += bytes;
+  return sum;
+}

@@ -1,0 +1,86 @@
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { beforeEach, describe, expect, it } from "vitest";
+import { dispatch } from "../../../builder/cli/dispatch.ts";
+import { temporaryDirectory } from "../../support/temporary.ts";
+import { fakeIo } from "./fake-io.ts";
+
+let place: string;
+let root: string;
+beforeEach(() => {
+  place = temporaryDirectory("limits");
+  root = join(place, "store");
+  mkdirSync(join(place, "config/tsbuild"), { recursive: true });
+  mkdirSync(join(place, "context"));
+});
+
+const limit = (text: string) => writeFileSync(join(place, "config/tsbuild/tsbuild.toml"), `[store]\n${text}\n`);
+
+async function build(content: string): Promise<{ code: number; stderr: string }> {
+  writeFileSync(join(place, "context/file"), content);
+  writeFileSync(join(place, "context/Dockerfile"), "FROM scratch\nCOPY file /\n");
+  const io = fakeIo({ env: { TSBUILD_ROOT: root, XDG_CONFIG_HOME: join(place, "config") } });
+  const code = await dispatch(["-t", "app", "--progress", "plain", join(place, "context")], io);
+  return { code, stderr: io.printed.stderr };
+}
+const layers = () => readdirSync(join(root, "v1/layers")).length;
+
+describe("a build", () => {
+  it("brings the store within its limits when it ends", async () => {
+    limit('max_size = "500k"');
+    for (let i = 0; i < 6; i++) {
+      const { code, stderr } = await build(String(i).repeat(120_000));
+      expect(code, stderr).toBe(0);
+      expect(stderr).not.toMatch(/store\.max_size|limits/);
+    }
+    // The image's own, and of the older ones what has room.
+    expect(layers()).toBeLessThanOrEqual(3);
+    expect(layers()).toBeGreaterThanOrEqual(2);
+  });
+
+  it("says so where its image alone is more", async () => {
+    limit('max_size = "10k"');
+    const { code, stderr } = await build("x".repeat(100_000));
+    expect(code).toBe(0);
+    expect(stderr).toMatch(/^note: the store takes \d+ kB, and store\.max_size is 10\.2 kB: images and what is in use take \d+ kB$/m);
+  });
+
+  it("succeeds although the limits cannot be kept", async () => {
+    await build("a");
+    limit('max_size = "10k"');
+    rmSync(join(root, "v1/trash"), { recursive: true });
+    writeFileSync(join(root, "v1/trash"), "no directory");
+    const { code, stderr } = await build("b");
+    expect(code).toBe(0);
+    expect(stderr).toMatch(/^note: the store is not kept within its limits: ENOTDIR/m);
+  });
+
+  it("collects nothing without limits", async () => {
+    for (const content of ["a", "b"]) expect((await build(content)).code).toBe(0);
+    expect([layers(), existsSync(join(root, "v1/collected"))]).toEqual([2, false]);
+  });
+
+  it("does not look again when all of it was cached", async () => {
+    limit('max_size = "1g"');
+    const collected = () => readFileSync(join(root, "v1/collected"), "utf8");
+    await build("a");
+    const first = collected();
+    await build("a");
+    expect(collected()).toBe(first);
+    await build("b");
+    expect(collected()).not.toBe(first);
+  });
+});
+
+describe("settings", () => {
+  it.each([
+    ["max_size", '"big"'],
+    ["min_free", "10"],
+    ["keep", '"0d"'],
+    ["keep", '"forever"'],
+  ])("refuse store.%s = %s", async (key, value) => {
+    limit(`${key} = ${value}`);
+    const { code, stderr } = await build("a");
+    expect([code, stderr]).toEqual([2, expect.stringContaining("CONFIG_INVALID_VALUE")]);
+  });
+});

@@ -1,0 +1,137 @@
+import { createHash } from "node:crypto";
+import { appendFileSync, mkdirSync, readFileSync, rmSync, symlinkSync, truncateSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { beforeEach, describe, expect, it } from "vitest";
+import { checkStore } from "../../store/check/check-store.ts";
+import { repairStore } from "../../store/check/repair-store.ts";
+import { type Digest, hexOf } from "../../store/digest.ts";
+import { applyLayer } from "../../store/layer/apply.ts";
+import { stackLayers } from "../../store/open-rootfs.ts";
+import { writeRecord } from "../../store/records.ts";
+import { openStore, type Store } from "../../store/store.ts";
+import { temporaryDirectory } from "../support/temporary.ts";
+import { addLayer, putImage } from "./sample-image.ts";
+
+let root: string;
+let config: Digest;
+let imageLayer: Digest;
+let cached: Digest;
+const key = createHash("sha256").update("step").digest("hex");
+
+async function using<T>(use: (store: Store) => Promise<T>): Promise<T> {
+  await using store = await openStore(root);
+  return await use(store);
+}
+const blob = (digest: Digest) => join(root, "blobs/sha256", hexOf(digest));
+const inLayer = (name: string) => join(root, "v1/layers", hexOf(cached), name);
+const record = () => join(root, "v1/steps", key.slice(0, 2), key);
+
+beforeEach(async () => {
+  root = join(temporaryDirectory("check"), "store");
+  await using(async (store) => {
+    const image = await putImage(store, ["app"], [{ "a/": "", "a/b": "in the image" }]);
+    config = image.imageId;
+    imageLayer = image.layers[0]?.diffId as Digest;
+    const layer = await addLayer(store, { "d/": "", "d/e": "in the cache", "d/.wh": "x", gone: null });
+    cached = layer.diffId;
+    const tree = await store.layers.tree(cached);
+    const scratch = await store.temp("dir");
+    await applyLayer(tree, await store.layers.plainTar(cached), join(scratch, "dir"), {
+      owners: "exact",
+      lower: await stackLayers(store.layers, []),
+    });
+    await store.layers.adoptDirectory(cached, join(scratch, "dir"), "exact");
+    await writeRecord(store, "steps", key, Buffer.from(JSON.stringify({ layer })));
+    await writeRecord(store, "by-op", key, Buffer.from(`sha256:${key}`));
+  });
+});
+
+const check = () => using((store) => checkStore(store));
+const found = async () => (await check()).map(({ kind, subject, problem }) => `${kind} ${subject.replaceAll(root, "ROOT")}: ${problem}`);
+const repair = () => using(async (store) => repairStore(store, await checkStore(store)));
+
+describe("a whole store", () => {
+  it("has no problems, whatever ended processes left", async () => {
+    mkdirSync(join(root, "v1/tmp/0123456789abcdef"));
+    mkdirSync(join(root, "v1/trash/feed"));
+    mkdirSync(join(root, "v1/layers", "0".repeat(64)));
+    expect(await found()).toEqual([]);
+  });
+});
+
+describe("what is damaged", () => {
+  it.each<[name: string, damage: () => void, expected: () => string[], lost: string[]]>([
+    [
+      "a blob of an image",
+      () => writeFileSync(blob(imageLayer), readFileSync(blob(imageLayer)).fill(0, 600, 601).fill(1, 600, 601)),
+      () => [expect.stringMatching(`^blob ${imageLayer}: its bytes hash to sha256:`), expect.stringMatching(/^image app: /)] as string[],
+      ["app"],
+    ],
+    [
+      "a config that was cut short",
+      () => truncateSync(blob(config), 10),
+      () =>
+        [
+          expect.stringMatching(`^blob ${config}: its bytes hash to sha256:`),
+          expect.stringMatching(/^image app: .* expected \d+ bytes, got 10$/),
+        ] as string[],
+      ["app"],
+    ],
+    [
+      "a blob that is missing",
+      () => rmSync(blob(imageLayer)),
+      () => [expect.stringMatching(/^image app: .*is not in /)] as string[],
+      ["app"],
+    ],
+    [
+      "the blob of a cached step",
+      () => appendFileSync(blob(cached), "x"),
+      () =>
+        [
+          expect.stringMatching(`^blob ${cached}: its bytes hash to sha256:`),
+          `record v1/steps/${key.slice(0, 2)}/${key}: its layer ${cached} is gone`,
+        ] as string[],
+      [],
+    ],
+    ["a tree that was cut short", () => truncateSync(inLayer("tree"), 20), () => [`tree ${cached}: its tree is missing or torn`], []],
+    [
+      "a tree that says something else",
+      () => writeFileSync(inLayer("tree"), readFileSync(inLayer("tree"), "latin1").replace("d/e", "d/f"), "latin1"),
+      () => [`tree ${cached}: its tree is not that of its blob ${cached}`],
+      [],
+    ],
+    ["a layer's info", () => truncateSync(inLayer("info"), 20), () => [`tree ${cached}: what is written down about it is torn`], []],
+    [
+      "a file of an unpacked directory",
+      () => writeFileSync(inLayer("dir/fs/d/e"), "in the_cache"),
+      () => [`directory v1/layers/${hexOf(cached)}/dir: its "d/e" has other bytes than the layer's`],
+      [],
+    ],
+    [
+      "an unpacked directory with something more",
+      () => symlinkSync("/", inLayer("dir/fs/more")),
+      () => [`directory v1/layers/${hexOf(cached)}/dir: it has "more", and the layer has not`],
+      [],
+    ],
+    [
+      "an unpacked directory without a removal",
+      () => rmSync(inLayer("dir/fs/gone")),
+      () => [`directory v1/layers/${hexOf(cached)}/dir: "gone" is missing`],
+      [],
+    ],
+    ["a record", () => truncateSync(record(), 80), () => [`record v1/steps/${key.slice(0, 2)}/${key}: it is torn`], []],
+    [
+      "a reference to a record",
+      () => rmSync(record()),
+      () => [`record v1/steps/by-op/${key.slice(0, 2)}/${key}: it leads to v1/steps/${key.slice(0, 2)}/${key}, which is gone`],
+      [],
+    ],
+    ["a file that is no blob", () => writeFileSync(join(root, "blobs/sha256/x"), ""), () => ["stray blobs/sha256/x: it is no blob"], []],
+  ])("is named and repaired: %s", async (_name, damage, expected, lost) => {
+    damage();
+    expect(await found()).toEqual(expected());
+    expect((await repair()).flatMap(({ names }) => names)).toEqual(lost);
+    expect(await found()).toEqual([]);
+    expect(await using(async (store) => (await store.images.list()).length)).toBe(1 - lost.length);
+  });
+});

@@ -1,0 +1,71 @@
+import { existsSync, readdirSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { beforeEach, describe, expect, it } from "vitest";
+import { keepLimits, type StoreLimits } from "../../../store/gc/limits.ts";
+import { openStore } from "../../../store/store.ts";
+import { temporaryDirectory } from "../../support/temporary.ts";
+import { addLayer, putImage } from "../sample-image.ts";
+
+let root: string;
+beforeEach(async () => {
+  root = join(temporaryDirectory("limits"), "store");
+  await using store = await openStore(root);
+  await putImage(store, ["app"], [{ a: "a".repeat(50_000) }]);
+});
+
+const hour = 3_600_000;
+
+async function keep(limits: StoreLimits, nowMs = Date.now()) {
+  await using store = await openStore(root);
+  return await keepLimits(store, limits, { nowMs });
+}
+async function addGarbage(text = "g"): Promise<void> {
+  await using store = await openStore(root);
+  await addLayer(store, { g: text.repeat(50_000) });
+}
+const blobs = () => readdirSync(join(root, "blobs/sha256")).length;
+
+describe("the limits of a store", () => {
+  it("are kept when something was added, and cost nothing when not", async () => {
+    await addGarbage();
+    const limits = { maxStoreBytes: 1_000_000 };
+    expect((await keep(limits))?.count.layers).toBe(1);
+    expect(blobs()).toBe(3);
+    expect(await keep(limits)).toBeUndefined();
+    await addGarbage("h");
+    expect((await keep(limits))?.count.layers).toBe(1);
+    expect(await keep(limits)).toBeUndefined();
+  });
+
+  it("are looked at again when they change, when a day has passed, and when what was written down is torn", async () => {
+    expect(await keep({ maxAgeSeconds: 60 })).toBeDefined();
+    expect(await keep({ maxAgeSeconds: 60 })).toBeUndefined();
+    expect(await keep({ maxAgeSeconds: 61 })).toBeDefined();
+    expect(await keep({ maxAgeSeconds: 61 }, Date.now() + 25 * hour)).toBeDefined();
+    writeFileSync(join(root, "v1/collected"), "17");
+    expect(await keep({ maxAgeSeconds: 61 })).toBeDefined();
+    rmSync(join(root, "v1/collected"));
+    expect(await keep({ maxAgeSeconds: 61 })).toBeDefined();
+  });
+
+  it("for room on a full disk are looked at once an hour", async () => {
+    const limits = { minFreeBytes: Number.MAX_SAFE_INTEGER };
+    expect(await keep(limits)).toBeDefined();
+    expect(await keep(limits)).toBeUndefined();
+    expect(await keep(limits, Date.now() + hour)).toBeDefined();
+    expect(await keep({ minFreeBytes: 1 })).toBeDefined();
+    expect(await keep({ minFreeBytes: 1 }, Date.now() + hour)).toBeUndefined();
+  });
+
+  it("that images exceed are said to be so, and take no image", async () => {
+    const freed = await keep({ maxStoreBytes: 1 });
+    expect(freed?.storeBytes).toBe(freed?.heldBytes);
+    expect(blobs()).toBe(3);
+  });
+
+  it("that are none touch nothing", async () => {
+    const before = statSync(join(root, "v1")).mtimeMs;
+    expect(await keep({})).toBeUndefined();
+    expect([existsSync(join(root, "v1/collected")), statSync(join(root, "v1")).mtimeMs]).toEqual([false, before]);
+  });
+});
