@@ -1,3 +1,4 @@
+import { availableParallelism } from "node:os";
 import { fileURLToPath } from "node:url";
 import { defineConfig } from "vitest/config";
 
@@ -13,6 +14,8 @@ const shared = {
 export default defineConfig({
   test: {
     root,
+    // Most of the tests wait for processes and disks: one worker would leave half of a small machine idle.
+    maxWorkers: Math.max(2, availableParallelism()),
     globalSetup: ["test/support/global-setup.ts"],
     projects: [
       {
