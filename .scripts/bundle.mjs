@@ -1,5 +1,5 @@
 // Bundles the program (two files) and the libraries (one each) into dist/, with the libraries' types in dist/types. Entries whose source does
-// not exist are left out.
+// not exist are left out, the types where --without-types is given.
 import { spawn } from "node:child_process";
 import { chmodSync, existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { builtinModules } from "node:module";
@@ -128,7 +128,7 @@ mkdirSync(dist, { recursive: true });
 const staging = join(dist, `.new-${process.pid}`);
 mkdirSync(staging, { recursive: true });
 try {
-  const types = declareTypes(join(staging, "types"));
+  const types = process.argv.includes("--without-types") ? Promise.resolve() : declareTypes(join(staging, "types"));
   // Met below.
   types.catch(() => undefined);
   for (const [name, source] of Object.entries(entries)) {

@@ -4,6 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { tsbuildCgroups } from "./leftovers.ts";
+import { mutantsDirectory } from "./mutants-directory.ts";
 
 const CHECKOUT = fileURLToPath(new URL("../..", import.meta.url));
 
@@ -22,6 +23,7 @@ export function setup(): () => void {
   const cgroupsBefore = tsbuildCgroups();
   return () => {
     process.env.TMPDIR = parent;
+    rmSync(mutantsDirectory(run), { recursive: true, force: true });
     const directories = readdirSync(run);
     const cgroups = tsbuildCgroups().filter((path) => !cgroupsBefore.includes(path));
     rmSync(run, { recursive: true, force: true });
