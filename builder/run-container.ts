@@ -1,4 +1,5 @@
 import { stat } from "node:fs/promises";
+import { posix } from "node:path";
 import { exitCodeOf } from "../runtime-addon/index.ts";
 import { TsbuildError } from "../store/errors.ts";
 import { nameSystemError } from "../store/name-system-error.ts";
@@ -13,11 +14,13 @@ import { coveredBySandbox } from "./mount-target.ts";
 import { otherPlatform } from "./other-platform.ts";
 import { parsePlatform } from "./plan/platform.ts";
 import { defaultPath, splitVariable } from "./plan/stage-state.ts";
-import { type BindMount, type PortMapping, type ResolvedRunOptions, type RunOptions, resolveRunOptions } from "./run-options.ts";
+import { type PortMapping, type ResolvedRunOptions, type RunOptions, resolveRunOptions } from "./run-options.ts";
 import { withContainer } from "./sandbox/container.ts";
+import type { ContainerMount } from "./sandbox/container-mounts.ts";
 import { openHost } from "./sandbox/host.ts";
 import { parseAddHost } from "./sandbox/network-files.ts";
 import { publishPorts } from "./sandbox/port-forward.ts";
+import { type Stopper, stopper } from "./sandbox/stop.ts";
 import { resolveUser } from "./steps/passwd.ts";
 
 const defaultHostname = "tsbuild";
@@ -28,7 +31,7 @@ const defaultHostname = "tsbuild";
  */
 export async function runContainer(given: RunOptions): Promise<number> {
   const options = resolveRunOptions(given);
-  options.volumes.forEach(refuseCover);
+  refuseTargets([...options.volumes, ...options.tmpfs]);
   const store = await openStore(options.store);
   try {
     const image = await findWhole(store, options);
@@ -39,6 +42,7 @@ export async function runContainer(given: RunOptions): Promise<number> {
     const published = options.network === "none" ? [] : options.ports;
     const ports = await publishPorts(published);
     for (const port of published) noteReach(port, onNote);
+    let stopping: Stopper | undefined;
     try {
       const hostname = options.hostname ?? defaultHostname;
       const spec = {
@@ -53,9 +57,8 @@ export async function runContainer(given: RunOptions): Promise<number> {
         hostCa: options.hostCa,
         limits: options.limits,
         ...(options.shmSizeBytes === undefined ? {} : { shmSizeBytes: options.shmSizeBytes }),
-        mounts: await Promise.all(
-          options.volumes.map(async (volume) => ({ kind: "host", ...volume, isFile: await isFile(volume.source) }) as const),
-        ),
+        mounts: await mountsOf(options),
+        readOnlyRoot: options.readOnly,
         documents: [],
         tty: options.tty,
       } as const;
@@ -69,11 +72,18 @@ export async function runContainer(given: RunOptions): Promise<number> {
           ...(options.signal === undefined ? {} : { kill: options.signal }),
           now: Date.now,
           onNote,
-          ...(options.onStarted === undefined ? {} : { onStarted: options.onStarted }),
+          onStarted(deliver) {
+            stopping = stopper(
+              { signal: options.stopSignal ?? (config.StopSignal || "SIGTERM"), timeoutSeconds: options.stopTimeoutSeconds },
+              deliver,
+            );
+            options.onStarted?.(stopping);
+          },
         },
         async ({ result }) => exitCodeOf(result.status),
       );
     } finally {
+      stopping?.close();
       await ports.close();
       await host.close();
     }
@@ -99,9 +109,23 @@ async function findWhole(store: Store, options: ResolvedRunOptions): Promise<Fou
 }
 
 /** A sandbox without its own /proc or /dev is none. */
-function refuseCover({ target }: BindMount): void {
-  const covered = coveredBySandbox(target);
-  if (covered !== undefined) throw new TsbuildError("INVALID_VALUE", `mounting on ${target}: ${covered} is the sandbox's own`);
+function refuseTargets(mounts: readonly { readonly target: string }[]): void {
+  const seen = new Set<string>();
+  for (const { target } of mounts) {
+    const covered = coveredBySandbox(target);
+    if (covered !== undefined) throw new TsbuildError("INVALID_VALUE", `mounting on ${target}: ${covered} is the sandbox's own`);
+    const path = posix.resolve("/", target);
+    if (seen.has(path)) throw new TsbuildError("INVALID_VALUE", `mounting on ${target}: there is another mount on it`);
+    seen.add(path);
+  }
+}
+
+/** What is above others first, in whatever order they were given. */
+async function mountsOf({ volumes, tmpfs }: ResolvedRunOptions): Promise<readonly ContainerMount[]> {
+  const bound = volumes.map(async (volume) => ({ kind: "host", ...volume, isFile: await isFile(volume.source) }) as const);
+  const mounts: ContainerMount[] = [...(await Promise.all(bound)), ...tmpfs.map((mount) => ({ kind: "tmpfs", ...mount }) as const)];
+  const depth = ({ target }: ContainerMount): number => posix.resolve("/", target).split("/").length;
+  return mounts.sort((a, b) => depth(a) - depth(b));
 }
 
 /** Who gives an address or another port may take it for the only way in. */

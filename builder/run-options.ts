@@ -1,5 +1,6 @@
 import type { TransferSink } from "../store/registry/transfer-event.ts";
 import type { NetworkMode, PullPolicy, RegistryOptions, ResourceLimits } from "./options.ts";
+import type { RunningContainer } from "./sandbox/stop.ts";
 
 /** A port of the host that leads to one of the container. */
 export interface PortMapping {
@@ -17,6 +18,24 @@ export interface BindMount {
   /** Absolute path in the container. */
   readonly target: string;
   readonly readOnly: boolean;
+  /** With what is mounted below the source. Absent: true. */
+  readonly recursive?: boolean;
+}
+
+/** An empty directory in memory; nothing in it can be a usable device file or gain its owner's rights. */
+export interface TmpfsMount {
+  /** Absolute path in the container. */
+  readonly target: string;
+  /** Absent: half of the memory, as the kernel has it. */
+  readonly sizeBytes?: number;
+  /** Absent: 0o1777. */
+  readonly mode?: number;
+  /** Absent: root. */
+  readonly uid?: number;
+  readonly gid?: number;
+  readonly readOnly?: boolean;
+  /** No program in it can be run. */
+  readonly noExec?: boolean;
 }
 
 /**
@@ -48,6 +67,13 @@ export interface RunOptions {
   /** Lines of /etc/hosts: "name:address", or "name:host-gateway". */
   readonly addHosts?: readonly string[];
   readonly volumes?: readonly BindMount[];
+  readonly tmpfs?: readonly TmpfsMount[];
+  /** Only what is mounted can be written. Absent: false. */
+  readonly readOnly?: boolean;
+  /** What asks the command to end, by name or number. Absent: the image's STOPSIGNAL, else SIGTERM. */
+  readonly stopSignal?: string;
+  /** How long it may take, in seconds, before it is killed; negative: for ever. Absent: 10. */
+  readonly stopTimeoutSeconds?: number;
   /** Absent: none. */
   readonly limits?: ResourceLimits;
   /** Bytes of /dev/shm; absent: 64 MiB. */
@@ -71,8 +97,8 @@ export interface RunOptions {
   readonly onNote?: (message: string) => void;
   /** Aborting kills the container at once. */
   readonly signal?: AbortSignal;
-  /** Called once, when the command runs, with what delivers a signal to it. */
-  readonly onStarted?: (deliver: (signal: NodeJS.Signals) => void) => void;
+  /** Called once, when the command runs. */
+  readonly onStarted?: (container: RunningContainer) => void;
 }
 
 type Defaulted =
@@ -84,6 +110,9 @@ type Defaulted =
   | "ports"
   | "addHosts"
   | "volumes"
+  | "tmpfs"
+  | "readOnly"
+  | "stopTimeoutSeconds"
   | "limits"
   | "hostCa"
   | "pull"
@@ -105,6 +134,9 @@ export function resolveRunOptions(options: RunOptions): ResolvedRunOptions {
     ports: options.ports ?? [],
     addHosts: options.addHosts ?? [],
     volumes: options.volumes ?? [],
+    tmpfs: options.tmpfs ?? [],
+    readOnly: options.readOnly ?? false,
+    stopTimeoutSeconds: options.stopTimeoutSeconds ?? 10,
     limits: options.limits ?? {},
     hostCa: options.hostCa ?? false,
     pull: options.pull ?? "missing",

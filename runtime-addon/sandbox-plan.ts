@@ -1,7 +1,7 @@
 import { capabilityNumber, DEFAULT_CAPABILITIES } from "./capabilities.ts";
 import { encodeSpec } from "./protocol.ts";
 import { SandboxError } from "./sandbox-error.ts";
-import { type Mount, RLIMIT_NAMES, type SandboxProcess, type SandboxSpec } from "./spec.ts";
+import { type Mount, RLIMIT_NAMES, type SandboxProcess, type SandboxSpec, type TmpfsMount } from "./spec.ts";
 
 /** What the plan depends on besides the spec. */
 export interface PlanFacts {
@@ -44,6 +44,7 @@ export function planSandbox(spec: SandboxSpec, facts: PlanFacts, relay: boolean)
     ...spec.mounts.flatMap(mountOperation),
     ...MASKED.flatMap((path) => ["--mask", path]),
     ...READ_ONLY.flatMap((path) => ["--read-only", path]),
+    ...(spec.readOnlyRoot === true ? ["--read-only-root"] : []),
     ...["--hostname", spec.hostname],
     ...(spec.network === "none" ? ["--loopback"] : []),
     ...processSettings(spec.process),
@@ -75,8 +76,7 @@ function cgroupOperations(view: CgroupView): string[] {
 function mountOperation(mount: Mount): string[] {
   const target = absolute(mount.target);
   if (/^[/.]*$/.test(target)) throw invalid(`mount target ${target} is the root itself`);
-  if (mount.kind === "tmpfs")
-    return ["--tmpfs", target, mount.sizeBytes === undefined ? "-" : String(mount.sizeBytes), octal(mount.mode ?? 0o1777)];
+  if (mount.kind === "tmpfs") return tmpfsOperation(mount, target);
   if (mount.kind === "overlay") {
     const { lowers: directories, changes, source } = mount;
     const upper = changes === undefined ? ["-", "-"] : [absolute(changes.upper), absolute(changes.work)];
@@ -84,6 +84,16 @@ function mountOperation(mount: Mount): string[] {
   }
   const flags = [mount.readOnly ? "read-only" : "-", ...((mount.recursive ?? true) ? ["recursive"] : [])];
   return ["--bind", absolute(mount.source), target, flags.join(" ")];
+}
+
+function tmpfsOperation({ sizeBytes, mode, uid, gid, readOnly, noExec }: TmpfsMount, target: string): string[] {
+  const flags = [
+    ...(readOnly === true ? ["read-only"] : []),
+    ...(noExec === true ? ["noexec"] : []),
+    ...(uid === undefined ? [] : [`uid=${id(uid)}`]),
+    ...(gid === undefined ? [] : [`gid=${id(gid)}`]),
+  ];
+  return ["--tmpfs", target, sizeBytes === undefined ? "-" : String(sizeBytes), octal(mode ?? 0o1777), flags.join(" ") || "-"];
 }
 
 function processSettings(command: SandboxProcess): string[] {

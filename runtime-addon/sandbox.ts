@@ -31,8 +31,8 @@ export interface SandboxOptions {
 export interface RunningSandbox {
   /** The sandbox's first process, as seen from here. */
   readonly pid: number;
-  /** Sends a signal to the command; one that comes too late is lost. */
-  kill(signal: NodeJS.Signals): void;
+  /** Sends a signal, by name or number, to the command; one that comes too late is lost. */
+  kill(signal: NodeJS.Signals | number): void;
 }
 
 /** How a command ended: by itself, or by a signal (its number). */
@@ -109,7 +109,8 @@ class Report {
   #end: { readonly status: CommandStatus; readonly usage: CgroupUsage } | undefined;
 
   take(line: StatusLine, options: SandboxOptions, write: (byte: number) => void): void {
-    if ("pid" in line) options.onStarted?.({ pid: line.pid, kill: (signal) => write(constants.signals[signal]) });
+    if ("pid" in line)
+      options.onStarted?.({ pid: line.pid, kill: (signal) => write(typeof signal === "number" ? signal : constants.signals[signal]) });
     else if ("created" in line) this.#created.push(line.created);
     else if ("skipped" in line) this.#skipped.push(sandboxError(line.skipped));
     // The first failure is the cause of those after it.

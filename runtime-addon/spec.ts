@@ -13,6 +13,8 @@ export interface SandboxSpec {
    * targets are followed as if the root were "/"; where they end on the root itself, on /dev or in /proc or /sys, the mount is refused.
    */
   readonly mounts: readonly Mount[];
+  /** Nothing of the root itself can be written, only what is mounted on it. */
+  readonly readOnlyRoot?: boolean;
   /** Small files in the sandbox's /dev, for what must leave no trace in the root file system. */
   readonly files: readonly ProvidedFile[];
   /** Size of /dev/shm; 64 MiB where absent. */
@@ -59,8 +61,21 @@ export type Mount =
       readonly source: string;
       readonly target: string;
     }
-  /** The mode is 0o1777 where absent; nothing in it can be a usable device file or gain its owner's rights. */
-  | { readonly kind: "tmpfs"; readonly target: string; readonly sizeBytes?: number; readonly mode?: number };
+  | TmpfsMount;
+
+/** Nothing in it can be a usable device file or gain its owner's rights. */
+export interface TmpfsMount {
+  readonly kind: "tmpfs";
+  readonly target: string;
+  readonly sizeBytes?: number;
+  /** 0o1777 where absent. */
+  readonly mode?: number;
+  /** Owner of its top directory; root where absent. */
+  readonly uid?: number;
+  readonly gid?: number;
+  readonly readOnly?: boolean;
+  readonly noExec?: boolean;
+}
 
 export interface ProvidedFile {
   /** Below /dev/. */

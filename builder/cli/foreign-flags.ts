@@ -154,7 +154,6 @@ export const foreignRunFlags: ForeignTable = {
   "health-start-interval": { value: true, missing: noHealthChecks },
   "health-start-period": { value: true, missing: noHealthChecks },
   "health-timeout": { value: true, missing: noHealthChecks },
-  init: { note: "a container always has an init process" },
   ip: { value: true, missing: noNetworks },
   ip6: { value: true, missing: noNetworks },
   ipc: {
@@ -186,7 +185,6 @@ export const foreignRunFlags: ForeignTable = {
     missing: "only hard limits of memory can be set",
   },
   "memory-swappiness": { value: true, missing: "only hard limits of memory can be set" },
-  mount: { value: true, missing: noVolumes },
   name: {
     value: true,
     note: "containers are not kept, so nothing can refer to the name",
@@ -210,19 +208,12 @@ export const foreignRunFlags: ForeignTable = {
     short: "P",
     missing: "ports are published one by one (-p HOST:CONTAINER)",
   },
-  "read-only": { missing: "a container can write to its own root" },
   restart: { value: true, off: "no", missing: "a container runs once" },
   runtime: { value: true, missing: "the runtime is tsbuild's own" },
   "security-opt": { value: true, missing: fixedSecurity },
   "sig-proxy": { note: "signals are always passed on" },
-  "stop-signal": { value: true, missing: "signals are passed on as they come" },
-  "stop-timeout": {
-    value: true,
-    missing: "signals are passed on as they come",
-  },
   "storage-opt": { value: true, missing: "there are no storage options" },
   sysctl: { value: true, missing: "kernel settings cannot be changed" },
-  tmpfs: { value: true, missing: noVolumes },
   ulimit: {
     value: true,
     missing: "resource limits of processes cannot be set",

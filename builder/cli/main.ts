@@ -40,6 +40,7 @@ const io: CliIo = {
   signal: cancel.signal,
   takeSignals(receiver) {
     deliver = receiver;
+    for (const signal of ["SIGQUIT", "SIGUSR1", "SIGUSR2"] as const) process.on(signal, onSignal);
   },
 };
 

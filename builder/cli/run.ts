@@ -7,10 +7,11 @@ import type { RunOptions } from "../run-options.ts";
 import { command } from "./command.ts";
 import { foreignRunFlags } from "./foreign-flags.ts";
 import { limitFlags, readLimits } from "./limits.ts";
+import { readMounts } from "./mount-flags.ts";
 import { pullFlag, pullPolicy, registryFlags, registryOptions } from "./registry-flags.ts";
 import { storeFlags, storeRootOf } from "./store-flag.ts";
 import { UsageError } from "./usage-error.ts";
-import { invalid, readHost, readPairs, readPlatform, readPort, readSize, readVolume } from "./values.ts";
+import { invalid, readHost, readInteger, readPairs, readPlatform, readPort, readSignal, readSize, readVolume } from "./values.ts";
 
 const flags = {
   rm: { help: "Remove the container when it ends, which is always done" },
@@ -36,6 +37,19 @@ const flags = {
     many: true,
     help: "File or directory of the host in the container; :ro at the end makes it read-only",
   },
+  mount: {
+    value: "OPTIONS",
+    many: true,
+    help: "The same by words, or memory: type=bind,source=DIR,target=PATH[,readonly], type=tmpfs,target=PATH[,tmpfs-size=SIZE]",
+  },
+  tmpfs: { value: "PATH[:OPTIONS]", many: true, help: "Empty directory in memory: /run:size=64m,mode=0755,uid=1000,exec" },
+  "read-only": { help: "The command can write only to what is mounted" },
+  "stop-signal": {
+    value: "SIGNAL",
+    help: "What the command gets when tsbuild gets SIGTERM (the image's STOPSIGNAL, else SIGTERM); other signals are passed on as they are",
+  },
+  "stop-timeout": { value: "SECONDS", help: "How long it then may take before it is killed; -1 is for ever (10)" },
+  init: { help: "The command has an init process above it, which is always so" },
   "shm-size": { value: "SIZE", help: "Size of /dev/shm (64m)" },
   ...limitFlags,
   "host-ca": { help: "The container sees the host's CA certificates" },
@@ -73,6 +87,7 @@ export const run = command(
     }
     if (flags.workdir !== undefined && !flags.workdir.startsWith("/")) throw invalid("--workdir", flags.workdir, "is not an absolute path");
     const files = (flags["env-file"] ?? []).flatMap(readEnvFile);
+    const mounts = readMounts(flags.mount ?? [], flags.tmpfs ?? []);
     const kill = new AbortController();
     const display = transferDisplay(io, { quiet: flags.quiet ?? false });
     const options: RunOptions = {
@@ -92,7 +107,11 @@ export const run = command(
       network: flags.network ?? settings.network ?? "default",
       ports: (flags.publish ?? []).map((port) => readPort("--publish", port)),
       addHosts: (flags["add-host"] ?? []).map((host) => readHost("--add-host", host)),
-      volumes: (flags.volume ?? []).map((volume) => readVolume("--volume", volume)),
+      volumes: [...(flags.volume ?? []).map((volume) => readVolume("--volume", volume)), ...mounts.volumes],
+      tmpfs: mounts.tmpfs,
+      readOnly: flags["read-only"] ?? false,
+      ...(flags["stop-signal"] === undefined ? {} : { stopSignal: readSignal("--stop-signal", flags["stop-signal"]) }),
+      ...(flags["stop-timeout"] === undefined ? {} : { stopTimeoutSeconds: readInteger("--stop-timeout", flags["stop-timeout"], -1) }),
       limits: readLimits(flags),
       ...(flags["shm-size"] === undefined ? {} : { shmSizeBytes: readSize("--shm-size", flags["shm-size"]) }),
       hostCa: flags["host-ca"] ?? settings.hostCa ?? false,
@@ -103,14 +122,16 @@ export const run = command(
       onNote: display.onNote,
       output: (chunk, name) => passOn(io.stream(name), chunk),
       signal: AbortSignal.any([io.signal, kill.signal]),
-      onStarted(deliver) {
+      onStarted(container) {
         // From here on the terminal is the command's.
         display.close();
         let asked = 0;
         io.takeSignals((signal) => {
+          if (signal === "SIGINT" || signal === "SIGTERM") asked++;
           // A command that does not listen must not hold the terminal for ever.
-          if (++asked > 2) kill.abort();
-          else deliver(signal);
+          if (asked > 2) kill.abort();
+          else if (signal === "SIGTERM") container.stop();
+          else container.kill(signal);
         });
       },
     };

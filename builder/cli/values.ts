@@ -9,6 +9,7 @@ import { parsePlatform } from "../plan/platform.ts";
 import { lastSecond } from "../plan/rfc3339.ts";
 import type { BindMount, PortMapping } from "../run-options.ts";
 import { parseAddHost } from "../sandbox/network-files.ts";
+import { isSignal } from "../sandbox/stop.ts";
 import { UsageError } from "./usage-error.ts";
 
 // Each reader throws UsageError INVALID_VALUE; `flag` is the name to print, e.g. "--memory".
@@ -88,6 +89,9 @@ export function readPort(flag: string, text: string): PortMapping {
   };
 }
 
+/** Modes of a volume that say what is so in any case, or what there is no need of: labels of SELinux, caches of Docker Desktop. */
+const withoutEffect: ReadonlySet<string> = new Set(["z", "Z", "private", "rprivate", "cached", "delegated", "consistent"]);
+
 /** "HOST:CONTAINER[:ro|:rw]"; a host path that begins with "/", "." or "~/" is meant, volumes with names do not exist here. */
 export function readVolume(flag: string, text: string): BindMount {
   const [source, target, mode, ...rest] = text.split(":");
@@ -102,8 +106,15 @@ export function readVolume(flag: string, text: string): BindMount {
   if (!target.startsWith("/")) throw invalid(flag, text, "has no absolute path in the container");
   const covered = coveredBySandbox(target);
   if (covered !== undefined) throw invalid(flag, text, `would cover ${covered}, which is the sandbox's own`, "mount it on another path");
-  if (mode !== undefined && mode !== "ro" && mode !== "rw") throw invalid(flag, text, `has the mode "${mode}", which is neither ro nor rw`);
-  return { source: resolve(source), target, readOnly: mode === "ro" };
+  const modes = mode === undefined ? [] : mode.split(",");
+  const wrong = modes.find((one) => one !== "ro" && one !== "rw" && !withoutEffect.has(one));
+  if (wrong !== undefined) throw invalid(flag, text, `has the mode "${wrong}", which is neither ro nor rw`);
+  return { source: resolve(source), target, readOnly: modes.includes("ro") };
+}
+
+/** A signal's name, with or without SIG, or its number. */
+export function readSignal(flag: string, text: string): string {
+  return isSignal(text) ? text : fail(invalid(flag, text, "is no signal", "write a name such as SIGTERM, or a number"));
 }
 
 /** Seconds since the epoch (https://reproducible-builds.org/specs/source-date-epoch/). */

@@ -1,6 +1,6 @@
 import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
-import type { Mount } from "../../runtime-addon/index.ts";
+import type { Mount, TmpfsMount } from "../../runtime-addon/index.ts";
 import type { LayerRef } from "../../store/open-rootfs.ts";
 import type { OpenHost } from "./ladder.ts";
 import { overlayLowers } from "./overlay-lowers.ts";
@@ -8,7 +8,14 @@ import { overlayLowers } from "./overlay-lowers.ts";
 /** What a container has mounted besides its root, by absolute target; symlinks in targets stay inside the root. */
 export type ContainerMount =
   /** A file or directory of the host. */
-  | { readonly kind: "host"; readonly source: string; readonly target: string; readonly readOnly: boolean; readonly isFile: boolean }
+  | {
+      readonly kind: "host";
+      readonly source: string;
+      readonly target: string;
+      readonly readOnly: boolean;
+      readonly isFile: boolean;
+      readonly recursive?: boolean;
+    }
   /** A path in a stack of layers. What is written to one that is not read-only is lost with the container. */
   | {
       readonly kind: "layers";
@@ -20,7 +27,7 @@ export type ContainerMount =
       readonly readOnly: boolean;
       readonly isFile: boolean;
     }
-  | { readonly kind: "tmpfs"; readonly target: string; readonly sizeBytes?: number; readonly mode?: number };
+  | TmpfsMount;
 
 type LayersMount = Extract<ContainerMount, { kind: "layers" }>;
 
@@ -42,7 +49,10 @@ export async function sandboxMounts(
   for (const [i, mount] of mounts.entries()) {
     if (mount.kind === "layers") made.push(await layersMount(mount, join(directory, `mount-${i}`)));
     else if (mount.kind === "tmpfs") made.push(mount);
-    else made.push({ kind: "bind", source: mount.source, target: mount.target, readOnly: mount.readOnly });
+    else {
+      const { source, target, readOnly, recursive = true } = mount;
+      made.push({ kind: "bind", source, target, readOnly, recursive });
+    }
   }
   return made;
 

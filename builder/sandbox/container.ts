@@ -31,6 +31,8 @@ export interface ContainerSpec {
   readonly shmSizeBytes?: number;
   /** In order: of equal targets the later is on top. */
   readonly mounts: readonly ContainerMount[];
+  /** Only what is mounted can be written. Absent: false. */
+  readonly readOnlyRoot?: boolean;
   /** Files below /dev. */
   readonly documents: readonly { readonly path: string; readonly content: string }[];
   readonly tty: boolean;
@@ -55,7 +57,8 @@ export interface ContainerOptions {
   readonly now: () => number;
   /** Says what this machine cannot do and the container does without. */
   readonly onNote: (message: string) => void;
-  readonly onStarted?: (deliver: (signal: NodeJS.Signals) => void) => void;
+  /** Gets what sends a signal to the command, by number. */
+  readonly onStarted?: (deliver: (signal: number) => void) => void;
 }
 
 /**
@@ -104,6 +107,7 @@ export async function withContainer<T>(
           ...(ca === undefined ? [] : [{ kind: "bind", source: ca.source, target: ca.target, readOnly: true } as const]),
           ...mounts,
         ],
+        ...(spec.readOnlyRoot === true ? { readOnlyRoot: true } : {}),
         files: [...(ca?.files ?? []), ...spec.documents.map(({ path, content }) => ({ target: path, content, mode: 0o755 }))],
         ...(spec.shmSizeBytes === undefined ? {} : { shmSizeBytes: spec.shmSizeBytes }),
         process: {

@@ -28,8 +28,8 @@ describe("the plan of a sandbox", () => {
     expect(all.at(-1)).toBe("");
     expect(Number(all[1])).toBe(all.length - 1);
     expect(all.join(" ").replace(/ --(mask|read-only) \S+/g, "")).toBe(
-      "tsb-init/1 95 --new-network --relay --lower /top --lower /bottom --overlay /upper /work --dev 67108864 5 --file /dev/tsbuild/x 444 a b\n" +
-        " --proc /proc --sysfs /sys --cgroup2 /sys/fs/cgroup --bind /host/file /etc/hosts read-only --tmpfs /ram 4096 700 --hostname box --loopback" +
+      "tsb-init/1 96 --new-network --relay --lower /top --lower /bottom --overlay /upper /work --dev 67108864 5 --file /dev/tsbuild/x 444 a b\n" +
+        " --proc /proc --sysfs /sys --cgroup2 /sys/fs/cgroup --bind /host/file /etc/hosts read-only --tmpfs /ram 4096 700 - --hostname box --loopback" +
         " --env A=1 --env PATH=/bin --cwd /w --search /bin --uid 1 --gid 2 --umask 22 --group 2 --group 3 --capability 0 --limit 7 1024 -" +
         " -- echo  x y ",
     );

@@ -62,10 +62,18 @@ Result attach_asked(Root& root, const Fd& mount, const std::string& target, Kind
   return sys::move_mount(mount.get(), place.get()) < 0 ? failed("move_mount", target) : success();
 }
 
-Result new_tmpfs(const std::string& size, const std::string& mode, Fd& mount) {
-  MountOptions options = {{"mode", mode}};
+// "uid=N" and "gid=N" among the words.
+MountOptions owner_options(const std::string& flags) {
+  MountOptions options;
+  for (const std::string& word : words(flags, ' '))
+    if (word.rfind("uid=", 0) == 0 || word.rfind("gid=", 0) == 0) options.push_back({word.substr(0, 3), word.substr(4)});
+  return options;
+}
+
+Result new_tmpfs(const std::string& size, const std::string& mode, Fd& mount, unsigned attributes = 0, MountOptions options = {}) {
+  options.push_back({"mode", mode});
   if (size != "-") options.push_back({"size", size});
-  return new_mount("tmpfs", options, MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV, mount);
+  return new_mount("tmpfs", options, MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | attributes, mount);
 }
 
 }  // namespace
@@ -99,9 +107,10 @@ Result bind_overlay(Root& root, const std::string& upper, const std::string& wor
   return attach_asked(root, mount, target, directory ? Kind::directory : Kind::file);
 }
 
-Result bind_tmpfs(Root& root, const std::string& target, const std::string& size, const std::string& mode) {
+Result bind_tmpfs(Root& root, const std::string& target, const std::string& size, const std::string& mode, const std::string& flags) {
   Fd mount;
-  if (Result r = new_tmpfs(size, mode, mount); !r.ok()) return r;
+  const unsigned attributes = (has_word(flags, "noexec") ? MOUNT_ATTR_NOEXEC : 0) | (has_word(flags, "read-only") ? MOUNT_ATTR_RDONLY : 0);
+  if (Result r = new_tmpfs(size, mode, mount, attributes, owner_options(flags)); !r.ok()) return r;
   return attach_asked(root, mount, target, Kind::directory);
 }
 
@@ -185,4 +194,10 @@ Result make_read_only(Root& root, const std::string& path) {
   Fd tree;
   if (Result r = copy_tree(place.get(), "", AT_EMPTY_PATH, kInert | MOUNT_ATTR_RDONLY, true, tree); !r.ok()) return failure(r.syscall, r.error, path);
   return sys::move_mount(tree.get(), place.get()) < 0 ? failed("move_mount", path) : success();
+}
+
+Result make_root_read_only(Root& root) {
+  mount_attr attributes{};
+  attributes.attr_set = MOUNT_ATTR_RDONLY;
+  return sys::mount_setattr(root.top.get(), 0, attributes) < 0 ? failed("mount_setattr", "/") : success();
 }

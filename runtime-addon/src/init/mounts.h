@@ -19,7 +19,7 @@ Result attach_plain(Root& root, const Fd& mount, const std::string& target, Kind
 Result bind(Root& root, const std::string& source, const std::string& target, const std::string& flags);
 // Binds what `source` names in an overlay of root.lowers; `upper` and `work` are "-" where it is read-only.
 Result bind_overlay(Root& root, const std::string& upper, const std::string& work, const std::string& source, const std::string& target);
-Result bind_tmpfs(Root& root, const std::string& target, const std::string& size, const std::string& mode);
+Result bind_tmpfs(Root& root, const std::string& target, const std::string& size, const std::string& mode, const std::string& flags);
 
 Result mount_proc(Root& root, const std::string& target);
 // A new sysfs, or the host's where the network namespace is not ours; read-only.
@@ -31,3 +31,4 @@ Result mount_cgroup1(Root& root, const std::string& target, const std::string& h
 Result write_file(Root& root, const std::string& target, const std::string& mode, const std::string& content);
 Result mask(Root& root, const std::string& path);
 Result make_read_only(Root& root, const std::string& path);
+Result make_root_read_only(Root& root);

@@ -35,13 +35,15 @@ const std::unordered_map<std::string, OperationKind>& kinds() {
       {"--bind", {3, [](Root& r, Arguments a) { return bind(r, a[0], a[1], a[2]); }}},
       // upper and work (or "-": read-only), source in the overlay, target: a mount of the lowers named since the last overlay
       {"--bind-overlay", {4, [](Root& r, Arguments a) { return bind_overlay(r, a[0], a[1], a[2], a[3]); }}},
-      // target, bytes (or "-"), octal mode
-      {"--tmpfs", {3, [](Root& r, Arguments a) { return bind_tmpfs(r, a[0], a[1], a[2]); }}},
+      // target, bytes (or "-"), octal mode, words of "read-only", "noexec", "uid=N", "gid=N" or "-"
+      {"--tmpfs", {4, [](Root& r, Arguments a) { return bind_tmpfs(r, a[0], a[1], a[2], a[3]); }}},
       // target, octal mode, content
       {"--file", {3, [](Root& r, Arguments a) { return write_file(r, a[0], a[1], a[2]); }}},
       // path: covered with nothing; left alone where it does not exist
       {"--mask", {1, [](Root& r, Arguments a) { return mask(r, a[0]); }}},
       {"--read-only", {1, [](Root& r, Arguments a) { return make_read_only(r, a[0]); }}},
+      // the root's own file system, without what is mounted on it
+      {"--read-only-root", {0, [](Root& r, Arguments) { return make_root_read_only(r); }}},
       {"--hostname", {1, [](Root&, Arguments a) { return set_hostname(a[0]); }}},
       {"--loopback", {0, [](Root&, Arguments) { return raise_loopback(); }}},
   };

@@ -77,7 +77,7 @@ describe("values", () => {
     [readPort, "host:80:80", 'reading --x: "host:80:80" has no IP address in front: "host"'],
     [readVolume, "/a", 'reading --x: "/a" is not HOST:CONTAINER[:ro]'],
     [readVolume, "/a:b", 'reading --x: "/a:b" has no absolute path in the container'],
-    [readVolume, "/a:/b:z", 'reading --x: "/a:/b:z" has the mode "z", which is neither ro nor rw'],
+    [readVolume, "/a:/b:x", 'reading --x: "/a:/b:x" has the mode "x", which is neither ro nor rw'],
     [readVolume, "data:/b", 'reading --x: "data" is a volume\'s name, and there are no named volumes'],
     [readVolume, "/a:/", 'reading --x: "/a:/" would cover /, which is the sandbox\'s own'],
     [readVolume, "/a:/x/..", 'reading --x: "/a:/x/.." would cover /, which is the sandbox\'s own'],
