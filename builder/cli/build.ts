@@ -1,4 +1,4 @@
-import { loadSettings } from "../config.ts";
+import { loadSettings, type Settings } from "../config.ts";
 import type { BuildOptions } from "../options.ts";
 import { epochName } from "../plan/predefined-args.ts";
 import { type DisplayIo, openDisplay } from "../progress/display.ts";
@@ -22,7 +22,8 @@ import { storeFlags, storeRootOf } from "./store-flag.ts";
 import { UsageError } from "./usage-error.ts";
 import { readAnnotations, readEpochOrWord, readHost, readInteger, readPairs, readPlatform, readSize, readTag } from "./values.ts";
 
-const flags = {
+/** Of the build, and of what builds again. */
+export const buildFlags = {
   tag: { short: "t", value: "NAME", many: true, help: "Name of the image; TARGET=NAME where there are several targets" },
   file: {
     short: "f",
@@ -77,7 +78,7 @@ const flags = {
   ...storeFlags,
 } as const;
 
-type BuildFlags = FlagValues<typeof flags>;
+export type BuildFlags = FlagValues<typeof buildFlags>;
 
 const proxyNames = ["HTTP_PROXY", "HTTPS_PROXY", "FTP_PROXY", "NO_PROXY", "ALL_PROXY"].flatMap((name) => [name, name.toLowerCase()]);
 
@@ -87,7 +88,7 @@ export const build = command(
     operands: "PATH | URL | -",
     summary:
       "Build an image from a Dockerfile and the files in PATH, in a git repository or in a tar; - is a tar or a Dockerfile on standard input.",
-    flags,
+    flags: buildFlags,
     foreign: foreignBuildFlags,
     examples: [
       "tsbuild -t app .",
@@ -116,50 +117,16 @@ export const build = command(
       });
     const { outputs, names, takesStdout } = readOutputs(flags, io);
     const tags = [...(flags.tag ?? []), ...names];
-    const annotations = annotationsOf(flags.annotation ?? []);
-    const buildArgs = buildArgsOf(flags, io);
-    const epoch = epochOf(flags);
-    const limits = readLimits(flags, flags.resource);
     for (const tag of tags) readTag(tag.slice(tag.indexOf("=") + 1));
     refuseUnwritableResults(flags);
-    const inputs = await readInputs({ context, file: flags.file, contexts: flags["build-context"] ?? [], argv }, io);
-    const settings = await loadSettings({ env: io.env, ...(inputs.context.kind === "directory" ? { context: inputs.context.path } : {}) });
-    const network = flags.network ?? settings.network ?? "default";
-    const jobs = flags.jobs === undefined ? settings.jobs : readInteger("--jobs", flags.jobs, 1);
+    const { options: given, settings } = await readBuild({ flags, context, argv }, io);
     const isDry = flags["dry-run"] === true;
     const display = openDisplay(
       flags.quiet ? "quiet" : (flags.progress ?? settings.progress ?? "auto"),
       takesStdout ? withoutStdout(io) : io,
     );
     try {
-      const options: BuildOptions = {
-        ...inputs,
-        tags,
-        outputs,
-        annotations,
-        ...squashOf(flags),
-        pull: pullPolicy(flags.pull),
-        registry: await registryOptions(flags, io, settings),
-        ...(flags.target === undefined ? {} : { target: flags.target }),
-        buildArgs,
-        labels: readPairs("--label", flags.label ?? [], () => ""),
-        ...(flags.platform === undefined ? {} : { platform: readPlatform("--platform", flags.platform) }),
-        noCache: flags["no-cache"] ?? false,
-        noCacheFilter: (flags["no-cache-filter"] ?? []).flatMap((stages) => stages.split(",")).filter((stage) => stage !== ""),
-        network,
-        addHosts: (flags["add-host"] ?? []).map((host) => readHost("--add-host", host)),
-        limits,
-        ...(flags["shm-size"] === undefined ? {} : { shmSizeBytes: readSize("--shm-size", flags["shm-size"]) }),
-        ...(epoch === undefined ? {} : { sourceDateEpoch: epoch }),
-        hostCa: flags["host-ca"] ?? settings.hostCa ?? false,
-        ...(jobs === undefined ? {} : { jobs }),
-        store: await storeRootOf(flags, io, settings),
-        ...lockOptionsOf(flags, inputs),
-        onEvent: display.onEvent,
-        signal: io.signal,
-        environment: io.env,
-        proxy: proxyOf(io.env),
-      };
+      const options: BuildOptions = { ...given, tags, outputs, onEvent: display.onEvent };
       if (isDry || call.method !== "build") noteUnwritten(options);
       if (call.method !== "build") return await runCall({ ...call, method: call.method }, options, io);
       const builder = await import("../builds.ts");
@@ -174,6 +141,47 @@ export const build = command(
     return 0;
   },
 );
+
+/** What the flags and the settings say of what is built and how, but not where it goes. Throws UsageError, and as readInputs and loadSettings. */
+export async function readBuild(
+  { flags, context, argv }: { readonly flags: BuildFlags; readonly context: string; readonly argv: readonly string[] },
+  io: CliIo,
+): Promise<{ readonly options: BuildOptions; readonly settings: Settings }> {
+  const annotations = annotationsOf(flags.annotation ?? []);
+  const buildArgs = buildArgsOf(flags, io);
+  const epoch = epochOf(flags);
+  const limits = readLimits(flags, flags.resource);
+  const inputs = await readInputs({ context, file: flags.file, contexts: flags["build-context"] ?? [], argv }, io);
+  const settings = await loadSettings({ env: io.env, ...(inputs.context.kind === "directory" ? { context: inputs.context.path } : {}) });
+  const network = flags.network ?? settings.network ?? "default";
+  const jobs = flags.jobs === undefined ? settings.jobs : readInteger("--jobs", flags.jobs, 1);
+  const options: BuildOptions = {
+    ...inputs,
+    annotations,
+    ...squashOf(flags),
+    pull: pullPolicy(flags.pull),
+    registry: await registryOptions(flags, io, settings),
+    ...(flags.target === undefined ? {} : { target: flags.target }),
+    buildArgs,
+    labels: readPairs("--label", flags.label ?? [], () => ""),
+    ...(flags.platform === undefined ? {} : { platform: readPlatform("--platform", flags.platform) }),
+    noCache: flags["no-cache"] ?? false,
+    noCacheFilter: (flags["no-cache-filter"] ?? []).flatMap((stages) => stages.split(",")).filter((stage) => stage !== ""),
+    network,
+    addHosts: (flags["add-host"] ?? []).map((host) => readHost("--add-host", host)),
+    limits,
+    ...(flags["shm-size"] === undefined ? {} : { shmSizeBytes: readSize("--shm-size", flags["shm-size"]) }),
+    ...(epoch === undefined ? {} : { sourceDateEpoch: epoch }),
+    hostCa: flags["host-ca"] ?? settings.hostCa ?? false,
+    ...(jobs === undefined ? {} : { jobs }),
+    store: await storeRootOf(flags, io, settings),
+    ...lockOptionsOf(flags, inputs),
+    signal: io.signal,
+    environment: io.env,
+    proxy: proxyOf(io.env),
+  };
+  return { options, settings };
+}
 
 function squashOf(flags: BuildFlags): Pick<BuildOptions, "squash"> {
   if (flags["squash-all"]) return { squash: "all" };
