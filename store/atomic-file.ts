@@ -1,7 +1,9 @@
-import { closeSync, fchmodSync, fdatasync, mkdirSync, openSync, renameSync, rmSync, writeSync } from "node:fs";
+import { closeSync, fchmodSync, fdatasync, openSync, renameSync, writeSync } from "node:fs";
 import { dirname } from "node:path";
 import { promisify } from "node:util";
 import { isSystemError } from "../runtime-addon/index.ts";
+import { discardFile } from "./discard.ts";
+import { makeDirectories } from "./make-directories.ts";
 
 const dataSync = promisify(fdatasync);
 
@@ -19,7 +21,7 @@ export async function writeFileAtomically(temp: string, path: string, bytes: Uin
   try {
     renameSync(temp, path);
   } catch (error) {
-    rmSync(temp, { force: true });
+    discardFile(temp);
     throw error;
   }
 }
@@ -34,7 +36,7 @@ export async function writeCacheFile(tempPath: () => Promise<string>, path: stri
     await write();
   } catch (error) {
     if (!isSystemError(error, "ENOENT")) throw error;
-    mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
+    makeDirectories(dirname(path), 0o700);
     await write();
   }
 }
@@ -52,7 +54,7 @@ export async function writeTempFile(temp: string, bytes: Uint8Array, options: Wr
       closeSync(fd);
     }
   } catch (error) {
-    rmSync(temp, { force: true });
+    discardFile(temp);
     throw error;
   }
 }

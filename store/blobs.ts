@@ -3,6 +3,7 @@ import { join } from "node:path";
 import { isSystemError } from "../runtime-addon/index.ts";
 import { writeFileAtomically } from "./atomic-file.ts";
 import { type Digest, digestOf, hexOf, isDigest } from "./digest.ts";
+import { discardFile } from "./discard.ts";
 import { IntegrityError, NotFoundError, TsbuildError } from "./errors.ts";
 import { type Abortable, fileBytes } from "./file-bytes.ts";
 import type { Descriptor } from "./oci.ts";
@@ -63,7 +64,7 @@ export function directoryBlobs(directory: string, tempFile: () => Promise<string
       chmodSync(file, 0o644);
       renameSync(file, path(digest));
     } catch (error) {
-      rmSync(file, { force: true });
+      discardFile(file);
       throw error;
     }
   };

@@ -1,9 +1,10 @@
-import { createReadStream, rmSync } from "node:fs";
+import { createReadStream } from "node:fs";
 import { isSystemError } from "../runtime-addon/index.ts";
 import type { Bytes } from "./blobs.ts";
 import { type CompressionRecord, recallCompressions, rememberCompression } from "./compression-records.ts";
 import { compressorFor, type LayerCompression } from "./compressors.ts";
 import type { Digest } from "./digest.ts";
+import { discardFile } from "./discard.ts";
 import { IntegrityError } from "./errors.ts";
 import type { Abortable } from "./file-bytes.ts";
 import type { Descriptor } from "./oci.ts";
@@ -42,7 +43,7 @@ export async function compressedLayer(
   const file = await store.tempFile("compressing");
   const release = await turns.take({ signal });
   const { plainDigest, digest, size } = await compressor.compress(plainTar, file, { signal }).finally(release);
-  const close = async () => rmSync(file, { force: true });
+  const close = async () => discardFile(file);
   const descriptor = { mediaType: compressor.mediaType, digest, size };
   try {
     if (plainDigest !== diffId) throw new IntegrityError(`compressing layer ${diffId}`, diffId, plainDigest);

@@ -6,6 +6,7 @@ import { isSystemError, removeTree, renameNoReplace, syncFileSystem } from "../r
 import { writeFileAtomically } from "./atomic-file.ts";
 import { type Digest, hexOf } from "./digest.ts";
 import { readUsed } from "./last-use.ts";
+import { makeDirectories } from "./make-directories.ts";
 import { storePaths } from "./store-paths.ts";
 
 /**
@@ -62,7 +63,7 @@ export function layerDirectories(root: string, tempFile: () => Promise<string>):
       renameSync(path, join(staged, "fs"));
       writeFileSync(join(staged, "ok"), encodeOk({ owners, bootId: bootId(), flushed: false }));
       const target = wrapper(diffId, owners, on);
-      mkdirSync(join(target, ".."), { recursive: true, mode: 0o700 });
+      makeDirectories(join(target, ".."), 0o700);
       for (;;) {
         try {
           renameNoReplace(staged, target);

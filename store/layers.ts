@@ -1,4 +1,4 @@
-import { mkdirSync, readFileSync, renameSync, rmSync, statSync } from "node:fs";
+import { readFileSync, renameSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { isSystemError } from "../runtime-addon/index.ts";
 import { writeFileAtomically, writeTempFile } from "./atomic-file.ts";
@@ -6,6 +6,7 @@ import type { BlobStore, Bytes } from "./blobs.ts";
 import type { PlainLimits } from "./compression.ts";
 import { recallCompressions } from "./compression-records.ts";
 import { type Digest, hexOf } from "./digest.ts";
+import { discardFile } from "./discard.ts";
 import { IntegrityError, NotFoundError, TsbuildError } from "./errors.ts";
 import type { Abortable } from "./file-bytes.ts";
 import { markUsed } from "./last-use.ts";
@@ -14,6 +15,7 @@ import { readLayer } from "./layer/tar-read.ts";
 import { decodeTree, encodeTree, type Tree } from "./layer/tree.ts";
 import { type LayerDirectories, layerDirectories } from "./layer-directories.ts";
 import { encodeLayerInfo, readLayerInfo, type StoredLayerInfo } from "./layer-info.ts";
+import { makeDirectories } from "./make-directories.ts";
 import { type Descriptor, mediaTypes } from "./oci.ts";
 import { storePaths } from "./store-paths.ts";
 import { writeStream } from "./tee-file.ts";
@@ -119,7 +121,7 @@ export function layerStore(root: string, blobs: BlobStore, tempFile: () => Promi
     const stored = readStored(diffId);
     const others = stored?.blobs.filter(({ digest }) => digest !== blob.digest) ?? [];
     const treeSize = statSync(treeFile).size;
-    mkdirSync(folder(diffId), { recursive: true, mode: 0o700 });
+    makeDirectories(folder(diffId), 0o700);
     renameSync(treeFile, join(folder(diffId), "tree"));
     await writeInfo({
       diffId,
@@ -149,7 +151,7 @@ export function layerStore(root: string, blobs: BlobStore, tempFile: () => Promi
         await publish(file, published, blob);
         return { diffId, contentId: readStored(diffId)?.contentId ?? contentId, blob };
       },
-      discard: () => rmSync(file, { force: true }),
+      discard: () => discardFile(file),
     };
   };
   const index = (diffId: Digest, blob: Descriptor, options: EnsureOptions): Promise<LayerInfo> =>

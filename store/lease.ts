@@ -1,8 +1,9 @@
 import { randomBytes } from "node:crypto";
-import { closeSync, constants, fstatSync, mkdirSync, openSync, readdirSync, rmSync, writeSync } from "node:fs";
+import { closeSync, constants, fstatSync, mkdirSync, openSync, readdirSync, writeSync } from "node:fs";
 import { join } from "node:path";
 import { isSystemError, lockFile, removeTree } from "../runtime-addon/index.ts";
 import type { Digest } from "./digest.ts";
+import { discardFile } from "./discard.ts";
 import { withLock } from "./lock.ts";
 import { storePaths } from "./store-paths.ts";
 
@@ -19,7 +20,7 @@ export interface Lease extends AsyncDisposable {
   temp(kind: string): string;
   /** A path on the store's file system where nothing is. */
   tempFile(kind: string): string;
-  /** Unpins and removes the temp directories. Idempotent. */
+  /** Unpins, and removes the temp directories where that can be done; what cannot be removed is no one's any more, and prune's. Idempotent. */
   close(): Promise<void>;
 }
 
@@ -42,7 +43,7 @@ export async function openLease(root: string): Promise<Lease> {
     open = false;
     try {
       if (count > 0) await removeLeaseTemp(tmp);
-      rmSync(file, { force: true });
+      discardFile(file);
     } finally {
       closeSync(fd);
     }
@@ -111,19 +112,19 @@ async function removeStaleLease(root: string, id: string): Promise<void> {
   try {
     if (!(await lockFile(fd, "exclusive", { wait: false })) || fstatSync(fd).nlink === 0) return;
     // The temp directory before the file: whoever is killed in between leaves a stale lease, found again.
-    if (await removeLeaseTemp(join(storePaths.tmp(root), id))) rmSync(file, { force: true });
+    if (await removeLeaseTemp(join(storePaths.tmp(root), id))) discardFile(file);
   } finally {
     closeSync(fd);
   }
 }
 
+/** Owners of a user namespace may be removed by root inside it only, and on a failing disk nothing may: what stays is found again. */
 async function removeLeaseTemp(path: string): Promise<boolean> {
   try {
     await removeTree(path);
     return true;
   } catch (error) {
-    // Owners of a user namespace: only root inside it may remove them.
-    if (isSystemError(error, "EACCES", "EPERM")) return false;
+    if (isSystemError(error)) return false;
     throw error;
   }
 }

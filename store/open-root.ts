@@ -1,8 +1,9 @@
-import { chmodSync, linkSync, mkdirSync, readdirSync, readFileSync, rmSync } from "node:fs";
+import { chmodSync, linkSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { isSystemError } from "../runtime-addon/index.ts";
 import { writeFileAtomically, writeTempFile } from "./atomic-file.ts";
 import { canonicalJson } from "./canonical-json.ts";
+import { discardFile } from "./discard.ts";
 import { TsbuildError } from "./errors.ts";
 import { checkOciLayout, emptyIndex, ociLayoutFile } from "./layout.ts";
 import { withLock } from "./lock.ts";
@@ -66,7 +67,7 @@ async function makeStore(root: string): Promise<void> {
   makeDirectory(storePaths.format(root));
   await withLock(storePaths.lock(root), "exclusive", async () => {
     if (readRevision(root) !== undefined) return;
-    mkdirSync(storePaths.blobs(root), { recursive: true });
+    makeDirectories(storePaths.blobs(root));
     for (const folder of folders) makeDirectory(join(storePaths.format(root), folder));
     for (const folder of ["by-op", "by-content", "nodes"]) makeDirectory(join(storePaths.steps(root), folder));
     const temp = (name: string) => join(storePaths.tmp(root), `new-${name}`);
@@ -88,7 +89,7 @@ async function makeIndex(root: string, temp: string): Promise<void> {
   } catch (error) {
     if (!isSystemError(error, "EEXIST")) throw error;
   } finally {
-    rmSync(temp, { force: true });
+    discardFile(temp);
   }
 }
 

@@ -1,9 +1,9 @@
-import { mkdirSync } from "node:fs";
 import { join } from "node:path";
 import { isSystemError } from "../runtime-addon/index.ts";
 import { type Digest, hexOf } from "./digest.ts";
 import type { Abortable } from "./file-bytes.ts";
 import { withLock } from "./lock.ts";
+import { makeDirectories } from "./make-directories.ts";
 import type { Store } from "./store.ts";
 import { storePaths } from "./store-paths.ts";
 
@@ -23,7 +23,7 @@ export async function withStepLock<T>(
     return await withLock(path, "exclusive", work, options);
   } catch (error) {
     if (!isSystemError(error, "ENOENT") || error.path !== path) throw error;
-    mkdirSync(directory, { recursive: true, mode: 0o700 });
+    makeDirectories(directory, 0o700);
     return withLock(path, "exclusive", work, options);
   }
 }

@@ -1,4 +1,5 @@
 import { resolve } from "node:path";
+import { isSystemError } from "../runtime-addon/index.ts";
 import { type BlobStore, directoryBlobs } from "./blobs.ts";
 import type { Digest } from "./digest.ts";
 import { type ImageStore, imageStore } from "./images.ts";
@@ -41,7 +42,10 @@ export async function openStore(directory: string): Promise<Store> {
   let own: Promise<{ lease: Lease; cleaning: Promise<void> }> | undefined;
   const ownLease = async (): Promise<Lease> => {
     own ??= openLease(root).then((lease) => {
-      const cleaning = removeStale(root);
+      // A service to others, who left something: what cannot be done here is left to the next one, or to prune, which says why.
+      const cleaning = removeStale(root).catch((error: unknown) => {
+        if (!isSystemError(error)) throw error;
+      });
       // Met in close().
       cleaning.catch(() => undefined);
       return { lease, cleaning };

@@ -1,7 +1,7 @@
 import { createHash } from "node:crypto";
-import { rmSync } from "node:fs";
 import { type FileHandle, open } from "node:fs/promises";
 import { type Digest, digestFromBytes } from "./digest.ts";
+import { discardFile } from "./discard.ts";
 import type { Abortable } from "./file-bytes.ts";
 
 export interface TeeOptions extends Abortable {
@@ -43,7 +43,7 @@ export async function* teeToFile(
     whole = true;
   } finally {
     await file.close();
-    if (!whole) rmSync(path, { force: true });
+    if (!whole) discardFile(path);
   }
 }
 

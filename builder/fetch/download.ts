@@ -1,7 +1,7 @@
 import { createHash } from "node:crypto";
-import { rmSync } from "node:fs";
 import { type FileHandle, open } from "node:fs/promises";
 import { type Digest, digestFromBytes } from "../../store/digest.ts";
+import { discardFile } from "../../store/discard.ts";
 import { TsbuildError } from "../../store/errors.ts";
 import type { Abortable } from "../../store/file-bytes.ts";
 import type { Http, HttpResponse } from "../../store/registry/http.ts";
@@ -50,7 +50,7 @@ export async function download(url: URL, path: string, options: DownloadOptions)
     return downloaded;
   } finally {
     await file.close();
-    if (!whole) rmSync(path, { force: true });
+    if (!whole) discardFile(path);
   }
 }
 

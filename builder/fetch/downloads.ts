@@ -1,10 +1,11 @@
 import { createHash } from "node:crypto";
-import { mkdirSync, readFileSync, renameSync, statSync } from "node:fs";
+import { readFileSync, renameSync, statSync } from "node:fs";
 import { basename, dirname, join } from "node:path";
 import { bytesOf, FileChangedError, hashFiles, isSystemError } from "../../runtime-addon/index.ts";
 import { syncFile, writeCacheFile } from "../../store/atomic-file.ts";
 import { type Digest, digestFromBytes, hexOf, isDigest } from "../../store/digest.ts";
 import { markUsed } from "../../store/last-use.ts";
+import { makeDirectories } from "../../store/make-directories.ts";
 import type { Store } from "../../store/store.ts";
 import { storePaths } from "../../store/store-paths.ts";
 
@@ -83,7 +84,7 @@ function renameInto(temp: string, path: string): void {
     renameSync(temp, path);
   } catch (error) {
     if (!isSystemError(error, "ENOENT")) throw error;
-    mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
+    makeDirectories(dirname(path), 0o700);
     renameSync(temp, path);
   }
 }

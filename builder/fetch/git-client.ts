@@ -1,5 +1,5 @@
-import { mkdirSync } from "node:fs";
 import type { Abortable } from "../../store/file-bytes.ts";
+import { makeDirectories } from "../../store/make-directories.ts";
 import { RegistryError } from "../../store/registry/registry-error.ts";
 import type { Retrying } from "../../store/registry/retry.ts";
 import type { RegistrySettings } from "../../store/registry/settings.ts";
@@ -56,7 +56,7 @@ export function openGitClient(options: GitClientOptions): GitClient {
   const { store, retrying, signal, onNote } = options;
   const folder = storePaths.git(store.root);
   const run = (args: readonly string[], scope: GitScope, call: Pick<GitCall, "input" | "onOutput" | "silenceMs">) => {
-    mkdirSync(folder, { recursive: true, mode: 0o700 });
+    makeDirectories(folder, 0o700);
     return runGit(args, { ...call, cwd: scope.workTree ?? folder, env: gitEnvironment({ ...options, folder }, scope), signal });
   };
 

@@ -1,5 +1,6 @@
 import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { makeDirectories } from "../../store/make-directories.ts";
 import type { CheckoutOptions } from "./git-checkout.ts";
 import type { ResolvedRef } from "./git-refs.ts";
 
@@ -12,7 +13,7 @@ export async function keepGitDirectory(options: CheckoutOptions, workTree: strin
   const gitDir = join(workTree, ".git");
   // Alone: whatever the tree put there is not written through.
   mkdirSync(gitDir);
-  for (const folder of ["objects/pack", "objects/info", "refs/heads", "refs/tags"]) mkdirSync(join(gitDir, folder), { recursive: true });
+  for (const folder of ["objects/pack", "objects/info", "refs/heads", "refs/tags"]) makeDirectories(join(gitDir, folder));
   const objects = [`--shallow ${commit}`, commit, ...(ref.tag === undefined ? [] : [ref.tag])];
   const packing = [
     "pack-objects",

@@ -1,11 +1,12 @@
 import { createHash } from "node:crypto";
-import { existsSync, mkdirSync, readdirSync, renameSync, rmSync } from "node:fs";
+import { existsSync, readdirSync, renameSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { removeTree } from "../../runtime-addon/index.ts";
 import { digestOf } from "../../store/digest.ts";
 import type { Abortable } from "../../store/file-bytes.ts";
 import { markUsed } from "../../store/last-use.ts";
 import { withLock } from "../../store/lock.ts";
+import { makeDirectories } from "../../store/make-directories.ts";
 import type { Store } from "../../store/store.ts";
 import { gitPinText } from "../../store/store-paths.ts";
 import type { GitClient, Remote } from "./git-client.ts";
@@ -56,7 +57,7 @@ export function gitRepository(options: GitRepositoryOptions): GitRepository {
     renameSync(temp, gitDir);
   };
   const exclusively = async <T>(work: () => Promise<T>): Promise<T> => {
-    mkdirSync(client.folder, { recursive: true, mode: 0o700 });
+    makeDirectories(client.folder, 0o700);
     return withLock(lock, "exclusive", work, { signal });
   };
 

@@ -1,6 +1,6 @@
-import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
 import type { Mount, TmpfsMount } from "../../runtime-addon/index.ts";
+import { makeDirectories } from "../../store/make-directories.ts";
 import type { LayerRef } from "../../store/open-rootfs.ts";
 import type { OpenHost } from "./ladder.ts";
 import { overlayLowers } from "./overlay-lowers.ts";
@@ -61,7 +61,7 @@ export async function sandboxMounts(
     const unpacked = await work.unpack({ diffIds, owners });
     onOmitted(unpacked.omitted);
     const bottom = join(scratch, "bottom");
-    await mkdir(bottom, { recursive: true, mode: 0o755 });
+    makeDirectories(bottom, 0o755);
     await work.prepare({ directory: scratch, parents: diffIds, owners });
     const upper = join(scratch, "upper");
     // Read-only, the upper is there for the attributes that the layers give to the root directory; no layers at all leave the bottom.

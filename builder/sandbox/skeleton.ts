@@ -2,6 +2,7 @@ import { mkdir, writeFile } from "node:fs/promises";
 import { dirname, join, posix } from "node:path";
 import { bytesOf, setAttributes } from "../../runtime-addon/index.ts";
 import { noTime } from "../../store/layer/no-time.ts";
+import { makeDirectories } from "../../store/make-directories.ts";
 
 /** Mount points that every container needs. */
 const directories = ["proc", "sys", "dev", "etc"] as const;
@@ -17,7 +18,7 @@ export async function makeSkeleton(
 ): Promise<void> {
   const made = new Map<string, number>();
   const makeDirectory = async (path: string): Promise<void> => {
-    await mkdir(join(directory, path), { recursive: true, mode: 0o755 });
+    makeDirectories(join(directory, path), 0o755);
     for (let at = path; at !== "." && at !== ""; at = dirname(at)) made.set(at, 0o755);
   };
   await mkdir(directory, { mode: 0o755 });

@@ -1,16 +1,5 @@
 import { randomBytes } from "node:crypto";
-import {
-  closeSync,
-  constants,
-  createWriteStream,
-  openSync,
-  readlinkSync,
-  realpathSync,
-  renameSync,
-  rmSync,
-  type Stats,
-  statSync,
-} from "node:fs";
+import { closeSync, constants, createWriteStream, openSync, readlinkSync, realpathSync, renameSync, type Stats, statSync } from "node:fs";
 import { Socket } from "node:net";
 import { basename, dirname, join, resolve } from "node:path";
 import type { Writable } from "node:stream";
@@ -18,6 +7,7 @@ import { pipeline } from "node:stream/promises";
 import { setTimeout } from "node:timers/promises";
 import { isSystemError } from "../../runtime-addon/index.ts";
 import { syncFile } from "../atomic-file.ts";
+import { discardFile } from "../discard.ts";
 import { TsbuildError } from "../errors.ts";
 import type { Abortable } from "../file-bytes.ts";
 
@@ -66,7 +56,7 @@ async function replaceFile(file: string, bytes: AsyncIterable<Uint8Array>, optio
     await syncFile(temp);
     renameSync(temp, file);
   } catch (error) {
-    rmSync(temp, { force: true });
+    discardFile(temp);
     throw error;
   }
 }

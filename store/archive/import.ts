@@ -1,6 +1,6 @@
-import { rmSync } from "node:fs";
 import { basename } from "node:path";
 import { type PlainLimits, plainBytes } from "../compression.ts";
+import { discardFile } from "../discard.ts";
 import { TsbuildError } from "../errors.ts";
 import { type Abortable, fileBytes } from "../file-bytes.ts";
 import { parseNewName } from "../image-names.ts";
@@ -52,7 +52,7 @@ async function importFrom(store: Store, source: ImportSource, options: ImportOpt
     await lease.pin(tree.diffId);
     layer = await store.layers.add(tree, { tempTar: temp });
   } finally {
-    rmSync(temp, { force: true });
+    discardFile(temp);
   }
   const { diffId, blob } = layer;
   const { os, architecture, variant } = platform;

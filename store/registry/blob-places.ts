@@ -1,10 +1,10 @@
-import { mkdirSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { isSystemError } from "../../runtime-addon/index.ts";
 import { writeFileAtomically } from "../atomic-file.ts";
 import { type Digest, hexOf } from "../digest.ts";
 import { TsbuildError } from "../errors.ts";
 import { readUsed } from "../last-use.ts";
+import { makeDirectories } from "../make-directories.ts";
 import { parseReference, type Reference } from "../reference.ts";
 import type { Store } from "../store.ts";
 import { storePaths } from "../store-paths.ts";
@@ -41,7 +41,7 @@ export function blobPlaces(store: Pick<Store, "root" | "tempFile">): BlobPlaces 
   const write = async (digest: Digest, { received, places }: Known) => {
     const lines = [...(received ? [receivedLine] : []), ...places.map(textOf)];
     const bytes = Buffer.from(lines.map((line) => `${line}\n`).join(""));
-    mkdirSync(dirname(path(digest)), { recursive: true, mode: 0o700 });
+    makeDirectories(dirname(path(digest)), 0o700);
     await writeFileAtomically(await store.tempFile("place"), path(digest), bytes, { sync: false });
   };
 

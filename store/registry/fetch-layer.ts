@@ -1,5 +1,5 @@
-import { rmSync } from "node:fs";
 import type { Bytes } from "../blobs.ts";
+import { discardFile } from "../discard.ts";
 import { IntegrityError, TsbuildError } from "../errors.ts";
 import type { StagedLayer } from "../layers.ts";
 import type { LayerRef } from "../open-rootfs.ts";
@@ -69,7 +69,7 @@ async function fetchFrom(
     giveUp.abort();
     await bytes.return();
     staged?.discard();
-    rmSync(file, { force: true });
+    discardFile(file);
   }
 }
 

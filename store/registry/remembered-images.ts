@@ -1,4 +1,4 @@
-import { mkdirSync, rmSync } from "node:fs";
+import { rmSync } from "node:fs";
 import { join } from "node:path";
 import { isSystemError } from "../../runtime-addon/index.ts";
 import { writeFileAtomically } from "../atomic-file.ts";
@@ -6,6 +6,7 @@ import { canonicalJson } from "../canonical-json.ts";
 import { type Digest, digestOf, hexOf, isDigest } from "../digest.ts";
 import { NotFoundError, TsbuildError } from "../errors.ts";
 import { readUsed } from "../last-use.ts";
+import { makeDirectories } from "../make-directories.ts";
 import type { Platform } from "../oci.ts";
 import { platformText } from "../platform.ts";
 import type { Reference } from "../reference.ts";
@@ -55,7 +56,7 @@ export async function rememberImage(
   const path = pathOf(store.root, reference, platform);
   if (documents.reduce((sum, { length }) => sum + length, 0) > maxRememberedBytes) rmSync(path, { force: true });
   else {
-    mkdirSync(rememberedFolder(store.root, reference), { recursive: true, mode: 0o700 });
+    makeDirectories(rememberedFolder(store.root, reference), 0o700);
     await writeFileAtomically(await store.tempFile("remote"), path, canonicalJson(remembered), { sync: false });
   }
   const digests = layers.map(({ blob }) => blob.digest);

@@ -1,10 +1,9 @@
-import { createWriteStream, readdirSync } from "node:fs";
+import { readdirSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { checkStore } from "../../store/check/check-store.ts";
 import { collectGarbage } from "../../store/gc/collect.ts";
 import { storeUsage } from "../../store/gc/usage.ts";
-import { openStore, saveImages } from "../../store/index.ts";
+import { openStore } from "../../store/index.ts";
 import { random } from "../builder/dockerfile/random.ts";
 import { importBusybox } from "../support/bases.ts";
 import { mustTsbuild, tsbuild } from "../support/cli.ts";
@@ -13,6 +12,7 @@ import { transientFiles } from "../support/layout.ts";
 import { needs } from "../support/needs.ts";
 import { fakeImage } from "../support/registry/fake-image.ts";
 import { type FakeRegistry, startFakeRegistry } from "../support/registry/fake-registry.ts";
+import { problemsIn } from "../support/store-health.ts";
 import { temporaryDirectory } from "../support/temporary.ts";
 import { asUser, createUser } from "../support/users.ts";
 
@@ -34,18 +34,6 @@ RUN cp /own /mine
     ...Object.fromEntries(Array.from({ length: 20 }, (_, i) => [`shared/${i}`, `${i}\n`.repeat(500)])),
     own: `${own}\n`,
   });
-}
-
-async function problemsIn(root: string): Promise<readonly string[]> {
-  await using store = await openStore(root);
-  const problems = (await checkStore(store)).map(({ kind, subject, problem }) => `${kind} ${subject}: ${problem}`);
-  const images = await store.images.list();
-  for (const { manifestDigest } of images) {
-    const sink = createWriteStream("/dev/null");
-    await saveImages(store, [{ image: await store.images.open(manifestDigest) }], { stream: sink });
-    sink.destroy();
-  }
-  return problems;
 }
 
 /** What is left besides images when all garbage and cache went. */

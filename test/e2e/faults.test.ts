@@ -1,0 +1,167 @@
+import { cpSync, mkdirSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { inParallel } from "../../store/in-parallel.ts";
+import { random } from "../builder/dockerfile/random.ts";
+import { busyboxTar } from "../support/bases.ts";
+import { mustTsbuild, tsbuild } from "../support/cli.ts";
+import { mustRun } from "../support/command.ts";
+import { contextDirectory } from "../support/context.ts";
+import { type FaultPlan, planFaults } from "../support/faults/faults.ts";
+import { needs } from "../support/needs.ts";
+import { fakeImage } from "../support/registry/fake-image.ts";
+import { type FakeRegistry, startFakeRegistry } from "../support/registry/fake-registry.ts";
+import { garbageLeftIn, namesIn, problemsIn } from "../support/store-health.ts";
+import { removeDirectory, temporaryDirectory } from "../support/temporary.ts";
+
+const seed = Number(process.env.TSBUILD_TEST_SEED ?? Date.now() % 1_000_000);
+/** TSBUILD_TEST_FAULTS=all: every call fails in turn, in each of four ways, which takes an hour. Else so many in each way, chosen by the seed. */
+const sample = process.env.TSBUILD_TEST_FAULTS === "all" ? Number.POSITIVE_INFINITY : Number(process.env.TSBUILD_TEST_FAULTS ?? 1);
+
+const ways: readonly Omit<FaultPlan, "nth">[] = [
+  { error: "EIO", of: "all" },
+  { error: "EIO", of: "all", lasting: true },
+  { error: "ENOSPC", of: "room" },
+  { error: "ENOSPC", of: "room", lasting: true },
+];
+
+/** A command, and the store that it finds. */
+interface Trial {
+  readonly prepared: string;
+  readonly words: readonly string[];
+  /** Of the images that are named before and after. */
+  readonly keeps: readonly string[];
+}
+
+/** The base of which each file costs calls: it has few. */
+async function smallBase(directory: string): Promise<string> {
+  const root = join(directory, "root");
+  mkdirSync(join(root, "etc"), { recursive: true });
+  await mustRun(["tar", "-xf", busyboxTar(), "-C", root, "./bin/busybox"]).catch(() =>
+    mustRun(["tar", "-xf", busyboxTar(), "-C", root, "bin/busybox"]),
+  );
+  for (const name of ["sh", "mkdir", "rm", "cat"]) await mustRun(["ln", "-s", "busybox", join(root, "bin", name)]);
+  writeFileSync(join(root, "etc/shadow"), "root:*:::::::\n");
+  const tar = join(directory, "base.tar");
+  await mustRun(["tar", "-cf", tar, "-C", root, "."]);
+  return tar;
+}
+
+/** One sentence with a place in the store, a code and a hint; none of the program's own lines. */
+function checkMessage(stderr: string, store: string, { error }: Pick<FaultPlan, "error">): void {
+  const code = error === "EIO" ? "STORE_FAILING" : "STORE_FULL";
+  expect(stderr.match(/^.*\berror: .*$/gm)).toEqual([expect.stringMatching(new RegExp(`error: .*${store}.* \\[${code}\\]$`))]);
+  expect(stderr).toContain(`${error}: `);
+  expect(stderr).toMatch(/^ {2}hint: ./m);
+  expect(stderr).not.toMatch(/internal error|^ {4}at /m);
+}
+
+describe("a store whose disk fails", needs("root", "privateMounts"), () => {
+  let directory: string;
+  let registry: FakeRegistry;
+  const trials = new Map<string, Trial>();
+  const env = { SOURCE_DATE_EPOCH: "0" };
+
+  beforeAll(async () => {
+    directory = temporaryDirectory("faults");
+    registry = await startFakeRegistry();
+    const layers = [{ "a/file": "a".repeat(3000), "a/other": "b" }, { c: "c".repeat(200_000) }];
+    registry.putImage("team/app", "v1", await fakeImage({ layers }));
+    const context = contextDirectory({
+      Dockerfile: "FROM base\nCOPY file /copied/\nRUN mkdir /x && cat /copied/file > /x/y && rm /etc/shadow\n",
+      file: "file\n",
+    });
+    const base = join(directory, "base");
+    await mustTsbuild(["import", "--change", "ENV PATH=/bin", await smallBase(directory), "base"], { store: base });
+    const build = ["build", "-q", "--network", "none", "-t", "app", context];
+    const built = join(directory, "built");
+    cpSync(base, built, { recursive: true, verbatimSymlinks: true });
+    await mustTsbuild(build, { store: built, env });
+    const archive = join(directory, "app.tar");
+    await mustTsbuild(["save", "app", "-o", archive], { store: built });
+    const unnamed = join(directory, "unnamed");
+    await mustRun(["cp", "-a", built, unnamed]);
+    await mustTsbuild(["rmi", "app"], { store: unnamed });
+    for (const [name, prepared, words, keeps] of [
+      ["build", base, build, ["base"]],
+      ["pull", base, ["pull", "-q", `${registry.host}/team/app:v1`], ["base"]],
+      ["prune", unnamed, ["prune", "-f", "--all"], ["base"]],
+      ["rmi", built, ["rmi", "app"], ["base"]],
+      ["load", base, ["load", archive], ["base"]],
+    ] as const) {
+      trials.set(name, { prepared, words, keeps });
+    }
+  });
+  afterAll(() => registry.close());
+
+  async function onCopy<T>({ prepared }: Trial, use: (store: string) => Promise<T>): Promise<T> {
+    const parent = temporaryDirectory("faulty");
+    const store = join(parent, "store");
+    await mustRun(["cp", "-a", prepared, store]);
+    const result = await use(store);
+    removeDirectory(parent);
+    return result;
+  }
+
+  /** The calls of the command where nothing fails. */
+  const countCalls = (trial: Trial) =>
+    onCopy(trial, async (store) => {
+      const faults = planFaults(store, { of: "all" });
+      await mustTsbuild(trial.words, { store, env: { ...env, ...faults.env } });
+      return faults.calls();
+    });
+
+  /** How many calls failed. */
+  async function runWithFault(trial: Trial, plan: FaultPlan): Promise<number> {
+    return onCopy(trial, async (store) => {
+      const faults = planFaults(store, plan);
+      const { code, stderr } = await tsbuild(trial.words, { store, env: { ...env, ...faults.env } });
+      const failed = faults.calls().map(({ text }) => text);
+      const what = `${trial.words[0]}, ${JSON.stringify(plan)}: ${failed.slice(0, 3).join("; ")}\n${stderr}`;
+      try {
+        expect([0, 1]).toContain(code);
+        if (code === 1) checkMessage(stderr, store, plan);
+        expect(await problemsIn(store)).toEqual([]);
+        const names = await namesIn(store);
+        for (const name of trial.keeps) expect(names).toContain(name);
+        // rmi of a name that is gone is an error as it ever was.
+        if (trial.words[0] !== "rmi" || names.includes("app")) {
+          const again = await tsbuild(trial.words, { store, env });
+          expect(again.code, again.stderr).toBe(0);
+        }
+        expect(await garbageLeftIn(store)).toEqual([]);
+        expect(await problemsIn(store)).toEqual([]);
+      } catch (error) {
+        throw new Error(`${what}\n${(error as Error).message}`, { cause: error });
+      }
+      return failed.length;
+    });
+  }
+
+  it.each(["build", "pull", "prune", "rmi", "load"])(
+    `says so and loses nothing: %s (seed ${seed})`,
+    { timeout: 7_200_000 },
+    async (name) => {
+      const trial = trials.get(name);
+      if (trial === undefined) throw new Error(`no trial ${name}`);
+      const below = random(seed);
+      const calls = await countCalls(trial);
+      const plans = ways.flatMap((way) => {
+        const { length } = calls.filter(({ room }) => way.of === "all" || room);
+        expect(length).toBeGreaterThan(2);
+        const numbers = Array.from({ length: Math.min(sample, length) }, (_, i) => (sample < length ? below(length) : i) + 1);
+        return numbers.map((nth) => ({ ...way, nth }));
+      });
+      const failures: string[] = [];
+      const failed = await inParallel(plans, 2, (plan) =>
+        runWithFault(trial, plan).catch((error: Error) => {
+          failures.push(error.message);
+          return 0;
+        }),
+      );
+      expect(failures, `${failures.length} of ${plans.length}`).toEqual([]);
+      // Otherwise the faults did not reach the program.
+      expect(Math.max(...failed)).toBeGreaterThan(0);
+    },
+  );
+});
