@@ -103,6 +103,7 @@ function processSettings(command: SandboxProcess): string[] {
     ...["--uid", id(command.uid), "--gid", id(command.gid), "--umask", octal(command.umask ?? 0o022)],
     ...command.groups.flatMap((group) => ["--group", id(group)]),
     ...(command.capabilities ?? DEFAULT_CAPABILITIES).flatMap((name) => ["--capability", capability(name)]),
+    ...(command.filters ?? []).flatMap((filter) => ["--seccomp-filter", Buffer.from(filter).toString("hex")]),
     ...limits(command),
   ];
 }

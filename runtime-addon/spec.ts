@@ -101,6 +101,8 @@ export interface SandboxProcess {
   readonly tty?: boolean;
   /** 0o022 where absent. */
   readonly umask?: number;
+  /** Seccomp filters as arrays of sock_filter, beside the sandbox's own: of all answers to a call the strictest counts (seccomp(2)). */
+  readonly filters?: readonly Uint8Array[];
   readonly rlimits?: Readonly<Partial<Record<RlimitName, { readonly soft: number | "unlimited"; readonly hard?: number | "unlimited" }>>>;
 }
 

@@ -1,11 +1,12 @@
 import { readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { openCgroup, runSandbox, type SandboxResult, type SandboxSpec } from "../../runtime-addon/index.ts";
+import { flatOwnersFilter, openCgroup, runSandbox, type SandboxResult, type SandboxSpec } from "../../runtime-addon/index.ts";
 import type { LayerRef } from "../../store/open-rootfs.ts";
 import type { Store } from "../../store/store.ts";
 import type { ResourceLimits } from "../options.ts";
 import type { StepUsage } from "../progress/event.ts";
 import type { Identity } from "../steps/passwd.ts";
+import { aptOptions } from "./apt-options.ts";
 import { type ContainerMount, isFileMount, sandboxMounts } from "./container-mounts.ts";
 import type { Host } from "./host.ts";
 import { findHostCa } from "./host-ca.ts";
@@ -94,6 +95,8 @@ export async function withContainer<T>(
     await writeFile(files.resolv, resolvFile(await hostResolvConf(), spec.network), { mode: 0o644 });
     await writeFile(files.hosts, hostsFile(spec.hostname, spec.hosts), { mode: 0o644 });
     const ca = spec.hostCa ? await findHostCa() : undefined;
+    // Else apt drops to a user of its own, whom a single id cannot become.
+    const apt = aptOptions([...(ca === undefined ? [] : [ca.aptOption]), ...(owners === "flat" ? ['APT::Sandbox::User "root";'] : [])]);
     const { group } = await openCgroup(spec.limits);
     try {
       const sandbox: SandboxSpec = {
@@ -108,16 +111,17 @@ export async function withContainer<T>(
           ...mounts,
         ],
         ...(spec.readOnlyRoot === true ? { readOnlyRoot: true } : {}),
-        files: [...(ca?.files ?? []), ...spec.documents.map(({ path, content }) => ({ target: path, content, mode: 0o755 }))],
+        files: [...apt.files, ...spec.documents.map(({ path, content }) => ({ target: path, content, mode: 0o755 }))],
         ...(spec.shmSizeBytes === undefined ? {} : { shmSizeBytes: spec.shmSizeBytes }),
         process: {
           args: spec.args,
-          env: { HOME: spec.identity.home, ...ca?.env, ...spec.env },
+          env: { HOME: spec.identity.home, ...ca?.env, ...apt.env, ...spec.env },
           cwd: spec.cwd,
           uid: spec.identity.uid,
           gid: spec.identity.gid,
           groups: spec.identity.groups,
           ...(spec.tty ? { tty: true } : {}),
+          ...(owners === "flat" ? { filters: [flatOwnersFilter()] } : {}),
         },
         ...(group === undefined ? {} : { cgroup: group }),
       };

@@ -11,7 +11,6 @@ const bundles = [
 ] as const;
 
 const insidePath = "/dev/tsbuild/host-ca.crt";
-const aptConfigPath = "/dev/tsbuild/apt.conf";
 
 /** Variables by which common tools are pointed at a bundle. */
 const variables = [
@@ -26,11 +25,12 @@ const variables = [
   "NIX_SSL_CERT_FILE",
 ] as const;
 
-/** What makes a container see the host's certificates: a file under /dev, where no layer reaches, and variables the image did not set itself. */
+/** What makes a container see the host's certificates: a file under /dev, where no layer reaches, variables and an option that the image did not set itself. */
 export interface HostCa {
   readonly source: string;
   readonly target: string;
-  readonly files: readonly { readonly target: string; readonly content: string }[];
+  /** For apt, which knows none of the variables. */
+  readonly aptOption: string;
   readonly env: Readonly<Record<string, string>>;
 }
 
@@ -45,8 +45,8 @@ export async function findHostCa(): Promise<HostCa> {
     return {
       source,
       target: insidePath,
-      files: [{ target: aptConfigPath, content: `Acquire::https::CAInfo "${insidePath}";\n` }],
-      env: { APT_CONFIG: aptConfigPath, ...Object.fromEntries(variables.map((name) => [name, insidePath])) },
+      aptOption: `Acquire::https::CAInfo "${insidePath}";`,
+      env: Object.fromEntries(variables.map((name) => [name, insidePath])),
     };
   }
   throw new TsbuildError("NO_HOST_CA", `looking for the host's CA certificates: none of ${bundles.join(", ")} exists`, {

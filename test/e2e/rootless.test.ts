@@ -56,7 +56,7 @@ describe.each(ROWS)("an ordinary user $name", needs("root", "privateMounts", "us
     const built = await tsbuild(["--progress", "plain", context], { user });
     expect(built.code, built.stderr).toBe(1);
     expect(built.stderr).toContain("exit code 1 [STEP_FAILED]");
-    const hint = "  hint: this sandbox has one user id only: a command that needs others (chown, su, apt-get) fails; ";
+    const hint = "  hint: this sandbox has one user id only: a command that becomes another user (su, a service of its own) fails; ";
     if (subIds) expect(built.stderr).not.toContain("hint:");
     else expect(built.stderr).toContain(hint);
   });

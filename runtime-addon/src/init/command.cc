@@ -11,6 +11,7 @@
 #include <algorithm>
 
 #include "capabilities.h"
+#include "seccomp.h"
 #include "signals.h"
 #include "syscalls.h"
 #include "user-namespaces.h"
@@ -116,6 +117,7 @@ void become_command(const Spec& spec, const Status& status, int release, int ter
   if (report("--cwd", enter_directory(spec.cwd, false))) return;
   if (report("--uid", own_streams(spec))) return;
   if (report("seccomp", forbid_user_namespaces())) return;
+  if (report("seccomp", install_filters(spec))) return;
   if (report("--uid", become_user(spec))) return;
   if (report("--cwd", enter_directory(spec.cwd, true))) return;
   if (report("session", await_release(release))) return;

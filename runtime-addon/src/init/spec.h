@@ -1,5 +1,6 @@
 #pragma once
 
+#include <linux/filter.h>
 #include <sys/resource.h>
 #include <sys/types.h>
 
@@ -62,6 +63,8 @@ struct Spec {
   uint64_t capabilities = 0;
   mode_t umask = 022;
   std::vector<ResourceLimit> limits;
+  // Seccomp filters, installed in this order.
+  std::vector<std::vector<sock_filter>> filters;
 };
 
 // Reads a spec to the end of the file. EPROTO: not of this version, or cut short; EINVAL: the token in `path` is wrong.
