@@ -20,6 +20,7 @@ import { type PlannedSite, planSite } from "./plan-site.ts";
 import { openHost } from "./sandbox/host.ts";
 import { type DatedSite, dateSite } from "./source-date-epoch.ts";
 import { baseLayersBelow, squash } from "./squash.ts";
+import { cacheMounts } from "./steps/cache-mounts.ts";
 import { namesByTarget } from "./target-names.ts";
 import { refuseSteps } from "./unsupported-steps.ts";
 import { usesCache } from "./uses-cache.ts";
@@ -65,6 +66,7 @@ async function buildPlan(
       remote,
       run: {
         host,
+        caches: cacheMounts(options.buildArgs.BUILDKIT_CACHE_MOUNT_NS),
         limits: options.limits,
         addHosts: options.addHosts,
         proxy: { ...options.proxy, ...Object.fromEntries(Object.entries(options.buildArgs).filter(([name]) => isProxyArg(name))) },

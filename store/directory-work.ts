@@ -10,6 +10,7 @@ import { writeLayer } from "./layer/tar-write.ts";
 import type { Tree } from "./layer/tree.ts";
 import type { OwnerMode } from "./layer-directories.ts";
 import type { LayerInfo } from "./layers.ts";
+import { type MakeCacheRequest, makeCache } from "./make-cache.ts";
 import { keptTree, stackLayers } from "./open-rootfs.ts";
 import type { Store } from "./store.ts";
 
@@ -50,6 +51,8 @@ export interface DirectoryWork {
   unpack(request: { readonly diffIds: readonly Digest[]; readonly owners: OwnerMode }): Promise<UnpackedLayers>;
   /** Makes `upper` (with the attributes that the layers give to the root directory) and `work` in an existing directory. */
   prepare(request: { readonly directory: string; readonly parents: readonly Digest[]; readonly owners: OwnerMode }): Promise<void>;
+  /** Makes `data`, what a cache mount begins with, in an existing directory. */
+  makeCache(request: MakeCacheRequest): Promise<void>;
   /** Writes the upper as a tar beside it. */
   pack(request: PackRequest): Promise<PackedUpper>;
   /** Makes what pack() wrote a layer of the store, with the upper as its directory. */
@@ -112,6 +115,8 @@ export function localDirectoryWork(store: Store): DirectoryWork {
       const owner = owners === "exact" ? { uid, gid } : {};
       await setAttributes(upper, [{ path: bytesOf(""), mode, ...owner }]);
     },
+
+    makeCache: (request) => makeCache(layers, request),
 
     async pack({ directory, parents, owners, epoch, startedAtMs, endedAtMs, created }) {
       const upper = join(directory, "upper");

@@ -11,6 +11,7 @@ serveNamespaceWorker(
   {
     unpack: work.unpack,
     prepare: work.prepare,
+    makeCache: work.makeCache,
     pack: work.pack,
     adopt: work.adopt,
     remove: work.remove,

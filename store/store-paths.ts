@@ -27,6 +27,8 @@ export const storePaths = {
   downloads: (root: string) => join(root, formatFolder, "downloads"),
   /** Bare repositories, one for each remote. */
   git: (root: string) => join(root, formatFolder, "git"),
+  /** Directories that RUN steps keep for later ones; see holdCache. */
+  cacheMounts: (root: string) => join(root, formatFolder, "cache-mounts"),
   /** What the store was like when it was last brought within its limits; see keepLimits. */
   collected: (root: string) => join(root, formatFolder, "collected"),
   leases: (root: string) => join(root, formatFolder, "leases"),
@@ -39,6 +41,11 @@ export const storePaths = {
 /** What the digest is of that a lease pins a repository in `git` by. */
 export function gitPinText(name: string): string {
   return `git ${name}`;
+}
+
+/** What the digest is of that a lease pins all copies of a cache mount by. */
+export function cachePinText(name: string): string {
+  return `cache-mount ${name}`;
 }
 
 /**

@@ -98,7 +98,8 @@ function readFilters(
   for (const filter of filters) {
     const at = filter.indexOf("=");
     const [key, value] = [filter.slice(0, Math.max(at, 0)), filter.slice(at + 1)];
-    const kind = cacheKinds.find((name) => name === value);
+    // As docker buildx prune calls them.
+    const kind = cacheKinds.find((name) => name === (value === "exec.cachemount" ? "cache-mounts" : value));
     if (key === "until") ages.push(readDuration("--filter until=", value));
     else if (key === "type" && kind !== undefined) kinds.add(kind);
     else throw invalid("--filter", filter, "is not known", `write type=${cacheKinds.join("|")} or until=24h`);

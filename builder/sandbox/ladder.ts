@@ -52,6 +52,7 @@ function remoteDirectoryWork(worker: NamespaceWorker<DirectoryMethods>): Directo
   return {
     unpack: (request) => worker.request("unpack", request),
     prepare: (request) => worker.request("prepare", request),
+    makeCache: (request) => worker.request("makeCache", request),
     pack: (request) => worker.request("pack", request),
     adopt: (request) => worker.request("adopt", request),
     remove: (request) => worker.request("remove", request),

@@ -17,12 +17,14 @@ import type { Host } from "../sandbox/host.ts";
 import { parseAddHost, stepHostname } from "../sandbox/network-files.ts";
 import { outputTail } from "../sandbox/output-tail.ts";
 import { type FailedStep, StepError } from "../step-error.ts";
+import type { CacheMounts } from "./cache-mounts.ts";
 import { resolveUser } from "./passwd.ts";
 import { createdAt, type Files, keyContext, type StepContext, type StepOutcome } from "./step.ts";
 
 /** What RUN steps of one build have in common. */
 export interface RunSettings {
   readonly host: Host;
+  readonly caches: CacheMounts;
   readonly limits: ResourceLimits;
   readonly addHosts: readonly string[];
   /** Proxy variables of the caller: given to the command, not part of the key. */

@@ -26,13 +26,19 @@ export async function runStep(
   if (hit !== undefined) return hit;
   return context.once(keyDigest(keyFor(settings.host.expectedOwners())), async () => {
     // Now it is known what this machine really gives; and another process may have run the step while this one waited.
-    const { owners } = await settings.host.open();
-    const late = await recorded(keyFor(owners), context);
+    const host = await settings.host.open();
+    const late = await recorded(keyFor(host.owners), context);
     if (late !== undefined) return late;
-    const mounts = await containerMounts(operation.mounts, inputs, await context.rootfs(files.layers));
+    const rootfs = await context.rootfs(files.layers);
     // Loaded now: a cached build has no use for the sandbox.
     const { runAndCommit } = await import("./run-and-commit.ts");
-    return context.busy(() => runAndCommit(operation, files, context, settings, place, mounts, keyFor));
+    const caches = await settings.caches.hold(operation.mounts, { context, host, inputs, onNote: settings.onNote });
+    try {
+      const mounts = await containerMounts(operation.mounts, { inputs, rootfs, caches });
+      return await context.busy(() => runAndCommit(operation, files, context, settings, place, mounts, keyFor));
+    } finally {
+      caches.release();
+    }
   });
 }
 

@@ -4,15 +4,15 @@ import { isSystemError } from "../../runtime-addon/index.ts";
 import { type Digest, digestOf, isDigest } from "../digest.ts";
 import { TsbuildError } from "../errors.ts";
 import { recordBody } from "../records.ts";
-import { gitPinText, storePaths } from "../store-paths.ts";
+import { cachePinText, gitPinText, storePaths } from "../store-paths.ts";
 import { allocatedBytes, namesIn } from "./allocated.ts";
 import { referencesIn } from "./references.ts";
 
 /**
  * Parts of the cache. "steps": results of steps with the layers that only they keep, and what goes with them; "directories": unpacked layers; "remote": what registries said names
- * mean with the layers that were fetched for it, where blobs are, what layers come to when compressed; "downloads": files of the web; "git": repositories.
+ * mean with the layers that were fetched for it, where blobs are, what layers come to when compressed; "downloads": files of the web; "git": repositories; "cache-mounts": directories that RUN steps keep for later ones.
  */
-export const cacheKinds = ["steps", "directories", "remote", "downloads", "git"] as const;
+export const cacheKinds = ["steps", "directories", "remote", "downloads", "git", "cache-mounts"] as const;
 export type CacheKind = (typeof cacheKinds)[number];
 
 /** Something that may be thrown away alone: a file or a directory. */
@@ -91,6 +91,19 @@ export function gitItems(root: string): readonly CacheItem[] {
       ...nothing,
       pinnedBy: digestOf(gitPinText(name)),
     };
+  });
+}
+
+/** Copies of cache mounts, measured whole. */
+export function cacheMountItems(root: string): readonly CacheItem[] {
+  const folder = storePaths.cacheMounts(root);
+  return namesIn(folder).flatMap((copy) => {
+    const path = join(folder, copy);
+    const [, name] = /^([0-9a-f]{64})-\d+$/.exec(copy) ?? [];
+    const found = statOf(path);
+    if (name === undefined || found === undefined) return [];
+    const pinnedBy = digestOf(cachePinText(name));
+    return { kind: "cache-mounts" as const, path, bytes: allocatedBytes(path), usedMs: found.mtimeMs, ...nothing, pinnedBy };
   });
 }
 

@@ -9,7 +9,16 @@ import { withLock } from "../lock.ts";
 import type { Store } from "../store.ts";
 import { storePaths } from "../store-paths.ts";
 import { allocatedBytes, namesIn } from "./allocated.ts";
-import { type CacheItem, type CacheKind, cacheKinds, fileItems, gitItems, hasChanged, type KnownItems } from "./cache-items.ts";
+import {
+  type CacheItem,
+  type CacheKind,
+  cacheKinds,
+  cacheMountItems,
+  fileItems,
+  gitItems,
+  hasChanged,
+  type KnownItems,
+} from "./cache-items.ts";
 import { type StoredContent, storedContent } from "./content.ts";
 import { livingPins } from "./pins.ts";
 import { type ImageReferences, imageReferences, type References } from "./references.ts";
@@ -67,8 +76,7 @@ export async function collectGarbage(store: Store, policy: GarbagePolicy = {}): 
   signal?.throwIfAborted();
   const content = storedContent(root);
   const known = fileItems(root);
-  const repositories = gitItems(root);
-  const surveyed = { content, known, repositories };
+  const surveyed = { content, known, folders: [...gitItems(root), ...cacheMountItems(root)] };
   signal?.throwIfAborted();
   if (policy.dryRun === true) {
     return freedOf(await planOf(store, surveyed, policy), sizeOf(await staleTemps(root)), content);
@@ -106,7 +114,8 @@ export async function collectGarbage(store: Store, policy: GarbagePolicy = {}): 
 interface Survey {
   readonly content: StoredContent;
   readonly known: KnownItems;
-  readonly repositories: readonly CacheItem[];
+  /** Repositories and cache mounts. */
+  readonly folders: readonly CacheItem[];
 }
 
 interface Plan {
@@ -117,7 +126,7 @@ interface Plan {
   readonly heldBytes: number;
 }
 
-async function planOf(store: Store, { content, known, repositories }: Survey, policy: GarbagePolicy): Promise<Plan> {
+async function planOf(store: Store, { content, known, folders }: Survey, policy: GarbagePolicy): Promise<Plan> {
   const { root } = store;
   const tmp = storePaths.tmp(root);
   // Leases first: what ended before has written its records, and its images.
@@ -126,7 +135,7 @@ async function planOf(store: Store, { content, known, repositories }: Survey, po
   const dropped = policy.all === true ? listed.filter(({ isNamed, listed: digest }) => !isNamed && !pins.digests.has(digest)) : [];
   const kept = union(listed.filter((image) => !dropped.includes(image)));
   // What was used since it was read is not among what may go; what is new was not measured, and names what must stay.
-  const items = [...fileItems(root, known).values(), ...repositories.filter((item) => !hasChanged(item))];
+  const items = [...fileItems(root, known).values(), ...folders.filter((item) => !hasChanged(item))];
   const unpacked = content.unpacked;
   const inventory = {
     ...content,
@@ -191,7 +200,7 @@ function union(images: readonly ImageReferences[]): References {
   };
 }
 
-const order: readonly string[] = ["steps", "remote", "downloads", "git", "directories"];
+const order: readonly string[] = ["steps", "remote", "downloads", "git", "cache-mounts", "directories"];
 
 /** URLs' records and other followers before what they follow. */
 function byKind(a: CacheItem, b: CacheItem): number {
@@ -229,6 +238,7 @@ function freedOf({ selection, images, storeBytes, heldBytes }: Plan, temp: Bytes
       remote: countOf("remote"),
       downloads: countOf("downloads"),
       git: countOf("git"),
+      "cache-mounts": countOf("cache-mounts"),
       temp: temp.count,
     },
     images,

@@ -1,6 +1,7 @@
 import { execFileSync } from "node:child_process";
 import type { RunMount, RunOperation } from "../../../builder/plan/operation.ts";
 import { openHost } from "../../../builder/sandbox/host.ts";
+import { cacheMounts } from "../../../builder/steps/cache-mounts.ts";
 import { runStep } from "../../../builder/steps/run.ts";
 import type { RunSettings } from "../../../builder/steps/run-and-commit.ts";
 import type { RunInputs } from "../../../builder/steps/run-inputs.ts";
@@ -60,7 +61,16 @@ export const noInputs: RunInputs = {
 /** Runs the steps of one build; close it at the end. */
 export function runner(store: Store, context: StepContext, change: Partial<RunSettings> = {}) {
   const host = openHost(store, () => {});
-  const settings: RunSettings = { host, limits: {}, addHosts: [], proxy: {}, hostCa: false, onNote: () => {}, ...change };
+  const settings: RunSettings = {
+    host,
+    caches: cacheMounts(),
+    limits: {},
+    addHosts: [],
+    proxy: {},
+    hostCa: false,
+    onNote: () => {},
+    ...change,
+  };
   return {
     settings,
     /** What the step did, and what its command wrote. */

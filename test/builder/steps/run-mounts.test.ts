@@ -14,7 +14,6 @@ import { filesOf, stepContext, temporaryStore } from "./step-context.ts";
 describe("what RUN cannot do yet is refused", () => {
   const owned = { mode: 0o400, uid: 0, gid: 0 };
   it.each<[string, RunMount | "insecure"]>([
-    ["--mount=type=cache", { type: "cache", target: "/c", id: "/c", sharing: "shared", readOnly: false, source: "", ...owned }],
     ["--mount=type=secret", { type: "secret", id: "s", required: false, ...owned }],
     ["--mount=type=ssh", { type: "ssh", id: "default", target: "/run/buildkit/ssh_agent.0", required: false, ...owned }],
     ["--security=insecure", "insecure"],

@@ -1,0 +1,161 @@
+import {
+  closeSync,
+  constants,
+  fstatSync,
+  mkdirSync,
+  openSync,
+  readFileSync,
+  renameSync,
+  statSync,
+  utimesSync,
+  writeFileSync,
+} from "node:fs";
+import { join } from "node:path";
+import { isSystemError, lockFile, renameNoReplace } from "../runtime-addon/index.ts";
+import { type Digest, digestOf, hexOf } from "./digest.ts";
+import type { Abortable } from "./file-bytes.ts";
+import type { Store } from "./store.ts";
+import { cachePinText, storePaths } from "./store-paths.ts";
+
+/** Who may use a copy of the cache at the same time: everybody, one with a copy of his own where others have theirs, or one while the others wait. */
+export type CacheSharing = "shared" | "private" | "locked";
+
+export interface CacheRequest extends Abortable {
+  /** Tells the cache from others: callers with one name use one cache. */
+  readonly name: Digest;
+  readonly sharing: CacheSharing;
+  /** What nobody uses of it is thrown away first. */
+  readonly fresh?: boolean;
+  /** Makes the directory `data` in an empty directory, for a copy that is new. */
+  readonly make: (directory: string) => Promise<void>;
+  /** Removes a path with whatever owners and modes are in it. */
+  readonly remove: (path: string) => Promise<void>;
+  /** Hears once that others have it, with their process ids where those can be told. */
+  readonly onWait: (pids: readonly number[]) => void;
+}
+
+/** A copy of a cache that is in use until release(). */
+export interface HeldCache {
+  /** Its content; the path leads through nothing that a user of the cache can write to. */
+  readonly directory: string;
+  release(): void;
+}
+
+/**
+ * Takes a copy of a cache into use, which is made where there is none: a directory `cache-mounts/<name>-<number>` with the content and a file that its users have
+ * flocked. A copy appears by rename, and what a killed process leaves is used by the next one. The cache is pinned until the store is closed. Rejects with
+ * `signal.reason` when aborted while others have a locked one.
+ */
+export async function holdCache(store: Store, request: CacheRequest): Promise<HeldCache> {
+  const { name, sharing, fresh } = request;
+  // Before anything is looked for: what is pinned is not collected.
+  await store.pin(digestOf(cachePinText(hexOf(name))));
+  mkdirSync(storePaths.cacheMounts(store.root), { recursive: true, mode: 0o700 });
+  if (fresh === true) await dropUnused(store, request);
+  for (let number = 0; ; ) {
+    const path = copyPath(store.root, name, number);
+    const fd = openCopy(path);
+    if (fd === undefined) {
+      await makeCopy(store, path, request);
+      continue;
+    }
+    const state = await take(fd, path, request);
+    if (state === "taken") return held(fd, path);
+    closeSync(fd);
+    // Locked users all want the first copy; the others take the next one, as long as others have this.
+    if (state === "in use" && sharing !== "locked") number++;
+  }
+}
+
+function copyPath(root: string, name: Digest, number: number): string {
+  return join(storePaths.cacheMounts(root), `${hexOf(name)}-${number}`);
+}
+
+function openCopy(path: string): number | undefined {
+  try {
+    return openSync(join(path, "lock"), constants.O_RDWR);
+  } catch (error) {
+    if (isSystemError(error, "ENOENT")) return undefined;
+    throw error;
+  }
+}
+
+async function makeCopy(store: Store, path: string, { make }: CacheRequest): Promise<void> {
+  const made = await store.temp("cache");
+  await make(made);
+  writeFileSync(join(made, "lock"), "", { mode: 0o600 });
+  try {
+    renameNoReplace(made, path);
+  } catch (error) {
+    // Somebody was faster; ours goes with the temporary files.
+    if (!isSystemError(error, "EEXIST")) throw error;
+  }
+}
+
+async function take(fd: number, path: string, { sharing, signal, onWait }: CacheRequest): Promise<"taken" | "in use" | "gone"> {
+  const mode = sharing === "shared" ? "shared" : "exclusive";
+  if (!(await lockFile(fd, mode, { wait: false }))) {
+    if (sharing !== "locked") return "in use";
+    onWait(lockHolders(fd));
+    await lockFile(fd, mode, { wait: true, ...(signal === undefined ? {} : { signal }) });
+  }
+  return isStill(fd, path) ? "taken" : "gone";
+}
+
+/** Whether the open lock is the one that later users find: the copy may have been thrown away in between. */
+function isStill(fd: number, path: string): boolean {
+  const now = statSync(join(path, "lock"), { throwIfNoEntry: false, bigint: true });
+  return now !== undefined && now.ino === fstatSync(fd, { bigint: true }).ino;
+}
+
+function held(fd: number, path: string): HeldCache {
+  let open = true;
+  markUsed(path);
+  return {
+    directory: join(path, "data"),
+    release() {
+      if (!open) return;
+      open = false;
+      markUsed(path);
+      closeSync(fd);
+    },
+  };
+}
+
+/** Its own mtime says when a copy was last used: nothing is made or removed in it afterwards. */
+function markUsed(path: string): void {
+  const now = Date.now() / 1000;
+  utimesSync(path, now, now);
+}
+
+async function dropUnused(store: Store, { name, remove }: CacheRequest): Promise<void> {
+  for (let number = 0; ; number++) {
+    const path = copyPath(store.root, name, number);
+    const fd = openCopy(path);
+    if (fd === undefined) return;
+    try {
+      if (!(await lockFile(fd, "exclusive", { wait: false })) || !isStill(fd, path)) continue;
+      const doomed = await store.tempFile("cache");
+      renameSync(path, doomed);
+      await remove(doomed);
+    } finally {
+      closeSync(fd);
+    }
+  }
+}
+
+/** The processes that have an open file flocked (proc_locks(5)); those of other pid namespaces cannot be told. */
+function lockHolders(fd: number): readonly number[] {
+  const inode = String(fstatSync(fd, { bigint: true }).ino);
+  try {
+    const pids = readFileSync("/proc/locks", "latin1")
+      .split("\n")
+      .map((line) => line.split(/\s+/))
+      .filter(([, type, , , , file]) => type === "FLOCK" && file?.endsWith(`:${inode}`))
+      .map(([, , , , pid]) => Number(pid));
+    return [...new Set(pids)].filter((pid) => pid > 0);
+  } catch (error) {
+    if (isSystemError(error)) return [];
+    throw error;
+  }
+}
