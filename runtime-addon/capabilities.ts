@@ -15,7 +15,12 @@ export const DEFAULT_CAPABILITIES: readonly string[] = [
   ...["SYS_CHROOT", "KILL", "AUDIT_WRITE"],
 ];
 
+/** A capability's name as the lists here have it: in capitals, without `CAP_`. */
+export function capabilityName(name: string): string {
+  return name.toUpperCase().replace(/^CAP_/, "");
+}
+
 /** The kernel's number of a capability, named with or without `CAP_`, in any case; undefined where there is none of that name. */
 export function capabilityNumber(name: string): number | undefined {
-  return CAPABILITY_NUMBERS[name.toUpperCase().replace(/^CAP_/, "")];
+  return CAPABILITY_NUMBERS[capabilityName(name)];
 }

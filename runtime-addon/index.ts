@@ -28,6 +28,8 @@ export { SandboxError, type SandboxFailure } from "./sandbox-error.ts";
 export { type ScanOptions, scan, statMany } from "./scan.ts";
 export { decodeScan, type FileType, type ScanEntry } from "./scan-record.ts";
 export { flatOwnersFilter } from "./seccomp/flat-owners.ts";
+export { parseSeccompProfile } from "./seccomp/parse-profile.ts";
+export type { SeccompProfile } from "./seccomp/profile.ts";
 export type { Mount, ProvidedFile, RlimitName, SandboxProcess, SandboxRoot, SandboxSpec, TmpfsMount } from "./spec.ts";
 export { openTarSink, type TarPiece, type TarSink } from "./tar-sink.ts";
 export { type NamespaceWorker, type NamespaceWorkerOptions, openNamespaceWorker } from "./user-namespace.ts";

@@ -80,6 +80,12 @@ function explain(failure: SandboxFailure): Explanation {
           hint: "parts of this machine's /proc are hidden, as in most containers; run the outer container with an unmasked /proc (docker: --security-opt systempaths=unconfined)",
         }),
       };
+    case "--seccomp":
+      return {
+        code: "SECCOMP_REFUSED",
+        what: "loading the filter of system calls",
+        hint: "it needs a kernel with seccomp filters (CONFIG_SECCOMP_FILTER); an outer container must allow seccomp(2)",
+      };
     case "spec":
       return { code: "SANDBOX_PROTOCOL", what: `reading the sandbox's plan at ${path}`, hint: "build tsb-init again: npm run build:addon" };
     default:

@@ -1,8 +1,10 @@
 import { readFileSync } from "node:fs";
+import { arch, release } from "node:os";
 import { cgroupMounts } from "./cgroup-mounts.ts";
 import { parseIdMap } from "./id-map.ts";
 import { SandboxError } from "./sandbox-error.ts";
 import type { CgroupView, PlanFacts } from "./sandbox-plan.ts";
+import type { Machine } from "./seccomp/machine.ts";
 
 /** What programs look up to learn their limits. */
 const SHOWN = new Set(["memory", "cpu", "cpuacct", "cpuset", "pids", "blkio"]);
@@ -11,12 +13,26 @@ let view: CgroupView | undefined;
 
 /**
  * Reads what a plan depends on: the id map of the sandbox's user namespace, and (once) how control groups are mounted here.
- * Throws SandboxError NAMESPACE_REFUSED where the process whose namespace it is has ended.
+ * Throws SandboxError NAMESPACE_REFUSED where the process whose namespace it is has ended, and SECCOMP_UNSUPPORTED.
  */
 export function sandboxFacts(userNamespacePid: number | undefined): PlanFacts {
   view ??= cgroupView();
   const map = parseIdMap(groupMap(userNamespacePid));
-  return { terminalGroupMapped: map.some(({ inside, count }) => inside <= 5 && 5 < inside + count), cgroupView: view };
+  return { terminalGroupMapped: map.some(({ inside, count }) => inside <= 5 && 5 < inside + count), cgroupView: view, machine: machine() };
+}
+
+/** Throws SandboxError SECCOMP_UNSUPPORTED for a processor whose system calls are not known. */
+function machine(): Machine {
+  const architecture = arch();
+  if (architecture !== "x64" && architecture !== "arm64")
+    throw new SandboxError(
+      "SECCOMP_UNSUPPORTED",
+      `making the filter of system calls: those of the processor ${architecture} are not known`,
+    );
+  const [major = 0, minor = 0] = release()
+    .split(".")
+    .map((part) => Number.parseInt(part, 10));
+  return { architecture, kernel: [major, minor] };
 }
 
 function groupMap(pid: number | undefined): string {

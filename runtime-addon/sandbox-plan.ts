@@ -1,6 +1,13 @@
-import { capabilityNumber, DEFAULT_CAPABILITIES } from "./capabilities.ts";
+import { capabilityName, capabilityNumber, DEFAULT_CAPABILITIES } from "./capabilities.ts";
 import { encodeSpec } from "./protocol.ts";
 import { SandboxError } from "./sandbox-error.ts";
+
+import type { SeccompFilter } from "./seccomp/compile.ts";
+import { DEFAULT_PROFILE } from "./seccomp/default-profile.ts";
+import { seccompFilter } from "./seccomp/filter.ts";
+import type { Machine } from "./seccomp/machine.ts";
+import { SECCOMP_FLAGS } from "./seccomp/profile.ts";
+
 import { type Mount, RLIMIT_NAMES, type SandboxProcess, type SandboxSpec, type TmpfsMount } from "./spec.ts";
 
 /** What the plan depends on besides the spec. */
@@ -8,6 +15,7 @@ export interface PlanFacts {
   /** Group 5 ("tty") exists in the sandbox's user namespace. */
   readonly terminalGroupMapped: boolean;
   readonly cgroupView: CgroupView;
+  readonly machine: Machine;
 }
 
 /** How the sandbox sees its control groups. */
@@ -47,7 +55,7 @@ export function planSandbox(spec: SandboxSpec, facts: PlanFacts, relay: boolean)
     ...(spec.readOnlyRoot === true ? ["--read-only-root"] : []),
     ...["--hostname", spec.hostname],
     ...(spec.network === "none" ? ["--loopback"] : []),
-    ...processSettings(spec.process),
+    ...processSettings(spec.process, facts.machine),
   ];
   for (const token of [...settings, ...spec.process.args]) {
     if (token.includes("\0")) throw invalid(`"${token.replaceAll("\0", "\\0")}" contains a NUL character`);
@@ -96,16 +104,32 @@ function tmpfsOperation({ sizeBytes, mode, uid, gid, readOnly, noExec }: TmpfsMo
   return ["--tmpfs", target, sizeBytes === undefined ? "-" : String(sizeBytes), octal(mode ?? 0o1777), flags.join(" ") || "-"];
 }
 
-function processSettings(command: SandboxProcess): string[] {
+function processSettings(command: SandboxProcess, machine: Machine): string[] {
   return [
     ...Object.entries(command.env).flatMap(([name, value]) => ["--env", `${name}=${value}`]),
     ...["--cwd", absolute(command.cwd), "--search", command.env.PATH ?? DEFAULT_PATH],
     ...["--uid", id(command.uid), "--gid", id(command.gid), "--umask", octal(command.umask ?? 0o022)],
     ...command.groups.flatMap((group) => ["--group", id(group)]),
     ...(command.capabilities ?? DEFAULT_CAPABILITIES).flatMap((name) => ["--capability", capability(name)]),
-    ...(command.filters ?? []).flatMap((filter) => ["--seccomp-filter", Buffer.from(filter).toString("hex")]),
+    ...(command.noNewPrivileges ? ["--no-new-privileges"] : []),
+    ...[...seccomp(command, machine), ...filters(command)].flatMap(({ flags, program }) => [
+      "--seccomp",
+      String(flags),
+      program.toString("hex"),
+    ]),
     ...limits(command),
   ];
+}
+
+function seccomp(
+  { seccomp: profile = DEFAULT_PROFILE, capabilities = DEFAULT_CAPABILITIES }: SandboxProcess,
+  machine: Machine,
+): SeccompFilter[] {
+  return profile === "unconfined" ? [] : [seccompFilter(profile, machine, capabilities.map(capabilityName))];
+}
+
+function filters({ filters: programs = [] }: SandboxProcess): SeccompFilter[] {
+  return programs.map((program) => ({ flags: SECCOMP_FLAGS.SECCOMP_FILTER_FLAG_SPEC_ALLOW, program: Buffer.from(program) }));
 }
 
 function limits(command: SandboxProcess): string[] {

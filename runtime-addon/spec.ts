@@ -1,4 +1,5 @@
 import type { Cgroup } from "./cgroup.ts";
+import type { SeccompProfile } from "./seccomp/profile.ts";
 
 /** What one sandbox is made of. Paths of the host are absolute; targets are absolute paths inside the root. */
 export interface SandboxSpec {
@@ -97,6 +98,10 @@ export interface SandboxProcess {
   readonly groups: readonly number[];
   /** Names, with or without CAP_; DEFAULT_CAPABILITIES where absent. Effective for uid 0, an upper bound for others. */
   readonly capabilities?: readonly string[];
+  /** Which system calls the command may make: a profile's, all, or where absent those of a profile like Docker's. */
+  readonly seccomp?: SeccompProfile | "unconfined";
+  /** Set-uid programs and file capabilities give nothing. False where absent. */
+  readonly noNewPrivileges?: boolean;
   /** A terminal of its own, relayed to the caller's stdin and stdout. */
   readonly tty?: boolean;
   /** 0o022 where absent. */

@@ -53,6 +53,7 @@ const RULES: Rules = {
     "runtime-addon/bytes.ts",
     "runtime-addon/errors.ts",
     "runtime-addon/protocol.ts",
+    "runtime-addon/seccomp/",
     "runtime-addon/spec.ts",
   ],
   pureBuiltIns: ["node:assert", "node:buffer", "node:crypto", "node:path", "node:util"],

@@ -18,7 +18,11 @@ const others = new Set([
   "BUILDKIT_SANDBOX_HOSTNAME",
 ]);
 /** Files that are lists of such words: only what stands in the place of a code is one there. */
-const lists = ["runtime-addon/capabilities.ts", "builder/sandbox/host-ca.ts"];
+const lists = [
+  "runtime-addon/capabilities.ts",
+  "builder/sandbox/host-ca.ts",
+  ...["call-ranges", "compile", "default-profile", "machine", "profile"].map((name) => `runtime-addon/seccomp/${name}.ts`),
+];
 
 const sources = ["builder", "store", "runtime-addon"].flatMap((folder) =>
   readdirSync(join(CHECKOUT, folder), { recursive: true, encoding: "utf8" })

@@ -4,7 +4,9 @@ import { cgroupMounts, ownGroups } from "../../runtime-addon/cgroup-mounts.ts";
 import type { SandboxSpec } from "../../runtime-addon/index.ts";
 import { type PlanFacts, planSandbox } from "../../runtime-addon/sandbox-plan.ts";
 
-const FACTS: PlanFacts = { terminalGroupMapped: true, cgroupView: { kind: "v2" } };
+const MACHINE = { architecture: "x64", kernel: [6, 1] } as const;
+
+const FACTS: PlanFacts = { terminalGroupMapped: true, cgroupView: { kind: "v2" }, machine: MACHINE };
 
 const SPEC: SandboxSpec = {
   root: { lowers: ["/top", "/bottom"], upper: "/upper", work: "/work" },
@@ -27,10 +29,15 @@ describe("the plan of a sandbox", () => {
     const all = tokens(SPEC);
     expect(all.at(-1)).toBe("");
     expect(Number(all[1])).toBe(all.length - 1);
-    expect(all.join(" ").replace(/ --(mask|read-only) \S+/g, "")).toBe(
-      "tsb-init/1 96 --new-network --relay --lower /top --lower /bottom --overlay /upper /work --dev 67108864 5 --file /dev/tsbuild/x 444 a b\n" +
+    expect(
+      all
+        .join(" ")
+        .replace(/ --(mask|read-only) \S+/g, "")
+        .replace(/ [0-9a-f]{1000,}/, " PROGRAM"),
+    ).toBe(
+      "tsb-init/1 99 --new-network --relay --lower /top --lower /bottom --overlay /upper /work --dev 67108864 5 --file /dev/tsbuild/x 444 a b\n" +
         " --proc /proc --sysfs /sys --cgroup2 /sys/fs/cgroup --bind /host/file /etc/hosts read-only --tmpfs /ram 4096 700 - --hostname box --loopback" +
-        " --env A=1 --env PATH=/bin --cwd /w --search /bin --uid 1 --gid 2 --umask 22 --group 2 --group 3 --capability 0 --limit 7 1024 -" +
+        " --env A=1 --env PATH=/bin --cwd /w --search /bin --uid 1 --gid 2 --umask 22 --group 2 --group 3 --capability 0 --seccomp 4 PROGRAM --limit 7 1024 -" +
         " -- echo  x y ",
     );
   });
@@ -43,7 +50,7 @@ describe("the plan of a sandbox", () => {
         { name: "memory", controllers: ["memory"] },
       ],
     } as const;
-    const text = tokens(SPEC, { terminalGroupMapped: false, cgroupView }).join(" ");
+    const text = tokens(SPEC, { terminalGroupMapped: false, cgroupView, machine: MACHINE }).join(" ");
     expect(text).toContain("--cgroup1 /sys/fs/cgroup cpu,cpuacct=cpu,cpuacct memory=memory");
     expect(text).toContain("--dev 67108864 -");
   });

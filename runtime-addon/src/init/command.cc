@@ -14,7 +14,6 @@
 #include "seccomp.h"
 #include "signals.h"
 #include "syscalls.h"
-#include "user-namespaces.h"
 
 namespace {
 
@@ -59,6 +58,11 @@ Result become_user(const Spec& spec) {
   if (setresgid(spec.gid, spec.gid, spec.gid) < 0) return failed("setresgid", std::to_string(spec.gid));
   if (setresuid(spec.uid, spec.uid, spec.uid) < 0) return failed("setresuid", std::to_string(spec.uid));
   return limit_capabilities(spec.uid == 0 ? spec.capabilities : 0);
+}
+
+Result renounce_new_privileges(const Spec& spec) {
+  if (!spec.no_new_privileges) return success();
+  return prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0 ? failed("prctl", "PR_SET_NO_NEW_PRIVS") : success();
 }
 
 Result await_release(int release) {
@@ -116,11 +120,12 @@ void become_command(const Spec& spec, const Status& status, int release, int ter
   if (report("--limit", apply_limits(spec))) return;
   if (report("--cwd", enter_directory(spec.cwd, false))) return;
   if (report("--uid", own_streams(spec))) return;
-  if (report("seccomp", forbid_user_namespaces())) return;
-  if (report("seccomp", install_filters(spec))) return;
+  // This takes a capability that the command itself has not: what follows must pass the filters.
+  if (report("--seccomp", load_filters(spec.filters))) return;
   if (report("--uid", become_user(spec))) return;
   if (report("--cwd", enter_directory(spec.cwd, true))) return;
   if (report("session", await_release(release))) return;
+  if (report("--no-new-privileges", renounce_new_privileges(spec))) return;
   if (sys::close_range(3, ~0U, sys::kCloseOnExec) < 0 && report("session", failed("close_range"))) return;
   report("exec", execute(spec));
 }

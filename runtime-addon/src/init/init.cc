@@ -43,6 +43,7 @@ bool make_root(const Spec& spec, const Status& status) {
 
 // Keeps nothing that the command has not, and lets nobody inside look at this process.
 Result lower_privileges(const Spec& spec) {
+  if (Result r = load_filters(spec.filters); !r.ok()) return r;
   if (Result r = limit_bounding_set(spec.capabilities); !r.ok()) return r;
   if (Result r = limit_capabilities(spec.capabilities); !r.ok()) return r;
   return prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) < 0 ? failed("prctl", "PR_SET_DUMPABLE") : success();

@@ -1,6 +1,5 @@
 #include "spec.h"
 
-#include <linux/bpf_common.h>
 #include <unistd.h>
 
 #include <climits>
@@ -54,15 +53,9 @@ bool add_group(Spec& spec, Arguments a) {
   return true;
 }
 
-// Hexadecimal digits of an array of instructions, which is no text.
 bool add_filter(Spec& spec, Arguments a) {
-  constexpr size_t kDigits = 2 * sizeof(sock_filter);
-  const std::string& text = a[0];
-  if (text.empty() || text.size() % kDigits != 0 || text.size() / kDigits > BPF_MAXINSNS) return false;
-  if (text.find_first_not_of("0123456789abcdef") != std::string::npos) return false;
-  std::vector<sock_filter> filter(text.size() / kDigits);
-  auto* bytes = reinterpret_cast<unsigned char*>(filter.data());
-  for (size_t i = 0; i < text.size() / 2; i++) bytes[i] = static_cast<unsigned char>(std::stoul(text.substr(2 * i, 2), nullptr, 16));
+  SeccompFilter filter;
+  if (!number(a[0], filter.flags, UINT_MAX) || !parse_program(a[1], filter.program)) return false;
   spec.filters.push_back(std::move(filter));
   return true;
 }
@@ -93,7 +86,9 @@ const std::unordered_map<std::string, Setting>& settings() {
       {"--gid", {1, [](Spec& s, Arguments a) { return number(a[0], s.gid, UINT_MAX); }}},
       {"--group", {1, add_group}},
       {"--capability", {1, add_capability}},
-      {"--seccomp-filter", {1, add_filter}},
+      // SECCOMP_FILTER_FLAG_…, instructions
+      {"--seccomp", {2, add_filter}},
+      {"--no-new-privileges", {0, [](Spec& s, Arguments) { return s.no_new_privileges = true; }}},
       {"--umask", {1, [](Spec& s, Arguments a) { return number(a[0], s.umask, 0777, 8); }}},
       {"--limit", {3, add_limit}},
   };

@@ -1,6 +1,5 @@
 #pragma once
 
-#include <linux/filter.h>
 #include <sys/resource.h>
 #include <sys/types.h>
 
@@ -10,6 +9,7 @@
 #include <vector>
 
 #include "result.h"
+#include "seccomp.h"
 
 // The language of fd 3: tokens, each ended by a NUL, read to the end of the file. The first token is the version, the second
 // the number of all tokens (so that a spec cut short by the death of its writer is never obeyed), then settings and
@@ -61,10 +61,12 @@ struct Spec {
   std::vector<gid_t> groups;
   // Bit n is capability n.
   uint64_t capabilities = 0;
+  // The command gains nothing by set-uid programs and file capabilities.
+  bool no_new_privileges = false;
   mode_t umask = 022;
   std::vector<ResourceLimit> limits;
-  // Seccomp filters, installed in this order.
-  std::vector<std::vector<sock_filter>> filters;
+  // Of system calls, loaded in this order by the command, and by the sandbox's first process.
+  std::vector<SeccompFilter> filters;
 };
 
 // Reads a spec to the end of the file. EPROTO: not of this version, or cut short; EINVAL: the token in `path` is wrong.
