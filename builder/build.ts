@@ -21,6 +21,7 @@ import { openHost } from "./sandbox/host.ts";
 import { type DatedSite, dateSite } from "./source-date-epoch.ts";
 import { baseLayersBelow, squash } from "./squash.ts";
 import { cacheMounts } from "./steps/cache-mounts.ts";
+import { stepsOfLayers } from "./target-layers.ts";
 import { namesByTarget } from "./target-names.ts";
 import { refuseSteps } from "./unsupported-steps.ts";
 import { usesCache } from "./uses-cache.ts";
@@ -100,6 +101,8 @@ async function buildPlan(
   }
 }
 
+type TargetImage = FinishedImage & Pick<BuiltImage, "target" | "steps">;
+
 /** Files first: a name changes only when all else has come out well. */
 async function deliverTargets(
   plan: BuildPlan,
@@ -111,7 +114,7 @@ async function deliverTargets(
   const { options } = site;
   const { fetcher } = await site.finder();
   const deliverOptions = { ...site, fetcher, onEvent: options.onEvent };
-  const finished: (FinishedImage & Pick<BuiltImage, "target">)[] = [];
+  const finished: TargetImage[] = [];
   for (const target of plan.targets) {
     const image = finishedImage(plan, target, names.get(target) ?? [], results, site);
     const keep = options.squash === "all" ? 0 : baseLayersBelow(plan, target);
@@ -124,7 +127,9 @@ async function deliverTargets(
     const isNamed = options.outputs.some(({ type }) => type === "image" || type === "registry");
     const manifestDigest = isNamed ? delivered.manifestDigest : (written[i] ?? delivered.manifestDigest);
     options.onEvent(imageEvent({ ...delivered, manifestDigest }, image.layers));
-    images.push({ target: image.target, imageId: delivered.imageId, manifestDigest, names: delivered.names });
+    const { target, steps } = image;
+    const layers = image.layers.map(({ diffId }) => diffId);
+    images.push({ target, imageId: delivered.imageId, manifestDigest, names: delivered.names, layers, steps });
   }
   return images;
 }
@@ -135,7 +140,7 @@ function finishedImage(
   names: readonly string[],
   results: ReadonlyMap<number, StageResult>,
   { options, epoch }: DatedSite,
-): FinishedImage & Pick<BuiltImage, "target"> {
+): TargetImage {
   const config = assembleConfig(plan, target, results, {
     labels: options.labels,
     ...(options.platform === undefined ? {} : { platform: parsePlatform(options.platform) }),
@@ -143,7 +148,8 @@ function finishedImage(
   });
   const layers = results.get(target.index)?.files.layers ?? [];
   const called = options.target === undefined ? "" : (target.name ?? String(target.index));
-  return { target: called, config, layers, annotations: options.annotations, names };
+  const steps = options.squash === undefined ? stepsOfLayers(plan, target) : [];
+  return { target: called, config, layers, steps, annotations: options.annotations, names };
 }
 
 /** A registry knows images by their names only. */

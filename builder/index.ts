@@ -6,6 +6,7 @@ export { describeTarget, describeTargets } from "./describe.ts";
 export { DockerfileError, DockerfileErrors } from "./dockerfile/errors.ts";
 export { type DryRun, type DryRunImage, type DryRunStep, dryRun } from "./dry-run.ts";
 export type { PredictedStep, StepReason, StepStatus } from "./dry-run-steps.ts";
+export type { ImageDifference } from "./image-differences.ts";
 export type {
   ArchiveTarget,
   BuildOptions,
@@ -21,6 +22,7 @@ export type {
   ResourceLimits,
 } from "./options.ts";
 export type { BuildEvent, EventSink, StepInfo, StepUsage } from "./progress/event.ts";
+export { type Rebuild, rebuild } from "./rebuild.ts";
 export { runContainer } from "./run-container.ts";
 export type { BindMount, PortMapping, RunOptions } from "./run-options.ts";
 export { StepError } from "./step-error.ts";

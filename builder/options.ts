@@ -2,7 +2,7 @@ import type { Writable } from "node:stream";
 import type { ResourceLimits } from "../runtime-addon/index.ts";
 import type { LayerForm } from "../store/layer-form.ts";
 import type { RegistryOptions } from "../store/registry/registry.ts";
-import type { EventSink } from "./progress/event.ts";
+import type { EventSink, StepInfo } from "./progress/event.ts";
 
 export type { RegistryOptions, ResourceLimits };
 
@@ -196,6 +196,10 @@ export interface BuiltImage {
   /** As pushed, where it was pushed; else as it is in the store. */
   readonly manifestDigest: string;
   readonly names: readonly string[];
+  /** DiffIds, bottom first. */
+  readonly layers: readonly string[];
+  /** What made the topmost of them, bottom first; none where they were merged. Those below are the base image's. */
+  readonly steps: readonly StepInfo[];
 }
 
 /** The image of the first target is the result's own. */

@@ -1,53 +1,67 @@
 import type { StoreProblem } from "../../store/check/problem.ts";
 import { harmless } from "../progress/terminal-text.ts";
+import type { CliIo } from "./cli-io.ts";
 import { command } from "./command.ts";
+import type { FlagValues } from "./flags.ts";
 import { formatFlags, formatJson } from "./format-flag.ts";
 import { openMappedTrash } from "./mapped-trash.ts";
 import { note } from "./note.ts";
 import { withStore } from "./open-store.ts";
 import { storeFlags } from "./store-flag.ts";
+import { readRebuild, rebuildFlags, verifyRebuild } from "./verify-rebuild.ts";
 
 export const verify = command(
   {
     name: "verify",
-    operands: "",
+    operands: "[CONTEXT]",
     summary:
-      "Read all of the store and name what is damaged: blobs, images, layers, unpacked directories, records and references. The exit code is 1 when something was.",
+      "Read all of the store and name what is damaged: blobs, images, layers, unpacked directories, records and references. The exit code is 1 when something was. With --rebuild: build an image once more and say in what the result differs.",
     flags: {
       repair: {
         help: "Remove what is damaged, and make again what can be made; images that cannot be made whole are taken off the list and named",
       },
+      ...rebuildFlags,
       ...formatFlags,
       ...storeFlags,
     },
-    examples: ["tsbuild verify", "tsbuild verify --repair"],
+    examples: ["tsbuild verify", "tsbuild verify --repair", "tsbuild verify --rebuild app --build-arg VERSION=1 ."],
   },
-  { min: 0, max: 0 },
-  ({ flags }, io) =>
-    withStore(flags, io, async (store) => {
-      const { checkStore } = await import("../../store/check/check-store.ts");
-      const problems = await checkStore(store, { signal: io.signal });
-      const repaired = flags.repair === true && problems.length > 0;
-      const lost = [];
-      if (repaired) {
-        const { repairStore } = await import("../../store/check/repair-store.ts");
-        await using trash = openMappedTrash(store, (message) => note(io, message));
-        lost.push(...(await repairStore(store, problems, trash.remove)));
-      }
-      if (flags.format === "json") {
-        const found = problems.map(({ kind, subject, problem }) => ({ kind, subject, problem }));
-        io.stdout.write(formatJson({ problems: found, repaired, lostImages: lost }));
-      } else {
-        for (const problem of problems) io.stdout.write(`${harmless(lineOf(problem), { colors: false })}\n`);
-        for (const { listed, names } of lost) {
-          io.stdout.write(`${harmless(`removed the image ${names.join(", ") || listed}: pull or build it again`, { colors: false })}\n`);
-        }
-        const count = problems.length === 1 ? "1 problem" : `${problems.length} problems`;
-        io.stderr.write(problems.length === 0 ? "the store is whole\n" : `${count}${repaired ? ", repaired" : ""}\n`);
-      }
-      return problems.length === 0 ? 0 : 1;
-    }),
+  { min: 0, max: 1 },
+  async ({ flags, operands, argv }, io) => {
+    const image = readRebuild(flags, operands);
+    if (image !== undefined) return verifyRebuild(image, { flags, context: operands[0] ?? ".", argv }, io);
+    return verifyStore(flags, io);
+  },
 );
+
+function verifyStore(
+  flags: FlagValues<typeof formatFlags & typeof storeFlags> & { readonly repair?: boolean },
+  io: CliIo,
+): Promise<number> {
+  return withStore(flags, io, async (store) => {
+    const { checkStore } = await import("../../store/check/check-store.ts");
+    const problems = await checkStore(store, { signal: io.signal });
+    const repaired = flags.repair === true && problems.length > 0;
+    const lost = [];
+    if (repaired) {
+      const { repairStore } = await import("../../store/check/repair-store.ts");
+      await using trash = openMappedTrash(store, (message) => note(io, message));
+      lost.push(...(await repairStore(store, problems, trash.remove)));
+    }
+    if (flags.format === "json") {
+      const found = problems.map(({ kind, subject, problem }) => ({ kind, subject, problem }));
+      io.stdout.write(formatJson({ problems: found, repaired, lostImages: lost }));
+    } else {
+      for (const problem of problems) io.stdout.write(`${harmless(lineOf(problem), { colors: false })}\n`);
+      for (const { listed, names } of lost) {
+        io.stdout.write(`${harmless(`removed the image ${names.join(", ") || listed}: pull or build it again`, { colors: false })}\n`);
+      }
+      const count = problems.length === 1 ? "1 problem" : `${problems.length} problems`;
+      io.stderr.write(problems.length === 0 ? "the store is whole\n" : `${count}${repaired ? ", repaired" : ""}\n`);
+    }
+    return problems.length === 0 ? 0 : 1;
+  });
+}
 
 function lineOf({ kind, subject, problem }: StoreProblem): string {
   return `${kind} ${subject}: ${problem}`;

@@ -10,6 +10,8 @@ const image = (target: string, n: number): BuiltImage => ({
   imageId: `sha256:${n}`,
   manifestDigest: `sha256:${n}m`,
   names: [`name${n}:latest`],
+  layers: [],
+  steps: [],
 });
 
 function written(images: readonly BuiltImage[]) {
