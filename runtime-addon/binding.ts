@@ -17,6 +17,7 @@ export interface NativeAddon {
   tryFlock(fd: number, operation: number): boolean;
   /** Waits on a thread of its own; the answer gives the wait up, after which `settle` is not called. */
   waitFlock(fd: number, operation: number, settle: (error?: Error) => void): () => void;
+  readonly TarReader: new (gzip: boolean) => NativeTarReader;
   readonly TarSink: new (path: string) => NativeTarSink;
   /** Absent, and `gzipFile` with it, where the addon was built without one. */
   readonly gzipLibrary?: string;
@@ -29,6 +30,19 @@ export interface NativeAddon {
     readonly done: Promise<{ readonly plainDigest: Buffer; readonly digest: Buffer; readonly size: number }>;
     readonly cancel: () => void;
   };
+}
+
+export interface NativeSkimmedTar {
+  readonly rest: Buffer;
+  readonly contents: Float64Array;
+  readonly digests: Buffer;
+  readonly plainBytes: number;
+  readonly broken?: string;
+}
+
+export interface NativeTarReader {
+  push(chunks: readonly Uint8Array[]): Promise<NativeSkimmedTar & { readonly more: boolean }>;
+  finish(): NativeSkimmedTar & { readonly digest: Buffer };
 }
 
 export interface NativeTarSink {

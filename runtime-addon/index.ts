@@ -31,5 +31,6 @@ export { flatOwnersFilter } from "./seccomp/flat-owners.ts";
 export { parseSeccompProfile } from "./seccomp/parse-profile.ts";
 export type { SeccompProfile } from "./seccomp/profile.ts";
 export type { Mount, ProvidedFile, RlimitName, SandboxProcess, SandboxRoot, SandboxSpec, TmpfsMount } from "./spec.ts";
+export { openTarReader, type SkimmedTar, type TarReader } from "./tar-reader.ts";
 export { openTarSink, type TarPiece, type TarSink } from "./tar-sink.ts";
 export { type NamespaceWorker, type NamespaceWorkerOptions, openNamespaceWorker } from "./user-namespace.ts";

@@ -59,22 +59,47 @@ export async function* plainBytes(
 ): AsyncGenerator<Uint8Array, void, undefined> {
   const iterator = source[Symbol.asyncIterator]();
   try {
-    const head: Uint8Array[] = [];
-    let headBytes = 0;
-    while (headBytes < magicBytes) {
-      const next = await iterator.next();
-      if (next.done) break;
-      head.push(next.value);
-      headBytes += next.value.length;
-    }
-    const kind = detectCompression(Buffer.concat(head));
-    const counter = { compressed: 0 };
-    const chunks = counted(rejoined(head, iterator), counter);
-    if (kind === "none") yield* chunks;
-    else yield* limited(decompress(chunks, kind, options), counter, options.limits);
+    const head = await firstChunks(iterator);
+    yield* decompressed(detectCompression(Buffer.concat(head)), rejoined(head, iterator), options);
   } finally {
     await iterator.return?.();
   }
+}
+
+/** The same for who inflates gzip himself, and keeps the limits by checkLimits: that is left as it is. The bytes must be read. */
+export async function plainOrGzip(
+  source: AsyncIterable<Uint8Array>,
+  options: PlainOptions = {},
+): Promise<{ readonly isGzip: boolean; readonly bytes: AsyncIterable<Uint8Array> }> {
+  const iterator = source[Symbol.asyncIterator]();
+  const head = await firstChunks(iterator);
+  const kind = detectCompression(Buffer.concat(head));
+  const bytes = async function* () {
+    try {
+      yield* decompressed(kind === "gzip" ? "none" : kind, rejoined(head, iterator), options);
+    } finally {
+      await iterator.return?.();
+    }
+  };
+  return { isGzip: kind === "gzip", bytes: bytes() };
+}
+
+async function firstChunks(iterator: AsyncIterator<Uint8Array>): Promise<Uint8Array[]> {
+  const head: Uint8Array[] = [];
+  let headBytes = 0;
+  while (headBytes < magicBytes) {
+    const next = await iterator.next();
+    if (next.done) break;
+    head.push(next.value);
+    headBytes += next.value.length;
+  }
+  return head;
+}
+
+function decompressed(kind: Compression, chunks: AsyncIterable<Uint8Array>, options: PlainOptions): AsyncIterable<Uint8Array> {
+  if (kind === "none") return chunks;
+  const counter = { compressed: 0 };
+  return limited(decompress(counted(chunks, counter), kind, options), counter, options.limits);
 }
 
 async function* rejoined(head: readonly Uint8Array[], rest: AsyncIterator<Uint8Array>): AsyncGenerator<Uint8Array, void, undefined> {
@@ -92,17 +117,21 @@ async function* counted(chunks: AsyncIterable<Uint8Array>, counter: { compressed
 async function* limited(
   chunks: AsyncIterable<Uint8Array>,
   counter: { readonly compressed: number },
-  limits: PlainLimits = defaultLimits,
+  limits: PlainLimits | undefined,
 ): AsyncGenerator<Uint8Array, void, undefined> {
   let plain = 0;
   for await (const chunk of chunks) {
     plain += chunk.length;
-    const { compressed } = counter;
-    if (plain > limits.plainBytes) throw tooLarge(`more than ${limits.plainBytes} bytes`);
-    if (plain > limits.freeBytes && plain > compressed * limits.ratio) {
-      throw tooLarge(`${compressed} bytes become more than ${plain} (a compression bomb)`);
-    }
+    checkLimits(plain, counter.compressed, limits);
     yield chunk;
+  }
+}
+
+/** Throws TOO_LARGE where so many compressed bytes may not become so many plain ones. */
+export function checkLimits(plain: number, compressed: number, limits: PlainLimits = defaultLimits): void {
+  if (plain > limits.plainBytes) throw tooLarge(`more than ${limits.plainBytes} bytes`);
+  if (plain > limits.freeBytes && plain > compressed * limits.ratio) {
+    throw tooLarge(`${compressed} bytes become more than ${plain} (a compression bomb)`);
   }
 }
 

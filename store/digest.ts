@@ -29,6 +29,11 @@ export function digestFromBytes(bytes: Uint8Array): Digest {
   return `sha256:${Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString("hex")}` as Digest;
 }
 
+/** The digest at an index of many: 32 raw bytes each, one behind the other. */
+export function digestAt(digests: Buffer, index: number): Digest {
+  return `sha256:${digests.toString("hex", index * 32, (index + 1) * 32)}` as Digest;
+}
+
 /** The hex part: what file names in the store are made of. */
 export function hexOf(digest: Digest): string {
   return digest.slice("sha256:".length);

@@ -11,7 +11,6 @@ import { IntegrityError, NotFoundError, TsbuildError } from "./errors.ts";
 import type { Abortable } from "./file-bytes.ts";
 import { markUsed } from "./last-use.ts";
 import { contentsBytes, writeContents } from "./layer/sparse-contents.ts";
-import { readLayer } from "./layer/tar-read.ts";
 import { decodeTree, encodeTree, type Tree } from "./layer/tree.ts";
 import { type LayerDirectories, layerDirectories } from "./layer-directories.ts";
 import { encodeLayerInfo, readLayerInfo, type StoredLayerInfo } from "./layer-info.ts";
@@ -138,8 +137,8 @@ export function layerStore(root: string, blobs: BlobStore, tempFile: () => Promi
   };
 
   const readTar = async (diffId: Digest, blob: Descriptor, tar: Bytes, { limits, signal }: EnsureOptions): Promise<StagedLayer> => {
-    const { plainBytes } = await import("./compression.ts");
-    const { tree } = await readLayer(plainBytes(tar, { compressedBytes: blob.size, limits, signal }));
+    const { readLayerBlob } = await import("./layer-blob.ts");
+    const { tree } = await readLayerBlob(tar, { limits, signal });
     if (tree.diffId !== diffId) throw new IntegrityError(`reading layer ${blob.digest}: its plain tar`, diffId, tree.diffId);
     const file = await writeTree(tree);
     const { contentId } = tree;

@@ -1,11 +1,10 @@
 import { isDeepStrictEqual } from "node:util";
-import { plainBytes } from "./compression.ts";
 import type { Digest } from "./digest.ts";
 import { TsbuildError } from "./errors.ts";
 import { shownName } from "./image-names.ts";
 import type { Image } from "./images.ts";
-import { readLayer } from "./layer/tar-read.ts";
 import type { Tree } from "./layer/tree.ts";
+import { readLayerBlob } from "./layer-blob.ts";
 import { readStoreIndex } from "./layout.ts";
 import type { Descriptor } from "./oci.ts";
 import {
@@ -102,7 +101,7 @@ async function verifyBytes(store: Store, blobs: readonly Descriptor[], report: R
 
 async function verifyLayer(store: Store, name: string, blob: Descriptor, diffId: Digest | undefined, report: Reporter): Promise<void> {
   const open = () => store.blobs.open(blob);
-  const { tree } = await blameDamage(open, () => readLayer(plainBytes(open(), { compressedBytes: blob.size })));
+  const { tree } = await blameDamage(open, () => readLayerBlob(open()));
   if (diffId !== undefined && tree.diffId !== diffId)
     report.add(`${name}: the config's diffId is ${diffId}, its plain tar's is ${tree.diffId}`);
   // A layer that another tool put there has no tree yet.

@@ -2,13 +2,12 @@ import { existsSync, readFileSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { isDeepStrictEqual } from "node:util";
 import { TsbuildError } from "../../runtime-addon/index.ts";
-import { plainBytes } from "../compression.ts";
 import { type Digest, hexOf, isDigest } from "../digest.ts";
 import type { Abortable } from "../file-bytes.ts";
 import { namesIn } from "../gc/allocated.ts";
 import { contentsBytes } from "../layer/sparse-contents.ts";
-import { readLayer } from "../layer/tar-read.ts";
 import { decodeTree, type Tree } from "../layer/tree.ts";
+import { readLayerBlob } from "../layer-blob.ts";
 import { readLayerInfo } from "../layer-info.ts";
 import type { Store } from "../store.ts";
 import { storePaths } from "../store-paths.ts";
@@ -48,7 +47,7 @@ async function checkLayer(store: Store, diffId: Digest, damaged: ReadonlySet<Dig
   if (blob === undefined) return [];
   let actual: Tree;
   try {
-    const { tree } = await readLayer(plainBytes(store.blobs.open(blob), { compressedBytes: blob.size }));
+    const { tree } = await readLayerBlob(store.blobs.open(blob));
     actual = { ...tree, contentId: info.contentId };
   } catch (error) {
     if (!(error instanceof TsbuildError)) throw error;

@@ -1,4 +1,5 @@
 import { type ByteString, bytesFrom } from "../../runtime-addon/index.ts";
+import type { Digest } from "../digest.ts";
 import { TsbuildError } from "../errors.ts";
 import { decodePaxRecords } from "./pax.ts";
 import { checkRuns, mapLines, moreOldRuns, runsOfMap, type SparseRun } from "./sparse-map.ts";
@@ -13,12 +14,18 @@ export interface TarEvents {
   content(chunk: Uint8Array): void;
   /** So many zeros of a sparse file's content, which are not in the tar. Where this is absent sparse files are refused. */
   hole?(bytes: number): void;
-  contentEnd(): void;
+  /** `digest` is the content's, where it was skipped. */
+  contentEnd(digest?: Digest): void;
 }
 
 /** Feeds on the bytes of one tar in chunks of any size. Both throw INVALID_TAR and UNSUPPORTED_TAR with the byte offset. */
 export interface TarParser {
   push(chunk: Uint8Array): void;
+  /**
+   * In place of a file's content, and the zeros behind it: somebody else took so many bytes out of the tar and made their digest. Fewer bytes than there should be are the archive's last.
+   * Throws RangeError where no such content can be.
+   */
+  skip(bytes: number, digest: Digest): void;
   /** Says that the bytes are over. A tar may lack its trailer, but not end inside an entry. */
   end(): void;
 }
@@ -99,12 +106,12 @@ export function tarParser(events: TarEvents): TarParser {
       return;
     }
     const records = globalPax.size === 0 ? pax : new Map([...globalPax, ...pax]);
+    const place = where();
     const decoded = decodeHeader(
       header,
       { pax: records, ...(longName !== undefined && { longName }), ...(longLink !== undefined && { longLink }) },
-      where(),
+      place,
     );
-    const place = where();
     if (overridden) {
       pax = new Map();
       longName = undefined;
@@ -267,6 +274,16 @@ export function tarParser(events: TarEvents): TarParser {
         onBlock(block);
         offset += blockBytes;
       }
+    },
+    skip(bytes, digest) {
+      const expected = wanted + paddingBytes;
+      if (state.reading !== "content" || sparse !== undefined || bytes > expected)
+        throw new RangeError(`${where()}: ${bytes} bytes of content cannot be here`);
+      offset += bytes;
+      // What is missing never comes.
+      if (bytes < expected) return;
+      state = { reading: "header" };
+      events.contentEnd(digest);
     },
     end() {
       if (state.reading === "rest") return;

@@ -8,6 +8,7 @@ import { type LayerCollector, layerCollector, type TarInode } from "./layer-coll
 import type { LayerLimits } from "./layer-limits.ts";
 import type { TarHeader } from "./tar-header.ts";
 import { tarParser } from "./tar-parse.ts";
+import { type GzipRules, skimTar } from "./tar-skim.ts";
 import type { Tree } from "./tree.ts";
 import { layerXattrs } from "./xattrs.ts";
 
@@ -15,6 +16,8 @@ export interface ReadLayerOptions {
   /** Gets every chunk as it comes, before it is looked into; a promise is awaited. */
   readonly onChunk?: (chunk: Uint8Array) => void | Promise<void>;
   readonly limits?: LayerLimits;
+  /** The chunks are gzip, to be inflated by these rules. */
+  readonly gzip?: GzipRules | undefined;
 }
 
 /**
@@ -23,21 +26,22 @@ export interface ReadLayerOptions {
  * archives), UNSAFE_PATH (".." in a name), RESERVED_NAME, SYMLINK_LOOP, TOO_LARGE (more entries or names than `limits`, larger holes than tarParser takes).
  */
 export async function readLayer(chunks: AsyncIterable<Uint8Array>, options: ReadLayerOptions = {}): Promise<{ readonly tree: Tree }> {
-  const { onChunk, limits } = options;
-  const whole = createHash("sha256");
+  const { onChunk, limits, gzip } = options;
   const collector = layerCollector<TarInode>(limits);
-  const size = await readTar(hashed(), collector);
+  const sparse: Content[] = [];
+  const source = onChunk === undefined ? chunks : shown(chunks, onChunk);
+  const { digest, size } = await skimTar(source, tarParser(tellingEvents(collector, sparse)), gzip);
+  placeBehind(size, sparse);
   const entries = collector.entries();
   const contentId = contentIdOf(entries, { ignoreMtime: () => false });
-  return { tree: { diffId: digestFromBytes(whole.digest()), contentId, size, entries } };
+  return { tree: { diffId: digest, contentId, size, entries } };
+}
 
-  async function* hashed(): AsyncGenerator<Uint8Array> {
-    for await (const chunk of chunks) {
-      const written = onChunk?.(chunk);
-      if (written !== undefined) await written;
-      whole.update(chunk);
-      yield chunk;
-    }
+async function* shown(chunks: AsyncIterable<Uint8Array>, onChunk: (chunk: Uint8Array) => void | Promise<void>): AsyncGenerator<Uint8Array> {
+  for await (const chunk of chunks) {
+    const seen = onChunk(chunk);
+    if (seen !== undefined) await seen;
+    yield chunk;
   }
 }
 
@@ -57,12 +61,17 @@ export async function readTar(chunks: AsyncIterable<Uint8Array>, sink: TarSink):
     parser.push(chunk);
   }
   parser.end();
+  placeBehind(size, sparse);
+  return size;
+}
+
+/** Where writeContents puts what stands in the tar in pieces. */
+function placeBehind(size: number, sparse: readonly Content[]): void {
   let end = size;
   for (const content of sparse) {
     content.offset = end;
     end += content.size;
   }
-  return size;
 }
 
 /** Where a file's content is. */
@@ -94,8 +103,8 @@ function tellingEvents(sink: TarSink, sparse: Content[]): Parameters<typeof tarP
       hash ??= createHash("sha256");
       for (let left = bytes; left > 0; left -= zeros.length) hash.update(left < zeros.length ? zeros.subarray(0, left) : zeros);
     },
-    contentEnd() {
-      finish?.(digestFromBytes((hash ?? createHash("sha256")).digest()));
+    contentEnd(digest) {
+      finish?.(digest ?? digestFromBytes((hash ?? createHash("sha256")).digest()));
       finish = undefined;
     },
   };

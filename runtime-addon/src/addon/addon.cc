@@ -14,6 +14,7 @@
 #include "job.h"
 #include "locks.h"
 #include "remove.h"
+#include "tar-reader.h"
 #include "tar-sink.h"
 #include "walk.h"
 
@@ -139,6 +140,7 @@ Napi::Object init(Napi::Env env, Napi::Object exports) {
   add("renameNoReplace", rename_no_replace);
   export_deflate(env, exports);
   export_locks(env, exports);
+  export_tar_reader(env, exports);
   export_tar_sink(env, exports);
   return exports;
 }

@@ -3,11 +3,21 @@
 #include <fcntl.h>
 #include <sys/stat.h>
 
-#include <algorithm>
-
 namespace tsbuild {
 
-TarStream::~TarStream() { end(); }
+namespace {
+
+/** 4 MiB. */
+constexpr size_t kChunks = 16;
+
+}  // namespace
+
+TarStream::TarStream()
+    : ring_(kChunks, {[this](const char* bytes, size_t size) {
+                        sha256_.update(bytes, size);
+                        return true;
+                      },
+                      [this](const char* bytes, size_t size) { return write_chunk(bytes, size); }}) {}
 
 Outcome TarStream::create(const std::string& path) {
   path_ = path;
@@ -17,88 +27,26 @@ Outcome TarStream::create(const std::string& path) {
   return {};
 }
 
-void TarStream::start_threads() {
-  threaded_ = true;
-  ended_ = false;
-  hash_here_ = !hasher_.start([this] { consume(&hashed_, &TarStream::hash_chunk); });
-  write_here_ = !writer_.start([this] { consume(&written_, &TarStream::write_chunk); });
-}
-
-char* TarStream::room(size_t* available) {
-  Chunk& chunk = ring_[produced_ % kChunks];
-  if (filling_ == 0) {
-    std::unique_lock<std::mutex> lock(mutex_);
-    consumed_more_.wait(lock, [this] { return failure_ || produced_ - std::min(hashed_, written_) < kChunks; });
-    if (failure_) return nullptr;
-    if (!chunk.bytes) chunk.bytes.reset(new char[kChunkBytes]);
-  }
-  *available = kChunkBytes - filling_;
-  return chunk.bytes.get() + filling_;
-}
-
 void TarStream::advance(size_t size) {
-  filling_ += size;
   size_ += size;
-  if (filling_ < kChunkBytes) return;
-  if (!threaded_) start_threads();
-  submit();
+  ring_.advance(size);
 }
 
-void TarStream::submit() {
-  Chunk& chunk = ring_[produced_ % kChunks];
-  chunk.size = filling_;
-  filling_ = 0;
-  if (hash_here_) hash_chunk(chunk);
-  if (write_here_) write_chunk(chunk);
-  std::lock_guard<std::mutex> lock(mutex_);
-  produced_++;
-  if (hash_here_) hashed_ = produced_;
-  if (write_here_) written_ = produced_;
-  produced_more_.notify_all();
-}
-
-void TarStream::write_chunk(const Chunk& chunk) {
-  const char* from = chunk.bytes.get();
-  for (size_t left = chunk.size; left > 0;) {
-    ssize_t put = retry([&] { return ::write(file_.get(), from, left); });
+bool TarStream::write_chunk(const char* bytes, size_t size) {
+  while (size > 0) {
+    ssize_t put = retry([&] { return ::write(file_.get(), bytes, size); });
     if (put < 0) {
-      int error = errno;
-      std::lock_guard<std::mutex> lock(mutex_);
-      if (!failure_) failure_ = Failure::system(error, "write", path_);
-      return;
+      failure_ = Failure::system(errno, "write", path_);
+      return false;
     }
-    from += put;
-    left -= static_cast<size_t>(put);
+    bytes += put;
+    size -= static_cast<size_t>(put);
   }
-}
-
-void TarStream::consume(uint64_t* done, Handler handle) {
-  std::unique_lock<std::mutex> lock(mutex_);
-  for (;;) {
-    produced_more_.wait(lock, [&] { return *done < produced_ || ended_; });
-    if (*done == produced_) return;
-    const Chunk& chunk = ring_[*done % kChunks];
-    if (!failure_) {
-      lock.unlock();
-      (this->*handle)(chunk);
-      lock.lock();
-    }
-    ++*done;
-    consumed_more_.notify_one();
-  }
+  return true;
 }
 
 Outcome TarStream::end() {
-  if (filling_ > 0) submit();
-  {
-    std::lock_guard<std::mutex> lock(mutex_);
-    ended_ = true;
-    produced_more_.notify_all();
-  }
-  hasher_.join();
-  writer_.join();
-  threaded_ = false;
-  hash_here_ = write_here_ = true;
+  ring_.end();
   return failure_;
 }
 
