@@ -2,28 +2,7 @@ import type { ByteString } from "../../runtime-addon/index.ts";
 import { encodePaxRecord, xattrKeyPrefix } from "./pax.ts";
 import type { Xattrs } from "./xattrs.ts";
 
-/**
- * Version of the canonical form that this file and tar-write.ts define. Same entries, same version: same bytes, on any machine.
- *
- * Form 1
- * - Order. Like a walk: parents first, inside a directory by the bytes of the names, what is below a directory directly behind it ("a", "a/b",
- *   "a-b"). Of the names of a hard-linked file the first is the file, the others are links to it. Removals come before their siblings: the
- *   opaque marker first, then whiteouts by name.
- * - Names. Their bytes as they are; relative, without "./"; a directory's ends in "/"; the root is "./". A name of up to 100 bytes stands in
- *   `name`; a longer one is split at the last slash that leaves at most 155 bytes for `prefix`, if the rest fits `name`. Where that fails, a PAX
- *   `path` record holds it, and `name` its first 100 bytes. Link targets likewise, with `linkpath` and without a prefix. (Names that are
- *   not ASCII have no record of their own: every reader takes the bytes of a ustar field, but a PAX record some convert, and fail.)
- * - Numbers. Octal, zero-padded, ended by NUL (the checksum by NUL and space). What does not fit is a PAX record (`uid`, `gid`, `size`,
- *   `mtime`), and the field is 0. Mode is the permission bits only. Size is 0 for all but files. Device numbers are 0 for all but devices.
- * - Times. Whole seconds in the field. A PAX `mtime` ("-1.5", at most nine decimals, no trailing zeros) where nanoseconds are not 0 or the field
- *   cannot hold the seconds; then the field holds the seconds if it can, else 0. No access or change times.
- * - User and group names are empty.
- * - Extended attributes are PAX records SCHILY.xattr.NAME with the raw value; file capabilities are written as version 2.
- * - A PAX header stands before its entry only where one of these asks for it: type "x", name "PaxHeader", mode 0644, all else 0; records sorted
- *   by key bytes.
- * - A whiteout is an empty file DIRECTORY/.wh.NAME, an opaque marker DIRECTORY/.wh..wh..opq, both with mode, owner and time 0.
- * - No sparse files, no global headers. The end is two zero blocks; nothing follows.
- */
+/** Version of the canonical form that this file and tar-write.ts define, as FORMAT.md tells it. Same entries, same version: same bytes, on any machine. */
 export const writerVersion = 1;
 
 export const blockBytes = 512;
