@@ -1,5 +1,7 @@
+import { renameSync } from "node:fs";
 import { nativeAddon } from "./binding.ts";
 import type { ByteString } from "./bytes.ts";
+import { isSystemError } from "./errors.ts";
 import { MessageWriter, packPaths } from "./message.ts";
 
 /** Removes a file, or a directory with all that is in it. Missing is fine; links are never followed; unwritable directories are made writable. */
@@ -45,7 +47,15 @@ export async function syncFileSystem(fd: number): Promise<void> {
   await nativeAddon().syncFileSystem(fd);
 }
 
-/** rename(2) that fails with EEXIST when `to` exists. */
+/**
+ * Moves a directory; fails with EEXIST or ENOTEMPTY when there is something at `to`. On a file system that has no RENAME_NOREPLACE (renameat2(2): EINVAL; NFS is one) an empty
+ * directory at `to` is replaced.
+ */
 export function renameNoReplace(from: string, to: string): void {
-  nativeAddon().renameNoReplace(from, to);
+  try {
+    nativeAddon().renameNoReplace(from, to);
+  } catch (error) {
+    if (!isSystemError(error, "EINVAL")) throw error;
+    renameSync(from, to);
+  }
 }

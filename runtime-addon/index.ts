@@ -5,7 +5,7 @@ export { type Cgroup, openCgroup } from "./cgroup.ts";
 export type { ResourceLimits } from "./cgroup-files.ts";
 export type { CgroupUsage } from "./cgroup-usage.ts";
 export { type GzipOptions, type GzippedFile, gzipFile, gzipLibrary } from "./deflate.ts";
-export { type ErrorDetails, isSystemError, type SystemError, TsbuildError } from "./errors.ts";
+export { type ErrorDetails, isSystemError, type SystemError, systemErrorCode, systemErrorMessage, TsbuildError } from "./errors.ts";
 export { type Attributes, type ExtractEntry, type ExtractOptions, extract } from "./extract.ts";
 export { FileChangedError } from "./file-changed.ts";
 export { type AttributeChange, removePaths, removeTree, renameNoReplace, setAttributes, syncFileSystem } from "./fs.ts";

@@ -3,6 +3,7 @@ import { constants } from "node:os";
 import type { Readable, Writable } from "node:stream";
 import { helperPath } from "./binding.ts";
 import type { CgroupUsage } from "./cgroup-usage.ts";
+import { isSystemError } from "./errors.ts";
 import { KILL_ALL, type ReportedUsage, type StatusLine, statusReader } from "./protocol.ts";
 import { type ReportedFailure, SandboxError, sandboxError } from "./sandbox-error.ts";
 import { sandboxFacts } from "./sandbox-facts.ts";
@@ -143,9 +144,12 @@ async function sendPlan(child: ChildProcess, channel: Writable | undefined, plan
 
 function closing(child: ChildProcess): Promise<void> {
   return new Promise((resolve, reject) => {
-    child.once("error", (cause) =>
-      reject(new SandboxError("HELPER_MISSING", `starting ${child.spawnfile}: ${cause.message}`, { cause, hint: "npm run build:addon" })),
-    );
+    child.once("error", (cause) => {
+      const message = `starting ${child.spawnfile}: ${cause.message}`;
+      // A limit of this process says nothing about the helper.
+      const isLimit = isSystemError(cause, "EMFILE", "ENFILE");
+      reject(isLimit ? cause : new SandboxError("HELPER_MISSING", message, { cause, hint: "npm run build:addon" }));
+    });
     child.once("close", () => resolve());
   });
 }

@@ -3,6 +3,7 @@ import { dirname, join } from "node:path";
 import { isSystemError } from "../runtime-addon/index.ts";
 import { writeFileAtomically, writeTempFile } from "./atomic-file.ts";
 import { canonicalJson } from "./canonical-json.ts";
+import { checkFileSystem } from "./check-file-system.ts";
 import { discardFile } from "./discard.ts";
 import { TsbuildError } from "./errors.ts";
 import { checkOciLayout, emptyIndex, ociLayoutFile } from "./layout.ts";
@@ -19,7 +20,7 @@ const folders = ["layers", "steps", "leases", "tmp", "trash"] as const;
 /**
  * Makes sure that `root` is a store of this format: an existing one costs one small read, a missing or empty directory becomes one, and
  * an OCI image layout made by another tool gets our folder beside its blobs. Safe when several processes do it at once.
- * Throws STORE_TOO_NEW, NOT_A_STORE, STORE_DAMAGED, STORE_INACCESSIBLE, and what nameSystemError names.
+ * Throws STORE_TOO_NEW, NOT_A_STORE, STORE_DAMAGED, STORE_INACCESSIBLE, STORE_UNSUITABLE, and what nameSystemError names.
  */
 export async function openRoot(root: string): Promise<void> {
   try {
@@ -71,7 +72,8 @@ async function makeStore(root: string): Promise<void> {
     for (const folder of folders) makeDirectory(join(storePaths.format(root), folder));
     for (const folder of ["by-op", "by-content", "nodes"]) makeDirectory(join(storePaths.steps(root), folder));
     const temp = (name: string) => join(storePaths.tmp(root), `new-${name}`);
-    for (const name of ["index", "layout", "version"]) rmSync(temp(name), { force: true });
+    for (const name of ["index", "layout", "version", "probe", "probe-link", "probe-symlink"]) rmSync(temp(name), { force: true });
+    await checkFileSystem(root, temp("probe"));
     await makeIndex(root, temp("index"));
     await writeFileAtomically(temp("layout"), storePaths.ociLayout(root), ociLayoutFile, { sync: true });
     await writeFileAtomically(temp("version"), storePaths.version(root), Buffer.from(`${formatRevision}\n`), { sync: true });

@@ -1,4 +1,4 @@
-import { SandboxError, TsbuildError } from "../../runtime-addon/index.ts";
+import { isSystemError, SandboxError, systemErrorMessage, TsbuildError } from "../../runtime-addon/index.ts";
 import { nameSystemError } from "../../store/name-system-error.ts";
 import { ConfigError } from "../config.ts";
 import { formatDiagnostic } from "../dockerfile/diagnostic.ts";
@@ -95,9 +95,10 @@ function causes(error: Error): string[] {
   const lines: string[] = [];
   let said = error.message;
   for (let cause = error.cause; cause instanceof Error && lines.length < 5; cause = cause.cause) {
-    if (said.includes(cause.message)) continue;
-    lines.push(cause.message);
-    said += cause.message;
+    const message = isSystemError(cause) ? systemErrorMessage(cause) : cause.message;
+    if (said.includes(message)) continue;
+    lines.push(message);
+    said += message;
   }
   return lines;
 }

@@ -1,13 +1,18 @@
+import { createServer } from "node:http";
 import { join } from "node:path";
-import { beforeAll, describe, expect, it } from "vitest";
+import { beforeAll, describe, expect, it, onTestFinished } from "vitest";
+import { random } from "../builder/dockerfile/random.ts";
 import { importBusybox } from "../support/bases.ts";
 import { mustTsbuild, temporaryStore, tsbuild } from "../support/cli.ts";
 import { mustRun } from "../support/command.ts";
 import { contextDirectory } from "../support/context.ts";
 import { checkLayout, readLayoutImage, transientFiles } from "../support/layout.ts";
 import { needs } from "../support/needs.ts";
+import { closeServer, listenLocally } from "../support/registry/local-server.ts";
+import { garbageLeftIn, problemsIn } from "../support/store-health.ts";
 import { temporaryDirectory } from "../support/temporary.ts";
 
+const seed = Number(process.env.TSBUILD_TEST_SEED ?? Date.now() % 1_000_000);
 const env = { SOURCE_DATE_EPOCH: "0" };
 
 const SHARED = `FROM busybox AS tools
@@ -78,5 +83,58 @@ describe("processes that build at once in one store", needs("sandbox"), () => {
     for (const { code, stderr } of results) expect(code, stderr).toBe(0);
     expect(checkLayout(store)).toEqual({ names, damage: [] });
     expect(transientFiles(store)).toEqual([]);
+  });
+
+  it(`16 run each step that they share once, whatever is collected meanwhile (seed ${seed})`, { timeout: 300_000 }, async () => {
+    const store = await freshStore();
+    const counts = new Map<string, number>();
+    const server = createServer((request, response) => {
+      const id = request.url ?? "";
+      counts.set(id, (counts.get(id) ?? 0) + 1);
+      response.end();
+    });
+    onTestFinished(() => closeServer(server));
+    const url = `http://127.0.0.1:${await listenLocally(server)}`;
+    const below = random(seed);
+    const wanted = new Set<string>();
+    // Each path of choices is a step of its own: those with the same beginning share it.
+    const dockerfiles = Array.from({ length: 16 }, () => {
+      const stage = (name: string) => {
+        let path = `/${name}`;
+        const runs = Array.from({ length: 3 }, () => {
+          path += `/${below(2)}`;
+          wanted.add(path);
+          return `RUN wget -q -O /dev/null ${url}${path} && echo ${path} >> /steps`;
+        });
+        return `FROM busybox AS ${name}\n${runs.join("\n")}\n`;
+      };
+      return `${stage("one")}${stage("two")}COPY --from=one /steps /one\n`;
+    });
+    let building = true;
+    const collect = async (...flags: string[]) => {
+      let rounds = 0;
+      // Not the records: a step whose result nothing keeps any more has to run again, and may.
+      for (; building; rounds++) await mustTsbuild(["prune", "-f", ...flags], { store });
+      return rounds;
+    };
+    const collecting = Promise.all([collect(), collect("--filter", "type=directories")]);
+    const failures: string[] = [];
+    await Promise.all(
+      dockerfiles.map(async (Dockerfile, n) => {
+        const name = `app-${n}`;
+        const built = await tsbuild(["build", "-q", "--network", "host", "-t", name, contextDirectory({ Dockerfile })], { store, env });
+        if (built.code !== 0) failures.push(built.stderr);
+        const removed = n % 2 === 0 ? undefined : await tsbuild(["rmi", name], { store });
+        if (removed !== undefined && removed.code !== 0) failures.push(removed.stderr);
+      }),
+    );
+    building = false;
+    const rounds = await collecting;
+    expect(failures).toEqual([]);
+    expect(Math.min(...rounds)).toBeGreaterThan(0);
+    expect(Object.fromEntries(counts)).toEqual(Object.fromEntries([...wanted].map((path) => [path, 1])));
+    expect(checkLayout(store)).toEqual({ names: [...[0, 2, 4, 6, 8, 10, 12, 14].map((n) => `app-${n}`), "busybox"].sort(), damage: [] });
+    expect(await problemsIn(store)).toEqual([]);
+    expect(await garbageLeftIn(store)).toEqual([]);
   });
 });

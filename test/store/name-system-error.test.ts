@@ -24,6 +24,32 @@ describe("what the system refuses", () => {
       "using the store /s: ENOSPC: it failed, write '/a'",
     ],
     ["a quota", systemError("EDQUOT", "/s/x"), "STORE_FULL", "using the store /s: EDQUOT: it failed, write '/s/x'"],
+    [
+      "a quota, for which Node has no name",
+      Object.assign(systemError("Unknown system error -122"), {
+        errno: -122,
+        message: "Unknown system error -122: Unknown system error -122, write",
+      }),
+      "STORE_FULL",
+      "using the store /s: EDQUOT: disk quota exceeded, write",
+    ],
+    [
+      "locks that a file system has not",
+      Object.assign(systemError("Unknown system error -37"), {
+        errno: -37,
+        syscall: "flock",
+        message: "Unknown system error -37: Unknown system error -37, flock",
+      }),
+      "STORE_UNSUITABLE",
+      "using the store /s: ENOLCK: no locks available, flock",
+    ],
+    [
+      "attributes that it has not",
+      systemError("ENOTSUP", "/s/x"),
+      "STORE_UNSUITABLE",
+      "using the store /s: ENOTSUP: it failed, write '/s/x'",
+    ],
+    ["a server that forgot a file", systemError("ESTALE", "/s/x"), "STORE_FAILING", "using the store /s: ESTALE: it failed, write '/s/x'"],
     ["a read-only disk", systemError("EROFS", "/s/x"), "STORE_READ_ONLY", "using the store /s: EROFS: it failed, write '/s/x'"],
     ["another's store", systemError("EACCES", "/s"), "STORE_INACCESSIBLE", "using the store /s: EACCES: it failed, write '/s'"],
     [
