@@ -5,17 +5,23 @@ import { withRange } from "./dockerfile/errors.ts";
 import { parseDockerfile } from "./dockerfile/parse.ts";
 import { applyConfig } from "./plan/config.ts";
 import type { ArgSources } from "./plan/scope.ts";
-import type { StageState } from "./plan/stage-state.ts";
+import { type StageState, splitVariable } from "./plan/stage-state.ts";
 import { writtenConfig } from "./plan/written-config.ts";
 
 const sources: ArgSources = { escape: "\\", buildArgs: {}, globals: new Map(), platformArgs: {} };
 
+/** As changedConfig, out of an empty one. */
+export function configOfChanges(changes: readonly string[], origin: string): ContainerConfig {
+  return changedConfig({}, changes, origin);
+}
+
 /**
- * The configuration that Dockerfile instructions make out of an empty one, each a text of its own ("CMD [\"sh\"]"); those that change files are
+ * The configuration that Dockerfile instructions make out of another, each a text of its own ("CMD [\"sh\"]"); those that change files are
  * refused. Throws DockerfileError(s), with `origin` as the file's name.
  */
-export function configOfChanges(changes: readonly string[], origin: string): ContainerConfig {
-  let state: StageState = { config: {}, scope: { variables: new Map(), args: [] }, cmdIsOwn: true };
+export function changedConfig(from: ContainerConfig, changes: readonly string[], origin: string): ContainerConfig {
+  const variables = new Map((from.Env ?? []).map(splitVariable));
+  let state: StageState = { config: from, scope: { variables, args: [] }, cmdIsOwn: true };
   for (const change of changes) {
     const dockerfile = parseDockerfile(`FROM scratch\n${change}\n`, origin);
     if (dockerfile.stages.length > 1) throw notAlone("FROM", origin);

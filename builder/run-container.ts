@@ -1,6 +1,6 @@
 import { stat } from "node:fs/promises";
 import { posix } from "node:path";
-import { exitCodeOf } from "../runtime-addon/index.ts";
+import { exitCodeOf, SandboxError } from "../runtime-addon/index.ts";
 import { TsbuildError } from "../store/errors.ts";
 import { nameSystemError } from "../store/name-system-error.ts";
 import type { ContainerConfig } from "../store/oci.ts";
@@ -9,6 +9,7 @@ import { machinePlatform } from "../store/platform.ts";
 import { openStore, type Store } from "../store/store.ts";
 import { imageFinder } from "./find-image.ts";
 import type { FoundImage } from "./found-image.ts";
+import { type Keeping, keepContainer } from "./keep-container.ts";
 import { lazyRegistry } from "./lazy-registry.ts";
 import { coveredBySandbox } from "./mount-target.ts";
 import { otherPlatform } from "./other-platform.ts";
@@ -27,7 +28,7 @@ const defaultHostname = "tsbuild";
 
 /**
  * Runs a command in a new container of an image of the store and resolves with the exit code that a shell would report. The container's
- * files are removed at the end. Throws what RunOptions says, and the signal's reason when aborted.
+ * files are removed at the end, unless they are to be kept. Throws what RunOptions says, and the signal's reason when aborted.
  */
 export async function runContainer(given: RunOptions): Promise<number> {
   const options = resolveRunOptions(given);
@@ -43,6 +44,7 @@ export async function runContainer(given: RunOptions): Promise<number> {
     const ports = await publishPorts(published);
     for (const port of published) noteReach(port, onNote);
     let stopping: Stopper | undefined;
+    let keeping: Keeping | undefined;
     try {
       const hostname = options.hostname ?? defaultHostname;
       const spec = {
@@ -62,6 +64,7 @@ export async function runContainer(given: RunOptions): Promise<number> {
         documents: [],
         tty: options.tty,
       } as const;
+      if (options.keep !== undefined) keeping = await keepContainer(store, options.keep, image, spec.args, options, host);
       return await withContainer(
         store,
         host,
@@ -70,6 +73,7 @@ export async function runContainer(given: RunOptions): Promise<number> {
         {
           signal: new AbortController().signal,
           ...(options.signal === undefined ? {} : { kill: options.signal }),
+          ...(keeping === undefined ? {} : { keepIn: keeping.directory }),
           now: Date.now,
           onNote,
           onStarted(deliver) {
@@ -80,10 +84,18 @@ export async function runContainer(given: RunOptions): Promise<number> {
             options.onStarted?.(stopping);
           },
         },
-        async ({ result }) => exitCodeOf(result.status),
+        async ({ result }) => {
+          await keeping?.end(result);
+          return exitCodeOf(result.status);
+        },
       );
+    } catch (error) {
+      // Where tsb-init was lost the command has run, perhaps for long.
+      if (error instanceof SandboxError && error.code !== "SANDBOX_LOST") await keeping?.discard();
+      throw error;
     } finally {
       stopping?.close();
+      await keeping?.close();
       await ports.close();
       await host.close();
     }

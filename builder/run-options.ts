@@ -68,6 +68,8 @@ export interface RunOptions {
   readonly addHosts?: readonly string[];
   readonly volumes?: readonly BindMount[];
   readonly tmpfs?: readonly TmpfsMount[];
+  /** Name under which what the command changes is kept. Absent: it goes with the container. */
+  readonly keep?: string;
   /** Only what is mounted can be written. Absent: false. */
   readonly readOnly?: boolean;
   /** What asks the command to end, by name or number. Absent: the image's STOPSIGNAL, else SIGTERM. */

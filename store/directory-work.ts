@@ -16,8 +16,10 @@ import type { Store } from "./store.ts";
 
 /** What a finished RUN left, before it is a layer. Plain data: it may come from a worker process. */
 export interface PackRequest {
-  /** The build directory that prepare() made. */
+  /** The build directory that prepare() made; the tar is written into it. */
   readonly directory: string;
+  /** What is packed, and stays where it is when adopt() has made it a layer. Absent: `upper` in the build directory, which becomes the layer's own. */
+  readonly upper?: string;
   /** The layers below, bottom first. */
   readonly parents: readonly Digest[];
   readonly owners: OwnerMode;
@@ -55,7 +57,7 @@ export interface DirectoryWork {
   makeCache(request: MakeCacheRequest): Promise<void>;
   /** Writes the upper as a tar beside it. */
   pack(request: PackRequest): Promise<PackedUpper>;
-  /** Makes what pack() wrote a layer of the store, with the upper as its directory. */
+  /** Makes what pack() wrote a layer of the store, with the build directory's upper as its directory. */
   adopt(request: { readonly directory: string; readonly owners: OwnerMode }): Promise<LayerInfo>;
   /** Removes a directory with whatever owners and modes are in it. */
   remove(request: { readonly path: string }): Promise<void>;
@@ -77,7 +79,7 @@ const rootDefaults = { mode: 0o755, uid: 0, gid: 0 };
 export function localDirectoryWork(store: Store): DirectoryWork {
   const { layers } = store;
   /** What pack() wrote and adopt() has not taken yet, by build directory. */
-  const packed = new Map<string, Tree>();
+  const packed = new Map<string, { readonly tree: Tree; readonly isOwn: boolean }>();
 
   async function unpackOne(diffId: Digest, below: readonly Digest[], owners: OwnerMode): Promise<Unpacked> {
     // Layers of ours never depend on lower ones; the tree that could tell is read only where there is no directory without it.
@@ -118,8 +120,7 @@ export function localDirectoryWork(store: Store): DirectoryWork {
 
     makeCache: (request) => makeCache(layers, request),
 
-    async pack({ directory, parents, owners, epoch, startedAtMs, endedAtMs, created }) {
-      const upper = join(directory, "upper");
+    async pack({ directory, upper = join(directory, "upper"), parents, owners, epoch, startedAtMs, endedAtMs, created }) {
       const parent = await stackLayers(layers, parents);
       const stubs = created.map((path) => bytesOf(path.replace(/^\/+/, "")));
       const { entries, unchanged, clamped } = await diffUpper(upper, parent, { owners, stubs, ...(epoch === undefined ? {} : { epoch }) });
@@ -130,16 +131,17 @@ export function localDirectoryWork(store: Store): DirectoryWork {
         return at >= startedAtMs - clockLagMs && at < endedAtMs + 1;
       };
       const tree = await writeLayer(entries, join(directory, "layer.tar"), { sync: true, ignoreMtime: isNow });
-      packed.set(directory, tree);
+      packed.set(directory, { tree, isOwn: upper === join(directory, "upper") });
       return { diffId: tree.diffId, contentId: tree.contentId };
     },
 
     async adopt({ directory, owners }) {
-      const tree = packed.get(directory);
-      if (tree === undefined) throw new Error(`adopt: nothing was packed in ${directory}`);
+      const found = packed.get(directory);
+      if (found === undefined) throw new Error(`adopt: nothing was packed in ${directory}`);
+      const { tree, isOwn } = found;
       await store.pin(tree.diffId);
       const info = await layers.add(tree, { tempTar: join(directory, "layer.tar") });
-      await layers.adoptDirectory(tree.diffId, join(directory, "upper"), owners);
+      if (isOwn) await layers.adoptDirectory(tree.diffId, join(directory, "upper"), owners);
       return info;
     },
 

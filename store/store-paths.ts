@@ -31,6 +31,8 @@ export const storePaths = {
   cacheMounts: (root: string) => join(root, formatFolder, "cache-mounts"),
   /** What the store was like when it was last brought within its limits; see keepLimits. */
   collected: (root: string) => join(root, formatFolder, "collected"),
+  /** Containers that were kept, by name; see createContainer. */
+  containers: (root: string) => join(root, formatFolder, "containers"),
   leases: (root: string) => join(root, formatFolder, "leases"),
   /** Locks of steps that run; see withStepLock. */
   locks: (root: string) => join(root, formatFolder, "locks"),

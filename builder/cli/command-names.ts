@@ -2,6 +2,9 @@
 export const summaries = {
   build: "Build an image from a Dockerfile (the default)",
   run: "Run a command in a container of an image",
+  ps: "List containers that were kept",
+  rm: "Remove containers that were kept",
+  commit: "Make an image of a container that was kept",
   import: "Make an image from a tar of a root file system",
   images: "List images",
   inspect: "Show all about an image as JSON",

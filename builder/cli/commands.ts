@@ -6,6 +6,9 @@ import type { CommandName } from "./command-names.ts";
 export const loaders: Readonly<Record<CommandName, () => Promise<Command>>> = {
   build: async () => (await import("./build.ts")).build,
   run: async () => (await import("./run.ts")).run,
+  ps: async () => (await import("./ps.ts")).ps,
+  rm: async () => (await import("./rm.ts")).rm,
+  commit: async () => (await import("./commit.ts")).commit,
   import: async () => (await import("./import.ts")).importImage,
   images: async () => (await import("./images.ts")).images,
   inspect: async () => (await import("./inspect.ts")).inspect,

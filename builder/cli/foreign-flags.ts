@@ -187,7 +187,7 @@ export const foreignRunFlags: ForeignTable = {
   "memory-swappiness": { value: true, missing: "only hard limits of memory can be set" },
   name: {
     value: true,
-    note: "containers are not kept, so nothing can refer to the name",
+    note: "only a container that is kept has a name: --keep NAME",
   },
   "network-alias": { value: true, missing: noNetworks },
   "no-healthcheck": { note: "health checks are not run" },

@@ -1,4 +1,5 @@
 import { isSystemError, TsbuildError } from "../../runtime-addon/index.ts";
+import { listContainers } from "../../store/containers.ts";
 import type { Image, ImageStore } from "../../store/images.ts";
 import { nameSystemError } from "../../store/name-system-error.ts";
 import type { Store } from "../../store/store.ts";
@@ -39,6 +40,7 @@ export const rmi = command(
       for (const text of operands) {
         try {
           const gone = await removeImage(images, text, flags.force ?? false);
+          if (gone.imageId !== undefined) await noteContainers(root, gone.manifestDigest, io);
           for (const name of gone.names) io.stdout.write(`untagged ${harmless(name, { colors: false })}\n`);
           if (gone.imageId !== undefined) io.stdout.write(`removed ${gone.imageId}\n`);
           removed ||= gone.imageId !== undefined;
@@ -71,10 +73,17 @@ async function noteSpace(store: Store, freedBytes: number, io: CliIo): Promise<v
   }
 }
 
+/** What a kept container stands on stays, whether it is listed or not. */
+async function noteContainers(root: string, manifestDigest: string, io: CliIo): Promise<void> {
+  const names = (await listContainers(root)).filter((one) => one.manifestDigest === manifestDigest).map(({ name }) => name);
+  if (names.length > 0) note(io, `its layers stay for the kept containers ${names.join(", ")}: tsbuild rm removes them`);
+}
+
 /** Names that were taken away, and the image where it went with them. */
 interface Removed {
   readonly names: readonly string[];
   readonly imageId?: string;
+  readonly manifestDigest: string;
   /** Of the blobs that no listed image has now. */
   readonly freedBytes: number;
 }
@@ -86,7 +95,7 @@ async function removeImage(images: ImageStore, text: string, force: boolean): Pr
     const isLast = image.names.length === 1;
     const freedBytes = isLast ? await ownBytes(images, image) : 0;
     await images.untag(name);
-    return { names: [name], freedBytes, ...(isLast ? { imageId: image.imageId } : {}) };
+    return { names: [name], manifestDigest: image.descriptor.digest, freedBytes, ...(isLast ? { imageId: image.imageId } : {}) };
   }
   if (image.names.length > 1 && !force) {
     throw new TsbuildError("IMAGE_HAS_NAMES", `removing ${text}: the image has several names: ${image.names.join(", ")}`, {
@@ -95,7 +104,7 @@ async function removeImage(images: ImageStore, text: string, force: boolean): Pr
   }
   const freedBytes = await ownBytes(images, image);
   await images.remove(image);
-  return { names: image.names, imageId: image.imageId, freedBytes };
+  return { names: image.names, imageId: image.imageId, manifestDigest: image.descriptor.digest, freedBytes };
 }
 
 async function ownBytes(images: ImageStore, { listed }: Image): Promise<number> {

@@ -14,7 +14,8 @@ import { UsageError } from "./usage-error.ts";
 import { invalid, readHost, readInteger, readPairs, readPlatform, readPort, readSignal, readSize, readVolume } from "./values.ts";
 
 const flags = {
-  rm: { help: "Remove the container when it ends, which is always done" },
+  rm: { help: "Remove the container when it ends, which is done unless it is kept" },
+  keep: { value: "NAME", help: "Keep what the command changes, under this name: for tsbuild ps, commit and rm" },
   interactive: { short: "i", help: "Let the command read standard input" },
   tty: { short: "t", help: "Give the command a terminal" },
   env: { short: "e", value: "KEY[=VALUE]", many: true, help: "Variable of the command; KEY alone takes it from the environment" },
@@ -87,6 +88,8 @@ export const run = command(
     }
     if (flags.workdir !== undefined && !flags.workdir.startsWith("/")) throw invalid("--workdir", flags.workdir, "is not an absolute path");
     const files = (flags["env-file"] ?? []).flatMap(readEnvFile);
+    if (flags.keep !== undefined && flags.rm === true)
+      throw invalid("--keep", flags.keep, "is to be kept, and --rm removes it", "leave out --rm");
     const mounts = readMounts(flags.mount ?? [], flags.tmpfs ?? []);
     const kill = new AbortController();
     const display = transferDisplay(io, { quiet: flags.quiet ?? false });
@@ -102,6 +105,7 @@ export const run = command(
       ...(flags.workdir === undefined ? {} : { workdir: flags.workdir }),
       ...(flags.user === undefined ? {} : { user: flags.user }),
       ...(flags.hostname === undefined ? {} : { hostname: flags.hostname }),
+      ...(flags.keep === undefined ? {} : { keep: flags.keep }),
       interactive: flags.interactive ?? false,
       tty: flags.tty ?? false,
       network: flags.network ?? settings.network ?? "default",

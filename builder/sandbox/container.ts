@@ -55,6 +55,8 @@ export interface ContainerOptions {
   readonly signal: AbortSignal;
   /** Aborting kills everything at once. */
   readonly kill?: AbortSignal;
+  /** A directory whose `upper` takes what the command changes, and stays. Absent: the scratch directory's. */
+  readonly keepIn?: string;
   readonly now: () => number;
   /** Says what this machine cannot do and the container does without. */
   readonly onNote: (message: string) => void;
@@ -84,8 +86,9 @@ export async function withContainer<T>(
   noteOmitted(omitted);
   const directory = await store.temp("container");
   const skeleton = join(directory, "skeleton");
+  const changes = options.keepIn ?? directory;
   try {
-    await work.prepare({ directory, parents, owners });
+    await work.prepare({ directory: changes, parents, owners });
     await makeSkeleton(skeleton, {
       directories: [spec.cwd, ...spec.mounts.filter((mount) => !isFileMount(mount)).map(({ target }) => target)],
       files: spec.mounts.filter(isFileMount).map(({ target }) => target),
@@ -100,7 +103,7 @@ export async function withContainer<T>(
     const { group } = await openCgroup(spec.limits);
     try {
       const sandbox: SandboxSpec = {
-        root: { lowers: [...overlayLowers(lowers), skeleton], upper: join(directory, "upper"), work: join(directory, "work") },
+        root: { lowers: [...overlayLowers(lowers), skeleton], upper: join(changes, "upper"), work: join(changes, "work") },
         ...(opened.userNamespace === undefined ? {} : { userNamespace: opened.userNamespace }),
         network: spec.network,
         hostname: spec.hostname,

@@ -21,7 +21,7 @@ import {
 } from "./cache-items.ts";
 import { type StoredContent, storedContent } from "./content.ts";
 import { livingPins } from "./pins.ts";
-import { type ImageReferences, imageReferences, type References } from "./references.ts";
+import { containerReferences, imageReferences, type References } from "./references.ts";
 import { type Choice, type Selection, select } from "./select.ts";
 import { emptyTrash, moveToTrash, type RemoveTree } from "./trash.ts";
 
@@ -133,7 +133,8 @@ async function planOf(store: Store, { content, known, folders }: Survey, policy:
   const pins = await livingPins(root);
   const listed = await imageReferences(store);
   const dropped = policy.all === true ? listed.filter(({ isNamed, listed: digest }) => !isNamed && !pins.digests.has(digest)) : [];
-  const kept = union(listed.filter((image) => !dropped.includes(image)));
+  const containers = await containerReferences(root);
+  const kept = union([...listed.filter((image) => !dropped.includes(image)), ...containers]);
   // What was used since it was read is not among what may go; what is new was not measured, and names what must stay.
   const items = [...fileItems(root, known).values(), ...folders.filter((item) => !hasChanged(item))];
   const unpacked = content.unpacked;
@@ -150,6 +151,7 @@ async function planOf(store: Store, { content, known, folders }: Survey, policy:
     sumValues(content.blobs) +
     sumValues(content.layers) +
     [...items, ...unpacked].reduce((sum, { bytes }) => sum + bytes, 0) +
+    containers.reduce((sum, { bytes }) => sum + bytes, 0) +
     sizeOf(namesIn(tmp).map((id) => join(tmp, id))).bytes;
   const selection = select(inventory, choiceOf(root, policy, cacheBytes, storeBytes));
   return { selection, images: dropped.map(({ listed: digest }) => digest), storeBytes, heldBytes: storeBytes - cacheBytes };
@@ -193,7 +195,7 @@ function withForms(root: string, pinned: ReadonlySet<Digest>): ReadonlySet<Diges
   return all;
 }
 
-function union(images: readonly ImageReferences[]): References {
+function union(images: readonly References[]): References {
   return {
     blobs: new Set(images.flatMap(({ blobs }) => [...blobs])),
     layers: new Set(images.flatMap(({ layers }) => [...layers])),

@@ -1,3 +1,4 @@
+import { listContainers } from "../containers.ts";
 import { type Digest, isDigest } from "../digest.ts";
 import { NotFoundError, TsbuildError } from "../errors.ts";
 import { shownName } from "../image-names.ts";
@@ -5,6 +6,7 @@ import { readStoreIndex } from "../layout.ts";
 import type { Descriptor } from "../oci.ts";
 import { isConfigType, isIndexType, isManifestType, maxConfigBytes, maxManifestBytes } from "../oci-parse.ts";
 import type { Store } from "../store.ts";
+import { allocatedBytes } from "./allocated.ts";
 
 /** What keeps content: blobs by digest, and layers (tree and unpacked files) by diffId. */
 export interface References {
@@ -48,6 +50,15 @@ export async function imageReferences(
     images.push({ listed, entry, isNamed, names, ...found });
   }
   return images;
+}
+
+/** What the containers that were kept stand on, and what they take. Throws INVALID_DOCUMENT where one's record cannot be read. */
+export async function containerReferences(root: string): Promise<readonly (References & { readonly bytes: number })[]> {
+  return (await listContainers(root)).map(({ layers, directory }) => ({
+    blobs: new Set(layers.map(({ blob }) => blob.digest)),
+    layers: new Set(layers.map(({ diffId }) => diffId)),
+    bytes: allocatedBytes(directory),
+  }));
 }
 
 interface Found {

@@ -6,15 +6,15 @@ import { allocatedBytes, namesIn } from "./allocated.ts";
 import { type CacheKind, cacheKinds, cacheMountItems, fileItems, gitItems } from "./cache-items.ts";
 import { collectGarbage } from "./collect.ts";
 import { storedContent } from "./content.ts";
-import { imageReferences } from "./references.ts";
+import { containerReferences, imageReferences } from "./references.ts";
 
-export const usageKinds = ["images", "layers", ...cacheKinds, "temp", "trash", "other"] as const;
+export const usageKinds = ["images", "layers", ...cacheKinds, "containers", "temp", "trash", "other"] as const;
 export type UsageKind = (typeof usageKinds)[number];
 
 /** Allocated bytes, as du counts them. */
 export interface Usage {
   /**
-   * "images": documents, blobs and trees of the images; "layers": blobs and trees that no image has; "temp": of processes; "other": index.json, locks and the directories
+   * "images": documents, blobs and trees of the images; "layers": blobs and trees that no image has; "containers": what kept containers changed; "temp": of processes; "other": index.json, locks and the directories
    * themselves. The rest is what CacheKind says.
    */
   readonly kind: UsageKind;
@@ -30,6 +30,7 @@ export async function storeUsage(store: Store): Promise<readonly Usage[]> {
   const { root } = store;
   const freed = await collectGarbage(store, { all: true, dryRun: true });
   const images = await imageReferences(store);
+  const containers = await containerReferences(root);
   const { blobs, layers, unpacked } = storedContent(root, { exact: true });
   const items = [...fileItems(root).values(), ...gitItems(root), ...cacheMountItems(root), ...unpacked];
   const imageBlobs = new Set(images.flatMap((image) => [...image.blobs]));
@@ -52,6 +53,7 @@ export async function storeUsage(store: Store): Promise<readonly Usage[]> {
     { kind: "images", count: images.length, bytes: ofImages, reclaimableBytes: Math.min(ofImages, freed.bytes.layers - ofLayers) },
     { kind: "layers", count: cachedCount, bytes: cached, reclaimableBytes: ofLayers },
     ...cacheKinds.map(cacheRow),
+    { kind: "containers", count: containers.length, bytes: containers.reduce((sum, { bytes }) => sum + bytes, 0), reclaimableBytes: 0 },
     { kind: "temp", ...(temps ?? empty), reclaimableBytes: Math.max(0, freed.bytes.temp - (trash?.bytes ?? 0)) },
     { kind: "trash", ...(trash ?? empty), reclaimableBytes: trash?.bytes ?? 0 },
   ];

@@ -1,0 +1,42 @@
+import { holdContainer } from "../../store/containers.ts";
+import { emptyTrash, moveToTrash } from "../../store/gc/trash.ts";
+import { nameSystemError } from "../../store/name-system-error.ts";
+import { command } from "./command.ts";
+import { openMappedTrash } from "./mapped-trash.ts";
+import { note } from "./note.ts";
+import { withStore } from "./open-store.ts";
+import { reportError } from "./report-error.ts";
+import { storeFlags } from "./store-flag.ts";
+
+export const rm = command(
+  {
+    name: "rm",
+    operands: "NAME…",
+    summary: "Remove containers that tsbuild run --keep NAME has kept, with what their commands changed.",
+    flags: storeFlags,
+    foreign: {
+      force: { short: "f", missing: "a running container ends with the tsbuild run that started it" },
+      link: { short: "l", missing: "there are no links" },
+      volumes: { short: "v", note: "there are no volumes" },
+    },
+    examples: ["tsbuild rm work"],
+  },
+  { min: 1, max: Number.POSITIVE_INFINITY },
+  ({ flags, operands }, io) =>
+    withStore(flags, io, async (store) => {
+      let code = 0;
+      for (const name of operands) {
+        try {
+          await using held = await holdContainer(store, name);
+          moveToTrash(store.root, held.directory);
+          io.stdout.write(`${name}\n`);
+        } catch (error) {
+          // The others are removed all the same, as docker rm does.
+          code = reportError(nameSystemError(error, store.root), io);
+        }
+      }
+      await using trash = openMappedTrash(store, (message) => note(io, message));
+      await emptyTrash(store.root, trash.remove);
+      return code;
+    }),
+);

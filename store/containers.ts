@@ -1,0 +1,195 @@
+import { closeSync, constants, mkdirSync, openSync, readdirSync, readFileSync, renameSync } from "node:fs";
+import { join } from "node:path";
+import { isSystemError, lockFile, removeTree, renameNoReplace } from "../runtime-addon/index.ts";
+import { writeFileAtomically, writeTempFile } from "./atomic-file.ts";
+import { canonicalJson } from "./canonical-json.ts";
+import { type Digest, isDigest } from "./digest.ts";
+import { NotFoundError, TsbuildError } from "./errors.ts";
+import type { OwnerMode } from "./layer-directories.ts";
+import type { ImageConfig } from "./oci.ts";
+import type { LayerRef } from "./open-rootfs.ts";
+import type { Store } from "./store.ts";
+import { storePaths } from "./store-paths.ts";
+
+/** What is known of a container whose files are kept, from its start on. Variables and mounts of the command line are not among it. */
+export interface KeptContainer {
+  /** As typed. */
+  readonly image: string;
+  /** Of the image for its platform. */
+  readonly manifestDigest: Digest;
+  /** RFC 3339. */
+  readonly created: string;
+  readonly args: readonly string[];
+  /** How the owners of its files stand on disk. */
+  readonly owners: OwnerMode;
+  /** What it stands on, bottom first. */
+  readonly layers: readonly LayerRef[];
+  /** The image's, with what the command line said of command, user and directory. */
+  readonly config: ImageConfig;
+}
+
+/** How a container ended. */
+export interface ContainerEnd {
+  /** As a shell reports it. */
+  readonly exitCode: number;
+  /** RFC 3339. */
+  readonly ended: string;
+  /** Mount points that the sandbox had to make in its files. */
+  readonly created: readonly string[];
+}
+
+export interface ListedContainer extends KeptContainer {
+  readonly name: string;
+  /** Below it, `upper` holds what the command changed. */
+  readonly directory: string;
+  /** "lost": whoever ran it was killed. */
+  readonly state: { readonly kind: "running" } | ({ readonly kind: "exited" } & ContainerEnd) | { readonly kind: "lost" };
+}
+
+/** A kept container that nobody else can start, read or remove meanwhile. */
+export interface HeldContainer extends AsyncDisposable {
+  readonly directory: string;
+  /** Writes down how it ended. */
+  end(end: ContainerEnd): Promise<void>;
+}
+
+const namePattern = /^[a-zA-Z0-9][a-zA-Z0-9_.-]{0,127}$/;
+
+/** Throws INVALID_VALUE for what cannot be the name of a container. */
+export function checkContainerName(name: string): void {
+  if (namePattern.test(name)) return;
+  throw new TsbuildError(
+    "INVALID_VALUE",
+    `naming the container ${JSON.stringify(name)}: a name has letters, digits, "_", "." and "-", begins with a letter or digit and ends before the 129th`,
+  );
+}
+
+/** Takes a name for a new container, in one rename; it is held until it is disposed of. Throws CONTAINER_EXISTS. */
+export async function createContainer(store: Store, name: string, container: KeptContainer): Promise<HeldContainer> {
+  checkContainerName(name);
+  const staged = await store.tempFile("kept");
+  mkdirSync(staged, { mode: 0o700 });
+  await writeTempFile(join(staged, recordName), canonicalJson(container), { sync: true });
+  const fd = openSync(join(staged, lockName), constants.O_RDWR | constants.O_CREAT, 0o600);
+  const directory = join(storePaths.containers(store.root), name);
+  try {
+    await lockFile(fd, "exclusive", { wait: false });
+    mkdirSync(storePaths.containers(store.root), { recursive: true, mode: 0o700 });
+    renameNoReplace(staged, directory);
+  } catch (error) {
+    closeSync(fd);
+    await removeTree(staged);
+    if (!isSystemError(error, "EEXIST", "ENOTEMPTY")) throw error;
+    throw new TsbuildError("CONTAINER_EXISTS", `keeping the container ${name}: there is one of that name`, {
+      hint: `tsbuild rm ${name} removes it, tsbuild commit ${name} IMAGE makes an image of it`,
+    });
+  }
+  return held(store, directory, fd);
+}
+
+/** Holds a container that does not run. Throws NotFoundError, CONTAINER_RUNNING. */
+export async function holdContainer(store: Store, name: string): Promise<HeldContainer & { readonly container: ListedContainer }> {
+  const container = readContainer(store.root, name);
+  if (container === undefined) {
+    throw new NotFoundError(`looking for the container ${JSON.stringify(name)}: none of that name is kept`, {
+      hint: "tsbuild ps lists them; tsbuild run --keep NAME IMAGE keeps one",
+    });
+  }
+  const fd = openSync(join(container.directory, lockName), constants.O_RDWR);
+  if (await lockFile(fd, "exclusive", { wait: false })) return { container, ...held(store, container.directory, fd) };
+  closeSync(fd);
+  throw new TsbuildError("CONTAINER_RUNNING", `taking the container ${name}: it is running, or another tsbuild works on it`, {
+    hint: "end its command first",
+  });
+}
+
+/** Takes it off the list: its directory moves to a path of the store where nothing is, for the caller to remove. */
+export function discardContainer({ directory }: HeldContainer, to: string): void {
+  renameSync(directory, to);
+}
+
+/** All kept containers, oldest first. Throws INVALID_DOCUMENT where one's record cannot be read: then nobody knows what it needs. */
+export async function listContainers(root: string): Promise<readonly ListedContainer[]> {
+  const found = namesOf(root).flatMap((name) => readContainer(root, name) ?? []);
+  const listed = await Promise.all(
+    found.map(async (one): Promise<ListedContainer> => ((await isRunning(one)) ? { ...one, state: { kind: "running" } } : one)),
+  );
+  return listed.sort((a, b) => (a.created < b.created ? -1 : 1));
+}
+
+const [recordName, lockName, endName] = ["container.json", "lock", "end.json"];
+
+function held(store: Store, directory: string, fd: number): HeldContainer {
+  return {
+    directory,
+    end: async (end) => writeFileAtomically(await store.tempFile("end"), join(directory, endName), canonicalJson(end), { sync: true }),
+    [Symbol.asyncDispose]: async () => closeSync(fd),
+  };
+}
+
+function namesOf(root: string): readonly string[] {
+  try {
+    return readdirSync(storePaths.containers(root)).filter((name) => namePattern.test(name));
+  } catch (error) {
+    if (isSystemError(error, "ENOENT")) return [];
+    throw error;
+  }
+}
+
+function readContainer(root: string, name: string): ListedContainer | undefined {
+  checkContainerName(name);
+  const directory = join(storePaths.containers(root), name);
+  const record = readJson(join(directory, recordName));
+  if (record === undefined) return undefined;
+  if (!isRecord(record))
+    throw new TsbuildError("INVALID_DOCUMENT", `reading the container ${name}: its record is damaged`, { hint: `remove ${directory}` });
+  const end = readJson(join(directory, endName));
+  return { ...record, name, directory, state: isEnd(end) ? { kind: "exited", ...end } : { kind: "lost" } };
+}
+
+async function isRunning({ directory, state }: ListedContainer): Promise<boolean> {
+  if (state.kind === "exited") return false;
+  let fd: number;
+  try {
+    fd = openSync(join(directory, lockName), constants.O_RDONLY);
+  } catch (error) {
+    if (isSystemError(error, "ENOENT")) return false;
+    throw error;
+  }
+  try {
+    return !(await lockFile(fd, "shared", { wait: false }));
+  } finally {
+    closeSync(fd);
+  }
+}
+
+function readJson(path: string): unknown {
+  try {
+    return JSON.parse(readFileSync(path, "utf8"));
+  } catch (error) {
+    if (isSystemError(error, "ENOENT")) return undefined;
+    if (error instanceof SyntaxError) return null;
+    throw error;
+  }
+}
+
+function isRecord(value: unknown): value is KeptContainer {
+  if (typeof value !== "object" || value === null) return false;
+  const { image, manifestDigest, created, args, owners, layers, config } = value as Record<keyof KeptContainer, unknown>;
+  return (
+    [image, created].every((text) => typeof text === "string") &&
+    isDigest(String(manifestDigest)) &&
+    Array.isArray(args) &&
+    (owners === "exact" || owners === "flat") &&
+    Array.isArray(layers) &&
+    layers.every((layer: LayerRef | null) => isDigest(String(layer?.diffId)) && isDigest(String(layer?.blob?.digest))) &&
+    typeof config === "object" &&
+    config !== null
+  );
+}
+
+function isEnd(value: unknown): value is ContainerEnd {
+  if (typeof value !== "object" || value === null) return false;
+  const { exitCode, ended, created } = value as Record<keyof ContainerEnd, unknown>;
+  return Number.isInteger(exitCode) && typeof ended === "string" && Array.isArray(created);
+}
