@@ -99,13 +99,17 @@ export function inWalkOrder(paths: readonly ByteString[]): ByteString[] {
     .map((key) => key.replaceAll("\0", "/") as ByteString);
 }
 
+export function isRemoval({ kind }: LayerEntry): boolean {
+  return kind === "opaque" || kind === "whiteout";
+}
+
 /** The order in which sorted entries stand in a tar: removals before their siblings (OCI image spec, layer.md "Whiteouts"). */
 export function tarOrder<Entry extends LayerEntry>(sorted: readonly Entry[]): Entry[] {
-  const nodes = sorted.filter((entry) => entry.kind !== "opaque" && entry.kind !== "whiteout");
+  const nodes = sorted.filter((entry) => !isRemoval(entry));
   if (nodes.length === sorted.length) return nodes;
   // By directory, and inside one the opaque marker first: "" sorts before every name.
   const removals = sorted
-    .filter((entry) => entry.kind === "opaque" || entry.kind === "whiteout")
+    .filter(isRemoval)
     .map((entry) => ({
       directory: walkKey(entry.kind === "opaque" ? entry.path : parentPath(entry.path)),
       name: entry.kind === "opaque" ? "" : entry.path,

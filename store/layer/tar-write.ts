@@ -1,9 +1,9 @@
 import { type ByteString, openTarSink, type TarPiece, type TarSink } from "../../runtime-addon/index.ts";
-import { type Digest, digestFromBytes, digestOf, parseDigest } from "../digest.ts";
+import { type Digest, digestAt, digestFromBytes, digestOf, parseDigest } from "../digest.ts";
 import { TsbuildError } from "../errors.ts";
-import { canonicalEntries, sortEntries, tarOrder } from "./canonical.ts";
+import { canonicalEntries, isRemoval, sortEntries, tarOrder } from "./canonical.ts";
 import { contentIdOf } from "./content-id.ts";
-import type { ContentRef, IndexedFile, NodeEntry, SourceEntry, TreeEntry } from "./entry.ts";
+import type { ContentRef, FileEntry, IndexedFile, NodeEntry, SourceEntry, TreeEntry } from "./entry.ts";
 import { baseName, joinPath, opaqueMarker, parentPath, quotePath, whiteoutPrefix } from "./entry-path.ts";
 import { type CanonicalHeader, emptyFile, headerEncoder, padded, type TypeFlag, trailerBytes } from "./tar-format.ts";
 import type { Tree } from "./tree.ts";
@@ -24,7 +24,8 @@ export async function writeLayer(entries: readonly SourceEntry[], file: string, 
   const ordered = tarOrder(canonicalEntries(entries));
   const sink = openTarSink(file);
   try {
-    const written = sortEntries(await writeEntries(ordered, sink));
+    const inTarOrder = await writeEntries(ordered, sink);
+    const written = ordered.some(isRemoval) ? sortEntries(inTarOrder) : inTarOrder;
     const { digest, size } = await sink.finish({ sync: options.sync });
     return { diffId: parseDigest(`sha256:${digest}`), contentId: contentIdOf(written, options), size, entries: written };
   } catch (error) {
@@ -76,16 +77,16 @@ async function writeEntries(entries: readonly SourceEntry[], sink: TarSink): Pro
       encoder.add(headerOf(entry));
       if (entry.kind !== "file") written.push(entry);
       else {
-        const { content, ...rest } = entry;
+        const { content } = entry;
         const offset = encoder.total + contentBytes;
         if (content.at === "bytes") {
           checkLength(entry.path, content.bytes, entry.size);
           encoder.addContent(content.bytes);
-          written.push({ ...rest, digest: digestOf(content.bytes), offset });
+          written.push(indexedFile(entry, digestOf(content.bytes), offset));
         } else {
           takeHeaders();
           batch.pieces.push(pieceOf(content, entry.size));
-          const file: Unfinished = { ...rest, digest: unknownDigest, offset };
+          const file: Unfinished = indexedFile(entry, unknownDigest, offset);
           written.push(file);
           batch.files.push(file);
           contentBytes += padded(entry.size);
@@ -107,8 +108,15 @@ async function writeEntries(entries: readonly SourceEntry[], sink: TarSink): Pro
 // Stands in until the sink has read the content.
 const unknownDigest: Digest = digestFromBytes(new Uint8Array(32));
 
-function setDigests(files: readonly Unfinished[], digests: Uint8Array): void {
-  for (const [i, file] of files.entries()) file.digest = digestFromBytes(digests.subarray(i * 32, (i + 1) * 32));
+function setDigests(files: readonly Unfinished[], digests: Buffer): void {
+  for (const [i, file] of files.entries()) file.digest = digestAt(digests, i);
+}
+
+/** Field by field: for tens of thousands of files a rest of the entry would cost more than writing them. */
+function indexedFile(entry: FileEntry, digest: Digest, offset: number): IndexedFile {
+  const { path, mode, uid, gid, mtime, mtimeNsec, xattrs, size } = entry;
+  const file: IndexedFile = { kind: "file", path, mode, uid, gid, mtime, mtimeNsec, size, digest, offset };
+  return xattrs === undefined ? file : { ...file, xattrs };
 }
 
 function checkLength(path: ByteString, bytes: Uint8Array, size: number): void {
