@@ -33,27 +33,45 @@ export interface IdMapInputs {
   readonly subuid: string;
   readonly subgid: string;
   readonly writers: IdMapWriters | undefined;
+  /** The ids that exist for this process: its own user namespace's. */
+  readonly ownUids: readonly IdRange[];
+  readonly ownGids: readonly IdRange[];
+  /** It may write maps of any of them (CAP_SETUID and CAP_SETGID). */
+  readonly mayMap: boolean;
   /** Set-uid programs gain nothing in this process (prctl(2), PR_SET_NO_NEW_PRIVS). */
   readonly noNewPrivileges: boolean;
 }
 
-/** Decides on the map: the sub-id ranges after the own id, or the own id alone with the reason in a sentence. */
+/**
+ * Decides on the map: of root all ids that it has itself, as they are; else the sub-id ranges after the own id; or the own id alone with the
+ * reason in a sentence.
+ */
 export function planIdMap(inputs: IdMapInputs): IdMap {
   const { uid, gid, user, writers } = inputs;
   const owner = user ?? String(uid);
   const uidRanges = subordinateRanges(inputs.subuid, { user, uid, ownId: uid });
   const gidRanges = subordinateRanges(inputs.subgid, { user, uid, ownId: gid });
   const single = (reason: string): IdMap => ({ kind: "single", uid: [own(uid)], gid: [own(gid)], reason });
+  if (uid === 0) return rootMap(inputs, single);
   if (uidRanges.length === 0) return single(`/etc/subuid has no range for ${owner}`);
   if (gidRanges.length === 0) return single(`/etc/subgid has no range for ${owner}`);
-  if (uid !== 0 && writers === undefined) return single("newuidmap and newgidmap (package uidmap) are not installed");
-  if (uid !== 0 && inputs.noNewPrivileges) return single("newuidmap gains no privilege here: no_new_privs is set");
+  if (writers === undefined) return single("newuidmap and newgidmap (package uidmap) are not installed");
+  if (inputs.noNewPrivileges) return single("newuidmap gains no privilege here: no_new_privs is set");
   return {
     kind: "ranges",
     uid: [own(uid), ...placed(uidRanges)],
     gid: [own(gid), ...placed(gidRanges)],
-    writers: uid === 0 ? undefined : writers,
+    writers,
   };
+}
+
+/** Root of a container, say, that may make no namespaces as it is. */
+function rootMap({ ownUids, ownGids, mayMap }: IdMapInputs, single: (reason: string) => IdMap): IdMap {
+  const count = (ranges: readonly IdRange[]) => ranges.reduce((sum, range) => sum + range.count, 0);
+  if (count(ownUids) <= 1 || count(ownGids) <= 1) return single("this user namespace has one id");
+  if (!mayMap) return single("root lacks CAP_SETUID and CAP_SETGID here");
+  const same = ({ inside, count }: IdRange): IdRange => ({ inside, outside: inside, count });
+  return { kind: "ranges", uid: ownUids.map(same), gid: ownGids.map(same), writers: undefined };
 }
 
 /** The map that this machine grants to this process's user. */
@@ -62,6 +80,7 @@ export function readIdMap(): IdMap {
 }
 
 export function readIdMapInputs(): IdMapInputs {
+  const status = textOf("/proc/self/status");
   return {
     uid: process.getuid?.() ?? 0,
     gid: process.getgid?.() ?? 0,
@@ -69,8 +88,21 @@ export function readIdMapInputs(): IdMapInputs {
     subuid: textOf("/etc/subuid"),
     subgid: textOf("/etc/subgid"),
     writers: findWriters(),
-    noNewPrivileges: /^NoNewPrivs:\t1$/m.test(textOf("/proc/self/status")),
+    ownUids: parseIdMap(textOf("/proc/self/uid_map")),
+    ownGids: parseIdMap(textOf("/proc/self/gid_map")),
+    mayMap: has(status, CAP_SETGID) && has(status, CAP_SETUID),
+    noNewPrivileges: /^NoNewPrivs:\t1$/m.test(status),
   };
+}
+
+// linux/capability.h.
+const CAP_SETGID = 6n;
+const CAP_SETUID = 7n;
+
+/** Of the text of /proc/PID/status. */
+function has(status: string, capability: bigint): boolean {
+  const effective = /^CapEff:\t([0-9a-f]+)$/m.exec(status)?.[1] ?? "0";
+  return ((BigInt(`0x${effective}`) >> capability) & 1n) === 1n;
 }
 
 /** Lines of /proc/PID/uid_map or gid_map. */

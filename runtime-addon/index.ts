@@ -13,8 +13,7 @@ export { hashFiles } from "./hash-files.ts";
 export { type IdMap, type IdRange, parseIdMap, planIdMap, readIdMap } from "./id-map.ts";
 export { type LockOptions, lockFile } from "./locks.ts";
 export { serveNamespaceWorker, type WorkerMethods } from "./namespace-worker.ts";
-export { type Probe, probeOverlay } from "./overlay-probe.ts";
-export { probeHost } from "./probe.ts";
+export { type Probe, probeHost } from "./probe.ts";
 export {
   type CommandStatus,
   exitCodeOf,
@@ -25,6 +24,7 @@ export {
   type SandboxResult,
 } from "./sandbox.ts";
 export { SandboxError, type SandboxFailure } from "./sandbox-error.ts";
+export { describeForm, type FoundForm, findSandboxForm, type SandboxForm } from "./sandbox-form.ts";
 export { type ScanOptions, scan, statMany } from "./scan.ts";
 export { decodeScan, type FileType, type ScanEntry } from "./scan-record.ts";
 export { flatOwnersFilter } from "./seccomp/flat-owners.ts";

@@ -1,12 +1,23 @@
-import { readFileSync } from "node:fs";
 import { access, constants } from "node:fs/promises";
 import { openCgroup } from "./cgroup.ts";
 import type { ResourceLimits } from "./cgroup-files.ts";
 import { cgroupMounts } from "./cgroup-mounts.ts";
 import { type IdMap, planIdMap, readIdMapInputs } from "./id-map.ts";
-import { type Probe, probeOverlay } from "./overlay-probe.ts";
+import { namespaceRemedy } from "./namespace-switches.ts";
 import { SandboxError } from "./sandbox-error.ts";
+import { describeForm, type FoundForm, findSandboxForm } from "./sandbox-form.ts";
 import { openNamespaceWorker, tryUserNamespace } from "./user-namespace.ts";
+
+/** Whether something works here, found out by trying. */
+export interface Probe {
+  readonly name: string;
+  readonly ok: boolean;
+  /** What was found, or why not, in a sentence. */
+  readonly detail: string;
+  readonly remedy?: string;
+  /** False where it does not matter that this does not work: something else does what it would be for. Absent otherwise. */
+  readonly needed?: false;
+}
 
 /**
  * What this machine allows, each thing found out by doing it, in and below `directory` (where the store is). Leaves nothing behind.
@@ -14,8 +25,10 @@ import { openNamespaceWorker, tryUserNamespace } from "./user-namespace.ts";
 export async function probeHost(directory: string): Promise<Probe[]> {
   const inputs = readIdMapInputs();
   const map = planIdMap(inputs);
-  const overlay = await probeOverlay(directory);
-  const inNamespace = await probeOverlayInNamespace(directory, map);
+  const direct = await findSandboxForm(directory);
+  const mapped = await findFormInNamespace(directory, map);
+  const overlay = overlayProbe("overlay", direct, directory);
+  const inNamespace = overlayProbe("overlay in a user namespace", mapped, directory);
   const needs = (probe: Probe, isNeeded: boolean): Probe => (probe.ok || isNeeded ? probe : notNeeded(probe));
   // Where sandboxes can be made as we are, none is made in a user namespace; that one works is enough.
   const namespaces = [
@@ -31,6 +44,7 @@ export async function probeHost(directory: string): Promise<Probe[]> {
       : { name: "newuidmap", ok: true, detail: inputs.writers.newuidmap },
   ];
   return [
+    sandboxProbe(direct, mapped),
     ...namespaces.map((probe) => needs(probe, !overlay.ok)),
     needs(overlay, !inNamespace.ok),
     needs(inNamespace, !overlay.ok),
@@ -55,25 +69,9 @@ async function probeUserNamespaces(map: IdMap): Promise<Probe> {
   }
 }
 
-/** The switch that is off, where one is. */
-function namespaceRemedy(): string | undefined {
-  if (sysctl("kernel/unprivileged_userns_clone") === 0) return "sysctl -w kernel.unprivileged_userns_clone=1";
-  if (sysctl("user/max_user_namespaces") === 0) return "sysctl -w user.max_user_namespaces=15000";
-  if (sysctl("kernel/apparmor_restrict_unprivileged_userns") === 1) return "sysctl -w kernel.apparmor_restrict_unprivileged_userns=0";
-  return undefined;
-}
-
-function sysctl(name: string): number | undefined {
-  try {
-    return Number(readFileSync(`/proc/sys/${name}`, "utf8"));
-  } catch {
-    // This kernel has no such switch.
-    return undefined;
-  }
-}
-
 function probeSubIds(map: IdMap, user: string): Probe {
   const name = "sub-ids";
+  if (map.kind === "ranges" && map.writers === undefined) return { name, ok: true, detail: `${user} has all ids that there are` };
   if (map.kind === "ranges") {
     const ranges = map.uid.slice(1).map(({ outside, count }) => `${outside}–${outside + count - 1}`);
     return { name, ok: true, detail: `${user} has ${ranges.join(", ")}` };
@@ -85,17 +83,33 @@ function probeSubIds(map: IdMap, user: string): Probe {
 // Says that it listens, and lives as long as somebody might have a message for it.
 const IDLE_SCRIPT = "process.on('message', () => {}); process.send({ ready: true });";
 
-async function probeOverlayInNamespace(directory: string, map: IdMap): Promise<Probe> {
+async function findFormInNamespace(directory: string, map: IdMap): Promise<FoundForm> {
   try {
     const worker = await openNamespaceWorker({ map, script: "--eval", args: [IDLE_SCRIPT] });
     try {
-      return await probeOverlay(directory, { userNamespace: { pid: worker.pid } });
+      return await findSandboxForm(directory, { userNamespace: { pid: worker.pid } });
     } finally {
       await worker.close();
     }
   } catch (error) {
-    return refusal("overlay in a user namespace", error);
+    if (!(error instanceof SandboxError)) throw error;
+    return { refusals: [error] };
   }
+}
+
+function overlayProbe(name: string, { form, refusals }: FoundForm, directory: string): Probe {
+  const [refused] = refusals;
+  return form?.root === "overlay" || refused === undefined ? { name, ok: true, detail: `works in ${directory}` } : refusal(name, refused);
+}
+
+/** The rung that holds: what steps will run in. */
+function sandboxProbe(direct: FoundForm, inNamespace: FoundForm): Probe {
+  const name = "sandbox";
+  if (direct.form !== undefined) return { name, ok: true, detail: describeForm(direct.form, "as we are") };
+  if (inNamespace.form !== undefined) return { name, ok: true, detail: describeForm(inNamespace.form, "in a user namespace") };
+  const detail = [direct, inNamespace].map(({ refusals }) => refusals.at(-1)?.message).join("; in a user namespace: ");
+  const remedy = inNamespace.refusals.at(-1)?.hint;
+  return { name, ok: false, detail, ...(remedy !== undefined && { remedy }) };
 }
 
 const LIMITS: Readonly<Record<string, ResourceLimits>> = {

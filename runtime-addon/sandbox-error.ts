@@ -1,5 +1,6 @@
 import { constants } from "node:os";
 import { type ErrorDetails, TsbuildError } from "./errors.ts";
+import { namespaceRemedy } from "./namespace-switches.ts";
 
 /** Where a sandbox failed: the operation of its plan, and the system call. */
 export interface SandboxFailure {
@@ -157,10 +158,15 @@ function explainUserNamespace({ op, errno, syscall, path }: SandboxFailure): Exp
       hint: "newuidmap and newgidmap (package uidmap) must be set-uid root, and the ranges in /etc/subuid and /etc/subgid must belong to your user",
     };
   }
-  return { code: "ID_MAP_REFUSED", what: `mapping ids by ${path}` };
+  // Since Linux 5.12 (user_namespaces(7)).
+  const selfHint = "a root that maps itself needs CAP_SETFCAP: add that right, or be another user";
+  const hint = errno === "EPERM" && process.getuid?.() === 0 ? { hint: selfHint } : namespaceHint(errno);
+  return { code: "ID_MAP_REFUSED", what: `mapping ids by ${path}`, ...hint };
 }
 
 function namespaceHint(errno: string): { readonly hint?: string } {
+  const remedy = ["EPERM", "EACCES", "ENOSPC", "EUSERS"].includes(errno) ? namespaceRemedy() : undefined;
+  if (remedy !== undefined) return { hint: `user namespaces are forbidden here: ${remedy}` };
   if (errno === "EPERM" || errno === "EACCES") {
     return {
       hint: "run as root, or allow unprivileged user namespaces (sysctl kernel.unprivileged_userns_clone=1, on Ubuntu kernel.apparmor_restrict_unprivileged_userns=0); inside a container add --security-opt seccomp=unconfined",

@@ -47,7 +47,7 @@ export function planSandbox(spec: SandboxSpec, facts: PlanFacts, relay: boolean)
     ...rootOperations(spec),
     ...["--dev", String(spec.shmSizeBytes ?? DEFAULT_SHM_BYTES), facts.terminalGroupMapped ? "5" : "-"],
     ...spec.files.flatMap((file) => ["--file", insideDev(file.target), octal(file.mode ?? 0o444), file.content]),
-    ...["--proc", "/proc", "--sysfs", "/sys"],
+    ...[spec.proc === "outer" ? "--outer-proc" : "--proc", "/proc", "--sysfs", "/sys"],
     ...cgroupOperations(facts.cgroupView),
     ...spec.mounts.flatMap(mountOperation),
     ...MASKED.flatMap((path) => ["--mask", path]),

@@ -6,6 +6,8 @@ export interface SandboxSpec {
   readonly root: SandboxRoot;
   /** A process whose user namespace is joined before everything else; see openNamespaceWorker. */
   readonly userNamespace?: { readonly pid: number };
+  /** "outer": the /proc that this process sees, where no new one can be mounted. "own" where absent. */
+  readonly proc?: "own" | "outer";
   /** "none": a new network namespace with nothing but a loopback interface. */
   readonly network: "host" | "none";
   readonly hostname: string;

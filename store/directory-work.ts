@@ -1,22 +1,44 @@
-import { mkdir, rename } from "node:fs/promises";
+import { mkdir, rename, stat, writeFile } from "node:fs/promises";
 import { availableParallelism } from "node:os";
 import { join } from "node:path";
 import { type Attributes, bytesOf, removePaths, removeTree, setAttributes, textOf } from "../runtime-addon/index.ts";
 import { type Digest, digestOf } from "./digest.ts";
 import { inParallel } from "./in-parallel.ts";
 import { applyLayer, dependsOnLower } from "./layer/apply.ts";
-import { diffUpper } from "./layer/diff.ts";
+import { type CopiedRootfs, copyRootfs, type MountPoints } from "./layer/copy-rootfs.ts";
+import { type DiffUpperOptions, diffUpper } from "./layer/diff.ts";
+import { diffDirectory } from "./layer/diff-directory.ts";
+import type { SourceEntry } from "./layer/entry.ts";
+import type { Rootfs } from "./layer/rootfs.ts";
 import { writeLayer } from "./layer/tar-write.ts";
 import type { Tree } from "./layer/tree.ts";
 import type { OwnerMode } from "./layer-directories.ts";
 import type { LayerInfo } from "./layers.ts";
 import { type MakeCacheRequest, makeCache } from "./make-cache.ts";
-import { keptTree, stackLayers } from "./open-rootfs.ts";
+import { keptTree, stackLayers, storedLayers } from "./open-rootfs.ts";
 import type { Store } from "./store.ts";
+
+/** What a container stands on where it cannot stand on an overlay. */
+export interface CopyRequest {
+  readonly directory: string;
+  /** The layers, bottom first. */
+  readonly parents: readonly Digest[];
+  readonly owners: OwnerMode;
+  readonly mountPoints?: MountPoints;
+  /** An absolute path in the layers, symlinks followed as if they were "/": only what it names, and what is below. Absent: everything. */
+  readonly only?: string;
+}
+
+export interface Copied {
+  /** Where what was asked for is: an absolute path. */
+  readonly source: string;
+  /** As of UnpackedLayers. */
+  readonly omitted: readonly string[];
+}
 
 /** What a finished RUN left, before it is a layer. Plain data: it may come from a worker process. */
 export interface PackRequest {
-  /** The build directory that prepare() made; the tar is written into it. */
+  /** The build directory that prepare() or copy() filled; the tar is written into it. */
   readonly directory: string;
   /** What is packed, and stays where it is when adopt() has made it a layer. Absent: `upper` in the build directory, which becomes the layer's own. */
   readonly upper?: string;
@@ -53,11 +75,13 @@ export interface DirectoryWork {
   unpack(request: { readonly diffIds: readonly Digest[]; readonly owners: OwnerMode }): Promise<UnpackedLayers>;
   /** Makes `upper` (with the attributes that the layers give to the root directory) and `work` in an existing directory. */
   prepare(request: { readonly directory: string; readonly parents: readonly Digest[]; readonly owners: OwnerMode }): Promise<void>;
+  /** Makes `tree` in an existing directory: a copy of what an overlay of the layers would show, for where none can be mounted. */
+  copy(request: CopyRequest): Promise<Copied>;
   /** Makes `data`, what a cache mount begins with, in an existing directory. */
   makeCache(request: MakeCacheRequest): Promise<void>;
-  /** Writes the upper as a tar beside it. */
+  /** Writes the upper, or what was changed in the tree, as a tar beside it. */
   pack(request: PackRequest): Promise<PackedUpper>;
-  /** Makes what pack() wrote a layer of the store, with the build directory's upper as its directory. */
+  /** Makes what pack() wrote a layer of the store, with the build directory's upper, if there is one, as its directory. */
   adopt(request: { readonly directory: string; readonly owners: OwnerMode }): Promise<LayerInfo>;
   /** Removes a directory with whatever owners and modes are in it. */
   remove(request: { readonly path: string }): Promise<void>;
@@ -80,6 +104,8 @@ export function localDirectoryWork(store: Store): DirectoryWork {
   const { layers } = store;
   /** What pack() wrote and adopt() has not taken yet, by build directory. */
   const packed = new Map<string, { readonly tree: Tree; readonly isOwn: boolean }>();
+  /** What copy() made, by build directory. */
+  const copies = new Map<string, CopiedRootfs & { readonly since: bigint }>();
 
   async function unpackOne(diffId: Digest, below: readonly Digest[], owners: OwnerMode): Promise<Unpacked> {
     // Layers of ours never depend on lower ones; the tree that could tell is read only where there is no directory without it.
@@ -118,20 +144,38 @@ export function localDirectoryWork(store: Store): DirectoryWork {
       await setAttributes(upper, [{ path: bytesOf(""), mode, ...owner }]);
     },
 
+    async copy({ directory, parents, owners, mountPoints, only }) {
+      const target = join(directory, "tree");
+      await mkdir(target);
+      const found = only === undefined ? undefined : (await stackLayers(layers, parents)).resolve(bytesOf(only), { followLast: true }).path;
+      const copied = await copyRootfs(await storedLayers(layers, parents), target, {
+        owners,
+        ...(mountPoints === undefined ? {} : { mountPoints }),
+        ...(found === undefined ? {} : { only: found }),
+      });
+      const clock = join(directory, "copied");
+      await writeFile(clock, "");
+      copies.set(directory, { ...copied, since: (await stat(clock, { bigint: true })).ctimeNs });
+      return { source: join(target, textOf(found ?? bytesOf(""))), omitted: copied.omitted.map((path) => `/${textOf(path)}`) };
+    },
+
     makeCache: (request) => makeCache(layers, request),
 
     async pack({ directory, upper = join(directory, "upper"), parents, owners, epoch, startedAtMs, endedAtMs, created }) {
       const parent = await stackLayers(layers, parents);
-      const stubs = created.map((path) => bytesOf(path.replace(/^\/+/, "")));
-      const { entries, unchanged, clamped } = await diffUpper(upper, parent, { owners, stubs, ...(epoch === undefined ? {} : { epoch }) });
-      await removePaths(upper, unchanged);
-      if (clamped.length > 0) await setAttributes(upper, clamped);
+      const copied = copies.get(directory);
+      const stubs = [...created.map((path) => bytesOf(path.replace(/^\/+/, ""))), ...(copied?.made ?? [])];
+      const options = { owners, stubs, ...(epoch === undefined ? {} : { epoch }) };
+      const entries =
+        copied === undefined
+          ? await settledUpper(upper, parent, options)
+          : await diffDirectory(join(directory, "tree"), parent, { ...options, since: copied.since, omitted: new Set(copied.omitted) });
       const isNow = ({ mtime, mtimeNsec }: Attributes): boolean => {
         const at = mtime * 1000 + mtimeNsec / 1e6;
         return at >= startedAtMs - clockLagMs && at < endedAtMs + 1;
       };
       const tree = await writeLayer(entries, join(directory, "layer.tar"), { sync: true, ignoreMtime: isNow });
-      packed.set(directory, { tree, isOwn: upper === join(directory, "upper") });
+      packed.set(directory, { tree, isOwn: copied === undefined && upper === join(directory, "upper") });
       return { diffId: tree.diffId, contentId: tree.contentId };
     },
 
@@ -147,6 +191,7 @@ export function localDirectoryWork(store: Store): DirectoryWork {
 
     async remove({ path }) {
       packed.delete(path);
+      copies.delete(path);
       const doomed = `${path}.removed`;
       await rename(path, doomed).catch((error: NodeJS.ErrnoException) => {
         if (error.code !== "ENOENT") throw error;
@@ -154,4 +199,12 @@ export function localDirectoryWork(store: Store): DirectoryWork {
       await removeTree(doomed);
     },
   };
+}
+
+/** The entries of an upper, which becomes what unpacking them would give. */
+async function settledUpper(upper: string, parent: Rootfs, options: DiffUpperOptions): Promise<readonly SourceEntry[]> {
+  const { entries, unchanged, clamped } = await diffUpper(upper, parent, options);
+  await removePaths(upper, unchanged);
+  if (clamped.length > 0) await setAttributes(upper, clamped);
+  return entries;
 }

@@ -12,6 +12,7 @@ serveNamespaceWorker(
     unpack: work.unpack,
     prepare: work.prepare,
     makeCache: work.makeCache,
+    copy: work.copy,
     pack: work.pack,
     adopt: work.adopt,
     remove: work.remove,

@@ -25,7 +25,12 @@ export async function openLayers(layers: LayerStore, refs: readonly LayerRef[]):
 
 /** The same for layers that are known to be in the store. */
 export async function stackLayers(layers: LayerStore, diffIds: readonly Digest[]): Promise<Rootfs> {
-  return stackRootfs(await Promise.all(diffIds.map((diffId) => rootfsLayer(layers, diffId))));
+  return stackRootfs(await storedLayers(layers, diffIds));
+}
+
+/** These layers alone, known likewise. */
+export async function storedLayers(layers: LayerStore, diffIds: readonly Digest[]): Promise<readonly RootfsLayer[]> {
+  return Promise.all(diffIds.map((diffId) => rootfsLayer(layers, diffId)));
 }
 
 async function rootfsLayer(layers: LayerStore, diffId: Digest): Promise<RootfsLayer> {

@@ -36,18 +36,18 @@ export function isFileMount(mount: ContainerMount): boolean {
 }
 
 /**
- * The mounts as the sandbox makes them, in the same order; layers are unpacked. What they need on disk is made in `directory`, for whoever removes that to
+ * The mounts as the sandbox makes them, in the same order; layers are unpacked, or where no overlay can be mounted copied. What they need on disk is made in `directory`, for whoever removes that to
  * remove. `onOmitted` hears of device files that cannot be made here.
  */
 export async function sandboxMounts(
   mounts: readonly ContainerMount[],
-  { work, owners }: OpenHost,
+  { work, owners, form }: OpenHost,
   directory: string,
   onOmitted: (paths: readonly string[]) => void,
 ): Promise<readonly Mount[]> {
   const made: Mount[] = [];
   for (const [i, mount] of mounts.entries()) {
-    if (mount.kind === "layers") made.push(await layersMount(mount, join(directory, `mount-${i}`)));
+    if (mount.kind === "layers") made.push(await (form.root === "copy" ? copiedMount : layersMount)(mount, join(directory, `mount-${i}`)));
     else if (mount.kind === "tmpfs") made.push(mount);
     else {
       const { source, target, readOnly, recursive = true } = mount;
@@ -55,6 +55,13 @@ export async function sandboxMounts(
     }
   }
   return made;
+
+  async function copiedMount({ layers, source, target, readOnly }: LayersMount, scratch: string): Promise<Mount> {
+    makeDirectories(scratch);
+    const copied = await work.copy({ directory: scratch, parents: layers.map(({ diffId }) => diffId), owners, only: source });
+    onOmitted(copied.omitted);
+    return { kind: "bind", source: copied.source, target, readOnly };
+  }
 
   async function layersMount({ layers, source, target, readOnly }: LayersMount, scratch: string): Promise<Mount> {
     const diffIds = layers.map(({ diffId }) => diffId);

@@ -1,6 +1,7 @@
 import { readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { flatOwnersFilter, openCgroup, runSandbox, type SandboxResult, type SandboxSpec } from "../../runtime-addon/index.ts";
+import { TsbuildError } from "../../store/errors.ts";
 import type { LayerRef } from "../../store/open-rootfs.ts";
 import type { Store } from "../../store/store.ts";
 import type { ResourceLimits } from "../options.ts";
@@ -8,12 +9,11 @@ import type { StepUsage } from "../progress/event.ts";
 import type { Identity } from "../steps/passwd.ts";
 import { aptOptions } from "./apt-options.ts";
 import { type ContainerMount, isFileMount, sandboxMounts } from "./container-mounts.ts";
+import { containerRoot } from "./container-root.ts";
 import type { Host } from "./host.ts";
 import { findHostCa } from "./host-ca.ts";
 import type { OpenHost } from "./ladder.ts";
 import { type HostEntry, hostsFile, resolvFile } from "./network-files.ts";
-import { overlayLowers } from "./overlay-lowers.ts";
-import { makeSkeleton } from "./skeleton.ts";
 
 /** One command in a root file system of layers. */
 export interface ContainerSpec {
@@ -43,7 +43,7 @@ export type ContainerIo = Parameters<typeof runSandbox>[1];
 
 export interface FinishedContainer {
   readonly host: OpenHost;
-  /** The build directory: `upper` in it holds what the command changed. */
+  /** The build directory: `upper` (of a copy, `tree`) in it holds what the command changed. */
   readonly directory: string;
   readonly result: SandboxResult;
   readonly usage: StepUsage;
@@ -78,21 +78,18 @@ export async function withContainer<T>(
 ): Promise<T> {
   const opened = await host.open();
   const { work, owners } = opened;
-  const parents = spec.layers.map(({ diffId }) => diffId);
-  const { directories: lowers, omitted } = await work.unpack({ diffIds: parents, owners });
   const noteOmitted = (paths: readonly string[]): void => {
     if (paths.length > 0) options.onNote(`device files cannot be made here and are missing: ${paths.join(", ")}`);
   };
-  noteOmitted(omitted);
   const directory = await store.temp("container");
-  const skeleton = join(directory, "skeleton");
   const changes = options.keepIn ?? directory;
+  const mountPoints = {
+    directories: [spec.cwd, ...spec.mounts.filter((mount) => !isFileMount(mount)).map(({ target }) => target)],
+    files: spec.mounts.filter(isFileMount).map(({ target }) => target),
+  };
   try {
-    await work.prepare({ directory: changes, parents, owners });
-    await makeSkeleton(skeleton, {
-      directories: [spec.cwd, ...spec.mounts.filter((mount) => !isFileMount(mount)).map(({ target }) => target)],
-      files: spec.mounts.filter(isFileMount).map(({ target }) => target),
-    });
+    if (options.keepIn !== undefined) refuseCopy(opened);
+    const root = await containerRoot(opened, { directory, changes }, spec.layers, mountPoints, noteOmitted);
     const mounts = await sandboxMounts(spec.mounts, opened, directory, noteOmitted);
     const files = { resolv: join(directory, "resolv.conf"), hosts: join(directory, "hosts") };
     await writeFile(files.resolv, resolvFile(await hostResolvConf(), spec.network), { mode: 0o644 });
@@ -103,7 +100,8 @@ export async function withContainer<T>(
     const { group } = await openCgroup(spec.limits);
     try {
       const sandbox: SandboxSpec = {
-        root: { lowers: [...overlayLowers(lowers), skeleton], upper: join(changes, "upper"), work: join(changes, "work") },
+        root,
+        proc: opened.form.proc,
         ...(opened.userNamespace === undefined ? {} : { userNamespace: opened.userNamespace }),
         network: spec.network,
         hostname: spec.hostname,
@@ -122,7 +120,8 @@ export async function withContainer<T>(
           cwd: spec.cwd,
           uid: spec.identity.uid,
           gid: spec.identity.gid,
-          groups: spec.identity.groups,
+          // A single id leaves no others to have.
+          groups: owners === "flat" ? [] : spec.identity.groups,
           ...(spec.tty ? { tty: true } : {}),
           ...(owners === "flat" ? { filters: [flatOwnersFilter()] } : {}),
         },
@@ -147,6 +146,18 @@ export async function withContainer<T>(
   } finally {
     await work.remove({ path: directory });
   }
+}
+
+/** What is kept is an overlay's upper directory. */
+function refuseCopy({ form }: OpenHost): void {
+  if (form.root === "overlay") return;
+  throw new TsbuildError(
+    "UNSUPPORTED_FEATURE",
+    "keeping the container: no overlay can be mounted here, and what a copy of the layers becomes is not kept",
+    {
+      hint: "use a store on another file system (--store DIR)",
+    },
+  );
 }
 
 async function hostResolvConf(): Promise<string | undefined> {

@@ -1,6 +1,16 @@
 import { existsSync } from "node:fs";
 import { fileURLToPath } from "node:url";
-import { type IdMap, type NamespaceWorker, openNamespaceWorker, probeOverlay, readIdMap, SandboxError } from "../../runtime-addon/index.ts";
+import {
+  describeForm,
+  type FoundForm,
+  findSandboxForm,
+  type IdMap,
+  type NamespaceWorker,
+  openNamespaceWorker,
+  readIdMap,
+  SandboxError,
+  type SandboxForm,
+} from "../../runtime-addon/index.ts";
 import { type DirectoryWork, localDirectoryWork } from "../../store/directory-work.ts";
 import type { OwnerMode } from "../../store/layer-directories.ts";
 import type { Store } from "../../store/store.ts";
@@ -10,41 +20,73 @@ import { ownersAsWeAre } from "./owners.ts";
 export interface OpenHost {
   readonly work: DirectoryWork;
   readonly owners: OwnerMode;
+  readonly form: SandboxForm;
   /** The process whose user namespace sandboxes join; absent where they are made as we are. */
   readonly userNamespace?: { readonly pid: number };
   close(): Promise<void>;
 }
 
-/** Tries the ways to make a sandbox, best first: an overlay as we are, then one in a user namespace. Throws SandboxError NO_SANDBOX. */
+/**
+ * Tries the ways to make a sandbox, best first: an overlay and a copy of the layers, as we are and then in a user namespace. `onNote` hears which
+ * holds, where it is not the first. Throws SandboxError NO_SANDBOX with every reason.
+ */
 export async function climb(store: Store, onNote: (message: string) => void): Promise<OpenHost> {
-  const direct = await probeOverlay(await store.temp("probe"));
-  if (direct.ok) return { work: localDirectoryWork(store), owners: ownersAsWeAre(), close: async () => {} };
+  const scratch = await store.temp("probe");
+  const direct = await findSandboxForm(scratch);
+  if (direct.form !== undefined) {
+    const { form } = direct;
+    noteForm(direct, "as we are", onNote);
+    return { work: localDirectoryWork(store), owners: ownersAsWeAre(), form, close: async () => {} };
+  }
   const map = readIdMap();
-  const worker = await openWorker(store, map, direct.detail);
-  const rung =
-    map.kind === "ranges" ? "with this user's sub-id range" : `with one id only (${map.reason}): every file of a RUN layer belongs to root`;
-  onNote(`sandbox: overlay in a user namespace, ${rung}`);
-  return {
-    work: remoteDirectoryWork(worker),
-    owners: map.kind === "ranges" ? "exact" : "flat",
-    userNamespace: { pid: worker.pid },
-    close: () => worker.close(),
-  };
+  const worker = await openWorker(store, map, direct);
+  try {
+    const mapped = await findSandboxForm(scratch, { userNamespace: { pid: worker.pid } });
+    const { form } = mapped;
+    if (form === undefined) throw noSandbox(direct, mapped.refusals);
+    const ids =
+      map.kind === "ranges"
+        ? "with this user's sub-id range"
+        : `with one id only (${map.reason}): every file of a RUN layer belongs to root`;
+    noteForm(mapped, `in a user namespace, ${ids}`, onNote, true);
+    return {
+      work: remoteDirectoryWork(worker),
+      owners: map.kind === "ranges" ? "exact" : "flat",
+      form,
+      userNamespace: { pid: worker.pid },
+      close: () => worker.close(),
+    };
+  } catch (error) {
+    await worker.close();
+    throw error;
+  }
+}
+
+function noteForm({ form, refusals }: FoundForm, place: string, onNote: (message: string) => void, always = false): void {
+  if (form === undefined || (refusals.length === 0 && !always)) return;
+  const why = refusals
+    .map(({ message, failure }) => (failure === undefined ? message : `${failure.op.slice(2)}: ${failure.errno}`))
+    .join(", ");
+  onNote(`sandbox: ${describeForm(form, place)}${why === "" ? "" : ` (refused here: ${why})`}`);
 }
 
 /** DirectoryWork as the worker's protocol wants it. */
 type DirectoryMethods = { [Name in keyof DirectoryWork]: DirectoryWork[Name] };
 
-async function openWorker(store: Store, map: IdMap, whyNotDirect: string): Promise<NamespaceWorker<DirectoryMethods>> {
+async function openWorker(store: Store, map: IdMap, direct: FoundForm): Promise<NamespaceWorker<DirectoryMethods>> {
   try {
     return await openNamespaceWorker<DirectoryMethods>({ map, script: workerScript(), args: [store.root] });
   } catch (error) {
     if (!(error instanceof SandboxError)) throw error;
-    throw new SandboxError("NO_SANDBOX", `making a sandbox: overlay as we are: ${whyNotDirect}; in a user namespace: ${error.message}`, {
-      cause: error,
-      hint: error.hint ?? "see tsbuild info",
-    });
+    throw noSandbox(direct, [error]);
   }
+}
+
+function noSandbox(direct: FoundForm, inNamespace: readonly SandboxError[]): SandboxError {
+  const list = (refusals: readonly SandboxError[]) => refusals.map(({ message }) => message).join(", ");
+  const message = `making a sandbox: as we are: ${list(direct.refusals)}; in a user namespace: ${list(inNamespace)}`;
+  const last = inNamespace.at(-1);
+  return new SandboxError("NO_SANDBOX", message, { cause: last, hint: last?.hint ?? "see tsbuild info" });
 }
 
 /** The same work, done by the process inside the namespace. */
@@ -53,6 +95,7 @@ function remoteDirectoryWork(worker: NamespaceWorker<DirectoryMethods>): Directo
     unpack: (request) => worker.request("unpack", request),
     prepare: (request) => worker.request("prepare", request),
     makeCache: (request) => worker.request("makeCache", request),
+    copy: (request) => worker.request("copy", request),
     pack: (request) => worker.request("pack", request),
     adopt: (request) => worker.request("adopt", request),
     remove: (request) => worker.request("remove", request),

@@ -1,6 +1,7 @@
 import { mkdir, writeFile } from "node:fs/promises";
 import { dirname, join, posix } from "node:path";
 import { bytesOf, setAttributes } from "../../runtime-addon/index.ts";
+import type { MountPoints } from "../../store/layer/copy-rootfs.ts";
 import { noTime } from "../../store/layer/no-time.ts";
 import { makeDirectories } from "../../store/make-directories.ts";
 
@@ -8,14 +9,16 @@ import { makeDirectories } from "../../store/make-directories.ts";
 const directories = ["proc", "sys", "dev", "etc"] as const;
 const files = ["etc/resolv.conf", "etc/hosts"] as const;
 
+/** All that a container needs in its root, with what its mounts and its working directory add. */
+export function allMountPoints(extra: MountPoints): MountPoints {
+  return { directories: [...directories, ...extra.directories], files: [...files, ...extra.files] };
+}
+
 /**
  * Makes the bottom-most lower of a container: empty mount points that show only where the image has no file of that name.
  * So nothing has to be made in the upper, and no stub or changed time is left in a layer.
  */
-export async function makeSkeleton(
-  directory: string,
-  extra: { readonly directories: readonly string[]; readonly files: readonly string[] } = { directories: [], files: [] },
-): Promise<void> {
+export async function makeSkeleton(directory: string, extra: MountPoints = { directories: [], files: [] }): Promise<void> {
   const made = new Map<string, number>();
   const makeDirectory = async (path: string): Promise<void> => {
     makeDirectories(join(directory, path), 0o755);

@@ -37,7 +37,7 @@ export interface UpperDiff {
 }
 
 /** A process that goes down step by step can make paths that no system call can name whole, and so no layer. */
-function refuseDepth(error: unknown): never {
+export function refuseDepth(error: unknown): never {
   if (!isSystemError(error, "ENAMETOOLONG")) throw error;
   throw new TsbuildError(
     "PATH_TOO_LONG",
@@ -46,7 +46,8 @@ function refuseDepth(error: unknown): never {
   );
 }
 
-interface Change {
+/** A file of a changed directory. */
+export interface Change {
   readonly scanned: ScanEntry;
   readonly kind: NodeEntry["kind"] | "whiteout" | "socket";
   readonly opaque: boolean;
@@ -66,12 +67,33 @@ export async function diffUpper(upper: string, parent: Rootfs, options: DiffUppe
   ]);
   const changes = readChanges(decodeScan(belowBytes), parent);
   const fileOf = linkGroups(changes);
-  const same = await sameFiles(upper, changes, fileOf, options.owners);
-  const result: UpperDiff = { entries: [], unchanged: [], clamped: [] };
+  // Linked files never are what the parent has: that they are linked is a change.
+  const same = await sameFiles(upper, changes, options.owners, ({ scanned }) => (fileOf.has(scanned.path) ? "changed" : "unknown"));
+  const found = { root: upper, parent, scannedRoot: decodeScan(rootBytes)[0], changes, fileOf, same, removed: [] };
+  return collect(found, options);
+}
+
+/** What is in a changed directory. */
+export interface Found {
+  readonly root: string;
+  readonly parent: Rootfs;
+  readonly scannedRoot: ScanEntry | undefined;
+  readonly changes: readonly Change[];
+  /** See linkGroups. */
+  readonly fileOf: ReadonlyMap<ByteString, ByteString>;
+  /** Files that are what the parent has. */
+  readonly same: ReadonlySet<ByteString>;
+  /** Paths of the parent that are no longer there, in directories that are. */
+  readonly removed: readonly ByteString[];
+}
+
+/** The changes as a layer has them. */
+export function collect({ root, parent, scannedRoot, changes, fileOf, same, removed }: Found, options: DiffUpperOptions): UpperDiff {
+  const result: UpperDiff = { entries: removed.map((path) => ({ kind: "whiteout", path })), unchanged: [], clamped: [] };
   const stubs = new Set(options.stubs);
   const touched = new Set<ByteString>();
-  const kept = new Set<ByteString>();
-  const renamed = new Set<ByteString>();
+  const kept = new Set<ByteString>(removed.map(parentPath));
+  const renamed = new Set<ByteString>(kept);
   const stubbed = new Set<ByteString>();
 
   for (const change of [...changes].reverse()) {
@@ -96,13 +118,14 @@ export async function diffUpper(upper: string, parent: Rootfs, options: DiffUppe
     if (touched.has(path) || mtime.mtime !== scanned.mtime || mtime.mtimeNsec !== scanned.mtimeNsec)
       result.clamped.push({ path, ...mtime });
     if (change.opaque && below?.kind === "directory") result.entries.push({ kind: "opaque", path });
-    result.entries.push(entryOf(change, kind, { ...ownerOf(change, options.owners), ...mtime }, upper, fileOf.get(path)));
+    result.entries.push(entryOf(change, kind, { ...ownerOf(change, options.owners), ...mtime }, root, fileOf.get(path)));
   }
-  addRoot(result, decodeScan(rootBytes)[0], parent, options, upper);
+  addRoot(result, scannedRoot, parent, options, root);
   return { ...result, entries: sortEntries(result.entries) };
 }
 
-function readChanges(scanned: readonly ScanEntry[], parent: Rootfs): Change[] {
+/** Every scanned file with what the parent has at its path. */
+export function readChanges(scanned: readonly ScanEntry[], parent: Rootfs): Change[] {
   const hidden = new Set<ByteString>();
   return scanned.map((entry): Change => {
     const { path } = entry;
@@ -115,7 +138,7 @@ function readChanges(scanned: readonly ScanEntry[], parent: Rootfs): Change[] {
 }
 
 /** For every file with several names in the upper: the name, first in order, that is the file. */
-function linkGroups(changes: readonly Change[]): ReadonlyMap<ByteString, ByteString> {
+export function linkGroups(changes: readonly Change[]): ReadonlyMap<ByteString, ByteString> {
   const names = new Map<string, ByteString[]>();
   for (const { scanned, kind } of changes) {
     if (kind !== "file" || scanned.nlink < 2) continue;
@@ -131,12 +154,12 @@ function linkGroups(changes: readonly Change[]): ReadonlyMap<ByteString, ByteStr
   return fileOf;
 }
 
-/** The copied-up files that are what the parent has. Linked files never are: that they are linked is a change. */
-async function sameFiles(
-  upper: string,
+/** The files that are what the parent has: their attributes tell, and where `judge` does not know, their contents. */
+export async function sameFiles(
+  root: string,
   changes: readonly Change[],
-  fileOf: ReadonlyMap<ByteString, ByteString>,
   owners: DiffUpperOptions["owners"],
+  judge: (change: Change) => "same" | "changed" | "unknown",
 ): Promise<ReadonlySet<ByteString>> {
   const same = new Set<ByteString>();
   const candidates: { readonly path: ByteString; readonly digest: string }[] = [];
@@ -144,7 +167,9 @@ async function sameFiles(
     const { scanned, kind, below } = change;
     if (below === undefined || below.kind !== kind || kind === "directory" || !sameAttributes(change, below, scanned, owners)) continue;
     if (below.kind === "file") {
-      if (below.size === scanned.size && !fileOf.has(scanned.path)) candidates.push({ path: scanned.path, digest: below.digest });
+      const judged = below.size === scanned.size ? judge(change) : "changed";
+      if (judged === "same") same.add(scanned.path);
+      else if (judged === "unknown") candidates.push({ path: scanned.path, digest: below.digest });
     } else if (below.kind === "symlink") {
       if (below.target === scanned.target) same.add(scanned.path);
     } else if (below.kind === "fifo" || (below.kind !== "directory" && below.major === scanned.major && below.minor === scanned.minor)) {
@@ -153,7 +178,7 @@ async function sameFiles(
   }
   if (candidates.length === 0) return same;
   const hashes = await hashFiles(
-    upper,
+    root,
     candidates.map((candidate) => candidate.path),
   );
   candidates.forEach(({ path, digest }, i) => {

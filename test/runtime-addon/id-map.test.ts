@@ -4,6 +4,8 @@ import { type IdMap, planIdMap } from "../../runtime-addon/index.ts";
 
 const writers = { newuidmap: "/usr/bin/newuidmap", newgidmap: "/usr/bin/newgidmap" };
 
+const everyId = [{ inside: 0, outside: 0, count: 4_294_967_295 }];
+
 function plan(changes: Partial<IdMapInputs>): IdMap {
   return planIdMap({
     uid: 1000,
@@ -12,6 +14,9 @@ function plan(changes: Partial<IdMapInputs>): IdMap {
     subuid: "ann:100000:65536\n",
     subgid: "ann:200000:65536\n",
     writers,
+    ownUids: everyId,
+    ownGids: everyId,
+    mayMap: false,
     noNewPrivileges: false,
     ...changes,
   });
@@ -76,17 +81,25 @@ describe("the id map of a user", () => {
     });
   });
 
-  it("of root is written by root itself", () => {
-    const map = plan({
-      uid: 0,
-      gid: 0,
-      user: "root",
-      subuid: "root:1000:5",
-      subgid: "root:1000:5",
-      writers: undefined,
-      noNewPrivileges: true,
-    });
-    expect(map).toMatchObject({ kind: "ranges", writers: undefined });
+  it("of root is all ids that there are, written by root itself", () => {
+    const root = { uid: 0, gid: 0, user: "root", subuid: "root:1000:5", subgid: "root:1000:5", noNewPrivileges: true, mayMap: true };
+    expect(plan(root)).toEqual({ kind: "ranges", uid: everyId, gid: everyId, writers: undefined });
+    // In a user namespace, what it has inside.
+    const ownUids = [
+      { inside: 0, outside: 1000, count: 1 },
+      { inside: 1, outside: 100_000, count: 65_535 },
+    ];
+    expect(plan({ ...root, ownUids }).uid).toEqual([
+      { inside: 0, outside: 0, count: 1 },
+      { inside: 1, outside: 1, count: 65_535 },
+    ]);
+  });
+
+  it.each<[string, Partial<IdMapInputs>, string]>([
+    ["rights", {}, "root lacks CAP_SETUID and CAP_SETGID here"],
+    ["ids", { mayMap: true, ownUids: [{ inside: 0, outside: 1000, count: 1 }] }, "this user namespace has one id"],
+  ])("of a root without %s is a single id", (_name, changes, reason) => {
+    expect(plan({ uid: 0, gid: 0, user: "root", ...changes })).toMatchObject({ kind: "single", reason });
   });
 
   it("is read from the kernel's own form", () => {

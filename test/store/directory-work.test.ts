@@ -1,5 +1,18 @@
 import { execFileSync } from "node:child_process";
-import { chmodSync, createReadStream, existsSync, linkSync, mkdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
+import {
+  appendFileSync,
+  chmodSync,
+  createReadStream,
+  existsSync,
+  linkSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  utimesSync,
+  writeFileSync,
+} from "node:fs";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import type { Digest } from "../../store/digest.ts";
@@ -258,5 +271,81 @@ describe("what is removed", () => {
       expect(existsSync(path)).toBe(false);
       await work.remove({ path });
       rmSync(path, { force: true });
+    }));
+});
+
+describe("a copy of the layers, changed", needs("root"), () => {
+  const base = [
+    directoryEntry("d"),
+    fileEntry("d/file", "old"),
+    hardlinkEntry("d/link", "d/file"),
+    fileEntry("d/other", "other"),
+    directoryEntry("gone"),
+    fileEntry("gone/f", "x"),
+  ];
+
+  it.each<[string, (tree: string) => void, readonly string[]]>([
+    ["not at all", () => undefined, []],
+    [
+      "in content, with the size and the time that it had",
+      (tree) => {
+        const { mtime, atime } = statSync(join(tree, "d/other"));
+        writeFileSync(join(tree, "d/other"), "OTHER");
+        utimesSync(join(tree, "d/other"), atime, mtime);
+      },
+      ["directory d", "file d/other"],
+    ],
+    [
+      "and changed back",
+      (tree) => {
+        const { mtime, atime } = statSync(join(tree, "d/other"));
+        for (const text of ["OTHER", "other"]) writeFileSync(join(tree, "d/other"), text);
+        utimesSync(join(tree, "d/other"), atime, mtime);
+      },
+      [],
+    ],
+    ["through one of two names", (tree) => appendFileSync(join(tree, "d/file"), "new"), ["directory d", "file d/file", "hardlink d/link"]],
+    [
+      "by a name more",
+      (tree) => linkSync(join(tree, "d/file"), join(tree, "d/third")),
+      ["directory d", "file d/file", "hardlink d/link", "hardlink d/third"],
+    ],
+    ["by a name less", (tree) => rmSync(join(tree, "d/link")), ["directory d", "whiteout d/link"]],
+    ["by a removal of all below", (tree) => rmSync(join(tree, "gone"), { recursive: true }), ["whiteout gone"]],
+    [
+      "by a file in a directory's place",
+      (tree) => {
+        rmSync(join(tree, "gone"), { recursive: true });
+        writeFileSync(join(tree, "gone"), "");
+      },
+      ["file gone"],
+    ],
+    ["in a mount point that was made for it", (tree) => writeFileSync(join(tree, "at/made"), ""), ["directory at", "file at/made"]],
+  ])("%s", (_name, change, expected) =>
+    withStore(async (store, work) => {
+      const parents = [await addLayer(store, base)];
+      const directory = await store.temp("run");
+      const mountPoints = { directories: ["/at", "/d/sub"], files: ["/etc/hosts", "/d/other", "/d/file/x"] };
+      const { source, omitted } = await work.copy({ directory, parents, owners: "exact", mountPoints });
+      expect([omitted, readdirSync(source).sort()]).toEqual([[], ["at", "d", "etc", "gone"]]);
+      const inode = statSync(join(source, "d/file")).ino;
+      expect(statSync(join(source, "d/link")).ino).toBe(inode);
+      change(source);
+      await work.pack({ directory, parents, owners: "exact", startedAtMs: 0, endedAtMs: 1, created: [] });
+      const { diffId } = await work.adopt({ directory, owners: "exact" });
+      expect(await pathsOf(store, diffId)).toEqual(expected);
+      expect(store.layers.hasDirectory(diffId, "exact")).toBe(false);
+      await work.remove({ path: directory });
+      expect(existsSync(directory)).toBe(false);
+    }),
+  );
+
+  it("can be of one path only, wherever a symlink leads to it", () =>
+    withStore(async (store, work) => {
+      const parents = [await addLayer(store, [...base, { ...fileEntry("at", ""), kind: "symlink", target: "/d" } as SourceEntry])];
+      const directory = await store.temp("run");
+      const { source } = await work.copy({ directory, parents, owners: "exact", only: "/../at/link" });
+      expect([source, readFileSync(source, "utf8")]).toEqual([join(directory, "tree/d/link"), "old"]);
+      expect(readdirSync(join(directory, "tree"))).toEqual(["d"]);
     }));
 });

@@ -120,6 +120,12 @@ Result mount_proc(Root& root, const std::string& target) {
   return attach_plain(root, mount, target, Kind::directory);
 }
 
+Result bind_outer_proc(Root& root, const std::string& target) {
+  Fd mount;
+  if (Result r = copy_tree(AT_FDCWD, "/proc", 0, kInert, true, mount); !r.ok()) return r;
+  return attach_plain(root, mount, target, Kind::directory);
+}
+
 Result mount_sysfs(Root& root, const std::string& target) {
   Fd mount;
   const Result own = new_mount("sysfs", {}, kInert | MOUNT_ATTR_RDONLY, mount);

@@ -22,6 +22,8 @@ Result bind_overlay(Root& root, const std::string& upper, const std::string& wor
 Result bind_tmpfs(Root& root, const std::string& target, const std::string& size, const std::string& mode, const std::string& flags);
 
 Result mount_proc(Root& root, const std::string& target);
+// The caller's own, with whatever is mounted in it: where parts of that are hidden, the kernel mounts no new one (EPERM).
+Result bind_outer_proc(Root& root, const std::string& target);
 // A new sysfs, or the host's where the network namespace is not ours; read-only.
 Result mount_sysfs(Root& root, const std::string& target);
 // The sandbox's own control groups, read-only. Where the kernel refuses, that is reported as skipped.

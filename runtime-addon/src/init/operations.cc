@@ -27,6 +27,7 @@ const std::unordered_map<std::string, OperationKind>& kinds() {
       {"--dev", {2, [](Root& r, Arguments a) { return make_devices(r, a[0], a[1]); }}},
       // target
       {"--proc", {1, [](Root& r, Arguments a) { return mount_proc(r, a[0]); }}},
+      {"--outer-proc", {1, [](Root& r, Arguments a) { return bind_outer_proc(r, a[0]); }}},
       {"--sysfs", {1, [](Root& r, Arguments a) { return mount_sysfs(r, a[0]); }}},
       {"--cgroup2", {1, [](Root& r, Arguments a) { return mount_cgroup2(r, a[0]); }}},
       // target, hierarchies as "directory=options directory=options"
