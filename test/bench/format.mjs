@@ -4,10 +4,14 @@ export function formatTable({ name, note, unit, contenders }) {
   const ours = contenders.find((contender) => contender.kind === "ours" && contender.error === undefined);
   const lines = contenders.map((contender) => {
     if (contender.error !== undefined) return `  ${contender.name.padEnd(34)} failed: ${contender.error}`;
-    const { median, min, max, peakBytes } = contender;
-    const ratio = ours === undefined || contender === ours ? "" : `ours is ${(ours.median / median).toFixed(2)} ×`;
-    const memory = peakBytes === undefined ? "" : `peak ${(peakBytes / 1e6).toFixed(0)} MB`;
-    return `  ${contender.name.padEnd(34)} ${format(median).padStart(9)}  (${format(min)} – ${format(max)})  ${contender.kind.padEnd(5)} ${ratio}${memory}`.trimEnd();
+    const { median, min, max, peakBytes, cpuMs } = contender;
+    const said = [
+      ours === undefined || contender === ours ? [] : `ours is ${(ours.median / median).toFixed(2)} ×`,
+      peakBytes === undefined ? [] : `peak ${(peakBytes / 1e6).toFixed(0)} MB`,
+      cpuMs === undefined ? [] : `processor ${formatMs(cpuMs)}`,
+    ].flat();
+    const spread = `${format(median).padStart(9)}  (${format(min)} – ${format(max)})`;
+    return `  ${contender.name.padEnd(34)} ${spread}  ${contender.kind.padEnd(5)} ${said.join(", ")}`.trimEnd();
   });
   return `${name}: ${note}\n${lines.join("\n")}\n`;
 }

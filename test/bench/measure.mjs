@@ -4,7 +4,7 @@ import { spawnSync } from "node:child_process";
  * Runs the contenders of a row in turn, `rounds` times after one round that does not count, so that whatever else the machine does hits all
  * of them alike. `prepare` of a contender makes what one run needs (a fresh store) and is not timed; nothing is deleted. Where a contender has
  * `count`, what that answers after the run counts, in bytes, instead of the time.
- * Returns { name, note, unit: "ms"|"bytes", contenders: [{ name, kind, median, min, max, peakBytes }] }; a contender that fails has `error`.
+ * Returns { name, note, unit: "ms"|"bytes", contenders: [{ name, kind, median, min, max, peakBytes, cpuMs }] }; a contender that fails has `error`.
  */
 export function measure({ name, note, unit, contenders }, rounds) {
   const values = new Map(contenders.map((contender) => [contender, []]));
@@ -31,7 +31,8 @@ export function measure({ name, note, unit, contenders }, rounds) {
         median: median(sorted),
         min: sorted[0],
         max: sorted.at(-1),
-        peakBytes: kind === "ours" ? peakBytes(contender) : undefined,
+        // What peers do, their daemons do.
+        ...(kind === "peer" ? {} : usageOnce(contender)),
       };
     }),
   };
@@ -64,14 +65,18 @@ function timeOnce(contender) {
   return { value: contender.count?.() ?? ms };
 }
 
-const PEAK =
-  "import resource,subprocess,sys\nsubprocess.check_call(sys.argv[1:],stdout=subprocess.DEVNULL,stderr=subprocess.DEVNULL)\nprint(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss*1024)";
+const USAGE = `import resource, subprocess, sys
+subprocess.check_call(sys.argv[1:], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+used = resource.getrusage(resource.RUSAGE_CHILDREN)
+print(used.ru_maxrss * 1024, (used.ru_utime + used.ru_stime) * 1000)`;
 
-/** Peak resident memory of the largest process of one more run; undefined where python3, which reads it, is not there. */
-function peakBytes(contender) {
+/** Of one more run: peak resident memory of its largest process, and the processor time of all of them. Nothing where python3, which reads them, is not there. */
+function usageOnce(contender) {
   const { argv, options } = commandOf(contender);
-  const result = spawnSync("python3", ["-c", PEAK, ...argv], { ...options, stdio: ["ignore", "pipe", "ignore"] });
-  return result.status === 0 ? Number(result.stdout) : undefined;
+  const result = spawnSync("python3", ["-c", USAGE, ...argv], { ...options, stdio: ["ignore", "pipe", "ignore"] });
+  if (result.status !== 0) return {};
+  const [peakBytes, cpuMs] = result.stdout.split(" ").map(Number);
+  return { peakBytes, cpuMs };
 }
 
 function median(sorted) {

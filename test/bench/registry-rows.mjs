@@ -97,6 +97,11 @@ export function registryRows({ place, peers, row, once, fresh, lazily, freshStor
       kind: "floor",
       prepare: () => ({ argv: ["sh", "-ec", 'curl -sS -f "$0" | tee "$1" | sha256sum', layerUrl(), fresh("blob")] }),
     },
+    {
+      name: "GET of the layer, gzip -dc | sha256sum",
+      kind: "floor",
+      prepare: () => ({ argv: ["sh", "-ec", 'curl -sS -f "$0" | tee "$1" | gzip -dc | sha256sum', layerUrl(), fresh("blob")] }),
+    },
     ...peers
       .filter((peer) => peer.pull !== undefined)
       .map((peer) => ({ name: peer.name, kind: "peer", prepare: () => ({ argv: peer.pull(remote(), fresh(`pull-${peer.name}`)) }) })),
