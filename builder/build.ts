@@ -38,7 +38,7 @@ export async function build(options: BuildOptions): Promise<BuildResult> {
     const site = await dateSite(given);
     const planned = await planSite(site);
     const { plan } = planned;
-    refuseSteps(plan);
+    refuseSteps(plan, site.options);
     await applyChecks(site, planned);
     const names = namesByTarget(plan, site.options.tags);
     site.options.onEvent({
@@ -70,6 +70,7 @@ async function buildPlan(
         caches: cacheMounts(options.buildArgs.BUILDKIT_CACHE_MOUNT_NS),
         limits: options.limits,
         addHosts: options.addHosts,
+        ...(options.security === undefined ? {} : { security: options.security }),
         proxy: { ...options.proxy, ...Object.fromEntries(Object.entries(options.buildArgs).filter(([name]) => isProxyArg(name))) },
         hostCa: options.hostCa,
         onNote,

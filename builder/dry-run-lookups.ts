@@ -21,7 +21,7 @@ export type DryRunExecution = Pick<
   Execution,
   "plan" | "store" | "cache" | "contexts" | "remote" | "epoch" | "useCache" | "signal" | "now"
 > & {
-  readonly run: Pick<Execution["run"], "host" | "addHosts">;
+  readonly run: Pick<Execution["run"], "host" | "addHosts" | "security">;
 };
 
 const nothing = filesWith([]);

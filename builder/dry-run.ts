@@ -81,14 +81,14 @@ function useOf({ images }: Outline, key: string): ImageUse {
 
 async function predict(plan: BuildPlan, { options, contexts, remote, epoch, store: openStore, onNote, signal }: DatedSite) {
   const store = await openStore();
-  const { addHosts } = options;
+  const { addHosts, security } = options;
   // Says which owners a sandbox would have; none is made.
   const host = openHost(store, onNote);
   try {
     const execution = {
       ...{ plan, store, contexts, remote, signal },
       cache: stepCache(store),
-      run: { host, addHosts },
+      run: { host, addHosts, ...(security === undefined ? {} : { security }) },
       ...(epoch === undefined ? {} : { epoch }),
       useCache: usesCache(options),
       now: Date.now,

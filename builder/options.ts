@@ -1,5 +1,5 @@
 import type { Writable } from "node:stream";
-import type { ResourceLimits } from "../runtime-addon/index.ts";
+import type { ResourceLimits, SandboxProcess, SeccompProfile } from "../runtime-addon/index.ts";
 import type { LayerForm } from "../store/layer-form.ts";
 import type { RegistryOptions } from "../store/registry/registry.ts";
 import type { EventSink, StepInfo } from "./progress/event.ts";
@@ -13,6 +13,24 @@ export type NetworkMode = "default" | "none" | "host";
  * registry does not answer (newer), or not at all. A name with a digest is looked for in the store first in any case.
  */
 export type PullPolicy = "missing" | "always" | "newer" | "never";
+
+/** What a command may do: what differs from Docker's defaults. */
+export interface SecurityOptions {
+  /** Capabilities, with or without CAP_, in any case; "ALL" is all of them. What is added wins over what is dropped. */
+  readonly capAdd?: readonly string[];
+  readonly capDrop?: readonly string[];
+  /** Absent: a profile of Docker's effect. */
+  readonly seccomp?: SeccompProfile | "unconfined";
+  /** Set-uid programs and file capabilities give nothing. Absent: they do. */
+  readonly noNewPrivileges?: boolean;
+  /** Nothing of /proc and /sys is hidden or made read-only. */
+  readonly systemPaths?: "unconfined";
+  /** Limits of each process. Absent: this process's own, but 1024 open files. */
+  readonly rlimits?: NonNullable<SandboxProcess["rlimits"]>;
+}
+
+/** What a Dockerfile may ask for only where the caller allows it, by BuildKit's names. */
+export type Entitlement = "security.insecure" | "network.host";
 
 /** Where an archive goes: a file, which is replaced in one step, or a stream, which is ended. */
 export type ArchiveTarget = { readonly file: string } | { readonly stream: Writable };
@@ -109,6 +127,10 @@ export interface BuildOptions {
   readonly addHosts?: readonly string[];
   /** Of each RUN step. Absent: none. */
   readonly limits?: ResourceLimits;
+  /** Of RUN steps. Absent: Docker's defaults. */
+  readonly security?: SecurityOptions;
+  /** What RUN steps may ask for: --security=insecure, --network=host. Absent: neither; the host's network, where `network` says so. */
+  readonly allow?: readonly Entitlement[];
   /** Bytes of /dev/shm; absent: 64 MiB. */
   readonly shmSizeBytes?: number;
   /**

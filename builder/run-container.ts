@@ -21,6 +21,7 @@ import type { ContainerMount } from "./sandbox/container-mounts.ts";
 import { openHost } from "./sandbox/host.ts";
 import { parseAddHost } from "./sandbox/network-files.ts";
 import { publishPorts } from "./sandbox/port-forward.ts";
+import { sandboxSecurity } from "./sandbox/security.ts";
 import { type Stopper, stopper } from "./sandbox/stop.ts";
 import { resolveUser } from "./steps/passwd.ts";
 
@@ -59,6 +60,7 @@ export async function runContainer(given: RunOptions): Promise<number> {
         hostCa: options.hostCa,
         limits: options.limits,
         ...(options.shmSizeBytes === undefined ? {} : { shmSizeBytes: options.shmSizeBytes }),
+        security: sandboxSecurity(options.security ?? {}),
         mounts: await mountsOf(options),
         readOnlyRoot: options.readOnly,
         documents: [],

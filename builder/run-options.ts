@@ -1,5 +1,5 @@
 import type { TransferSink } from "../store/registry/transfer-event.ts";
-import type { NetworkMode, PullPolicy, RegistryOptions, ResourceLimits } from "./options.ts";
+import type { NetworkMode, PullPolicy, RegistryOptions, ResourceLimits, SecurityOptions } from "./options.ts";
 import type { RunningContainer } from "./sandbox/stop.ts";
 
 /** A port of the host that leads to one of the container. */
@@ -78,6 +78,8 @@ export interface RunOptions {
   readonly stopTimeoutSeconds?: number;
   /** Absent: none. */
   readonly limits?: ResourceLimits;
+  /** Absent: Docker's defaults. */
+  readonly security?: SecurityOptions;
   /** Bytes of /dev/shm; absent: 64 MiB. */
   readonly shmSizeBytes?: number;
   /** When a registry is asked for the image. Absent: "missing". */

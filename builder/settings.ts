@@ -11,6 +11,8 @@ export interface Settings {
   /** RUN steps and containers see the host's bundle of CA certificates. */
   readonly hostCa?: boolean;
   readonly network?: NetworkMode;
+  /** The seccomp profile of RUN steps and containers: "unconfined", or a file's absolute path. */
+  readonly seccomp?: string;
   /** How many steps at once. */
   readonly jobs?: number;
   readonly progress?: ProgressMode;
@@ -121,6 +123,12 @@ export const settingKeys: readonly Key[] = [
     expects: '"default", "none" or "host"',
     accepts: (value) => networks.includes(value),
     inProject: (value) => value === "none",
+  }),
+  plain("seccomp", {
+    name: "sandbox.seccomp",
+    expects: '"unconfined", or the absolute path of a profile',
+    accepts: (value) => value === "unconfined" || isPath(value),
+    inProject: never,
   }),
   plain("jobs", { name: "build.jobs", expects: "a whole number from 1 to 1024", accepts: isWhole(1, 1024), inProject: () => true }),
   plain("progress", {

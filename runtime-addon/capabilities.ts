@@ -9,6 +9,9 @@ const CAPABILITY_NUMBERS: Readonly<Record<string, number>> = Object.fromEntries(
   ].map((name, number) => [name, number]),
 );
 
+/** All that there are, named without `CAP_`. */
+export const CAPABILITIES: readonly string[] = Object.keys(CAPABILITY_NUMBERS);
+
 /** What a container's root may do unless told otherwise: Docker's set. */
 export const DEFAULT_CAPABILITIES: readonly string[] = [
   ...["CHOWN", "DAC_OVERRIDE", "FSETID", "FOWNER", "MKNOD", "NET_RAW", "SETGID", "SETUID", "SETFCAP", "SETPCAP", "NET_BIND_SERVICE"],

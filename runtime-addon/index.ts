@@ -1,6 +1,6 @@
 export { helperPath } from "./binding.ts";
 export { type ByteString, bufferOf, bytesFrom, bytesOf, textOf } from "./bytes.ts";
-export { DEFAULT_CAPABILITIES } from "./capabilities.ts";
+export { CAPABILITIES, capabilityName, DEFAULT_CAPABILITIES } from "./capabilities.ts";
 export { type Cgroup, openCgroup } from "./cgroup.ts";
 export type { ResourceLimits } from "./cgroup-files.ts";
 export type { CgroupUsage } from "./cgroup-usage.ts";
@@ -14,6 +14,7 @@ export { type IdMap, type IdRange, parseIdMap, planIdMap, readIdMap } from "./id
 export { type LockOptions, lockFile } from "./locks.ts";
 export { serveNamespaceWorker, type WorkerMethods } from "./namespace-worker.ts";
 export { type Probe, probeHost } from "./probe.ts";
+export { RLIMIT_NAMES, type Rlimit, type RlimitName } from "./rlimits.ts";
 export {
   type CommandStatus,
   exitCodeOf,
@@ -30,7 +31,14 @@ export { decodeScan, type FileType, type ScanEntry } from "./scan-record.ts";
 export { flatOwnersFilter } from "./seccomp/flat-owners.ts";
 export { parseSeccompProfile } from "./seccomp/parse-profile.ts";
 export type { SeccompProfile } from "./seccomp/profile.ts";
-export type { Mount, ProvidedFile, RlimitName, SandboxProcess, SandboxRoot, SandboxSpec, TmpfsMount } from "./spec.ts";
+export type {
+  Mount,
+  ProvidedFile,
+  SandboxProcess,
+  SandboxRoot,
+  SandboxSpec,
+  TmpfsMount,
+} from "./spec.ts";
 export { openTarReader, type SkimmedTar, type TarReader } from "./tar-reader.ts";
 export { openTarSink, type TarPiece, type TarSink } from "./tar-sink.ts";
 export { type NamespaceWorker, type NamespaceWorkerOptions, openNamespaceWorker } from "./user-namespace.ts";

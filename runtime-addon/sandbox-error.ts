@@ -1,6 +1,7 @@
 import { constants } from "node:os";
 import { type ErrorDetails, TsbuildError } from "./errors.ts";
 import { namespaceRemedy } from "./namespace-switches.ts";
+import { RLIMIT_NAMES } from "./rlimits.ts";
 
 /** Where a sandbox failed: the operation of its plan, and the system call. */
 export interface SandboxFailure {
@@ -80,6 +81,12 @@ function explain(failure: SandboxFailure): Explanation {
         ...(errno === "EPERM" && {
           hint: "parts of this machine's /proc are hidden, as in most containers; run the outer container with an unmasked /proc (docker: --security-opt systempaths=unconfined)",
         }),
+      };
+    case "--limit":
+      return {
+        code: "LIMIT_UNAVAILABLE",
+        what: `setting the limit of ${RLIMIT_NAMES[Number(path)] ?? path} for processes`,
+        hint: "a hard limit above this process's own needs CAP_SYS_RESOURCE of the machine, and a soft one may not be above it",
       };
     case "--seccomp":
       return {

@@ -1,14 +1,13 @@
 import { capabilityName, capabilityNumber, DEFAULT_CAPABILITIES } from "./capabilities.ts";
 import { encodeSpec } from "./protocol.ts";
+import { RLIMIT_NAMES } from "./rlimits.ts";
 import { SandboxError } from "./sandbox-error.ts";
-
 import type { SeccompFilter } from "./seccomp/compile.ts";
 import { DEFAULT_PROFILE } from "./seccomp/default-profile.ts";
 import { seccompFilter } from "./seccomp/filter.ts";
 import type { Machine } from "./seccomp/machine.ts";
 import { SECCOMP_FLAGS } from "./seccomp/profile.ts";
-
-import { type Mount, RLIMIT_NAMES, type SandboxProcess, type SandboxSpec, type TmpfsMount } from "./spec.ts";
+import type { Mount, SandboxProcess, SandboxSpec, TmpfsMount } from "./spec.ts";
 
 /** What the plan depends on besides the spec. */
 export interface PlanFacts {
@@ -37,6 +36,8 @@ const MASKED = [
 ];
 const READ_ONLY = ["bus", "fs", "irq", "sys", "sysrq-trigger"].map((name) => `/proc/${name}`);
 
+const HIDDEN = [...MASKED.flatMap((path) => ["--mask", path]), ...READ_ONLY.flatMap((path) => ["--read-only", path])];
+
 /** The spec as tsb-init reads it. Throws SandboxError INVALID_SPEC where a value cannot be passed on. */
 export function planSandbox(spec: SandboxSpec, facts: PlanFacts, relay: boolean): Buffer {
   const settings = [
@@ -45,13 +46,12 @@ export function planSandbox(spec: SandboxSpec, facts: PlanFacts, relay: boolean)
     ...(spec.process.tty === true ? ["--terminal"] : []),
     ...(relay ? ["--relay"] : []),
     ...rootOperations(spec),
-    ...["--dev", String(spec.shmSizeBytes ?? DEFAULT_SHM_BYTES), facts.terminalGroupMapped ? "5" : "-"],
+    ...["--dev", String(spec.shmSizeBytes ?? DEFAULT_SHM_BYTES), facts.terminalGroupMapped ? "5" : "-", devices(spec)],
     ...spec.files.flatMap((file) => ["--file", insideDev(file.target), octal(file.mode ?? 0o444), file.content]),
-    ...[spec.proc === "outer" ? "--outer-proc" : "--proc", "/proc", "--sysfs", "/sys"],
+    ...[spec.proc === "outer" ? "--outer-proc" : "--proc", "/proc", "--sysfs", "/sys", spec.privileged === undefined ? "read-only" : "-"],
     ...cgroupOperations(facts.cgroupView),
     ...spec.mounts.flatMap(mountOperation),
-    ...MASKED.flatMap((path) => ["--mask", path]),
-    ...READ_ONLY.flatMap((path) => ["--read-only", path]),
+    ...(hides(spec) ? HIDDEN : []),
     ...(spec.readOnlyRoot === true ? ["--read-only-root"] : []),
     ...["--hostname", spec.hostname],
     ...(spec.network === "none" ? ["--loopback"] : []),
@@ -61,6 +61,17 @@ export function planSandbox(spec: SandboxSpec, facts: PlanFacts, relay: boolean)
     if (token.includes("\0")) throw invalid(`"${token.replaceAll("\0", "\\0")}" contains a NUL character`);
   }
   return encodeSpec(settings, spec.process.args);
+}
+
+/** The outer /proc is others' too, and stays covered whatever is asked for. */
+function hides({ proc, privileged, openSystemPaths }: SandboxSpec): boolean {
+  return proc === "outer" || (privileged === undefined && openSystemPaths !== true);
+}
+
+function devices({ privileged }: SandboxSpec): string {
+  if (privileged === undefined) return "-";
+  const words = privileged.devices.map(({ name, kind, major, minor }) => `${name}:${kind === "block" ? "b" : "c"}:${major}:${minor}`);
+  return words.join(" ");
 }
 
 function rootOperations({ root }: SandboxSpec): string[] {

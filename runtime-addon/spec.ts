@@ -1,4 +1,5 @@
 import type { Cgroup } from "./cgroup.ts";
+import type { Rlimit, RlimitName } from "./rlimits.ts";
 import type { SeccompProfile } from "./seccomp/profile.ts";
 
 /** What one sandbox is made of. Paths of the host are absolute; targets are absolute paths inside the root. */
@@ -22,6 +23,13 @@ export interface SandboxSpec {
   readonly files: readonly ProvidedFile[];
   /** Size of /dev/shm; 64 MiB where absent. */
   readonly shmSizeBytes?: number;
+  /**
+   * Nothing of /proc and /sys is hidden, /sys can be written, and /dev has the nodes of these devices too where the machine has or makes them; what is mounted there
+   * can hold others.
+   */
+  readonly privileged?: { readonly devices: readonly Device[] };
+  /** Nothing of /proc and /sys is hidden or read-only beyond what they are mounted with. False where absent. */
+  readonly openSystemPaths?: boolean;
   readonly process: SandboxProcess;
   /** Control groups for the command; the caller closes them. */
   readonly cgroup?: Cgroup;
@@ -80,6 +88,15 @@ export interface TmpfsMount {
   readonly noExec?: boolean;
 }
 
+/** A device file (mknod(2)). */
+export interface Device {
+  /** Below /dev. */
+  readonly name: string;
+  readonly kind: "character" | "block";
+  readonly major: number;
+  readonly minor: number;
+}
+
 export interface ProvidedFile {
   /** Below /dev/. */
   readonly target: string;
@@ -110,13 +127,5 @@ export interface SandboxProcess {
   readonly umask?: number;
   /** Seccomp filters as arrays of sock_filter, beside the sandbox's own: of all answers to a call the strictest counts (seccomp(2)). */
   readonly filters?: readonly Uint8Array[];
-  readonly rlimits?: Readonly<Partial<Record<RlimitName, { readonly soft: number | "unlimited"; readonly hard?: number | "unlimited" }>>>;
+  readonly rlimits?: Readonly<Partial<Record<RlimitName, Rlimit>>>;
 }
-
-export type RlimitName = (typeof RLIMIT_NAMES)[number];
-
-/** In the order of their numbers (asm-generic/resource.h). */
-export const RLIMIT_NAMES = [
-  ...(["cpu", "fsize", "data", "stack", "core", "rss", "nproc", "nofile"] as const),
-  ...(["memlock", "as", "locks", "sigpending", "msgqueue", "nice", "rtprio", "rttime"] as const),
-] as const;

@@ -18,6 +18,7 @@ import { lockFlags, lockOptionsOf, noteUnwritten } from "./lock-flags.ts";
 import { readOutputs } from "./outputs.ts";
 import { pullFlag, pullPolicy, registryFlags, registryOptions } from "./registry-flags.ts";
 import { runCall } from "./run-call.ts";
+import { readSecurity, securityFlags } from "./security-flags.ts";
 import { storeFlags, storeRootOf } from "./store-flag.ts";
 import { UsageError } from "./usage-error.ts";
 import { readAnnotations, readEpochOrWord, readHost, readInteger, readPairs, readPlatform, readSize, readTag } from "./values.ts";
@@ -61,6 +62,13 @@ export const buildFlags = {
   "add-host": { value: "NAME:ADDRESS", many: true, help: "Another line of /etc/hosts in RUN steps" },
   "shm-size": { value: "SIZE", help: "Size of /dev/shm in RUN steps (64m)" },
   ...limitFlags,
+  ...securityFlags,
+  allow: {
+    value: "ENTITLEMENT",
+    many: true,
+    choices: ["security.insecure", "network.host"],
+    help: "What the Dockerfile may ask for: RUN --security=insecure, RUN --network=host",
+  },
   resource: { value: "LIMIT=VALUE", many: true, help: "Limit of RUN steps by name: memory=1g, cpus=2, pids=500" },
   "host-ca": { help: "RUN steps see the host's CA certificates" },
   "source-date-epoch": {
@@ -170,6 +178,8 @@ export async function readBuild(
     network,
     addHosts: (flags["add-host"] ?? []).map((host) => readHost("--add-host", host)),
     limits,
+    security: readSecurity(flags, settings.seccomp),
+    allow: flags.allow ?? [],
     ...(flags["shm-size"] === undefined ? {} : { shmSizeBytes: readSize("--shm-size", flags["shm-size"]) }),
     ...(epoch === undefined ? {} : { sourceDateEpoch: epoch }),
     hostCa: flags["host-ca"] ?? settings.hostCa ?? false,

@@ -8,7 +8,6 @@ const noPasswords = "a password in the command line can be read by every user of
 
 /** Flags of docker build, buildx build and podman build that `tsbuild build` does not have. */
 export const foreignBuildFlags: ForeignTable = {
-  allow: { value: true, missing: "steps cannot be given more rights" },
   attest: { value: true, missing: "attestations are not made" },
   "build-arg-file": {
     value: true,
@@ -24,8 +23,6 @@ export const foreignBuildFlags: ForeignTable = {
     missing: "the cache is the store's own and cannot be exported",
   },
   "cache-ttl": { value: true, missing: "cache records have no age limit" },
-  "cap-add": { value: true, missing: "capabilities of steps are fixed" },
-  "cap-drop": { value: true, missing: "capabilities of steps are fixed" },
   "cgroup-parent": {
     value: true,
     missing: "the parent cgroup is this process's own",
@@ -72,17 +69,9 @@ export const foreignBuildFlags: ForeignTable = {
     missing: "bills of materials are not made",
   },
   secret: { value: true, missing: "steps cannot be given secrets" },
-  "security-opt": {
-    value: true,
-    missing: "the security profile of steps is fixed",
-  },
   ssh: { value: true, missing: "steps cannot be given SSH agents" },
   stream: { note: "there is no daemon to send the context to" },
   timestamp: { value: true, missing: "use --source-date-epoch" },
-  ulimit: {
-    value: true,
-    missing: "resource limits of processes cannot be set",
-  },
   userns: {
     value: true,
     missing: "whether a user namespace is used is found out by trying",
@@ -99,7 +88,6 @@ const noVolumes = "containers can be given files and directories of the host onl
 const noDevices = "containers cannot be given devices";
 const noDiskLimits = "reading and writing of disks is not limited";
 const noHealthChecks = "health checks are not run";
-const fixedSecurity = "capabilities and security profile of a container are fixed";
 
 /** Flags of docker run and podman run that `tsbuild run` does not have. */
 export const foreignRunFlags: ForeignTable = {
@@ -111,8 +99,6 @@ export const foreignRunFlags: ForeignTable = {
   },
   "blkio-weight": { value: true, missing: noDiskLimits },
   "blkio-weight-device": { value: true, missing: noDiskLimits },
-  "cap-add": { value: true, missing: fixedSecurity },
-  "cap-drop": { value: true, missing: fixedSecurity },
   "cgroup-parent": {
     value: true,
     missing: "the parent cgroup is this process's own",
@@ -203,21 +189,18 @@ export const foreignRunFlags: ForeignTable = {
     off: "private",
     missing: "a container always has a PID namespace of its own",
   },
-  privileged: { missing: fixedSecurity },
+  privileged: {
+    missing: "name what the command needs: --cap-add, --security-opt seccomp=unconfined, --security-opt systempaths=unconfined",
+  },
   "publish-all": {
     short: "P",
     missing: "ports are published one by one (-p HOST:CONTAINER)",
   },
   restart: { value: true, off: "no", missing: "a container runs once" },
   runtime: { value: true, missing: "the runtime is tsbuild's own" },
-  "security-opt": { value: true, missing: fixedSecurity },
   "sig-proxy": { note: "signals are always passed on" },
   "storage-opt": { value: true, missing: "there are no storage options" },
   sysctl: { value: true, missing: "kernel settings cannot be changed" },
-  ulimit: {
-    value: true,
-    missing: "resource limits of processes cannot be set",
-  },
   userns: {
     value: true,
     missing: "whether a user namespace is used is found out by trying",

@@ -9,6 +9,7 @@ import { foreignRunFlags } from "./foreign-flags.ts";
 import { limitFlags, readLimits } from "./limits.ts";
 import { readMounts } from "./mount-flags.ts";
 import { pullFlag, pullPolicy, registryFlags, registryOptions } from "./registry-flags.ts";
+import { readSecurity, securityFlags } from "./security-flags.ts";
 import { storeFlags, storeRootOf } from "./store-flag.ts";
 import { UsageError } from "./usage-error.ts";
 import { invalid, readHost, readInteger, readPairs, readPlatform, readPort, readSignal, readSize, readVolume } from "./values.ts";
@@ -53,6 +54,7 @@ const flags = {
   init: { help: "The command has an init process above it, which is always so" },
   "shm-size": { value: "SIZE", help: "Size of /dev/shm (64m)" },
   ...limitFlags,
+  ...securityFlags,
   "host-ca": { help: "The container sees the host's CA certificates" },
   pull: { value: "WHEN", choices: pullFlag.choices, help: "When to ask a registry for the image (missing)" },
   platform: { value: "OS/ARCH", help: "Which of the platforms of an image for several (this machine's)" },
@@ -117,6 +119,7 @@ export const run = command(
       ...(flags["stop-signal"] === undefined ? {} : { stopSignal: readSignal("--stop-signal", flags["stop-signal"]) }),
       ...(flags["stop-timeout"] === undefined ? {} : { stopTimeoutSeconds: readInteger("--stop-timeout", flags["stop-timeout"], -1) }),
       limits: readLimits(flags),
+      security: readSecurity(flags, settings.seccomp),
       ...(flags["shm-size"] === undefined ? {} : { shmSizeBytes: readSize("--shm-size", flags["shm-size"]) }),
       hostCa: flags["host-ca"] ?? settings.hostCa ?? false,
       pull: pullPolicy(flags.pull),

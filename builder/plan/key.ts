@@ -31,11 +31,11 @@ export interface KeyContext {
   readonly epoch?: number;
 }
 
-/** `binds`: a digest for each bind mount, in order, of what it shows. The operation's host name goes before the sandbox's. */
+/** `binds`: a digest for each bind mount, in order, of what it shows. The operation's host name goes before the sandbox's; `security` is what differs from Docker's defaults. */
 export function runKey(
   operation: RunOperation,
   context: KeyContext,
-  sandbox: { owners: OwnerMode; hosts: readonly string[]; hostname: string },
+  sandbox: { owners: OwnerMode; hosts: readonly string[]; hostname: string; security?: KeyNode },
   binds: readonly Digest[],
 ): KeyTree {
   const contents = [...binds];
@@ -43,7 +43,7 @@ export function runKey(
     ...common("run", context),
     platform: platformText(context.platform),
     args: operation.args,
-    capabilities: "default",
+    capabilities: sandbox.security ?? "default",
     cwd: operation.cwd,
     documents: operation.documents.map(({ path, content }) => ({ path, content })),
     env: operation.env,

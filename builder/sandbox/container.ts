@@ -14,6 +14,7 @@ import type { Host } from "./host.ts";
 import { findHostCa } from "./host-ca.ts";
 import type { OpenHost } from "./ladder.ts";
 import { type HostEntry, hostsFile, resolvFile } from "./network-files.ts";
+import type { SandboxSecurity } from "./security.ts";
 
 /** One command in a root file system of layers. */
 export interface ContainerSpec {
@@ -32,6 +33,8 @@ export interface ContainerSpec {
   readonly shmSizeBytes?: number;
   /** In order: of equal targets the later is on top. */
   readonly mounts: readonly ContainerMount[];
+  /** What the command may do. Absent: as Docker's defaults have it. */
+  readonly security?: SandboxSecurity;
   /** Only what is mounted can be written. Absent: false. */
   readonly readOnlyRoot?: boolean;
   /** Files below /dev. */
@@ -111,6 +114,7 @@ export async function withContainer<T>(
           ...(ca === undefined ? [] : [{ kind: "bind", source: ca.source, target: ca.target, readOnly: true } as const]),
           ...mounts,
         ],
+        ...spec.security?.spec,
         ...(spec.readOnlyRoot === true ? { readOnlyRoot: true } : {}),
         files: [...apt.files, ...spec.documents.map(({ path, content }) => ({ target: path, content, mode: 0o755 }))],
         ...(spec.shmSizeBytes === undefined ? {} : { shmSizeBytes: spec.shmSizeBytes }),
@@ -122,6 +126,7 @@ export async function withContainer<T>(
           gid: spec.identity.gid,
           // A single id leaves no others to have.
           groups: owners === "flat" ? [] : spec.identity.groups,
+          ...spec.security?.process,
           ...(spec.tty ? { tty: true } : {}),
           ...(owners === "flat" ? { filters: [flatOwnersFilter()] } : {}),
         },

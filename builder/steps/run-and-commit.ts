@@ -7,7 +7,7 @@ import { writerVersion } from "../../store/layer/tar-format.ts";
 import type { OwnerMode } from "../../store/layer-directories.ts";
 import type { Source } from "../dockerfile/errors.ts";
 import type { Instruction } from "../dockerfile/instruction.ts";
-import type { ResourceLimits } from "../options.ts";
+import type { ResourceLimits, SecurityOptions } from "../options.ts";
 import type { KeyTree } from "../plan/key.ts";
 import type { RunOperation } from "../plan/operation.ts";
 import type { EventSink, StepInfo } from "../progress/event.ts";
@@ -16,6 +16,7 @@ import type { ContainerMount } from "../sandbox/container-mounts.ts";
 import type { Host } from "../sandbox/host.ts";
 import { parseAddHost, stepHostname } from "../sandbox/network-files.ts";
 import { outputTail } from "../sandbox/output-tail.ts";
+import { sandboxSecurity } from "../sandbox/security.ts";
 import { type FailedStep, StepError } from "../step-error.ts";
 import type { CacheMounts } from "./cache-mounts.ts";
 import { resolveUser } from "./passwd.ts";
@@ -31,6 +32,8 @@ export interface RunSettings {
   readonly proxy: Readonly<Record<string, string>>;
   readonly hostCa: boolean;
   readonly shmSizeBytes?: number;
+  /** Absent: Docker's defaults. */
+  readonly security?: SecurityOptions;
   /** Says what this machine cannot do and a step does without. */
   readonly onNote: (message: string) => void;
 }
@@ -79,6 +82,7 @@ export async function runAndCommit(
     hostCa: settings.hostCa,
     limits: settings.limits,
     ...(settings.shmSizeBytes === undefined ? {} : { shmSizeBytes: settings.shmSizeBytes }),
+    security: sandboxSecurity(settings.security ?? {}, operation.security),
     mounts,
     documents: operation.documents,
     tty: false,

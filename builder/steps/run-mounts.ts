@@ -9,10 +9,9 @@ import type { RunInputs } from "./run-inputs.ts";
 const supported: ReadonlySet<RunMount["type"]> = new Set(["bind", "cache", "tmpfs"]);
 
 /** The flag of a RUN that can be planned but not yet be run, if it has one. */
-export function unsupportedFlag({ mounts, security }: RunOperation): string | undefined {
+export function unsupportedFlag({ mounts }: RunOperation): string | undefined {
   const mount = mounts.find(({ type }) => !supported.has(type));
-  if (mount !== undefined) return `--mount=type=${mount.type}`;
-  return security === "insecure" ? "--security=insecure" : undefined;
+  return mount === undefined ? undefined : `--mount=type=${mount.type}`;
 }
 
 /** Throws UNSUPPORTED_FEATURE for what can be planned but not yet be run. */

@@ -5,6 +5,7 @@ import { type KeyTree, keyDigest, runKey } from "../plan/key.ts";
 import type { RunOperation } from "../plan/operation.ts";
 import type { Host } from "../sandbox/host.ts";
 import { parseAddHost, stepHostname } from "../sandbox/network-files.ts";
+import { securityKey } from "../sandbox/security.ts";
 import type { RunPlace, RunSettings } from "./run-and-commit.ts";
 import { bindsOf, type RunInputs } from "./run-inputs.ts";
 import { containerMounts } from "./run-mounts.ts";
@@ -47,7 +48,7 @@ export async function lookupRun(
   operation: RunOperation,
   files: Files,
   context: StepContext,
-  settings: { readonly host: Pick<Host, "expectedOwners">; readonly addHosts: readonly string[] },
+  settings: { readonly host: Pick<Host, "expectedOwners"> } & KeySettings,
   inputs: RunInputs,
 ): Promise<StepOutcome | undefined> {
   const binds: Digest[] = [];
@@ -59,16 +60,21 @@ export async function lookupRun(
   return recorded(keysOf(operation, files, context, settings, binds)(settings.host.expectedOwners()), context);
 }
 
+/** What of the settings is part of the key. */
+type KeySettings = Pick<RunSettings, "addHosts" | "security">;
+
 /** The step's key, which depends on the owners that a sandbox has. */
 function keysOf(
   operation: RunOperation,
   files: Files,
   context: StepContext,
-  settings: Pick<RunSettings, "addHosts">,
+  settings: KeySettings,
   binds: readonly Digest[],
 ): (owners: OwnerMode) => KeyTree {
   const hosts = settings.addHosts.map((text) => parseAddHost(text).name);
-  return (owners) => runKey(operation, keyContext(files, context, writerVersion), { owners, hostname: stepHostname, hosts }, binds);
+  const security = securityKey(settings.security ?? {});
+  const sandbox = { hostname: stepHostname, hosts, ...(security === undefined ? {} : { security }) };
+  return (owners) => runKey(operation, keyContext(files, context, writerVersion), { owners, ...sandbox }, binds);
 }
 
 async function recorded(key: KeyTree, context: StepContext): Promise<StepOutcome | undefined> {

@@ -205,7 +205,6 @@ RUN --mount=source=b,target=/m/in --mount=source=a,target=/m --mount=source=a,ta
     ["cache", "--mount=type=cache,target=/c", "--mount=type=cache"],
     ["secret", "--mount=type=secret,id=x", "--mount=type=secret"],
     ["ssh", "--mount=type=ssh", "--mount=type=ssh"],
-    ["insecure", "--security=insecure", "--security=insecure"],
   ])("that is not supported is refused before any step runs: %s", async (_name, flag, what) => {
     const stderr = await refused(`FROM busybox\nRUN echo first\nRUN ${flag} true\n`);
     expect(stderr).toContain(

@@ -35,8 +35,8 @@ describe("the plan of a sandbox", () => {
         .replace(/ --(mask|read-only) \S+/g, "")
         .replace(/ [0-9a-f]{1000,}/, " PROGRAM"),
     ).toBe(
-      "tsb-init/1 99 --new-network --relay --lower /top --lower /bottom --overlay /upper /work --dev 67108864 5 --file /dev/tsbuild/x 444 a b\n" +
-        " --proc /proc --sysfs /sys --cgroup2 /sys/fs/cgroup --bind /host/file /etc/hosts read-only --tmpfs /ram 4096 700 - --hostname box --loopback" +
+      "tsb-init/1 101 --new-network --relay --lower /top --lower /bottom --overlay /upper /work --dev 67108864 5 - --file /dev/tsbuild/x 444 a b\n" +
+        " --proc /proc --sysfs /sys read-only --cgroup2 /sys/fs/cgroup --bind /host/file /etc/hosts read-only --tmpfs /ram 4096 700 - --hostname box --loopback" +
         " --env A=1 --env PATH=/bin --cwd /w --search /bin --uid 1 --gid 2 --umask 22 --group 2 --group 3 --capability 0 --seccomp 4 PROGRAM --limit 7 1024 -" +
         " -- echo  x y ",
     );

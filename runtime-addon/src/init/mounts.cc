@@ -126,13 +126,14 @@ Result bind_outer_proc(Root& root, const std::string& target) {
   return attach_plain(root, mount, target, Kind::directory);
 }
 
-Result mount_sysfs(Root& root, const std::string& target) {
+Result mount_sysfs(Root& root, const std::string& target, bool read_only) {
+  const unsigned attributes = kInert | (read_only ? MOUNT_ATTR_RDONLY : 0);
   Fd mount;
-  const Result own = new_mount("sysfs", {}, kInert | MOUNT_ATTR_RDONLY, mount);
+  const Result own = new_mount("sysfs", {}, attributes, mount);
   // sysfs shows the devices of a network namespace: only who owns that may mount it.
   if (!own.ok() && own.error != EPERM) return own;
   if (!own.ok())
-    if (Result r = copy_tree(AT_FDCWD, "/sys", 0, kInert | MOUNT_ATTR_RDONLY, true, mount); !r.ok()) return r;
+    if (Result r = copy_tree(AT_FDCWD, "/sys", 0, attributes, true, mount); !r.ok()) return r;
   return attach_plain(root, mount, target, Kind::directory);
 }
 

@@ -25,7 +25,7 @@ Result mount_proc(Root& root, const std::string& target);
 // The caller's own, with whatever is mounted in it: where parts of that are hidden, the kernel mounts no new one (EPERM).
 Result bind_outer_proc(Root& root, const std::string& target);
 // A new sysfs, or the host's where the network namespace is not ours; read-only.
-Result mount_sysfs(Root& root, const std::string& target);
+Result mount_sysfs(Root& root, const std::string& target, bool read_only);
 // The sandbox's own control groups, read-only. Where the kernel refuses, that is reported as skipped.
 Result mount_cgroup2(Root& root, const std::string& target);
 Result mount_cgroup1(Root& root, const std::string& target, const std::string& hierarchies);

@@ -23,12 +23,13 @@ const std::unordered_map<std::string, OperationKind>& kinds() {
       {"--overlay", {2, [](Root& r, Arguments a) { return take_overlay(r, a[0], a[1]); }}},
       // directory: the root, instead of an overlay
       {"--directory", {1, [](Root& r, Arguments a) { return take_directory(r, a[0]); }}},
-      // bytes of /dev/shm, group of terminals (or "-")
-      {"--dev", {2, [](Root& r, Arguments a) { return make_devices(r, a[0], a[1]); }}},
+      // bytes of /dev/shm, group of terminals (or "-"), more devices as "name:b:major:minor net/name:c:major:minor" ("-": none can be used)
+      {"--dev", {3, [](Root& r, Arguments a) { return make_devices(r, {a[0], a[1], a[2]}); }}},
       // target
       {"--proc", {1, [](Root& r, Arguments a) { return mount_proc(r, a[0]); }}},
       {"--outer-proc", {1, [](Root& r, Arguments a) { return bind_outer_proc(r, a[0]); }}},
-      {"--sysfs", {1, [](Root& r, Arguments a) { return mount_sysfs(r, a[0]); }}},
+      // target, "read-only" or "-"
+      {"--sysfs", {2, [](Root& r, Arguments a) { return mount_sysfs(r, a[0], a[1] == "read-only"); }}},
       {"--cgroup2", {1, [](Root& r, Arguments a) { return mount_cgroup2(r, a[0]); }}},
       // target, hierarchies as "directory=options directory=options"
       {"--cgroup1", {2, [](Root& r, Arguments a) { return mount_cgroup1(r, a[0], a[1]); }}},

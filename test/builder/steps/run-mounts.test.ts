@@ -13,12 +13,11 @@ import { filesOf, stepContext, temporaryStore } from "./step-context.ts";
 
 describe("what RUN cannot do yet is refused", () => {
   const owned = { mode: 0o400, uid: 0, gid: 0 };
-  it.each<[string, RunMount | "insecure"]>([
+  it.each<[string, RunMount]>([
     ["--mount=type=secret", { type: "secret", id: "s", required: false, ...owned }],
     ["--mount=type=ssh", { type: "ssh", id: "default", target: "/run/buildkit/ssh_agent.0", required: false, ...owned }],
-    ["--security=insecure", "insecure"],
   ])("%s", (what, mount) => {
-    const operation = runOperation("true", mount === "insecure" ? { security: "insecure" } : { mounts: [bind("/a"), mount] });
+    const operation = runOperation("true", { mounts: [bind("/a"), mount] });
     expect(() => refuseUnsupported(operation)).toThrow(
       expect.objectContaining({
         code: "UNSUPPORTED_FEATURE",
