@@ -1,12 +1,14 @@
 import { spawnSync } from "node:child_process";
-import { mkdirSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { describe, expect, it } from "vitest";
+import { beforeAll, describe, expect, it } from "vitest";
 import { applyLayer } from "../../../store/layer/apply.ts";
 import { readLayer } from "../../../store/layer/tar-read.ts";
+import { mutant } from "../../support/mutant.ts";
 import { needs } from "../../support/needs.ts";
 import { temporaryDirectory } from "../../support/temporary.ts";
 import { listing } from "../../support/tree.ts";
+import { careless } from "./careless.ts";
 import { chunked, pax, raw, trailer } from "./samples.ts";
 
 const temp = temporaryDirectory("hostile");
@@ -59,7 +61,10 @@ const attacks = (
       (canary) => [symlink("l", canary), raw({ name: "l/null", type: "3", major: "0000001\0", minor: "0000003\0" })],
     ],
     ["a removal through a symlink", (canary) => [symlink("l", canary), raw({ name: "l/.wh.file" })]],
-    ["an opaque marker through a symlink", (canary) => [symlink("l", canary), raw({ name: "l/.wh..wh..opq" })]],
+    [
+      "an opaque marker through a symlink",
+      (canary) => [symlink("l", canary), raw({ name: "l/.wh..wh..opq" }), raw({ name: "l/deep/.wh..wh..opq" })],
+    ],
     ["a removal upwards", () => [raw({ name: "../../canary/.wh.file" })], "UNSAFE_PATH"],
     ["a removal of ..", () => [directory("d"), raw({ name: "d/../../.wh..." }), raw({ name: ".wh..." })], "UNSAFE_PATH"],
   ] satisfies Attack[]
@@ -93,5 +98,28 @@ describe("attacks: archives that reach for the host", needs("root", "attr", "pyt
     spawnSync("python3", [join(import.meta.dirname, "naive-unpack.py"), tar, join(inside, "0")], { stdio: "ignore" });
     const after = spawnSync("test", ["-d", canary]).status === 0 ? listing(canary) : [];
     expect(after).not.toEqual(before);
+  });
+
+  describe("with the defences taken out", () => {
+    let reader: typeof import("../../../store/layer/tar-read.ts");
+    let unpacker: typeof import("../../../store/layer/apply.ts");
+
+    beforeAll(async () => {
+      const { load } = await mutant(careless);
+      reader = await load("store/layer/tar-read.ts");
+      unpacker = await load("store/layer/apply.ts");
+    }, 300_000);
+
+    it.each(attacks)("$name reaches it", async ({ archive }) => {
+      const { canary, inside } = host();
+      const before = listing(canary);
+      const bytes = Buffer.concat([...archive(canary), trailer]);
+      const tar = join(inside, "layer.tar");
+      writeFileSync(tar, bytes);
+      const { tree } = await reader.readLayer(chunked(bytes));
+      // What comes of the rest of the archive does not matter.
+      await unpacker.applyLayer(tree, tar, join(inside, "0"), { owners: "exact" }).catch(() => undefined);
+      expect(existsSync(canary) ? listing(canary) : []).not.toEqual(before);
+    });
   });
 });
