@@ -56,7 +56,7 @@ async function buildPlan(
 ): Promise<BuildResult> {
   const { options, contexts, remote, epoch, onNote, signal } = site;
   const [store, finder] = await Promise.all([site.store(), site.finder()]);
-  const host = openHost(store, onNote);
+  const host = openHost(store, onNote, options.userns);
   try {
     const results = await execute({
       plan,

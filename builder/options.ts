@@ -6,6 +6,9 @@ import type { EventSink, StepInfo } from "./progress/event.ts";
 
 export type { RegistryOptions, ResourceLimits };
 
+/** "auto": as root too, steps run in a user namespace, whose root is nobody on the machine. "host": only where nothing else is allowed. */
+export type UserNamespaceMode = "auto" | "host";
+
 export type NetworkMode = "default" | "none" | "host";
 
 /**
@@ -123,6 +126,8 @@ export interface BuildOptions {
   readonly noCacheFilter?: readonly string[];
   /** Of RUN steps that say nothing themselves. Absent: "default". */
   readonly network?: NetworkMode;
+  /** Absent: "host". */
+  readonly userns?: UserNamespaceMode;
   /** Lines of /etc/hosts in RUN steps: "name:address", or "name:host-gateway". */
   readonly addHosts?: readonly string[];
   /** Of each RUN step. Absent: none. */

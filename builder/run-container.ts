@@ -40,7 +40,7 @@ export async function runContainer(given: RunOptions): Promise<number> {
     const config = image.config.config ?? {};
     const { onNote } = options;
     // How the sandbox is made is for builds to say; here it would stand in the middle of the command's own output.
-    const host = openHost(store, () => {});
+    const host = openHost(store, () => {}, options.userns);
     const published = options.network === "none" ? [] : options.ports;
     const ports = await publishPorts(published);
     for (const port of published) noteReach(port, onNote);

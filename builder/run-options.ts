@@ -1,5 +1,5 @@
 import type { TransferSink } from "../store/registry/transfer-event.ts";
-import type { NetworkMode, PullPolicy, RegistryOptions, ResourceLimits, SecurityOptions } from "./options.ts";
+import type { NetworkMode, PullPolicy, RegistryOptions, ResourceLimits, SecurityOptions, UserNamespaceMode } from "./options.ts";
 import type { RunningContainer } from "./sandbox/stop.ts";
 
 /** A port of the host that leads to one of the container. */
@@ -63,6 +63,8 @@ export interface RunOptions {
   readonly tty?: boolean;
   /** Absent: "default". */
   readonly network?: NetworkMode;
+  /** Absent: "host". */
+  readonly userns?: UserNamespaceMode;
   readonly ports?: readonly PortMapping[];
   /** Lines of /etc/hosts: "name:address", or "name:host-gateway". */
   readonly addHosts?: readonly string[];

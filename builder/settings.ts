@@ -3,7 +3,7 @@ import type { StoreLimits } from "../store/gc/limits.ts";
 import { isComponent, isReadAsHost, isRegistryHost } from "../store/reference.ts";
 import type { HostSettings, RegistrySettings } from "../store/registry/settings.ts";
 import { parseDuration, parseSize } from "./amounts.ts";
-import type { NetworkMode } from "./options.ts";
+import type { NetworkMode, UserNamespaceMode } from "./options.ts";
 import { type ProgressMode, progressModes } from "./progress/mode.ts";
 
 /** What the settings files say; flags win over it. */
@@ -13,6 +13,7 @@ export interface Settings {
   readonly network?: NetworkMode;
   /** The seccomp profile of RUN steps and containers: "unconfined", or a file's absolute path. */
   readonly seccomp?: string;
+  readonly userns?: UserNamespaceMode;
   /** How many steps at once. */
   readonly jobs?: number;
   readonly progress?: ProgressMode;
@@ -129,6 +130,12 @@ export const settingKeys: readonly Key[] = [
     expects: '"unconfined", or the absolute path of a profile',
     accepts: (value) => value === "unconfined" || isPath(value),
     inProject: never,
+  }),
+  plain("userns", {
+    name: "sandbox.userns",
+    expects: '"auto" or "host"',
+    accepts: (value) => value === "auto" || value === "host",
+    inProject: (value) => value === "auto",
   }),
   plain("jobs", { name: "build.jobs", expects: "a whole number from 1 to 1024", accepts: isWhole(1, 1024), inProject: () => true }),
   plain("progress", {

@@ -1,3 +1,4 @@
+export { planAutoMap, readAutoMap } from "./auto-id-map.ts";
 export { helperPath } from "./binding.ts";
 export { type ByteString, bufferOf, bytesFrom, bytesOf, textOf } from "./bytes.ts";
 export { CAPABILITIES, capabilityName, DEFAULT_CAPABILITIES } from "./capabilities.ts";
@@ -41,4 +42,4 @@ export type {
 } from "./spec.ts";
 export { openTarReader, type SkimmedTar, type TarReader } from "./tar-reader.ts";
 export { openTarSink, type TarPiece, type TarSink } from "./tar-sink.ts";
-export { type NamespaceWorker, type NamespaceWorkerOptions, openNamespaceWorker } from "./user-namespace.ts";
+export { type NamespaceWorker, type NamespaceWorkerOptions, openNamespaceWorker, openUserNamespace } from "./user-namespace.ts";

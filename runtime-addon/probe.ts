@@ -6,7 +6,7 @@ import { type IdMap, planIdMap, readIdMapInputs } from "./id-map.ts";
 import { namespaceRemedy } from "./namespace-switches.ts";
 import { SandboxError } from "./sandbox-error.ts";
 import { describeForm, type FoundForm, findSandboxForm } from "./sandbox-form.ts";
-import { openNamespaceWorker, tryUserNamespace } from "./user-namespace.ts";
+import { openUserNamespace, tryUserNamespace } from "./user-namespace.ts";
 
 /** Whether something works here, found out by trying. */
 export interface Probe {
@@ -80,12 +80,9 @@ function probeSubIds(map: IdMap, user: string): Probe {
   return { name, ok: false, detail: map.reason, ...(map.reason.includes("/etc/sub") && { remedy }) };
 }
 
-// Says that it listens, and lives as long as somebody might have a message for it.
-const IDLE_SCRIPT = "process.on('message', () => {}); process.send({ ready: true });";
-
 async function findFormInNamespace(directory: string, map: IdMap): Promise<FoundForm> {
   try {
-    const worker = await openNamespaceWorker({ map, script: "--eval", args: [IDLE_SCRIPT] });
+    const worker = await openUserNamespace(map);
     try {
       return await findSandboxForm(directory, { userNamespace: { pid: worker.pid } });
     } finally {

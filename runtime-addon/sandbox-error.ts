@@ -94,6 +94,8 @@ function explain(failure: SandboxFailure): Explanation {
         what: "loading the filter of system calls",
         hint: "it needs a kernel with seccomp filters (CONFIG_SECCOMP_FILTER); an outer container must allow seccomp(2)",
       };
+    case "--mapped":
+      return { code: "NAMESPACE_REFUSED", what: `mapping the ids of ${path}` };
     case "spec":
       return { code: "SANDBOX_PROTOCOL", what: `reading the sandbox's plan at ${path}`, hint: "build tsb-init again: npm run build:addon" };
     default:

@@ -4,7 +4,7 @@ import { helperPath } from "./binding.ts";
 import { removeTree } from "./fs.ts";
 import { runSandbox } from "./sandbox.ts";
 import { SandboxError } from "./sandbox-error.ts";
-import type { SandboxRoot } from "./spec.ts";
+import type { JoinedNamespace, SandboxRoot } from "./spec.ts";
 
 /** What sandboxes are like where not everything is allowed. */
 export interface SandboxForm {
@@ -22,7 +22,7 @@ export interface FoundForm {
 
 export interface FormOptions {
   /** A process whose user namespace is joined; see openNamespaceWorker. */
-  readonly userNamespace?: { readonly pid: number };
+  readonly userNamespace?: JoinedNamespace;
 }
 
 /** The form in words; `place` is where in terms of user namespaces. */

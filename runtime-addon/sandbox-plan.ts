@@ -42,6 +42,7 @@ const HIDDEN = [...MASKED.flatMap((path) => ["--mask", path]), ...READ_ONLY.flat
 export function planSandbox(spec: SandboxSpec, facts: PlanFacts, relay: boolean): Buffer {
   const settings = [
     ...(spec.userNamespace === undefined ? [] : ["--join", String(spec.userNamespace.pid)]),
+    ...(spec.userNamespace?.mapped === undefined ? [] : ["--mapped", absolute(spec.userNamespace.mapped)]),
     ...(spec.network === "none" ? ["--new-network"] : []),
     ...(spec.process.tty === true ? ["--terminal"] : []),
     ...(relay ? ["--relay"] : []),

@@ -6,7 +6,7 @@ import type { SeccompProfile } from "./seccomp/profile.ts";
 export interface SandboxSpec {
   readonly root: SandboxRoot;
   /** A process whose user namespace is joined before everything else; see openNamespaceWorker. */
-  readonly userNamespace?: { readonly pid: number };
+  readonly userNamespace?: JoinedNamespace;
   /** "outer": the /proc that this process sees, where no new one can be mounted. "own" where absent. */
   readonly proc?: "own" | "outer";
   /** "none": a new network namespace with nothing but a loopback interface. */
@@ -33,6 +33,15 @@ export interface SandboxSpec {
   readonly process: SandboxProcess;
   /** Control groups for the command; the caller closes them. */
   readonly cgroup?: Cgroup;
+}
+
+export interface JoinedNamespace {
+  readonly pid: number;
+  /**
+   * A directory of the host: what is below it belongs, in the sandbox, to the ids that it has on disk, and what the sandbox makes there likewise. For root only, on file systems that can
+   * be mounted so (mount_setattr(2), "ID-mapped mounts"; overlays of them need Linux 5.19).
+   */
+  readonly mapped?: string;
 }
 
 /**

@@ -45,6 +45,14 @@ export async function openNamespaceWorker<Methods extends WorkerMethods = Worker
   return worker as NamespaceWorker<Methods>;
 }
 
+// Says that it listens, and lives as long as somebody might have a message for it.
+const IDLE_SCRIPT = "process.on('message', () => {}); process.send({ ready: true });";
+
+/** A user namespace with this map, held by a process that does nothing else. Throws as openNamespaceWorker does. */
+export function openUserNamespace(map: IdMap): Promise<Pick<NamespaceWorker, "pid" | "close">> {
+  return openNamespaceWorker({ map, script: "--eval", args: [IDLE_SCRIPT] });
+}
+
 /** Makes a user namespace with this map and gives it up at once. Throws as openNamespaceWorker does. */
 export async function tryUserNamespace(map: IdMap): Promise<void> {
   const { child, ended } = start(helperPath(), map, [helperPath(), "--version"], { env: {}, ipc: false });

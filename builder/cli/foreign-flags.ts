@@ -72,10 +72,6 @@ export const foreignBuildFlags: ForeignTable = {
   ssh: { value: true, missing: "steps cannot be given SSH agents" },
   stream: { note: "there is no daemon to send the context to" },
   timestamp: { value: true, missing: "use --source-date-epoch" },
-  userns: {
-    value: true,
-    missing: "whether a user namespace is used is found out by trying",
-  },
   volume: {
     short: "v",
     value: true,
@@ -201,10 +197,6 @@ export const foreignRunFlags: ForeignTable = {
   "sig-proxy": { note: "signals are always passed on" },
   "storage-opt": { value: true, missing: "there are no storage options" },
   sysctl: { value: true, missing: "kernel settings cannot be changed" },
-  userns: {
-    value: true,
-    missing: "whether a user namespace is used is found out by trying",
-  },
   uts: {
     value: true,
     off: "private",

@@ -32,6 +32,7 @@ const flags = {
     help: "Another port of the host that leads to the container: 8080:80. By default the container shares the host's network, where what it listens on can be reached as it is",
   },
   network: { value: "MODE", choices: ["default", "none", "host"], help: "Network of the container: the host's (default, host), or none" },
+  userns: { value: "MODE", choices: ["auto", "host"], help: "Whether root too has the container in a user namespace (auto)" },
   "add-host": { value: "NAME:ADDRESS", many: true, help: "Another line of /etc/hosts" },
   volume: {
     short: "v",
@@ -111,6 +112,7 @@ export const run = command(
       interactive: flags.interactive ?? false,
       tty: flags.tty ?? false,
       network: flags.network ?? settings.network ?? "default",
+      userns: flags.userns ?? settings.userns ?? "host",
       ports: (flags.publish ?? []).map((port) => readPort("--publish", port)),
       addHosts: (flags["add-host"] ?? []).map((host) => readHost("--add-host", host)),
       volumes: [...(flags.volume ?? []).map((volume) => readVolume("--volume", volume)), ...mounts.volumes],

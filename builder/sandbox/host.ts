@@ -1,6 +1,7 @@
 import { readIdMap } from "../../runtime-addon/index.ts";
 import type { OwnerMode } from "../../store/layer-directories.ts";
 import type { Store } from "../../store/store.ts";
+import type { UserNamespaceMode } from "../options.ts";
 import type { OpenHost } from "./ladder.ts";
 import { ownersAsWeAre } from "./owners.ts";
 
@@ -13,14 +14,16 @@ export interface Host {
   close(): Promise<void>;
 }
 
-/** `onNote` hears which rung holds, where it is not the first. */
-export function openHost(store: Store, onNote: (message: string) => void): Host {
+/** `onNote` hears which rung holds, where it is not the first. `userns` is what RunOptions and BuildOptions say of it. */
+export function openHost(store: Store, onNote: (message: string) => void, userns: UserNamespaceMode = "host"): Host {
   let opened: Promise<OpenHost> | undefined;
   return {
     expectedOwners: () => (isRoot() ? ownersAsWeAre() : readIdMap().kind === "ranges" ? "exact" : "flat"),
     open() {
       // Loaded now: a cached build has no use for any of it.
-      opened ??= import("./ladder.ts").then(({ climb }) => climb(store, onNote));
+      opened ??= import("./ladder.ts").then(({ climb, openMappedHost }) =>
+        userns === "auto" && isRoot() ? openMappedHost(store) : climb(store, onNote),
+      );
       return opened;
     },
     async close() {

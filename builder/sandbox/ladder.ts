@@ -7,6 +7,8 @@ import {
   type IdMap,
   type NamespaceWorker,
   openNamespaceWorker,
+  openUserNamespace,
+  readAutoMap,
   readIdMap,
   SandboxError,
   type SandboxForm,
@@ -22,7 +24,7 @@ export interface OpenHost {
   readonly owners: OwnerMode;
   readonly form: SandboxForm;
   /** The process whose user namespace sandboxes join; absent where they are made as we are. */
-  readonly userNamespace?: { readonly pid: number };
+  readonly userNamespace?: { readonly pid: number; readonly mapped?: string };
   close(): Promise<void>;
 }
 
@@ -58,6 +60,28 @@ export async function climb(store: Store, onNote: (message: string) => void): Pr
     };
   } catch (error) {
     await worker.close();
+    throw error;
+  }
+}
+
+/**
+ * The one way that root asked for: an overlay in a user namespace whose root is nobody on the machine, with the store seen through its ids, so that
+ * what is on disk is as without. Throws SandboxError NO_SANDBOX.
+ */
+export async function openMappedHost(store: Store): Promise<OpenHost> {
+  const asked = "making a sandbox in a user namespace of its own (userns auto)";
+  const hint = "the store's file system must allow id-mapped mounts, and overlays of them need Linux 5.19; --userns host does without";
+  if (process.getuid?.() !== 0 || ownersAsWeAre() !== "exact")
+    throw new SandboxError("NO_SANDBOX", `${asked}: only root with all ids can`, { hint: "without root a user namespace is always made" });
+  const held = await openUserNamespace(readAutoMap());
+  try {
+    const userNamespace = { pid: held.pid, mapped: store.root };
+    const { form, refusals } = await findSandboxForm(await store.temp("probe"), { userNamespace });
+    if (form?.root !== "overlay")
+      throw new SandboxError("NO_SANDBOX", `${asked}: ${refusals.map(({ message }) => message).join(", ")}`, { cause: refusals[0], hint });
+    return { work: localDirectoryWork(store), owners: "exact", form, userNamespace, close: () => held.close() };
+  } catch (error) {
+    await held.close();
     throw error;
   }
 }

@@ -29,13 +29,14 @@ Result leave_keyring() {
   return errno == ENOSYS || errno == EPERM ? success() : failed("keyctl");
 }
 
-bool make_root(const Spec& spec, const Status& status) {
+bool make_root(const Spec& spec, const Status& status, const Mapped& mapped) {
   const auto report = [&](const std::string& operation, const Result& result) {
     if (!result.ok()) status.error(operation, result);
     return result.ok();
   };
-  Root root{status, {}, {}};
+  Root root{status, mapped, {}, {}};
   if (sys::mount(nullptr, "/", nullptr, MS_REC | MS_PRIVATE, nullptr) < 0) return report("namespaces", failed("mount", "/"));
+  if (!report("--mapped", attach_mapped(mapped))) return false;
   for (const Operation& operation : spec.operations)
     if (!report(operation.name, find_operation(operation.name)->run(root, operation.arguments))) return false;
   return report("root", enter(root)) && report("--dev", replace_host_null()) && report("keyring", leave_keyring());
@@ -133,11 +134,12 @@ Result start(const Spec& spec, Started& started) {
 
 }  // namespace
 
-int run_init(const Spec& spec, const Status& status, const Fd& monitor) {
+int run_init(const Spec& spec, const Status& status, const Fd& monitor, Mapped& mapped) {
   prctl(PR_SET_NAME, "tsb:init");
   prctl(PR_SET_PDEATHSIG, SIGKILL);
   umask(0);
-  if (!make_root(spec, status)) return 1;
+  if (!make_root(spec, status, mapped)) return 1;
+  mapped.mount.reset();
   Started started;
   if (Result r = start(spec, started); !r.ok()) return status.error("session", r), 1;
   if (started.pid == 0) {

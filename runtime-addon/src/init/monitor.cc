@@ -124,12 +124,15 @@ int run_monitor(const Spec& spec, const Status& status) {
   // Ctrl-C at the caller's terminal is the caller's to judge. With a terminal of its own the command gets it as a character,
   // and only a member of the terminal's session may set it raw and learn of its new size.
   if (!spec.terminal && setsid() < 0 && errno != EPERM) return status.error("session", failed("setsid")), 1;
+  Mapped mapped;
+  if (Result r = open_mapped(spec, mapped); !r.ok()) return status.error("--mapped", r), 1;
   if (spec.join != 0)
     if (Result r = join_user_namespace(spec.join); !r.ok()) return status.error("--join", r), 1;
   Sandbox sandbox;
   Fd init_channel;
   if (Result r = launch(spec, sandbox, init_channel); !r.ok()) return status.error("namespaces", r), 1;
-  if (sandbox.init == 0) return run_init(spec, status, init_channel);
+  if (sandbox.init == 0) return run_init(spec, status, init_channel, mapped);
+  mapped.mount.reset();
 
   signal(SIGPIPE, SIG_IGN);
   // With a terminal this process stays in the caller's foreground group. Where the terminal is not raw, as without standard input, the

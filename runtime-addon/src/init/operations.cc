@@ -11,7 +11,7 @@ namespace {
 using Arguments = const std::vector<std::string>&;
 
 Result lower(Root& root, Arguments a) {
-  root.lowers.push_back(a[0]);
+  root.lowers.push_back(root.mapped.path(a[0]));
   return success();
 }
 
@@ -20,9 +20,9 @@ const std::unordered_map<std::string, OperationKind>& kinds() {
       // directory: one more lower, below those named before
       {"--lower", {1, lower}},
       // upper, work: the root
-      {"--overlay", {2, [](Root& r, Arguments a) { return take_overlay(r, a[0], a[1]); }}},
+      {"--overlay", {2, [](Root& r, Arguments a) { return take_overlay(r, r.mapped.path(a[0]), r.mapped.path(a[1])); }}},
       // directory: the root, instead of an overlay
-      {"--directory", {1, [](Root& r, Arguments a) { return take_directory(r, a[0]); }}},
+      {"--directory", {1, [](Root& r, Arguments a) { return take_directory(r, r.mapped.path(a[0])); }}},
       // bytes of /dev/shm, group of terminals (or "-"), more devices as "name:b:major:minor net/name:c:major:minor" ("-": none can be used)
       {"--dev", {3, [](Root& r, Arguments a) { return make_devices(r, {a[0], a[1], a[2]}); }}},
       // target
@@ -34,9 +34,9 @@ const std::unordered_map<std::string, OperationKind>& kinds() {
       // target, hierarchies as "directory=options directory=options"
       {"--cgroup1", {2, [](Root& r, Arguments a) { return mount_cgroup1(r, a[0], a[1]); }}},
       // source, target, words of "read-only", "recursive" or "-"
-      {"--bind", {3, [](Root& r, Arguments a) { return bind(r, a[0], a[1], a[2]); }}},
+      {"--bind", {3, [](Root& r, Arguments a) { return bind(r, r.mapped.path(a[0]), a[1], a[2]); }}},
       // upper and work (or "-": read-only), source in the overlay, target: a mount of the lowers named since the last overlay
-      {"--bind-overlay", {4, [](Root& r, Arguments a) { return bind_overlay(r, a[0], a[1], a[2], a[3]); }}},
+      {"--bind-overlay", {4, [](Root& r, Arguments a) { return bind_overlay(r, r.mapped.path(a[0]), r.mapped.path(a[1]), a[2], a[3]); }}},
       // target, bytes (or "-"), octal mode, words of "read-only", "noexec", "uid=N", "gid=N" or "-"
       {"--tmpfs", {4, [](Root& r, Arguments a) { return bind_tmpfs(r, a[0], a[1], a[2], a[3]); }}},
       // target, octal mode, content

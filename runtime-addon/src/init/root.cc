@@ -1,5 +1,7 @@
 #include "root.h"
 
+#include <sys/stat.h>
+
 #include <ctime>
 #include <utility>
 
@@ -54,5 +56,8 @@ Result enter(const Root& root) {
   if (sys::pivot_root(".", ".") < 0) return failed("pivot_root", "/");
   if (sys::umount2(".", sys::kDetach) < 0) return failed("umount2", "/");
   if (chdir("/") < 0) return failed("chdir", "/");
-  return success();
+  // Were anything of the host still mounted here, ".." would lead to it.
+  struct stat top, above;
+  if (fstat(root.top.get(), &top) < 0 || stat("..", &above) < 0) return failed("stat", "/..");
+  return top.st_dev == above.st_dev && top.st_ino == above.st_ino ? success() : failure("pivot_root", EBUSY, "/..");
 }

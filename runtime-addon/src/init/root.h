@@ -4,12 +4,14 @@
 #include <vector>
 
 #include "fd.h"
+#include "mapped.h"
 #include "result.h"
 #include "status.h"
 
 // The root file system in the making: mounted, not yet entered.
 struct Root {
   const Status& status;
+  const Mapped& mapped;
   // Lower directories collected so far, topmost first.
   std::vector<std::string> lowers;
   // O_PATH descriptor of its top directory, once there is one.

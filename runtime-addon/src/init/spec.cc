@@ -70,6 +70,7 @@ bool add_capability(Spec& spec, Arguments a) {
 const std::unordered_map<std::string, Setting>& settings() {
   static const std::unordered_map<std::string, Setting> table = {
       {"--join", {1, [](Spec& s, Arguments a) { return number(a[0], s.join, INT_MAX) && s.join > 0; }}},
+      {"--mapped", {1, [](Spec& s, Arguments a) { return !(s.mapped = a[0]).empty(); }}},
       {"--new-network", {0, [](Spec& s, Arguments) { return s.new_network = true; }}},
       {"--terminal", {0, [](Spec& s, Arguments) { return s.terminal = true; }}},
       {"--relay", {0, [](Spec& s, Arguments) { return s.relay = true; }}},

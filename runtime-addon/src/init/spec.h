@@ -37,6 +37,8 @@ struct ResourceLimit {
 struct Spec {
   // Process whose user namespace is joined first; 0: none.
   pid_t join = 0;
+  // Directory that is seen through the ids of that namespace; empty: none.
+  std::string mapped;
   bool new_network = false;
   // The command gets a terminal of its own, relayed to fd 0 and 1.
   bool terminal = false;
