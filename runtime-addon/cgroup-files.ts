@@ -57,7 +57,7 @@ export function limitFilesV2(limits: ResourceLimits): LimitFile[] {
   const swap = swapTotal(limits);
   if (swap !== undefined) {
     // v2 counts swap alone.
-    const value = swap === -1 ? "max" : String(Math.max(0, swap - (memoryBytes ?? 0)));
+    const value = swap === -1 ? "max" : String(swap - (memoryBytes ?? 0));
     files.push({ controller: "memory", limit: "memorySwapBytes", file: "memory.swap.max", value, implied: memorySwapBytes === undefined });
   }
   if (cpus !== undefined) {

@@ -1,4 +1,4 @@
-import { constants } from "node:fs";
+import { constants, existsSync } from "node:fs";
 import { access, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { type LimitFile, limitFilesV1, limitFilesV2, type ResourceLimits } from "./cgroup-files.ts";
@@ -25,6 +25,11 @@ export interface Cgroup {
  */
 export async function openCgroup(limits: ResourceLimits): Promise<{ readonly group?: Cgroup }> {
   const machine: Machine = { mounts: cgroupMounts(), own: ownGroups() };
+  const { memoryBytes, memorySwapBytes = -1 } = limits;
+  // v2 counts swap alone, and would take it for no swap at all.
+  if (memoryBytes !== undefined && memorySwapBytes !== -1 && memorySwapBytes < memoryBytes) {
+    throw unavailable("memorySwapBytes", `memory and swap together cannot be less than the memory of ${memoryBytes} bytes`);
+  }
   // A machine may have both versions: a controller is where v1 has it, else in v2.
   const v1 = (controller: string) => machine.mounts.find((mount) => mount.version === 1 && mount.controllers.includes(controller));
   const onV1 = limitFilesV1(limits).filter(({ controller }) => v1(controller) !== undefined);
@@ -114,10 +119,14 @@ async function delegatedParent(machine: Machine, controllers: readonly string[],
   throw unavailable(limit, refusals.join("; "));
 }
 
-/** Why groups below `parent` cannot have the controllers; undefined where they can. */
+/** Why groups below `parent` cannot have the controllers; undefined where they can. Only the hierarchy's own root has no type, and may have processes. */
 async function handDown(parent: string, controllers: readonly string[]): Promise<string | undefined> {
   try {
     await access(parent, constants.W_OK);
+    // Asked for controllers of threads, the kernel would make such a group a threaded one, and those below it ones that take no process.
+    if (existsSync(join(parent, "cgroup.type")) && (await readFile(join(parent, "cgroup.procs"), "utf8")) !== "") {
+      return `${parent} has processes`;
+    }
     const available = (await readFile(join(parent, "cgroup.controllers"), "utf8")).trim().split(" ");
     const missing = controllers.filter((controller) => !available.includes(controller));
     if (missing.length > 0) return `${parent} lacks the controllers ${missing.join(", ")}`;
