@@ -1,4 +1,4 @@
-import { closeSync, fchmodSync, fdatasync, openSync, renameSync, writeSync } from "node:fs";
+import { closeSync, constants, fchmodSync, fdatasync, fsync, openSync, renameSync, writeSync } from "node:fs";
 import { dirname } from "node:path";
 import { promisify } from "node:util";
 import { isSystemError } from "../runtime-addon/index.ts";
@@ -6,6 +6,7 @@ import { discardFile } from "./discard.ts";
 import { makeDirectories } from "./make-directories.ts";
 
 const dataSync = promisify(fdatasync);
+const fileSync = promisify(fsync);
 
 export interface WriteOptions {
   /** Flush the bytes to the disk before the name exists. */
@@ -64,6 +65,19 @@ export async function syncFile(path: string): Promise<void> {
   const fd = openSync(path, "r");
   try {
     await dataSync(fd);
+  } finally {
+    closeSync(fd);
+  }
+}
+
+/** Flushes the names in a directory to the disk: what was renamed into it or out of it stays so. Where a file system cannot, nothing happens. */
+export async function syncDirectory(path: string): Promise<void> {
+  const fd = openSync(path, constants.O_RDONLY | constants.O_DIRECTORY);
+  try {
+    await fileSync(fd);
+  } catch (error) {
+    // Some file systems of networks know no flush of a directory; their servers decide when names are safe.
+    if (!isSystemError(error, "EINVAL", "ENOTSUP")) throw error;
   } finally {
     closeSync(fd);
   }

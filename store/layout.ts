@@ -1,6 +1,6 @@
 import { readFileSync } from "node:fs";
 import { isSystemError } from "../runtime-addon/index.ts";
-import { writeFileAtomically } from "./atomic-file.ts";
+import { syncDirectory, writeFileAtomically } from "./atomic-file.ts";
 import { canonicalJson } from "./canonical-json.ts";
 import { TsbuildError } from "./errors.ts";
 import { shown } from "./foreign-text.ts";
@@ -60,7 +60,11 @@ export async function updateStoreIndex(
   const temp = await tempFile();
   await withLock(storePaths.indexLock(root), "exclusive", async () => {
     const bytes = changed(readStoreIndex(root), change);
-    if (bytes !== undefined) await writeFileAtomically(temp, storePaths.index(root), bytes, { sync: true });
+    if (bytes === undefined) return;
+    // Blobs have their names on the disk before a list names them, and the list is there before anybody is told so.
+    await syncDirectory(storePaths.blobs(root));
+    await writeFileAtomically(temp, storePaths.index(root), bytes, { sync: true });
+    await syncDirectory(root);
   });
 }
 
