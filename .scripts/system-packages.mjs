@@ -20,6 +20,7 @@ const PROOF = {
   "libarchive-tools": "bsdtar",
   "libcap2-bin": "setcap",
   "libdeflate-dev": "/usr/include/libdeflate.h",
+  "openssh-client": "ssh-agent",
   openssl: "openssl",
   podman: "podman",
   skopeo: "skopeo",

@@ -1,4 +1,5 @@
 import { availableParallelism } from "node:os";
+import { openPatterns } from "../runtime-addon/index.ts";
 import { TsbuildError } from "../store/errors.ts";
 import { parseNewName } from "../store/image-names.ts";
 import type { LayerRef } from "../store/open-rootfs.ts";
@@ -14,16 +15,19 @@ import { noteCopiedLock } from "./lock-in-context.ts";
 import { lockOtherStages } from "./lock-other-stages.ts";
 import type { BuildOptions, BuildResult, BuiltImage } from "./options.ts";
 import type { BuildPlan, StageWork } from "./plan/build-plan.ts";
+import type { Operation } from "./plan/operation.ts";
 import { parsePlatform } from "./plan/platform.ts";
 import { isProxyArg } from "./plan/predefined-args.ts";
 import { type PlannedSite, planSite } from "./plan-site.ts";
+import { refuseSteps } from "./refuse-steps.ts";
 import { openHost } from "./sandbox/host.ts";
+import { leaksInTree, refuseLeaks } from "./secrets/gate.ts";
+import { openSecrets, type Secrets } from "./secrets/secrets.ts";
 import { type DatedSite, dateSite } from "./source-date-epoch.ts";
 import { baseLayersBelow, squash } from "./squash.ts";
 import { cacheMounts } from "./steps/cache-mounts.ts";
 import { stepsOfLayers } from "./target-layers.ts";
 import { namesByTarget } from "./target-names.ts";
-import { refuseSteps } from "./unsupported-steps.ts";
 import { usesCache } from "./uses-cache.ts";
 
 /**
@@ -57,6 +61,7 @@ async function buildPlan(
   const { options, contexts, remote, epoch, onNote, signal } = site;
   const [store, finder] = await Promise.all([site.store(), site.finder()]);
   const host = openHost(store, onNote, options.userns);
+  const secrets = openSecrets(options.secrets, options.allowSecretsInImage);
   try {
     const results = await execute({
       plan,
@@ -67,6 +72,8 @@ async function buildPlan(
       remote,
       run: {
         host,
+        secrets,
+        ssh: options.ssh,
         caches: cacheMounts(options.buildArgs.BUILDKIT_CACHE_MOUNT_NS),
         limits: options.limits,
         addHosts: options.addHosts,
@@ -85,7 +92,7 @@ async function buildPlan(
     });
     await contexts.save();
     const isWhole = await lockOtherStages(plan, bases, site);
-    const images = await deliverTargets(plan, names, results, store, site);
+    const images = await deliverTargets(plan, names, results, store, site, secrets);
     await site.lock.save({ isWhole });
     await noteCopiedLock(plan, site);
     const [first] = images;
@@ -111,6 +118,7 @@ async function deliverTargets(
   results: ReadonlyMap<number, StageResult>,
   store: Store,
   site: DatedSite,
+  secrets: Secrets,
 ): Promise<readonly BuiltImage[]> {
   const { options } = site;
   const { fetcher } = await site.finder();
@@ -118,6 +126,7 @@ async function deliverTargets(
   const finished: TargetImage[] = [];
   for (const target of plan.targets) {
     const image = finishedImage(plan, target, names.get(target) ?? [], results, site);
+    await refuseSecretsIn(image, plan, secrets, (message) => options.onEvent({ type: "warning", message }));
     const keep = options.squash === "all" ? 0 : baseLayersBelow(plan, target);
     finished.push(options.squash === undefined ? image : await squash(store, image, { keep, fetcher, signal: site.signal }));
   }
@@ -133,6 +142,24 @@ async function deliverTargets(
     images.push({ target, imageId: delivered.imageId, manifestDigest, names: delivered.names, layers, steps });
   }
   return images;
+}
+
+/** Steps have looked at their layers; this is for what else leaves: of all that the build's steps were given, cached or not. */
+async function refuseSecretsIn(
+  { config, annotations }: FinishedImage,
+  plan: BuildPlan,
+  secrets: Secrets,
+  onWarning: (message: string) => void,
+): Promise<void> {
+  const ids = new Set(plan.stages.flatMap(({ steps }) => steps.flatMap(({ operation }) => secretIds(operation))));
+  const given = (await Promise.all([...ids].map((id) => secrets.get(id)))).filter((secret) => secret !== undefined);
+  const patterns = given.flatMap((secret) => secret.patterns);
+  if (patterns.length === 0) return;
+  refuseLeaks(leaksInTree({ ...config, annotations }, "the configuration", openPatterns(patterns)), given, secrets, onWarning);
+}
+
+function secretIds(operation: Operation): readonly string[] {
+  return operation.op === "run" ? operation.mounts.flatMap((mount) => (mount.type === "secret" ? [mount.id] : [])) : [];
 }
 
 function finishedImage(

@@ -12,7 +12,6 @@ import { type ImageUse, imageKey } from "./plan/stages.ts";
 import { planSite } from "./plan-site.ts";
 import { openHost } from "./sandbox/host.ts";
 import { type DatedSite, dateSite } from "./source-date-epoch.ts";
-import { unsupportedSteps } from "./unsupported-steps.ts";
 import { usesCache } from "./uses-cache.ts";
 
 /** An image that the build stands on or reads from. */
@@ -28,10 +27,7 @@ export interface DryRunImage {
   readonly missingBytes: number;
 }
 
-export interface DryRunStep extends PredictedStep {
-  /** The flag of a RUN for which this version cannot run it: a build refuses it before anything runs. */
-  readonly unsupported?: string;
-}
+export type DryRunStep = PredictedStep;
 
 /** What a build would do. */
 export interface DryRun {
@@ -55,22 +51,17 @@ export function dryRun(options: BuildOptions): Promise<DryRun> {
     const planned = await planSite(site);
     const { plan, outline, images } = planned;
     await applyChecks(site, planned);
-    const unsupported = unsupportedSteps(plan);
     const steps = await predict(plan, site);
     const store = await site.store();
     // Behind the walk: only then everything was asked for.
     const taken = site.lock.entries();
     return {
-      steps: steps.map((step) => marked(step, unsupported.get(step.id))),
+      steps,
       images: await Promise.all([...images].map(([key, image]) => withMissing(useOf(outline, key), image, store))),
       git: taken.filter(({ kind }) => kind === "git").map(({ name, of, value }) => ({ remote: name, ref: of, commit: value })),
       http: taken.filter(({ kind }) => kind === "http").map(({ name, value }) => ({ url: name, digest: value })),
     };
   });
-}
-
-function marked(step: PredictedStep, unsupported: string | undefined): DryRunStep {
-  return unsupported === undefined ? step : { ...step, unsupported };
 }
 
 function useOf({ images }: Outline, key: string): ImageUse {

@@ -82,6 +82,12 @@ export type ContextSource =
   /** target:STAGE, of the same Dockerfile. Not for the build context. */
   | { readonly kind: "stage"; readonly stage: string };
 
+/** Where the value of a secret is. It is read when a step that mounts it runs; 500 KiB at most. */
+export type SecretSource = { readonly file: string } | { readonly value: string | Uint8Array };
+
+/** The socket of an SSH agent, or files of private keys, of which an agent of our own is made. */
+export type SshSource = { readonly socket: string } | { readonly keys: readonly string[] };
+
 /** A file that names what the build may use: a digest for each image, a commit for each repository, a checksum for each URL. */
 export interface LockOptions {
   /** Path on the host. */
@@ -114,6 +120,12 @@ export interface BuildOptions {
   readonly lock?: LockOptions;
   /** RUN steps have no network, and everything that comes from elsewhere must be locked. Absent: false. */
   readonly hermetic?: boolean;
+  /** By the ids that RUN --mount=type=secret has. Their values are in no layer, key, log or history; absent: none. */
+  readonly secrets?: Readonly<Record<string, SecretSource>>;
+  /** Ids of secrets that the image may hold: finding one of the others there fails the build. Absent: none. */
+  readonly allowSecretsInImage?: readonly string[];
+  /** By the ids that RUN --mount=type=ssh has. A step can list keys and have them sign, and no more. Absent: none. */
+  readonly ssh?: Readonly<Record<string, SshSource>>;
   /** Values of ARGs. */
   readonly buildArgs?: Readonly<Record<string, string>>;
   /** Labels beside those of the Dockerfile, and over them. */
@@ -185,7 +197,10 @@ type Defaulted =
   | "contexts"
   | "environment"
   | "hermetic"
-  | "proxy";
+  | "proxy"
+  | "secrets"
+  | "allowSecretsInImage"
+  | "ssh";
 
 /** BuildOptions with the defaults in place. */
 export type ResolvedBuildOptions = BuildOptions & Required<Pick<BuildOptions, Defaulted>>;
@@ -211,6 +226,9 @@ export function resolveBuildOptions(options: BuildOptions): ResolvedBuildOptions
     environment: options.environment ?? {},
     hermetic: options.hermetic ?? false,
     proxy: options.proxy ?? {},
+    secrets: options.secrets ?? {},
+    ssh: options.ssh ?? {},
+    allowSecretsInImage: options.allowSecretsInImage ?? [],
   };
 }
 

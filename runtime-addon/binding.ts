@@ -17,6 +17,7 @@ export interface NativeAddon {
   tryFlock(fd: number, operation: number): boolean;
   /** Waits on a thread of its own; the answer gives the wait up, after which `settle` is not called. */
   waitFlock(fd: number, operation: number, settle: (error?: Error) => void): () => void;
+  readonly PatternSet: new (patterns: readonly Uint8Array[], wrapped: readonly boolean[]) => NativePatternSet;
   readonly TarReader: new (gzip: boolean) => NativeTarReader;
   readonly TarSink: new (path: string) => NativeTarSink;
   /** Absent, and `gzipFile` with it, where the addon was built without one. */
@@ -43,6 +44,12 @@ export interface NativeSkimmedTar {
 export interface NativeTarReader {
   push(chunks: readonly Uint8Array[]): Promise<NativeSkimmedTar & { readonly more: boolean }>;
   finish(): NativeSkimmedTar & { readonly digest: Buffer };
+}
+
+/** Matches are three numbers each: begin, end, index of the pattern. */
+export interface NativePatternSet {
+  find(text: Uint8Array, last: boolean): { readonly end: number; readonly matches: readonly number[] };
+  searchFile(path: string, most: number): Promise<readonly number[]>;
 }
 
 export interface NativeTarSink {

@@ -14,6 +14,7 @@ export { hashFiles } from "./hash-files.ts";
 export { type IdMap, type IdRange, parseIdMap, planIdMap, readIdMap } from "./id-map.ts";
 export { type LockOptions, lockFile } from "./locks.ts";
 export { serveNamespaceWorker, type WorkerMethods } from "./namespace-worker.ts";
+export { type Match, openPatterns, type Pattern, type PatternSet } from "./patterns.ts";
 export { type Probe, probeHost } from "./probe.ts";
 export { RLIMIT_NAMES, type Rlimit, type RlimitName } from "./rlimits.ts";
 export {
@@ -33,6 +34,7 @@ export { flatOwnersFilter } from "./seccomp/flat-owners.ts";
 export { parseSeccompProfile } from "./seccomp/parse-profile.ts";
 export type { SeccompProfile } from "./seccomp/profile.ts";
 export type {
+  ContentMount,
   Mount,
   ProvidedFile,
   SandboxProcess,

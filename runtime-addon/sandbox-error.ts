@@ -66,6 +66,7 @@ function explain(failure: SandboxFailure): Explanation {
       return explainOverlay(failure);
     case "--bind":
     case "--bind-overlay":
+    case "--content":
     case "--tmpfs":
       return explainMount(failure);
     case "--join":
@@ -153,6 +154,8 @@ function explainMount(failure: SandboxFailure): Explanation {
   if (errno === "ENOTDIR" || (errno === "EINVAL" && syscall === "move_mount"))
     return refused("a file and a directory cannot be mounted on each other, nor anything below a file");
   if (errno === "ELOOP" && syscall === "openat2") return refused("symlinks lead it in circles, or through /proc");
+  if (syscall === "fchown" && errno === "EINVAL")
+    return { code: "ID_NOT_MAPPED", what: `giving a file to ${path}: this user namespace has no such id` };
   if (syscall === "mount") return explainOverlay(failure);
   return { code: "SANDBOX_FAILED", what: `making the sandbox: ${op.replace(/^--/, "")} ${path}` };
 }

@@ -97,6 +97,10 @@ function mountOperation(mount: Mount): string[] {
   const target = absolute(mount.target);
   if (/^[/.]*$/.test(target)) throw invalid(`mount target ${target} is the root itself`);
   if (mount.kind === "tmpfs") return tmpfsOperation(mount, target);
+  if (mount.kind === "content") {
+    const hex = Buffer.from(mount.content).toString("hex");
+    return ["--content", target, octal(mount.mode), id(mount.uid), id(mount.gid), hex];
+  }
   if (mount.kind === "overlay") {
     const { lowers: directories, changes, source } = mount;
     const upper = changes === undefined ? ["-", "-"] : [absolute(changes.upper), absolute(changes.work)];

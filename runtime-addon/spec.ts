@@ -81,7 +81,18 @@ export type Mount =
       readonly source: string;
       readonly target: string;
     }
+  | ContentMount
   | TmpfsMount;
+
+/** A read-only file that exists in memory only, and in this sandbox only. */
+export interface ContentMount {
+  readonly kind: "content";
+  readonly target: string;
+  readonly content: Uint8Array;
+  readonly mode: number;
+  readonly uid: number;
+  readonly gid: number;
+}
 
 /** Nothing in it can be a usable device file or gain its owner's rights. */
 export interface TmpfsMount {

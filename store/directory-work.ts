@@ -8,7 +8,7 @@ import { applyLayer, dependsOnLower } from "./layer/apply.ts";
 import { type CopiedRootfs, copyRootfs, type MountPoints } from "./layer/copy-rootfs.ts";
 import { type DiffUpperOptions, diffUpper } from "./layer/diff.ts";
 import { diffDirectory } from "./layer/diff-directory.ts";
-import type { SourceEntry } from "./layer/entry.ts";
+import type { SourceEntry, TreeEntry } from "./layer/entry.ts";
 import type { Rootfs } from "./layer/rootfs.ts";
 import { writeLayer } from "./layer/tar-write.ts";
 import type { Tree } from "./layer/tree.ts";
@@ -54,6 +54,15 @@ export interface PackRequest {
   readonly created: readonly string[];
 }
 
+export interface OwnRequest {
+  readonly directory: string;
+  readonly name: string;
+  readonly mode: number;
+  readonly uid: number;
+  readonly gid: number;
+  readonly owners: OwnerMode;
+}
+
 export interface UnpackedLayers {
   /** In the order of the request. */
   readonly directories: readonly string[];
@@ -79,13 +88,20 @@ export interface DirectoryWork {
   copy(request: CopyRequest): Promise<Copied>;
   /** Makes `data`, what a cache mount begins with, in an existing directory. */
   makeCache(request: MakeCacheRequest): Promise<void>;
+  /** Gives what a directory has under a name to an owner. */
+  own(request: OwnRequest): Promise<void>;
   /** Writes the upper, or what was changed in the tree, as a tar beside it. */
   pack(request: PackRequest): Promise<PackedUpper>;
+  /** What pack() wrote. */
+  packedEntries(request: { readonly directory: string }): Promise<readonly TreeEntry[]>;
   /** Makes what pack() wrote a layer of the store, with the build directory's upper, if there is one, as its directory. */
   adopt(request: { readonly directory: string; readonly owners: OwnerMode }): Promise<LayerInfo>;
   /** Removes a directory with whatever owners and modes are in it. */
   remove(request: { readonly path: string }): Promise<void>;
 }
+
+/** The tar that pack() writes in the build directory. */
+export const packedTar = "layer.tar";
 
 interface Unpacked {
   readonly directory: string;
@@ -106,6 +122,12 @@ export function localDirectoryWork(store: Store): DirectoryWork {
   const packed = new Map<string, { readonly tree: Tree; readonly isOwn: boolean }>();
   /** What copy() made, by build directory. */
   const copies = new Map<string, CopiedRootfs & { readonly since: bigint }>();
+
+  function packedIn(directory: string): { readonly tree: Tree; readonly isOwn: boolean } {
+    const found = packed.get(directory);
+    if (found === undefined) throw new Error(`nothing was packed in ${directory}`);
+    return found;
+  }
 
   async function unpackOne(diffId: Digest, below: readonly Digest[], owners: OwnerMode): Promise<Unpacked> {
     // Layers of ours never depend on lower ones; the tree that could tell is read only where there is no directory without it.
@@ -161,6 +183,10 @@ export function localDirectoryWork(store: Store): DirectoryWork {
 
     makeCache: (request) => makeCache(layers, request),
 
+    async own({ directory, name, mode, uid, gid, owners }) {
+      await setAttributes(directory, [{ path: bytesOf(name), mode, ...(owners === "exact" ? { uid, gid } : {}) }]);
+    },
+
     async pack({ directory, upper = join(directory, "upper"), parents, owners, epoch, startedAtMs, endedAtMs, created }) {
       const parent = await stackLayers(layers, parents);
       const copied = copies.get(directory);
@@ -174,17 +200,17 @@ export function localDirectoryWork(store: Store): DirectoryWork {
         const at = mtime * 1000 + mtimeNsec / 1e6;
         return at >= startedAtMs - clockLagMs && at < endedAtMs + 1;
       };
-      const tree = await writeLayer(entries, join(directory, "layer.tar"), { sync: true, ignoreMtime: isNow });
+      const tree = await writeLayer(entries, join(directory, packedTar), { sync: true, ignoreMtime: isNow });
       packed.set(directory, { tree, isOwn: copied === undefined && upper === join(directory, "upper") });
       return { diffId: tree.diffId, contentId: tree.contentId };
     },
 
+    packedEntries: async ({ directory }) => packedIn(directory).tree.entries,
+
     async adopt({ directory, owners }) {
-      const found = packed.get(directory);
-      if (found === undefined) throw new Error(`adopt: nothing was packed in ${directory}`);
-      const { tree, isOwn } = found;
+      const { tree, isOwn } = packedIn(directory);
       await store.pin(tree.diffId);
-      const info = await layers.add(tree, { tempTar: join(directory, "layer.tar") });
+      const info = await layers.add(tree, { tempTar: join(directory, packedTar) });
       if (isOwn) await layers.adoptDirectory(tree.diffId, join(directory, "upper"), owners);
       return info;
     },

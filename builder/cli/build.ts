@@ -18,6 +18,7 @@ import { lockFlags, lockOptionsOf, noteUnwritten } from "./lock-flags.ts";
 import { readOutputs } from "./outputs.ts";
 import { pullFlag, pullPolicy, registryFlags, registryOptions } from "./registry-flags.ts";
 import { runCall } from "./run-call.ts";
+import { readSecrets, secretFlags } from "./secret-flags.ts";
 import { readSecurity, securityFlags } from "./security-flags.ts";
 import { storeFlags, storeRootOf } from "./store-flag.ts";
 import { UsageError } from "./usage-error.ts";
@@ -76,6 +77,7 @@ export const buildFlags = {
     value: "TIME",
     help: "Nothing that the build makes is later: seconds, git (the last commit's), context, or the name of a context or stage ($SOURCE_DATE_EPOCH)",
   },
+  ...secretFlags,
   ...resultFlags,
   jobs: { value: "N", help: "How many steps at once (the number of processors)" },
   quiet: { short: "q", help: "Print the image id only" },
@@ -184,6 +186,7 @@ export async function readBuild(
     allow: flags.allow ?? [],
     ...(flags["shm-size"] === undefined ? {} : { shmSizeBytes: readSize("--shm-size", flags["shm-size"]) }),
     ...(epoch === undefined ? {} : { sourceDateEpoch: epoch }),
+    ...readSecrets(flags, io),
     hostCa: flags["host-ca"] ?? settings.hostCa ?? false,
     ...(jobs === undefined ? {} : { jobs }),
     store: await storeRootOf(flags, io, settings),

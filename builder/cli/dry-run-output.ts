@@ -14,8 +14,7 @@ export const dryRunFlags = {
  * A dry run as printed. As JSON:
  *
  *     { "steps":   [{ "id", "stage"?, "title", "line", "endLine", "instruction", "operation": "from"|"run"|"copy"|"workdir", "needs": [id…],
- *                     "status": "base"|"cached"|"runs"|"unknown", "reason"?: "no-record"|"no-cache"|"steps"|"layers", "awaits": [id…],
- *                     "unsupported"?: FLAG }],
+ *                     "status": "base"|"cached"|"runs"|"unknown", "reason"?: "no-record"|"no-cache"|"steps"|"layers", "awaits": [id…] }],
  *       "summary": { "cached", "runs", "unknown" },
  *       "images":  [{ "name", "platform", "digest", "missingLayers", "missingBytes" }],
  *       "git":     [{ "remote", "ref", "commit" }],
@@ -36,7 +35,7 @@ function asText({ steps, images, git, http }: DryRun): string {
   const parts = [
     table(
       ["STEP", "STATUS", "INSTRUCTION", "NOTE"],
-      steps.map((step) => [`#${step.id}`, step.status, step.title, noteOf(step)]),
+      steps.map((step) => [`#${step.id}`, step.status, step.title, reasonOf(step)]),
     ),
     table(
       ["IMAGE", "PLATFORM", "DIGEST", "NOT IN THE STORE"],
@@ -65,12 +64,6 @@ function table(header: readonly string[], rows: readonly (readonly string[])[]):
   return rows.length === 0 ? "" : formatTable(header, cleaned);
 }
 
-function noteOf(step: DryRunStep): string {
-  const reason = reasonOf(step);
-  const cannot = step.unsupported === undefined ? "" : `this version cannot run ${step.unsupported}`;
-  return [reason, cannot].filter((part) => part !== "").join("; ");
-}
-
 function reasonOf({ reason, awaits }: DryRunStep): string {
   if (reason === "no-record") return "no record of this step";
   if (reason === "no-cache") return "records are not used (--no-cache)";
@@ -92,7 +85,6 @@ function countOf(steps: readonly DryRunStep[]) {
 /** What runs may come to what was there before: then a build goes on with the records. */
 function summaryOf(steps: readonly DryRunStep[]): string {
   const { cached, runs, unknown } = countOf(steps);
-  const unsupported = steps.filter((step) => step.unsupported !== undefined).length;
   const unread = steps.filter(({ reason }) => reason === "layers").length;
   const parts = [
     `${cached} cached`,
@@ -101,7 +93,6 @@ function summaryOf(steps: readonly DryRunStep[]): string {
     ...(unknown === unread
       ? []
       : [`${unknown - unread} ${unknown - unread === 1 ? "depends" : "depend"} on what those come to, and may be cached`]),
-    ...(unsupported === 0 ? [] : [`${unsupported} cannot be run by this version`]),
   ];
   return `${parts.join(", ")}\n`;
 }

@@ -68,8 +68,6 @@ export const foreignBuildFlags: ForeignTable = {
     off: "false",
     missing: "bills of materials are not made",
   },
-  secret: { value: true, missing: "steps cannot be given secrets" },
-  ssh: { value: true, missing: "steps cannot be given SSH agents" },
   stream: { note: "there is no daemon to send the context to" },
   timestamp: { value: true, missing: "use --source-date-epoch" },
   volume: {

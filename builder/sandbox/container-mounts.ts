@@ -1,5 +1,5 @@
 import { join } from "node:path";
-import type { Mount, TmpfsMount } from "../../runtime-addon/index.ts";
+import type { ContentMount, Mount, TmpfsMount } from "../../runtime-addon/index.ts";
 import { makeDirectories } from "../../store/make-directories.ts";
 import type { LayerRef } from "../../store/open-rootfs.ts";
 import type { OpenHost } from "./ladder.ts";
@@ -27,12 +27,13 @@ export type ContainerMount =
       readonly readOnly: boolean;
       readonly isFile: boolean;
     }
+  | ContentMount
   | TmpfsMount;
 
 type LayersMount = Extract<ContainerMount, { kind: "layers" }>;
 
 export function isFileMount(mount: ContainerMount): boolean {
-  return mount.kind !== "tmpfs" && mount.isFile;
+  return mount.kind === "content" || (mount.kind !== "tmpfs" && mount.isFile);
 }
 
 /**
@@ -49,6 +50,8 @@ export async function sandboxMounts(
   for (const [i, mount] of mounts.entries()) {
     if (mount.kind === "layers") made.push(await (form.root === "copy" ? copiedMount : layersMount)(mount, join(directory, `mount-${i}`)));
     else if (mount.kind === "tmpfs") made.push(mount);
+    // Where there is one id, everything is its.
+    else if (mount.kind === "content") made.push(owners === "flat" ? { ...mount, uid: 0, gid: 0 } : mount);
     else {
       const { source, target, readOnly, recursive = true } = mount;
       made.push({ kind: "bind", source, target, readOnly, recursive });

@@ -120,7 +120,9 @@ function remoteDirectoryWork(worker: NamespaceWorker<DirectoryMethods>): Directo
     prepare: (request) => worker.request("prepare", request),
     makeCache: (request) => worker.request("makeCache", request),
     copy: (request) => worker.request("copy", request),
+    own: (request) => worker.request("own", request),
     pack: (request) => worker.request("pack", request),
+    packedEntries: (request) => worker.request("packedEntries", request),
     adopt: (request) => worker.request("adopt", request),
     remove: (request) => worker.request("remove", request),
   };

@@ -1,13 +1,14 @@
 import { statfsSync } from "node:fs";
 import { constants } from "node:os";
+import { join } from "node:path";
 import { SandboxError } from "../../runtime-addon/index.ts";
-import type { PackedUpper } from "../../store/directory-work.ts";
+import { type PackedUpper, packedTar } from "../../store/directory-work.ts";
 import { TsbuildError } from "../../store/errors.ts";
 import { writerVersion } from "../../store/layer/tar-format.ts";
 import type { OwnerMode } from "../../store/layer-directories.ts";
 import type { Source } from "../dockerfile/errors.ts";
 import type { Instruction } from "../dockerfile/instruction.ts";
-import type { ResourceLimits, SecurityOptions } from "../options.ts";
+import type { ResourceLimits, SecurityOptions, SshSource } from "../options.ts";
 import type { KeyTree } from "../plan/key.ts";
 import type { RunOperation } from "../plan/operation.ts";
 import type { EventSink, StepInfo } from "../progress/event.ts";
@@ -15,17 +16,23 @@ import { type FinishedContainer, withContainer } from "../sandbox/container.ts";
 import type { ContainerMount } from "../sandbox/container-mounts.ts";
 import type { Host } from "../sandbox/host.ts";
 import { parseAddHost, stepHostname } from "../sandbox/network-files.ts";
-import { outputTail } from "../sandbox/output-tail.ts";
+import { type OutputTail, outputTail } from "../sandbox/output-tail.ts";
 import { sandboxSecurity } from "../sandbox/security.ts";
+import { leaksInLayer, type PackedLayer, refuseLeaks } from "../secrets/gate.ts";
+import { type MaskedStream, maskStream } from "../secrets/mask.ts";
+import type { Secrets } from "../secrets/secrets.ts";
 import { type FailedStep, StepError } from "../step-error.ts";
 import type { CacheMounts } from "./cache-mounts.ts";
 import { resolveUser } from "./passwd.ts";
 import { createdAt, type Files, keyContext, type StepContext, type StepOutcome } from "./step.ts";
+import type { StepSecrets } from "./step-secrets.ts";
 
 /** What RUN steps of one build have in common. */
 export interface RunSettings {
   readonly host: Host;
   readonly caches: CacheMounts;
+  readonly secrets: Secrets;
+  readonly ssh: Readonly<Record<string, SshSource>>;
   readonly limits: ResourceLimits;
   readonly addHosts: readonly string[];
   /** Proxy variables of the caller: given to the command, not part of the key. */
@@ -36,6 +43,14 @@ export interface RunSettings {
   readonly security?: SecurityOptions;
   /** Says what this machine cannot do and a step does without. */
   readonly onNote: (message: string) => void;
+}
+
+/** What was opened for one step alone. */
+export interface StepResources {
+  readonly mounts: readonly ContainerMount[];
+  readonly secrets: StepSecrets;
+  /** Variables that are no part of the key. */
+  readonly env: Readonly<Record<string, string>>;
 }
 
 /** The instruction as events and errors name it. */
@@ -61,19 +76,19 @@ export async function runAndCommit(
   context: StepContext,
   settings: RunSettings,
   place: RunPlace,
-  mounts: readonly ContainerMount[],
+  { mounts, secrets, env }: StepResources,
   keyFor: (owners: OwnerMode) => KeyTree,
 ): Promise<StepOutcome> {
-  const { info, onEvent } = place;
   const tail = outputTail(tailLines);
-  const output = (chunk: Uint8Array, stream: "stdout" | "stderr"): void => {
-    tail.add(chunk);
-    onEvent({ type: "step-output", step: info.id, stream, chunk });
+  const streams = openStreams(tail, place, secrets);
+  const output = (chunk: Uint8Array, stream: "stdout" | "stderr"): void => streams[stream].add(chunk);
+  const endOutput = (): void => {
+    for (const stream of Object.values(streams)) stream.end();
   };
   const spec = {
     layers: files.layers,
     args: operation.args,
-    env: { ...settings.proxy, ...operation.env },
+    env: { ...settings.proxy, ...operation.env, ...env },
     cwd: operation.cwd,
     identity: await resolveUser(await context.rootfs(files.layers), operation.user),
     network: operation.network === "none" ? "none" : "host",
@@ -89,12 +104,42 @@ export async function runAndCommit(
   } as const;
   const options = { signal: context.signal, now: context.now, onNote: settings.onNote };
   return withContainer(context.store, settings.host, spec, { stdin: "null", output }, options, async (finished) => {
+    endOutput();
     refuseFailure(finished, place, tail.lines(), context.store.root);
     refuseWriters(finished, place);
-    return commit(finished, files, context, keyFor(finished.host.owners));
+    return commit(finished, files, context, keyFor(finished.host.owners), (packed) => refuseSecrets(packed, secrets, settings.secrets));
   }).catch((error: unknown) => {
+    endOutput();
     throw asStepError(error, place);
   });
+}
+
+/** What the command writes, as everybody may see it. */
+function openStreams(
+  tail: OutputTail,
+  { info, onEvent }: RunPlace,
+  { hidden }: StepSecrets,
+): Readonly<Record<"stdout" | "stderr", MaskedStream>> {
+  const open = (stream: "stdout" | "stderr"): MaskedStream => {
+    const show = (chunk: Uint8Array): void => {
+      tail.add(chunk);
+      onEvent({ type: "step-output", step: info.id, stream, chunk });
+    };
+    return hidden === undefined ? { add: show, end: () => undefined } : maskStream(hidden, show);
+  };
+  return { stdout: open("stdout"), stderr: open("stderr") };
+}
+
+/** Before anybody can use the layer. Returns warnings. */
+async function refuseSecrets(
+  packed: () => Promise<PackedLayer>,
+  { hidden, all }: StepSecrets,
+  secrets: Secrets,
+): Promise<readonly string[]> {
+  if (hidden === undefined) return [];
+  const warnings: string[] = [];
+  refuseLeaks(await leaksInLayer(await packed(), hidden), all, secrets, (message) => void warnings.push(message));
+  return warnings;
 }
 
 function refuseFailure(finished: FinishedContainer, place: RunPlace, tail: readonly string[], storeRoot: string): void {
@@ -145,7 +190,13 @@ function signalName(number: number): string {
 }
 
 /** A run that gave the same content as one before over the same parent content gives that one's layer: what follows stays cached. */
-async function commit(finished: FinishedContainer, files: Files, context: StepContext, key: KeyTree): Promise<StepOutcome> {
+async function commit(
+  finished: FinishedContainer,
+  files: Files,
+  context: StepContext,
+  key: KeyTree,
+  check: (packed: () => Promise<PackedLayer>) => Promise<readonly string[]>,
+): Promise<StepOutcome> {
   const { host, directory, startedAtMs, endedAtMs, result, usage } = finished;
   const packed: PackedUpper = await host.work.pack({
     directory,
@@ -156,14 +207,15 @@ async function commit(finished: FinishedContainer, files: Files, context: StepCo
     created: result.created,
     ...(context.epoch === undefined ? {} : { epoch: context.epoch }),
   });
+  const warnings = await check(async () => ({ entries: await host.work.packedEntries({ directory }), tar: join(directory, packedTar) }));
   const known = await context.cache.findContent(keyContext(files, context, writerVersion), packed.contentId);
   if (known !== undefined) {
     await context.cache.save({ key, layer: known.layer, created: known.created });
     const note = known.layer.diffId === packed.diffId ? "same layer as before" : "same content as before: what follows stays cached";
-    return { layer: known.layer, created: known.created, cached: false, note, usage };
+    return { layer: known.layer, created: known.created, cached: false, note, usage, warnings };
   }
   const layer = await host.work.adopt({ directory, owners: host.owners });
   const created = createdAt(context);
   await context.cache.save({ key, layer, created });
-  return { layer, created, cached: false, usage };
+  return { layer, created, cached: false, usage, warnings };
 }

@@ -1,34 +1,19 @@
 import { bytesOf } from "../../runtime-addon/index.ts";
-import { TsbuildError } from "../../store/errors.ts";
 import type { Rootfs } from "../../store/layer/rootfs.ts";
-import type { RunMount, RunOperation } from "../plan/operation.ts";
+import type { RunMount } from "../plan/operation.ts";
 import type { ContainerMount } from "../sandbox/container-mounts.ts";
 import type { HeldCaches } from "./cache-mounts.ts";
 import type { RunInputs } from "./run-inputs.ts";
-
-const supported: ReadonlySet<RunMount["type"]> = new Set(["bind", "cache", "tmpfs"]);
-
-/** The flag of a RUN that can be planned but not yet be run, if it has one. */
-export function unsupportedFlag({ mounts }: RunOperation): string | undefined {
-  const mount = mounts.find(({ type }) => !supported.has(type));
-  return mount === undefined ? undefined : `--mount=type=${mount.type}`;
-}
-
-/** Throws UNSUPPORTED_FEATURE for what can be planned but not yet be run. */
-export function refuseUnsupported(operation: RunOperation): void {
-  const flag = unsupportedFlag(operation);
-  if (flag !== undefined) throw unsupported(flag);
-}
-
-function unsupported(what: string): TsbuildError {
-  return new TsbuildError("UNSUPPORTED_FEATURE", `planning the build: RUN ${what} is not supported by this version`);
-}
+import type { StepAgents } from "./step-agents.ts";
+import type { StepSecrets } from "./step-secrets.ts";
 
 export interface MountSources {
   readonly inputs: RunInputs;
   /** What the step stands on. */
   readonly rootfs: Rootfs;
   readonly caches: HeldCaches;
+  readonly secrets: Pick<StepSecrets, "of">;
+  readonly agents: Pick<StepAgents, "of">;
 }
 
 /** The mounts of a RUN in the order in which they are made: what is above others first, and of equal targets only the last, as in BuildKit. */
@@ -36,17 +21,26 @@ export async function containerMounts(mounts: readonly RunMount[], sources: Moun
   const made = new Map<string, ContainerMount>();
   for (const mount of mounts) {
     const one = await containerMount(mount, sources);
-    made.set(one.target, one);
+    if (one !== undefined) made.set(one.target, one);
   }
   return [...made.values()].sort((a, b) => (a.target < b.target ? -1 : 1));
 }
 
-async function containerMount(mount: RunMount, { inputs, rootfs, caches }: MountSources): Promise<ContainerMount> {
+/** Undefined where nothing is mounted: of a secret that is a variable only, of a secret or an agent that nobody gave. */
+async function containerMount(
+  mount: RunMount,
+  { inputs, rootfs, caches, secrets, agents }: MountSources,
+): Promise<ContainerMount | undefined> {
   switch (mount.type) {
     case "bind":
       return { kind: "layers", ...(await inputs.bind(mount).open()), target: mount.target, readOnly: mount.readOnly };
     case "cache":
       return { kind: "host", source: caches.directory(mount), target: mount.target, readOnly: mount.readOnly, isFile: false };
+    case "secret": {
+      const { target, mode, uid, gid } = mount;
+      const secret = secrets.of(mount);
+      return target === undefined || secret === undefined ? undefined : { kind: "content", target, content: secret.bytes, mode, uid, gid };
+    }
     case "tmpfs": {
       const { target, sizeBytes } = mount;
       // A directory that is covered gives its mode, as in runc.
@@ -54,7 +48,9 @@ async function containerMount(mount: RunMount, { inputs, rootfs, caches }: Mount
       const mode = entry?.kind === "directory" ? { mode: entry.mode } : {};
       return { kind: "tmpfs", target, ...(sizeBytes === undefined ? {} : { sizeBytes }), ...mode };
     }
-    default:
-      throw unsupported(`--mount=type=${mount.type}`);
+    case "ssh": {
+      const socket = agents.of(mount);
+      return socket === undefined ? undefined : { kind: "host", source: socket, target: mount.target, readOnly: false, isFile: true };
+    }
   }
 }

@@ -10,6 +10,8 @@ import type { RunPlace, RunSettings } from "./run-and-commit.ts";
 import { bindsOf, type RunInputs } from "./run-inputs.ts";
 import { containerMounts } from "./run-mounts.ts";
 import { type Files, keyContext, type StepContext, type StepOutcome } from "./step.ts";
+import { openStepAgents } from "./step-agents.ts";
+import { openStepSecrets } from "./step-secrets.ts";
 
 /** RUN: takes the recorded layer, or runs the command in a sandbox and makes a layer of what it changed. Throws StepError when it fails. */
 export async function runStep(
@@ -33,12 +35,21 @@ export async function runStep(
     const rootfs = await context.rootfs(files.layers);
     // Loaded now: a cached build has no use for the sandbox.
     const { runAndCommit } = await import("./run-and-commit.ts");
-    const caches = await settings.caches.hold(operation.mounts, { context, host, inputs, onNote: settings.onNote });
+    const warnings: string[] = [];
+    const secrets = await openStepSecrets(operation, settings.secrets, (message) => void warnings.push(message));
+    const agents = await openStepAgents(operation, settings.ssh, { store: context.store, host });
     try {
-      const mounts = await containerMounts(operation.mounts, { inputs, rootfs, caches });
-      return await context.busy(() => runAndCommit(operation, files, context, settings, place, mounts, keyFor));
+      const caches = await settings.caches.hold(operation.mounts, { context, host, inputs, onNote: settings.onNote });
+      try {
+        const mounts = await containerMounts(operation.mounts, { inputs, rootfs, caches, secrets, agents });
+        const resources = { mounts, secrets, env: { ...agents.env, ...secrets.env } };
+        const outcome = await context.busy(() => runAndCommit(operation, files, context, settings, place, resources, keyFor));
+        return { ...outcome, warnings: [...warnings, ...(outcome.warnings ?? [])] };
+      } finally {
+        caches.release();
+      }
     } finally {
-      caches.release();
+      await agents.close();
     }
   });
 }

@@ -399,13 +399,6 @@ describe("a failed build prints where and why:", () => {
     2 │ EXPOSE 99999
       ╵ ~~~~~~~~~~~~`,
     ],
-    [
-      "what is not supported",
-      "FROM scratch\nRUN --mount=type=ssh true",
-      `Dockerfile:2:1: error: planning the build: RUN --mount=type=ssh is not supported by this version [UNSUPPORTED_FEATURE]
-    2 │ RUN --mount=type=ssh true
-      ╵ ~~~~~~~~~~~~~~~~~~~~~~~~~`,
-    ],
   ])("%s", async (_name, dockerfile, expected) => {
     const context = contextDirectory({ Dockerfile: dockerfile, ".dockerignore": "ignored", ignored: "", a: "", "d/f": "" });
     expect((await printed(() => buildIn(newStore(), context))).replaceAll(context, "CONTEXT")).toBe(expected);

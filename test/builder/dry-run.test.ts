@@ -204,17 +204,6 @@ describe("a dry run", () => {
     expect(warnings).toEqual([expect.stringContaining("casing do not match")]);
   });
 
-  it("marks the steps that this version cannot run", async () => {
-    const Dockerfile = "FROM scratch\nRUN --mount=type=secret,id=x true\nRUN --security=insecure true\nRUN true\n";
-    const { steps } = await dryRun(allOptions(temporaryPath("store"), contextDirectory({ Dockerfile }), {}));
-    expect(steps.map(({ id, status, unsupported }) => [id, status, unsupported])).toEqual([
-      [1, "base", undefined],
-      [2, "runs", "--mount=type=secret"],
-      [3, "unknown", "--security=insecure"],
-      [4, "unknown", undefined],
-    ]);
-  });
-
   it("ends when it is aborted", async () => {
     const context = contextDirectory({ Dockerfile: twoStages, a: "a", b: "b" });
     const signal = AbortSignal.abort(new Error("enough"));

@@ -202,18 +202,6 @@ RUN --mount=source=b,target=/m/in --mount=source=a,target=/m --mount=source=a,ta
   });
 
   it.each([
-    ["cache", "--mount=type=cache,target=/c", "--mount=type=cache"],
-    ["secret", "--mount=type=secret,id=x", "--mount=type=secret"],
-    ["ssh", "--mount=type=ssh", "--mount=type=ssh"],
-  ])("that is not supported is refused before any step runs: %s", async (_name, flag, what) => {
-    const stderr = await refused(`FROM busybox\nRUN echo first\nRUN ${flag} true\n`);
-    expect(stderr).toContain(
-      `Dockerfile:3:1: error: planning the build: RUN ${what} is not supported by this version [UNSUPPORTED_FEATURE]`,
-    );
-    expect(stderr).not.toContain("#");
-  });
-
-  it.each([
     [
       "in the context",
       "--mount=source=no/such,target=/m",

@@ -13,6 +13,7 @@
 #include "hash-many.h"
 #include "job.h"
 #include "locks.h"
+#include "pattern-set.h"
 #include "remove.h"
 #include "tar-reader.h"
 #include "tar-sink.h"
@@ -140,6 +141,7 @@ Napi::Object init(Napi::Env env, Napi::Object exports) {
   add("renameNoReplace", rename_no_replace);
   export_deflate(env, exports);
   export_locks(env, exports);
+  export_pattern_set(env, exports);
   export_tar_reader(env, exports);
   export_tar_sink(env, exports);
   return exports;

@@ -54,7 +54,20 @@ bool is_kept(const Root& root, const Fd& place) {
   return is_same(place, root.top) || (open_inside(root, "/dev", dev).ok() && is_same(place, dev));
 }
 
-// Attaches a mount that the caller asks for.
+Result new_tmpfs(const std::string& size, const std::string& mode, Fd& mount, unsigned attributes = 0, MountOptions options = {}) {
+  options.push_back({"mode", mode});
+  if (size != "-") options.push_back({"size", size});
+  return new_mount("tmpfs", options, MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | attributes, mount);
+}
+
+}  // namespace
+
+Result attach(Root& root, const Fd& mount, const std::string& target, Kind kind) {
+  Fd place;
+  if (Result r = open_or_create(root, target, kind, place); !r.ok()) return r;
+  return sys::move_mount(mount.get(), place.get()) < 0 ? failed("move_mount", target) : success();
+}
+
 Result attach_asked(Root& root, const Fd& mount, const std::string& target, Kind kind) {
   Fd place;
   if (Result r = open_or_create(root, target, kind, place); !r.ok()) return r;
@@ -68,20 +81,6 @@ MountOptions owner_options(const std::string& flags) {
   for (const std::string& word : words(flags, ' '))
     if (word.rfind("uid=", 0) == 0 || word.rfind("gid=", 0) == 0) options.push_back({word.substr(0, 3), word.substr(4)});
   return options;
-}
-
-Result new_tmpfs(const std::string& size, const std::string& mode, Fd& mount, unsigned attributes = 0, MountOptions options = {}) {
-  options.push_back({"mode", mode});
-  if (size != "-") options.push_back({"size", size});
-  return new_mount("tmpfs", options, MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | attributes, mount);
-}
-
-}  // namespace
-
-Result attach(Root& root, const Fd& mount, const std::string& target, Kind kind) {
-  Fd place;
-  if (Result r = open_or_create(root, target, kind, place); !r.ok()) return r;
-  return sys::move_mount(mount.get(), place.get()) < 0 ? failed("move_mount", target) : success();
 }
 
 Result attach_plain(Root& root, const Fd& mount, const std::string& target, Kind kind) {

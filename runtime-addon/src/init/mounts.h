@@ -15,6 +15,8 @@ Result attach_plain(Root& root, const Fd& mount, const std::string& target, Kind
 // Mounts that the caller asks for. EBUSY (fstatfs) where symlinks of the image lead the target to the root itself, or into /proc, /sys or
 // /dev as a whole: those are the sandbox's own.
 //
+Result attach_asked(Root& root, const Fd& mount, const std::string& target, Kind kind);
+
 // Binds a file or directory of the host. Never with usable device files; never propagating to or from the host.
 Result bind(Root& root, const std::string& source, const std::string& target, const std::string& flags);
 // Binds what `source` names in an overlay of root.lowers; `upper` and `work` are "-" where it is read-only.

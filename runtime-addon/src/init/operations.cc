@@ -2,6 +2,7 @@
 
 #include <unordered_map>
 
+#include "content.h"
 #include "devices.h"
 #include "mounts.h"
 #include "namespaces.h"
@@ -39,6 +40,8 @@ const std::unordered_map<std::string, OperationKind>& kinds() {
       {"--bind-overlay", {4, [](Root& r, Arguments a) { return bind_overlay(r, r.mapped.path(a[0]), r.mapped.path(a[1]), a[2], a[3]); }}},
       // target, bytes (or "-"), octal mode, words of "read-only", "noexec", "uid=N", "gid=N" or "-"
       {"--tmpfs", {4, [](Root& r, Arguments a) { return bind_tmpfs(r, a[0], a[1], a[2], a[3]); }}},
+      // target, octal mode, user, group, content in hexadecimal: a file of memory
+      {"--content", {5, [](Root& r, Arguments a) { return mount_content(r, a[0], a[1], a[2], a[3], a[4]); }}},
       // target, octal mode, content
       {"--file", {3, [](Root& r, Arguments a) { return write_file(r, a[0], a[1], a[2]); }}},
       // path: covered with nothing; left alone where it does not exist

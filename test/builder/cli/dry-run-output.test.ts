@@ -89,11 +89,6 @@ https://host/tool.tgz  ${digest("3")}
     ["layers are not here", { status: "unknown", reason: "layers" }, "depends on layers that are not in the store"],
     ["several steps run", { status: "unknown", reason: "steps", awaits: [2, 5] }, "depends on steps 2, 5"],
     ["many steps run", { status: "unknown", reason: "steps", awaits: [2, 5, 7, 9, 11] }, "depends on steps 2, 5, 7 and 2 more"],
-    [
-      "this version cannot run it",
-      { status: "runs", reason: "no-record", unsupported: "--mount=type=ssh" },
-      "no record of this step; this version cannot run --mount=type=ssh",
-    ],
   ])("says that %s", (_name, step, note) => {
     expect(texts(step).notes).toEqual([note]);
   });
@@ -113,7 +108,6 @@ https://host/tool.tgz  ${digest("3")}
       ],
       "0 cached, 0 run, 1 not known without fetching layers, 2 depend on what those come to, and may be cached",
     ],
-    [[{ status: "runs", unsupported: "--mount=type=ssh" }], "0 cached, 1 runs, 1 cannot be run by this version"],
   ])("sums %j up", (changes, summary) => {
     expect(texts(...changes).summary).toBe(summary);
   });

@@ -53,6 +53,8 @@ describe("df", () => {
     expect(kinds.find(({ kind }) => kind === "directories")?.bytes).toBe(Number(directories.split("\t")[0]));
     expect(Object.fromEntries(kinds.map(({ kind, count }) => [kind, count]))).toEqual({
       images: 1,
+      "cache-mounts": 0,
+      containers: 0,
       layers: 2,
       directories: 1,
       steps: 1,

@@ -1,6 +1,7 @@
 import { execFileSync } from "node:child_process";
 import type { RunMount, RunOperation } from "../../../builder/plan/operation.ts";
 import { openHost } from "../../../builder/sandbox/host.ts";
+import { openSecrets } from "../../../builder/secrets/secrets.ts";
 import { cacheMounts } from "../../../builder/steps/cache-mounts.ts";
 import { runStep } from "../../../builder/steps/run.ts";
 import type { RunSettings } from "../../../builder/steps/run-and-commit.ts";
@@ -64,6 +65,8 @@ export function runner(store: Store, context: StepContext, change: Partial<RunSe
   const settings: RunSettings = {
     host,
     caches: cacheMounts(),
+    secrets: openSecrets({}),
+    ssh: {},
     limits: {},
     addHosts: [],
     proxy: {},

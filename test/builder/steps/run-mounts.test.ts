@@ -1,7 +1,6 @@
 import { afterEach, describe, expect, it } from "vitest";
 import type { RunMount } from "../../../builder/plan/operation.ts";
 import type { RunInputs } from "../../../builder/steps/run-inputs.ts";
-import { refuseUnsupported } from "../../../builder/steps/run-mounts.ts";
 import type { Files } from "../../../builder/steps/step.ts";
 import { digestOf } from "../../../store/digest.ts";
 import type { SourceEntry } from "../../../store/layer/entry.ts";
@@ -10,26 +9,6 @@ import { directoryEntry, fileEntry, symlinkEntry, whiteout } from "../../store/l
 import { needs } from "../../support/needs.ts";
 import { bind, busyboxFiles, runner, runOperation } from "./run-box.ts";
 import { filesOf, stepContext, temporaryStore } from "./step-context.ts";
-
-describe("what RUN cannot do yet is refused", () => {
-  const owned = { mode: 0o400, uid: 0, gid: 0 };
-  it.each<[string, RunMount]>([
-    ["--mount=type=secret", { type: "secret", id: "s", required: false, ...owned }],
-    ["--mount=type=ssh", { type: "ssh", id: "default", target: "/run/buildkit/ssh_agent.0", required: false, ...owned }],
-  ])("%s", (what, mount) => {
-    const operation = runOperation("true", { mounts: [bind("/a"), mount] });
-    expect(() => refuseUnsupported(operation)).toThrow(
-      expect.objectContaining({
-        code: "UNSUPPORTED_FEATURE",
-        message: `planning the build: RUN ${what} is not supported by this version`,
-      }),
-    );
-  });
-
-  it("but not bind and tmpfs", () => {
-    expect(() => refuseUnsupported(runOperation("true", { mounts: [bind("/a"), { type: "tmpfs", target: "/b" }] }))).not.toThrow();
-  });
-});
 
 describe("mounts of a RUN", needs("sandbox"), () => {
   const open: { close(): Promise<void> }[] = [];

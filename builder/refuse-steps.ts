@@ -3,11 +3,10 @@ import { collecting, type DockerfileError, throwCollected } from "./dockerfile/e
 import type { Entitlement, ResolvedBuildOptions } from "./options.ts";
 import type { BuildPlan } from "./plan/build-plan.ts";
 import type { RunOperation } from "./plan/operation.ts";
-import { refuseUnsupported, unsupportedFlag } from "./steps/run-mounts.ts";
 
 type Permissions = Pick<ResolvedBuildOptions, "allow" | "network">;
 
-/** Throws UNSUPPORTED_FEATURE for all steps that can be planned but not yet be run, and NOT_ALLOWED for those that ask for what is not allowed. */
+/** Throws NOT_ALLOWED for all steps that ask for what is not allowed. */
 export function refuseSteps({ dockerfile, stages }: BuildPlan, permissions: Permissions): void {
   const errors: DockerfileError[] = [];
   for (const { instruction, operation } of stages.flatMap(({ steps }) => steps)) {
@@ -16,10 +15,7 @@ export function refuseSteps({ dockerfile, stages }: BuildPlan, permissions: Perm
       (error) => void errors.push(error),
       dockerfile,
       instruction.range,
-      () => {
-        refuseUnsupported(operation);
-        refuseUnentitled(operation, permissions);
-      },
+      () => refuseUnentitled(operation, permissions),
     );
   }
   throwCollected(errors);
@@ -37,17 +33,4 @@ function refuseUnentitled({ security, network }: RunOperation, { allow = [], net
       hint: `allow it: --allow ${entitlement}`,
     });
   }
-}
-
-/** Those steps, by id, each with the flag that cannot be done. */
-export function unsupportedSteps({ stages }: BuildPlan): ReadonlyMap<number, string> {
-  return new Map(
-    stages.flatMap(({ steps, infos }) =>
-      steps.flatMap(({ operation }, i) => {
-        const flag = operation.op === "run" ? unsupportedFlag(operation) : undefined;
-        const id = infos[i]?.id;
-        return flag === undefined || id === undefined ? [] : [[id, flag] as const];
-      }),
-    ),
-  );
 }

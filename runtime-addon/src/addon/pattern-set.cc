@@ -1,0 +1,75 @@
+#include "pattern-set.h"
+
+#include <memory>
+
+#include "job.h"
+#include "patterns.h"
+#include "search-file.h"
+
+namespace tsbuild {
+
+namespace {
+
+/** Three numbers for each match: where it begins, where it ends, and which pattern it is. */
+Napi::Array array_of(Napi::Env env, const std::vector<Match>& matches) {
+  auto array = Napi::Array::New(env, matches.size() * 3);
+  uint32_t at = 0;
+  for (const Match& match : matches)
+    for (size_t number : {match.begin, match.end, match.pattern}) array.Set(at++, static_cast<double>(number));
+  return array;
+}
+
+class SearchJob : public Job {
+ public:
+  SearchJob(const Napi::CallbackInfo& info, std::shared_ptr<const Patterns> patterns)
+      : Job(info.Env()), patterns_(std::move(patterns)), path_(info[0].ToString().Utf8Value()), most_(info[1].ToNumber().Uint32Value()) {}
+
+ private:
+  Outcome run() override { return search_file(path_, *patterns_, most_, &matches_); }
+  Napi::Value result(Napi::Env env) override { return array_of(env, matches_); }
+
+  std::shared_ptr<const Patterns> patterns_;
+  std::string path_;
+  size_t most_;
+  std::vector<Match> matches_;
+};
+
+class PatternSet : public Napi::ObjectWrap<PatternSet> {
+ public:
+  static Napi::Function define(Napi::Env env) {
+    return DefineClass(env, "PatternSet", {InstanceMethod("find", &PatternSet::find), InstanceMethod("searchFile", &PatternSet::search_file)});
+  }
+
+  /** An array of buffers, and one of whether their line breaks count. */
+  explicit PatternSet(const Napi::CallbackInfo& info) : Napi::ObjectWrap<PatternSet>(info) {
+    auto texts = info[0].As<Napi::Array>();
+    auto wrapped = info[1].As<Napi::Array>();
+    std::vector<Pattern> all;
+    for (uint32_t i = 0; i < texts.Length(); i++) {
+      auto bytes = texts.Get(i).As<Napi::Uint8Array>();
+      all.push_back({std::string(reinterpret_cast<const char*>(bytes.Data()), bytes.ByteLength()), wrapped.Get(i).ToBoolean().Value()});
+    }
+    patterns_ = std::make_shared<const Patterns>(std::move(all));
+  }
+
+ private:
+  /** Where what was looked through ends, then the matches. */
+  Napi::Value find(const Napi::CallbackInfo& info) {
+    auto text = info[0].As<Napi::Uint8Array>();
+    std::vector<Match> matches;
+    size_t end = patterns_->find({reinterpret_cast<const char*>(text.Data()), text.ByteLength()}, info[1].ToBoolean().Value(), &matches);
+    auto result = Napi::Object::New(info.Env());
+    result.Set("end", static_cast<double>(end));
+    result.Set("matches", array_of(info.Env(), matches));
+    return result;
+  }
+  Napi::Value search_file(const Napi::CallbackInfo& info) { return Job::start(new SearchJob(info, patterns_)); }
+
+  std::shared_ptr<const Patterns> patterns_;
+};
+
+}  // namespace
+
+void export_pattern_set(Napi::Env env, Napi::Object exports) { exports.Set("PatternSet", PatternSet::define(env)); }
+
+}  // namespace tsbuild

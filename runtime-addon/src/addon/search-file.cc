@@ -1,0 +1,46 @@
+#include "search-file.h"
+
+#include <fcntl.h>
+#include <unistd.h>
+
+#include <algorithm>
+
+#include "../fd.h"
+
+namespace tsbuild {
+
+namespace {
+
+constexpr size_t kReadBytes = 1024 * 1024;
+
+/** Reads on behind what the buffer has; false at the end of the file. */
+Outcome read_more(int fd, const std::string& path, std::string* buffer, bool* last) {
+  size_t kept = buffer->size();
+  buffer->resize(kept + kReadBytes);
+  ssize_t count = retry([&] { return read(fd, buffer->data() + kept, kReadBytes); });
+  if (count < 0) return Failure::system(errno, "read", path);
+  buffer->resize(kept + static_cast<size_t>(count));
+  *last = count == 0;
+  return {};
+}
+
+}  // namespace
+
+Outcome search_file(const std::string& path, const Patterns& patterns, size_t most, std::vector<Match>* matches) {
+  Fd fd(retry([&] { return open(path.c_str(), O_RDONLY | O_CLOEXEC); }));
+  if (!fd.valid()) return Failure::system(errno, "open", path);
+  std::string buffer;
+  size_t done = 0;
+  for (bool last = false; !last && matches->size() < most;) {
+    if (Outcome failure = read_more(fd.get(), path, &buffer, &last)) return failure;
+    std::vector<Match> found;
+    size_t open_from = patterns.find(buffer, last, &found);
+    for (const Match& match : found) matches->push_back({done + match.begin, done + match.end, match.pattern});
+    done += open_from;
+    buffer.erase(0, open_from);
+  }
+  matches->resize(std::min(matches->size(), most));
+  return {};
+}
+
+}  // namespace tsbuild
