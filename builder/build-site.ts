@@ -108,7 +108,7 @@ function planOptionsOf(options: ResolvedBuildOptions): PlanOptions {
     hermetic: options.hermetic,
     buildArgs: options.buildArgs,
     platform: options.platform === undefined ? machinePlatform() : parsePlatform(options.platform),
-    network: options.network,
+    network: options.network === "isolated" ? "default" : options.network,
   };
 }
 

@@ -78,6 +78,8 @@ async function buildPlan(
         limits: options.limits,
         addHosts: options.addHosts,
         ...(options.security === undefined ? {} : { security: options.security }),
+        defaultNetwork: options.network === "isolated" ? "isolated" : "default",
+        dns: options.dns,
         proxy: { ...options.proxy, ...Object.fromEntries(Object.entries(options.buildArgs).filter(([name]) => isProxyArg(name))) },
         hostCa: options.hostCa,
         onNote,

@@ -11,6 +11,16 @@ export type UserNamespaceMode = "auto" | "host";
 
 export type NetworkMode = "default" | "none" | "host";
 
+/** What /etc/resolv.conf of a container says instead of the host's; empty lists say nothing. A search list of "." is none. */
+export interface DnsSettings {
+  /** Addresses. */
+  readonly servers: readonly string[];
+  readonly search: readonly string[];
+  readonly options: readonly string[];
+}
+
+export const hostDns: DnsSettings = { servers: [], search: [], options: [] };
+
 /**
  * When a registry is asked for an image: where the store has none of that name (missing), each time, and the store's is taken only where it is the same (always) or where the
  * registry does not answer (newer), or not at all. A name with a digest is looked for in the store first in any case.
@@ -136,8 +146,13 @@ export interface BuildOptions {
   readonly noCache?: boolean;
   /** Stage names whose steps must run again. */
   readonly noCacheFilter?: readonly string[];
-  /** Of RUN steps that say nothing themselves. Absent: "default". */
-  readonly network?: NetworkMode;
+  /**
+   * Of RUN steps that say nothing themselves. "default" is a network of the step's own where this machine can make one, else the host's; "isolated" is
+   * the same, and an error where there would be the host's. Absent: "default".
+   */
+  readonly network?: NetworkMode | "isolated";
+  /** What /etc/resolv.conf says instead of the host's. Absent: as the host. */
+  readonly dns?: DnsSettings;
   /** Absent: "host". */
   readonly userns?: UserNamespaceMode;
   /** Lines of /etc/hosts in RUN steps: "name:address", or "name:host-gateway". */
@@ -186,6 +201,7 @@ type Defaulted =
   | "noCache"
   | "noCacheFilter"
   | "network"
+  | "dns"
   | "addHosts"
   | "limits"
   | "hostCa"
@@ -214,6 +230,7 @@ export function resolveBuildOptions(options: BuildOptions): ResolvedBuildOptions
     noCache: options.noCache ?? false,
     noCacheFilter: options.noCacheFilter ?? [],
     network: options.network ?? "default",
+    dns: options.dns ?? hostDns,
     addHosts: options.addHosts ?? [],
     limits: options.limits ?? {},
     hostCa: options.hostCa ?? false,

@@ -15,12 +15,11 @@ import { coveredBySandbox } from "./mount-target.ts";
 import { otherPlatform } from "./other-platform.ts";
 import { parsePlatform } from "./plan/platform.ts";
 import { defaultPath, splitVariable } from "./plan/stage-state.ts";
-import { type PortMapping, type ResolvedRunOptions, type RunOptions, resolveRunOptions } from "./run-options.ts";
+import { type ResolvedRunOptions, type RunOptions, resolveRunOptions } from "./run-options.ts";
 import { withContainer } from "./sandbox/container.ts";
 import type { ContainerMount } from "./sandbox/container-mounts.ts";
 import { openHost } from "./sandbox/host.ts";
 import { parseAddHost } from "./sandbox/network-files.ts";
-import { publishPorts } from "./sandbox/port-forward.ts";
 import { sandboxSecurity } from "./sandbox/security.ts";
 import { type Stopper, stopper } from "./sandbox/stop.ts";
 import { resolveUser } from "./steps/passwd.ts";
@@ -41,9 +40,6 @@ export async function runContainer(given: RunOptions): Promise<number> {
     const { onNote } = options;
     // How the sandbox is made is for builds to say; here it would stand in the middle of the command's own output.
     const host = openHost(store, () => {}, options.userns);
-    const published = options.network === "none" ? [] : options.ports;
-    const ports = await publishPorts(published);
-    for (const port of published) noteReach(port, onNote);
     let stopping: Stopper | undefined;
     let keeping: Keeping | undefined;
     try {
@@ -54,7 +50,7 @@ export async function runContainer(given: RunOptions): Promise<number> {
         env: environmentOf(options, config),
         cwd: options.workdir ?? (config.WorkingDir || "/"),
         identity: await resolveUser(await openRootfs(store.layers, image.layers), options.user ?? config.User ?? ""),
-        network: options.network === "none" ? "none" : "host",
+        network: { mode: options.network, ports: options.ports, dns: options.dns },
         hostname,
         hosts: options.addHosts.map(parseAddHost),
         hostCa: options.hostCa,
@@ -98,7 +94,6 @@ export async function runContainer(given: RunOptions): Promise<number> {
     } finally {
       stopping?.close();
       await keeping?.close();
-      await ports.close();
       await host.close();
     }
   } catch (error) {
@@ -140,14 +135,6 @@ async function mountsOf({ volumes, tmpfs }: ResolvedRunOptions): Promise<readonl
   const mounts: ContainerMount[] = [...(await Promise.all(bound)), ...tmpfs.map((mount) => ({ kind: "tmpfs", ...mount }) as const)];
   const depth = ({ target }: ContainerMount): number => posix.resolve("/", target).split("/").length;
   return mounts.sort((a, b) => depth(a) - depth(b));
-}
-
-/** Who gives an address or another port may take it for the only way in. */
-function noteReach({ hostAddress, hostPort, containerPort }: PortMapping, onNote: (message: string) => void): void {
-  if (hostAddress === undefined && hostPort === containerPort) return;
-  onNote(
-    `the container shares the host's network: port ${containerPort} can be reached as the command listens on it; port ${hostPort} is added, and keeps nobody out`,
-  );
 }
 
 /** Entrypoint and command: the given ones replace the image's, and a given entrypoint drops the image's CMD. Throws NO_COMMAND. */

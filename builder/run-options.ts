@@ -1,5 +1,14 @@
 import type { TransferSink } from "../store/registry/transfer-event.ts";
-import type { NetworkMode, PullPolicy, RegistryOptions, ResourceLimits, SecurityOptions, UserNamespaceMode } from "./options.ts";
+import {
+  type DnsSettings,
+  hostDns,
+  type NetworkMode,
+  type PullPolicy,
+  type RegistryOptions,
+  type ResourceLimits,
+  type SecurityOptions,
+  type UserNamespaceMode,
+} from "./options.ts";
 import type { RunningContainer } from "./sandbox/stop.ts";
 
 /** A port of the host that leads to one of the container. */
@@ -61,8 +70,10 @@ export interface RunOptions {
   readonly interactive?: boolean;
   /** The command gets a terminal. Absent: false. */
   readonly tty?: boolean;
-  /** Absent: "default". */
-  readonly network?: NetworkMode;
+  /** As BuildOptions.network. Absent: "default". */
+  readonly network?: NetworkMode | "isolated";
+  /** What /etc/resolv.conf says instead of the host's. Absent: as the host. */
+  readonly dns?: DnsSettings;
   /** Absent: "host". */
   readonly userns?: UserNamespaceMode;
   readonly ports?: readonly PortMapping[];
@@ -113,6 +124,7 @@ type Defaulted =
   | "interactive"
   | "tty"
   | "network"
+  | "dns"
   | "ports"
   | "addHosts"
   | "volumes"
@@ -137,6 +149,7 @@ export function resolveRunOptions(options: RunOptions): ResolvedRunOptions {
     interactive: options.interactive ?? false,
     tty: options.tty ?? false,
     network: options.network ?? "default",
+    dns: options.dns ?? hostDns,
     ports: options.ports ?? [],
     addHosts: options.addHosts ?? [],
     volumes: options.volumes ?? [],

@@ -10,7 +10,7 @@ import { type ProgressMode, progressModes } from "./progress/mode.ts";
 export interface Settings {
   /** RUN steps and containers see the host's bundle of CA certificates. */
   readonly hostCa?: boolean;
-  readonly network?: NetworkMode;
+  readonly network?: NetworkMode | "isolated";
   /** The seccomp profile of RUN steps and containers: "unconfined", or a file's absolute path. */
   readonly seccomp?: string;
   readonly userns?: UserNamespaceMode;
@@ -42,7 +42,7 @@ export interface Key {
   readonly put: (settings: SettingsDraft, value: unknown, chosen: string) => void;
 }
 
-const networks: readonly unknown[] = ["default", "none", "host"];
+const networks: readonly unknown[] = ["default", "isolated", "none", "host"];
 const isSwitch = (value: unknown): boolean => typeof value === "boolean";
 const isPath = (value: unknown): boolean => typeof value === "string" && isAbsolute(value);
 const isWhole = (min: number, max: number) => (value: unknown) => Number.isInteger(value) && Number(value) >= min && Number(value) <= max;
@@ -121,9 +121,9 @@ export const settingKeys: readonly Key[] = [
   plain("hostCa", { name: "sandbox.host_ca", expects: "true or false", accepts: isSwitch, inProject: (value) => value === false }),
   plain("network", {
     name: "sandbox.network",
-    expects: '"default", "none" or "host"',
+    expects: '"default", "isolated", "none" or "host"',
     accepts: (value) => networks.includes(value),
-    inProject: (value) => value === "none",
+    inProject: (value) => value === "none" || value === "isolated",
   }),
   plain("seccomp", {
     name: "sandbox.seccomp",

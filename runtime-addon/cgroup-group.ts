@@ -3,8 +3,8 @@ import { closeSync, constants, openSync } from "node:fs";
 import { mkdir, readdir, rmdir, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
-import { isSystemError } from "./errors.ts";
 import { lockFile } from "./locks.ts";
+import { isSystemError } from "./system-error.ts";
 
 /** One control group of ours. Its directory is flocked as long as its maker lives: one whose lock is free was left by a dead process. */
 export interface Group {

@@ -5,8 +5,8 @@ import { type LimitFile, limitFilesV1, limitFilesV2, type ResourceLimits } from 
 import { type Group, makeGroup, removeGroups } from "./cgroup-group.ts";
 import { type CgroupMount, cgroupMounts, ownGroups } from "./cgroup-mounts.ts";
 import { type CgroupUsage, usageV1, usageV2 } from "./cgroup-usage.ts";
-import { isSystemError } from "./errors.ts";
 import { SandboxError } from "./sandbox-error.ts";
+import { isSystemError } from "./system-error.ts";
 
 /** Control groups of one sandbox. */
 export interface Cgroup {

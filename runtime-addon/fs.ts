@@ -1,8 +1,8 @@
 import { renameSync } from "node:fs";
 import { nativeAddon } from "./binding.ts";
 import type { ByteString } from "./bytes.ts";
-import { isSystemError } from "./errors.ts";
 import { MessageWriter, packPaths } from "./message.ts";
+import { isSystemError } from "./system-error.ts";
 
 /** Removes a file, or a directory with all that is in it. Missing is fine; links are never followed; unwritable directories are made writable. */
 export async function removeTree(path: string): Promise<void> {

@@ -6,7 +6,7 @@ export { type Cgroup, openCgroup } from "./cgroup.ts";
 export type { ResourceLimits } from "./cgroup-files.ts";
 export type { CgroupUsage } from "./cgroup-usage.ts";
 export { type GzipOptions, type GzippedFile, gzipFile, gzipLibrary } from "./deflate.ts";
-export { type ErrorDetails, isSystemError, type SystemError, systemErrorCode, systemErrorMessage, TsbuildError } from "./errors.ts";
+export { type ErrorDetails, TsbuildError } from "./errors.ts";
 export { type Attributes, type ExtractEntry, type ExtractOptions, extract } from "./extract.ts";
 export { FileChangedError } from "./file-changed.ts";
 export { type AttributeChange, removePaths, removeTree, renameNoReplace, setAttributes, syncFileSystem } from "./fs.ts";
@@ -14,6 +14,7 @@ export { hashFiles } from "./hash-files.ts";
 export { type IdMap, type IdRange, parseIdMap, planIdMap, readIdMap } from "./id-map.ts";
 export { type LockOptions, lockFile } from "./locks.ts";
 export { serveNamespaceWorker, type WorkerMethods } from "./namespace-worker.ts";
+export { findPasta } from "./pasta.ts";
 export { type Match, openPatterns, type Pattern, type PatternSet } from "./patterns.ts";
 export { type Probe, probeHost } from "./probe.ts";
 export { RLIMIT_NAMES, type Rlimit, type RlimitName } from "./rlimits.ts";
@@ -28,6 +29,7 @@ export {
 } from "./sandbox.ts";
 export { SandboxError, type SandboxFailure } from "./sandbox-error.ts";
 export { describeForm, type FoundForm, findSandboxForm, type SandboxForm } from "./sandbox-form.ts";
+export { type NetworkOptions, openNetwork, type PublishedPort, type SandboxNetwork } from "./sandbox-network.ts";
 export { type ScanOptions, scan, statMany } from "./scan.ts";
 export { decodeScan, type FileType, type ScanEntry } from "./scan-record.ts";
 export { flatOwnersFilter } from "./seccomp/flat-owners.ts";
@@ -42,6 +44,7 @@ export type {
   SandboxSpec,
   TmpfsMount,
 } from "./spec.ts";
+export { isSystemError, type SystemError, systemErrorCode, systemErrorMessage } from "./system-error.ts";
 export { openTarReader, type SkimmedTar, type TarReader } from "./tar-reader.ts";
 export { openTarSink, type TarPiece, type TarSink } from "./tar-sink.ts";
 export { type NamespaceWorker, type NamespaceWorkerOptions, openNamespaceWorker, openUserNamespace } from "./user-namespace.ts";

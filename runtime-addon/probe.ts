@@ -1,11 +1,12 @@
-import { access, constants } from "node:fs/promises";
 import { openCgroup } from "./cgroup.ts";
 import type { ResourceLimits } from "./cgroup-files.ts";
 import { cgroupMounts } from "./cgroup-mounts.ts";
 import { type IdMap, planIdMap, readIdMapInputs } from "./id-map.ts";
 import { namespaceRemedy } from "./namespace-switches.ts";
+import { findPasta } from "./pasta.ts";
 import { SandboxError } from "./sandbox-error.ts";
 import { describeForm, type FoundForm, findSandboxForm } from "./sandbox-form.ts";
+import { openNetwork } from "./sandbox-network.ts";
 import { openUserNamespace, tryUserNamespace } from "./user-namespace.ts";
 
 /** Whether something works here, found out by trying. */
@@ -136,18 +137,25 @@ async function probeCgroups(): Promise<Probe> {
   return { name, ok: works.length > 0, detail, ...(first.hint !== undefined && { remedy: first.hint }) };
 }
 
-const pastaPurpose = "for networks apart from the host's, which this version does not make";
+const pastaPurpose = "for networks apart from the host's";
 
 async function probePasta(): Promise<Probe> {
-  for (const path of ["/usr/bin/pasta", "/bin/pasta", "/usr/local/bin/pasta"]) {
-    try {
-      await access(path, constants.X_OK);
-      return { name: "pasta", ok: true, detail: `${path}; ${pastaPurpose}` };
-    } catch {
-      // Not here: the next place.
-    }
+  const name = "pasta";
+  const program = findPasta();
+  if (program === undefined) {
+    return {
+      name,
+      ok: false,
+      detail: `not installed; ${pastaPurpose}`,
+      remedy: "install the package passt (Debian 12, Ubuntu 23.04, Fedora)",
+    };
   }
-  return notNeeded({ name: "pasta", ok: false, detail: `not installed; ${pastaPurpose}` });
+  try {
+    await (await openNetwork({ program })).close();
+    return { name, ok: true, detail: `${program}; ${pastaPurpose}` };
+  } catch (error) {
+    return refusal(name, error);
+  }
 }
 
 function refusal(name: string, error: unknown): Probe {

@@ -75,6 +75,10 @@ function explain(failure: SandboxFailure): Explanation {
       return explainUserNamespace(failure);
     case "namespaces":
       return { code: "NAMESPACE_REFUSED", what: "making the sandbox's namespaces", ...namespaceHint(errno) };
+    case "--network":
+      return explainNetwork(failure);
+    case "--join-network":
+      return { code: "NETWORK_REFUSED", what: `entering the network namespace ${path}` };
     case "--proc":
       return {
         code: "PROC_REFUSED",
@@ -102,6 +106,13 @@ function explain(failure: SandboxFailure): Explanation {
     default:
       return { code: "SANDBOX_FAILED", what: `making the sandbox: ${op.replace(/^--/, "")} ${path}`.trimEnd() };
   }
+}
+
+function explainNetwork({ errno, syscall, path }: SandboxFailure): Explanation {
+  const code = "NETWORK_REFUSED";
+  if (errno === "ETIMEDOUT") return { code, what: `connecting the network: ${path} was not ready after two seconds` };
+  if (errno === "EPROTO") return { code, what: `connecting the network: ${path}` };
+  return { code, what: `making a network namespace at ${syscall} ${path}`.trimEnd(), ...namespaceHint(errno) };
 }
 
 function explainExec({ errno, path }: SandboxFailure): Explanation {

@@ -43,7 +43,7 @@ export function planSandbox(spec: SandboxSpec, facts: PlanFacts, relay: boolean)
   const settings = [
     ...(spec.userNamespace === undefined ? [] : ["--join", String(spec.userNamespace.pid)]),
     ...(spec.userNamespace?.mapped === undefined ? [] : ["--mapped", absolute(spec.userNamespace.mapped)]),
-    ...(spec.network === "none" ? ["--new-network"] : []),
+    ...networkSettings(spec.network),
     ...(spec.process.tty === true ? ["--terminal"] : []),
     ...(relay ? ["--relay"] : []),
     ...rootOperations(spec),
@@ -73,6 +73,11 @@ function devices({ privileged }: SandboxSpec): string {
   if (privileged === undefined) return "-";
   const words = privileged.devices.map(({ name, kind, major, minor }) => `${name}:${kind === "block" ? "b" : "c"}:${major}:${minor}`);
   return words.join(" ");
+}
+
+function networkSettings(network: SandboxSpec["network"]): string[] {
+  if (network === "host") return [];
+  return network === "none" ? ["--new-network"] : ["--join-network", String(network.pid)];
 }
 
 function rootOperations({ root }: SandboxSpec): string[] {

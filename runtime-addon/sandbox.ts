@@ -3,12 +3,12 @@ import { constants } from "node:os";
 import type { Readable, Writable } from "node:stream";
 import { helperPath } from "./binding.ts";
 import type { CgroupUsage } from "./cgroup-usage.ts";
-import { isSystemError } from "./errors.ts";
 import { KILL_ALL, type ReportedUsage, type StatusLine, statusReader } from "./protocol.ts";
 import { type ReportedFailure, SandboxError, sandboxError } from "./sandbox-error.ts";
 import { sandboxFacts } from "./sandbox-facts.ts";
 import { planSandbox } from "./sandbox-plan.ts";
 import type { SandboxSpec } from "./spec.ts";
+import { isSystemError } from "./system-error.ts";
 
 export interface SandboxIo {
   readonly stdin: "null" | "inherit";

@@ -9,8 +9,8 @@ export interface SandboxSpec {
   readonly userNamespace?: JoinedNamespace;
   /** "outer": the /proc that this process sees, where no new one can be mounted. "own" where absent. */
   readonly proc?: "own" | "outer";
-  /** "none": a new network namespace with nothing but a loopback interface. */
-  readonly network: "host" | "none";
+  /** "none": a new network namespace with nothing but a loopback interface. A process: the namespace that it is in, see openNetwork. */
+  readonly network: "host" | "none" | { readonly pid: number };
   readonly hostname: string;
   /**
    * Made in order: of equal targets the later is on top. A target that is missing is created and reported in SandboxResult.created. Symlinks in

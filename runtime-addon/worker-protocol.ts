@@ -1,4 +1,5 @@
-import { isSystemError, TsbuildError } from "./errors.ts";
+import { TsbuildError } from "./errors.ts";
+import { isSystemError } from "./system-error.ts";
 
 /** What travels between a program and its namespace worker, over Node's IPC channel with structured clones. */
 export type WorkerMessage = WorkerReady | WorkerRequest | WorkerReply;

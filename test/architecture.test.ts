@@ -24,6 +24,7 @@ const RULES: Rules = {
   doors: {
     "node:child_process": [
       "builder/fetch/git-command.ts",
+      "runtime-addon/sandbox-network.ts",
       "runtime-addon/sandbox.ts",
       "runtime-addon/user-namespace.ts",
       "runtime-addon/probe.ts",

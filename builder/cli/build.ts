@@ -8,6 +8,7 @@ import { refuseUnwritableResults, resultFlags, writeResults } from "./build-resu
 import { callFlags, readCall } from "./call-flags.ts";
 import type { CliIo } from "./cli-io.ts";
 import { command } from "./command.ts";
+import { dnsFlags, readDns } from "./dns-flags.ts";
 import { dryRunFlags, formatDryRun } from "./dry-run-output.ts";
 import { printExplanations } from "./explain-output.ts";
 import type { FlagValues } from "./flags.ts";
@@ -59,10 +60,11 @@ export const buildFlags = {
   annotation: { value: "KEY=VALUE", many: true, help: "Annotation of the image's manifest" },
   squash: { help: "Merge the layers of this build into one" },
   "squash-all": { help: "Merge all layers into one, those of the base image too" },
-  network: { value: "MODE", blank: true, choices: ["default", "none", "host"], help: "Network of RUN steps" },
+  network: { value: "MODE", blank: true, choices: ["default", "isolated", "none", "host"], help: "Network of RUN steps" },
   userns: { value: "MODE", choices: ["auto", "host"], help: "Whether root too runs steps in a user namespace (auto)" },
   "add-host": { value: "NAME:ADDRESS", many: true, help: "Another line of /etc/hosts in RUN steps" },
   "shm-size": { value: "SIZE", help: "Size of /dev/shm in RUN steps (64m)" },
+  ...dnsFlags,
   ...limitFlags,
   ...securityFlags,
   allow: {
@@ -180,6 +182,7 @@ export async function readBuild(
     noCacheFilter: (flags["no-cache-filter"] ?? []).flatMap((stages) => stages.split(",")).filter((stage) => stage !== ""),
     network,
     userns: flags.userns ?? settings.userns ?? "host",
+    dns: readDns(flags),
     addHosts: (flags["add-host"] ?? []).map((host) => readHost("--add-host", host)),
     limits,
     security: readSecurity(flags, settings.seccomp),

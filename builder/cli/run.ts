@@ -5,6 +5,7 @@ import { loadSettings } from "../config.ts";
 import { transferDisplay } from "../progress/transfers.ts";
 import type { RunOptions } from "../run-options.ts";
 import { command } from "./command.ts";
+import { dnsFlags, readDns } from "./dns-flags.ts";
 import { foreignRunFlags } from "./foreign-flags.ts";
 import { limitFlags, readLimits } from "./limits.ts";
 import { readMounts } from "./mount-flags.ts";
@@ -29,9 +30,13 @@ const flags = {
     short: "p",
     value: "HOST:CONTAINER",
     many: true,
-    help: "Another port of the host that leads to the container: 8080:80. By default the container shares the host's network, where what it listens on can be reached as it is",
+    help: "Port of the host that leads to one of the container: 8080:80",
   },
-  network: { value: "MODE", choices: ["default", "none", "host"], help: "Network of the container: the host's (default, host), or none" },
+  network: {
+    value: "MODE",
+    choices: ["default", "isolated", "none", "host"],
+    help: "Network of the container: its own where this machine can make one, else the host's (default); its own (isolated); the host's; or none",
+  },
   userns: { value: "MODE", choices: ["auto", "host"], help: "Whether root too has the container in a user namespace (auto)" },
   "add-host": { value: "NAME:ADDRESS", many: true, help: "Another line of /etc/hosts" },
   volume: {
@@ -54,6 +59,7 @@ const flags = {
   "stop-timeout": { value: "SECONDS", help: "How long it then may take before it is killed; -1 is for ever (10)" },
   init: { help: "The command has an init process above it, which is always so" },
   "shm-size": { value: "SIZE", help: "Size of /dev/shm (64m)" },
+  ...dnsFlags,
   ...limitFlags,
   ...securityFlags,
   "host-ca": { help: "The container sees the host's CA certificates" },
@@ -113,6 +119,7 @@ export const run = command(
       tty: flags.tty ?? false,
       network: flags.network ?? settings.network ?? "default",
       userns: flags.userns ?? settings.userns ?? "host",
+      dns: readDns(flags),
       ports: (flags.publish ?? []).map((port) => readPort("--publish", port)),
       addHosts: (flags["add-host"] ?? []).map((host) => readHost("--add-host", host)),
       volumes: [...(flags.volume ?? []).map((volume) => readVolume("--volume", volume)), ...mounts.volumes],

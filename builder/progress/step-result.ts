@@ -18,6 +18,7 @@ function describeUsage(usage: StepUsage): string[] {
   if (usage.cpuMs !== undefined) said.push(`${formatDuration(usage.cpuMs)} cpu`);
   if (usage.peakMemoryBytes !== undefined) said.push(`${formatBytes(usage.peakMemoryBytes)} memory`);
   if (usage.readBytes) said.push(`${formatBytes(usage.readBytes)} read`);
+  if (usage.network === "host") said.push("network of the host");
   if (usage.writtenBytes) said.push(`${formatBytes(usage.writtenBytes)} written`);
   return said;
 }

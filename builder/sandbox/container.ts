@@ -1,4 +1,4 @@
-import { readFile, writeFile } from "node:fs/promises";
+import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { flatOwnersFilter, openCgroup, runSandbox, type SandboxResult, type SandboxSpec } from "../../runtime-addon/index.ts";
 import { TsbuildError } from "../../store/errors.ts";
@@ -13,7 +13,8 @@ import { containerRoot } from "./container-root.ts";
 import type { Host } from "./host.ts";
 import { findHostCa } from "./host-ca.ts";
 import type { OpenHost } from "./ladder.ts";
-import { type HostEntry, hostsFile, resolvFile } from "./network-files.ts";
+import { type ContainerNetwork, type NetworkRequest, openContainerNetwork } from "./network.ts";
+import { type HostEntry, hostsFile, wantsHostGateway } from "./network-files.ts";
 import type { SandboxSecurity } from "./security.ts";
 
 /** One command in a root file system of layers. */
@@ -25,7 +26,7 @@ export interface ContainerSpec {
   readonly env: Readonly<Record<string, string>>;
   readonly cwd: string;
   readonly identity: Identity;
-  readonly network: "host" | "none";
+  readonly network: Omit<NetworkRequest, "hostGateway">;
   readonly hostname: string;
   readonly hosts: readonly HostEntry[];
   readonly hostCa: boolean;
@@ -80,6 +81,36 @@ export async function withContainer<T>(
   after: (finished: FinishedContainer) => Promise<T>,
 ): Promise<T> {
   const opened = await host.open();
+  const { userNamespace } = opened;
+  const site = { store, ...(userNamespace === undefined ? {} : { userNamespace }), onNote: options.onNote };
+  // It gets ready while layers are unpacked.
+  const network = openContainerNetwork({ ...spec.network, hostGateway: wantsHostGateway(spec.hosts) }, site);
+  // Whoever awaits it hears of a failure, be it after this one.
+  network.catch(() => {});
+  try {
+    return await runInScratch({ store, opened, network }, spec, io, options, after);
+  } finally {
+    await network.then(
+      ({ close }) => close(),
+      () => {},
+    );
+  }
+}
+
+interface ContainerSite {
+  readonly store: Store;
+  readonly opened: OpenHost;
+  /** Whoever opened it closes it, and hears of its failure. */
+  readonly network: Promise<ContainerNetwork>;
+}
+
+async function runInScratch<T>(
+  { store, opened, network }: ContainerSite,
+  spec: ContainerSpec,
+  io: ContainerIo,
+  options: ContainerOptions,
+  after: (finished: FinishedContainer) => Promise<T>,
+): Promise<T> {
   const { work, owners } = opened;
   const noteOmitted = (paths: readonly string[]): void => {
     if (paths.length > 0) options.onNote(`device files cannot be made here and are missing: ${paths.join(", ")}`);
@@ -95,8 +126,9 @@ export async function withContainer<T>(
     const root = await containerRoot(opened, { directory, changes }, spec.layers, mountPoints, noteOmitted);
     const mounts = await sandboxMounts(spec.mounts, opened, directory, noteOmitted);
     const files = { resolv: join(directory, "resolv.conf"), hosts: join(directory, "hosts") };
-    await writeFile(files.resolv, resolvFile(await hostResolvConf(), spec.network), { mode: 0o644 });
-    await writeFile(files.hosts, hostsFile(spec.hostname, spec.hosts), { mode: 0o644 });
+    const { kind, namespace, gateway, resolvConf } = await network;
+    await writeFile(files.resolv, resolvConf, { mode: 0o644 });
+    await writeFile(files.hosts, hostsFile(spec.hostname, spec.hosts, gateway), { mode: 0o644 });
     const ca = spec.hostCa ? await findHostCa() : undefined;
     // Else apt drops to a user of its own, whom a single id cannot become.
     const apt = aptOptions([...(ca === undefined ? [] : [ca.aptOption]), ...(owners === "flat" ? ['APT::Sandbox::User "root";'] : [])]);
@@ -106,7 +138,7 @@ export async function withContainer<T>(
         root,
         proc: opened.form.proc,
         ...(opened.userNamespace === undefined ? {} : { userNamespace: opened.userNamespace }),
-        network: spec.network,
+        network: namespace,
         hostname: spec.hostname,
         mounts: [
           { kind: "bind", source: files.resolv, target: "/etc/resolv.conf", readOnly: true },
@@ -143,7 +175,7 @@ export async function withContainer<T>(
         // Whether the overlay could be closed for good concerns only those who keep what is in it, and they refuse.
         if (failure?.op !== "seal") options.onNote(`the sandbox does without: ${message}`);
       }
-      const usage = { wallMs: endedAtMs - startedAtMs, ...result.usage };
+      const usage = { wallMs: endedAtMs - startedAtMs, ...result.usage, network: kind };
       return await after({ host: opened, directory, result, usage, startedAtMs, endedAtMs });
     } finally {
       await group?.close();
@@ -163,11 +195,4 @@ function refuseCopy({ form }: OpenHost): void {
       hint: "use a store on another file system (--store DIR)",
     },
   );
-}
-
-async function hostResolvConf(): Promise<string | undefined> {
-  return readFile("/etc/resolv.conf", "utf8").catch((error: NodeJS.ErrnoException) => {
-    if (error.code === "ENOENT") return undefined;
-    throw error;
-  });
 }

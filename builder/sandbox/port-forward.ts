@@ -38,6 +38,19 @@ export async function publishPorts(ports: readonly PortMapping[]): Promise<{ clo
   }
 }
 
+/** Throws PORT_IN_USE where another program listens on one of the ports: who takes them later does not say so itself. */
+export async function refuseTakenPorts(ports: readonly PortMapping[]): Promise<void> {
+  for (const port of ports) if (port.protocol === "tcp") await (await openRelay(port)).close();
+}
+
+/** Who gives an address or another port may take it for the only way in. */
+export function noteReach({ hostAddress, hostPort, containerPort }: PortMapping, onNote: (message: string) => void): void {
+  if (hostAddress === undefined && hostPort === containerPort) return;
+  onNote(
+    `the container shares the host's network: port ${containerPort} can be reached as the command listens on it; port ${hostPort} is added, and keeps nobody out`,
+  );
+}
+
 interface Relay {
   /** Ends its connections too. */
   close(): Promise<void>;

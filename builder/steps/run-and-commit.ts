@@ -8,7 +8,7 @@ import { writerVersion } from "../../store/layer/tar-format.ts";
 import type { OwnerMode } from "../../store/layer-directories.ts";
 import type { Source } from "../dockerfile/errors.ts";
 import type { Instruction } from "../dockerfile/instruction.ts";
-import type { ResourceLimits, SecurityOptions, SshSource } from "../options.ts";
+import type { DnsSettings, ResourceLimits, SecurityOptions, SshSource } from "../options.ts";
 import type { KeyTree } from "../plan/key.ts";
 import type { RunOperation } from "../plan/operation.ts";
 import type { EventSink, StepInfo } from "../progress/event.ts";
@@ -35,6 +35,9 @@ export interface RunSettings {
   readonly ssh: Readonly<Record<string, SshSource>>;
   readonly limits: ResourceLimits;
   readonly addHosts: readonly string[];
+  /** What the default network is: one of its own where that can be had, or nothing else. */
+  readonly defaultNetwork: "default" | "isolated";
+  readonly dns: DnsSettings;
   /** Proxy variables of the caller: given to the command, not part of the key. */
   readonly proxy: Readonly<Record<string, string>>;
   readonly hostCa: boolean;
@@ -91,7 +94,7 @@ export async function runAndCommit(
     env: { ...settings.proxy, ...operation.env, ...env },
     cwd: operation.cwd,
     identity: await resolveUser(await context.rootfs(files.layers), operation.user),
-    network: operation.network === "none" ? "none" : "host",
+    network: { mode: operation.network === "default" ? settings.defaultNetwork : operation.network, ports: [], dns: settings.dns },
     hostname: operation.hostname ?? stepHostname,
     hosts: settings.addHosts.map(parseAddHost),
     hostCa: settings.hostCa,

@@ -152,7 +152,7 @@ client_key = "/etc/client.key"
       "an unknown network",
       '[sandbox]\nnetwork = "bridge"\n',
       "CONFIG_INVALID_VALUE",
-      ':2: sandbox.network must be "default", "none" or "host"',
+      ':2: sandbox.network must be "default", "isolated", "none" or "host"',
       undefined,
     ],
     ["no jobs", "[build]\njobs = 0\n", "CONFIG_INVALID_VALUE", ":2: build.jobs must be a whole number from 1 to 1024", undefined],

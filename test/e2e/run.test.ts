@@ -85,9 +85,9 @@ describe("run", needs("sandbox"), () => {
   it("says that a published port keeps nobody out, where one might think so", async () => {
     const note = (container: number, host: number) =>
       `note: the container shares the host's network: port ${container} can be reached as the command listens on it; port ${host} is added, and keeps nobody out\n`;
-    expect((await run("-p", "127.0.0.1:48731:8080", "busybox", "true")).stderr).toBe(note(8080, 48731));
-    expect((await run("-p", "48731:8080", "busybox", "true")).stderr).toBe(note(8080, 48731));
-    expect((await run("-p", "8080:8080", "busybox", "true")).stderr).toBe("");
+    expect((await run("--network", "host", "-p", "127.0.0.1:48731:8080", "busybox", "true")).stderr).toBe(note(8080, 48731));
+    expect((await run("--network", "host", "-p", "48731:8080", "busybox", "true")).stderr).toBe(note(8080, 48731));
+    expect((await run("--network", "host", "-p", "8080:8080", "busybox", "true")).stderr).toBe("");
     expect((await run("-p", "48731:8080", "--network", "none", "busybox", "true")).stderr).toBe("");
   });
 

@@ -2,6 +2,7 @@ import { execFileSync, spawnSync } from "node:child_process";
 import { accessSync, constants, mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { delimiter, join } from "node:path";
+import { fileURLToPath } from "node:url";
 import { gzipLibrary } from "../../runtime-addon/index.ts";
 
 /** One thing that a test needs and that a machine may lack. */
@@ -96,6 +97,11 @@ export const REQUIREMENTS = {
     reason: "apt's repositories do not answer",
     holds: () => onPath("apt-get") && archiveAnswers(),
   },
+  isolatedNetwork: {
+    reason: "pasta cannot connect a network namespace (package passt, /dev/net/tun and a default route are needed)",
+    missingInCi: "containers of CI services may have neither /dev/net/tun nor a route",
+    holds: () => onPath("pasta") && pastaWorks(),
+  },
   acl: tool("setfacl", "acl"),
   attr: tool("getfattr", "attr"),
   buildah: tool("buildah", "buildah"),
@@ -108,6 +114,7 @@ export const REQUIREMENTS = {
   },
   dockerRegistry: tool("docker-registry", "docker-registry"),
   git: tool("git", "git"),
+  iproute: tool("ip", "iproute2"),
   htpasswd: tool("htpasswd", "apache2-utils"),
   libdeflate: {
     reason: "the addon was built without libdeflate (package libdeflate-dev, then npm run build:addon)",
@@ -131,6 +138,22 @@ function loopMountWorks(): boolean {
   if (!isRoot() || !onPath("mkfs.ext4")) return false;
   const script = 'set -e; f=$(mktemp); trap "rm -f $f" EXIT; truncate -s 8M "$f"; mkfs.ext4 -q "$f"; mount -o loop "$f" /mnt; umount /mnt';
   return succeeds("unshare", ["--mount", "sh", "-c", script]);
+}
+
+/** By what the program itself finds out, since pasta alone may never end. */
+function pastaWorks(): boolean {
+  const store = mkdtempSync(join(tmpdir(), "tsbuild-pasta-"));
+  try {
+    const cli = fileURLToPath(new URL("../../dist/tsbuild.js", import.meta.url));
+    const { stdout } = spawnSync(process.execPath, ["--", cli, "info", "--store", store, "--format", "json"], {
+      encoding: "utf8",
+      timeout: 60_000,
+    });
+    const { probes } = JSON.parse(stdout) as { readonly probes: readonly { readonly name: string; readonly ok: boolean }[] };
+    return probes.some(({ name, ok }) => name === "pasta" && ok);
+  } finally {
+    rmSync(store, { recursive: true, force: true });
+  }
 }
 
 function archiveAnswers(): boolean {

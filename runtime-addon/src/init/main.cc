@@ -1,4 +1,4 @@
-// tsb-init: makes one sandbox and runs one command in it, or starts a worker in a new user namespace.
+// tsb-init: makes one sandbox and runs one command in it, starts a worker in a new user namespace, or holds a network.
 // fd 0–2 are the command's, fd 3 is the spec (spec.h), fd 4 the status (status.h), fd 5 a worker's message channel.
 
 #include <fcntl.h>
@@ -8,6 +8,7 @@
 #include <cstring>
 
 #include "monitor.h"
+#include "network.h"
 #include "signals.h"
 #include "spec.h"
 #include "status.h"
@@ -38,6 +39,7 @@ int run() {
   }
   if (spec.worker) return become_worker(spec, status);
   close(kMessages);
+  if (spec.network) return become_network(spec, status);
   return run_monitor(spec, status);
 }
 

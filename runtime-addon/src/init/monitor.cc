@@ -128,6 +128,8 @@ int run_monitor(const Spec& spec, const Status& status) {
   if (Result r = open_mapped(spec, mapped); !r.ok()) return status.error("--mapped", r), 1;
   if (spec.join != 0)
     if (Result r = join_user_namespace(spec.join); !r.ok()) return status.error("--join", r), 1;
+  if (spec.join_network != 0)
+    if (Result r = join_network_namespace(spec.join_network); !r.ok()) return status.error("--join-network", r), 1;
   Sandbox sandbox;
   Fd init_channel;
   if (Result r = launch(spec, sandbox, init_channel); !r.ok()) return status.error("namespaces", r), 1;

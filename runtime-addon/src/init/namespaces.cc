@@ -26,6 +26,13 @@ Result join_user_namespace(pid_t pid) {
   return success();
 }
 
+Result join_network_namespace(pid_t pid) {
+  const std::string path = "/proc/" + std::to_string(pid) + "/ns/net";
+  Fd ns(open(path.c_str(), O_RDONLY | O_CLOEXEC));
+  if (!ns.valid()) return failed("open", path);
+  return setns(ns.get(), CLONE_NEWNET) < 0 ? failed("setns", path) : success();
+}
+
 Result leave_mount_namespace() { return unshare(CLONE_NEWNS) < 0 ? failed("unshare") : success(); }
 
 Result fork_into_namespaces(bool new_network, pid_t& pid) {

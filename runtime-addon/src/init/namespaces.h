@@ -9,6 +9,9 @@
 // Enters the user namespace of a process and becomes its root.
 Result join_user_namespace(pid_t pid);
 
+// Enters the network namespace of a process.
+Result join_network_namespace(pid_t pid);
+
 // Enters a new mount namespace.
 Result leave_mount_namespace();
 

@@ -72,6 +72,8 @@ const std::unordered_map<std::string, Setting>& settings() {
       {"--join", {1, [](Spec& s, Arguments a) { return number(a[0], s.join, INT_MAX) && s.join > 0; }}},
       {"--mapped", {1, [](Spec& s, Arguments a) { return !(s.mapped = a[0]).empty(); }}},
       {"--new-network", {0, [](Spec& s, Arguments) { return s.new_network = true; }}},
+      {"--join-network", {1, [](Spec& s, Arguments a) { return number(a[0], s.join_network, INT_MAX) && s.join_network > 0; }}},
+      {"--network", {0, [](Spec& s, Arguments) { return s.network = true; }}},
       {"--terminal", {0, [](Spec& s, Arguments) { return s.terminal = true; }}},
       {"--relay", {0, [](Spec& s, Arguments) { return s.relay = true; }}},
       {"--worker", {0, [](Spec& s, Arguments) { return s.worker = true; }}},

@@ -40,11 +40,16 @@ struct Spec {
   // Directory that is seen through the ids of that namespace; empty: none.
   std::string mapped;
   bool new_network = false;
+  // Process whose network namespace is joined; 0: none.
+  pid_t join_network = 0;
   // The command gets a terminal of its own, relayed to fd 0 and 1.
   bool terminal = false;
   // fd 1 and 2 are sockets: the command gets pipes, because a socket cannot be opened as /dev/stdout.
   bool relay = false;
   std::vector<Operation> operations;
+
+  // A network namespace instead of a sandbox: the command connects it (network.h).
+  bool network = false;
 
   // A worker in a new user namespace instead of a sandbox.
   bool worker = false;

@@ -35,7 +35,7 @@ describe("values", () => {
     [readHost, "db=10.0.0.7", "db:10.0.0.7"],
     [readHost, "db:::1", "db:::1"],
     [readHost, "db=[::1]", "db:::1"],
-    [readHost, "host.docker.internal:host-gateway", "host.docker.internal:127.0.0.1"],
+    [readHost, "host.docker.internal:host-gateway", "host.docker.internal:host-gateway"],
     [readPort, "8080:80", { hostPort: 8080, containerPort: 80, protocol: "tcp" }],
     [readPort, "127.0.0.1:8080:80/udp", { hostAddress: "127.0.0.1", hostPort: 8080, containerPort: 80, protocol: "udp" }],
     [readPort, "[::1]:8080:80", { hostAddress: "::1", hostPort: 8080, containerPort: 80, protocol: "tcp" }],

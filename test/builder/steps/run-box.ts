@@ -1,4 +1,5 @@
 import { execFileSync } from "node:child_process";
+import { hostDns } from "../../../builder/options.ts";
 import type { RunMount, RunOperation } from "../../../builder/plan/operation.ts";
 import { openHost } from "../../../builder/sandbox/host.ts";
 import { openSecrets } from "../../../builder/secrets/secrets.ts";
@@ -69,6 +70,8 @@ export function runner(store: Store, context: StepContext, change: Partial<RunSe
     ssh: {},
     limits: {},
     addHosts: [],
+    defaultNetwork: "default",
+    dns: hostDns,
     proxy: {},
     hostCa: false,
     onNote: () => {},

@@ -78,7 +78,7 @@ describe("mounts of a RUN", needs("sandbox"), () => {
 
   it("are read-only unless rw is said, and then what is written is lost", async () => {
     const { lines, changed } = await run(
-      "echo x > /ro/file; echo x > /rw/file && rm /rw/gone && mkdir /rw/d && cat /rw/file && ls /rw",
+      "exec 2>&1; echo x > /ro/file; echo x > /rw/file && rm /rw/gone && mkdir /rw/d && cat /rw/file && ls /rw",
       [bind("/ro", from), bind("/rw", { ...from, readOnly: false })],
       image(fileEntry("file", "before\n"), fileEntry("gone")),
     );

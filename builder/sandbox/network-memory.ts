@@ -1,0 +1,46 @@
+import { readFileSync, statSync } from "node:fs";
+import { readFile, rename, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import type { Store } from "../../store/store.ts";
+
+/** So long a refusal counts: what was missing may have come, and a machine may just have been busy. */
+const keptMs = 3_600_000;
+
+/** What a refusal depends on: another kernel, program or user may have it otherwise. */
+interface Memory {
+  readonly of: string;
+  readonly atMs: number;
+  readonly why: string;
+}
+
+/** Why the last try to make a network failed here; undefined where none did of late. */
+export async function rememberedRefusal(store: Store, program: string): Promise<string | undefined> {
+  try {
+    const { of, atMs, why } = JSON.parse(await readFile(memoryFile(store), "utf8")) as Memory;
+    const age = Date.now() - atMs;
+    return of === circumstances(program) && age >= 0 && age < keptMs ? why : undefined;
+  } catch {
+    // No memory, or one that cannot be read: it is tried again.
+    return undefined;
+  }
+}
+
+export async function rememberRefusal(store: Store, program: string, why: string): Promise<void> {
+  const memory: Memory = { of: circumstances(program), atMs: Date.now(), why };
+  try {
+    const file = await store.tempFile("network");
+    await writeFile(file, JSON.stringify(memory));
+    await rename(file, memoryFile(store));
+  } catch {
+    // The next one tries, and fails, for itself.
+  }
+}
+
+function memoryFile(store: Store): string {
+  return join(store.root, "v1", "network");
+}
+
+function circumstances(program: string): string {
+  const { mtimeMs, size } = statSync(program);
+  return [readFileSync("/proc/sys/kernel/random/boot_id", "latin1").trim(), process.getuid?.(), program, mtimeMs, size].join(" ");
+}

@@ -1,0 +1,102 @@
+import { readFile } from "node:fs/promises";
+import { findPasta, openNetwork, SandboxError, type SandboxSpec } from "../../runtime-addon/index.ts";
+import type { Store } from "../../store/store.ts";
+import type { DnsSettings } from "../options.ts";
+import type { PortMapping } from "../run-options.ts";
+import { defaultGateway } from "./default-gateway.ts";
+import { type NetworkKind, resolution } from "./network-files.ts";
+import { rememberedRefusal, rememberRefusal } from "./network-memory.ts";
+import { noteReach, publishPorts, refuseTakenPorts } from "./port-forward.ts";
+
+/** What a container asks for. */
+export interface NetworkRequest {
+  /** "default" is a network of its own where this machine can make one, else the host's; "isolated" is an error where it cannot. */
+  readonly mode: "default" | "isolated" | "host" | "none";
+  readonly ports: readonly PortMapping[];
+  readonly dns: DnsSettings;
+  /** Something in the container shall reach what listens on the host's loopback, by the address `gateway`. */
+  readonly hostGateway: boolean;
+}
+
+/** What it gets. */
+export interface ContainerNetwork {
+  readonly kind: NetworkKind;
+  readonly namespace: SandboxSpec["network"];
+  /** What "host-gateway" stands for. */
+  readonly gateway: string;
+  /** The text of /etc/resolv.conf. */
+  readonly resolvConf: string;
+  close(): Promise<void>;
+}
+
+export interface NetworkSite {
+  readonly store: Store;
+  /** The process whose user namespace the sandboxes join. */
+  readonly userNamespace?: { readonly pid: number };
+  readonly onNote: (message: string) => void;
+}
+
+const loopback = "127.0.0.1";
+
+/** Opens the network of one container. Throws SandboxError NETWORK_REFUSED where "isolated" cannot be had, and what publishPorts throws. */
+export async function openContainerNetwork(request: NetworkRequest, site: NetworkSite): Promise<ContainerNetwork> {
+  const { mode } = request;
+  if (mode === "none") return { kind: "none", namespace: "none", gateway: loopback, resolvConf: "", close: async () => {} };
+  if (mode === "host") return hostNetwork(request, site);
+  try {
+    return await isolatedNetwork(request, site);
+  } catch (error) {
+    if (!(error instanceof SandboxError)) throw error;
+    if (mode === "isolated") throw error;
+    site.onNote(`the network is the host's, and what listens on this machine can be reached: ${error.message}`);
+    return hostNetwork(request, site);
+  }
+}
+
+async function hostNetwork({ ports, dns }: NetworkRequest, { onNote }: NetworkSite): Promise<ContainerNetwork> {
+  const relays = await publishPorts(ports);
+  for (const port of ports) noteReach(port, onNote);
+  const { text } = resolution("host", await hostResolvers(), dns);
+  return { kind: "host", namespace: "host", gateway: loopback, resolvConf: text, close: relays.close };
+}
+
+async function isolatedNetwork(request: NetworkRequest, { store, userNamespace }: NetworkSite): Promise<ContainerNetwork> {
+  const program = findPasta();
+  if (program === undefined) {
+    throw new SandboxError("NETWORK_REFUSED", "making a network apart from the host's: pasta is not installed", {
+      hint: "install the package passt, or say --network host",
+    });
+  }
+  const refusal = request.mode === "isolated" ? undefined : await rememberedRefusal(store, program);
+  if (refusal !== undefined) throw new SandboxError("NETWORK_REFUSED", refusal);
+  await refuseTakenPorts(request.ports);
+  const { text, forwarded } = resolution("isolated", await hostResolvers(), request.dns);
+  const gateway = request.hostGateway ? await defaultGateway() : undefined;
+  const options = {
+    program,
+    ...(userNamespace === undefined ? {} : { userNamespace }),
+    publish: request.ports.map(({ containerPort: port, ...rest }) => ({ ...rest, port })),
+    ...(forwarded === undefined ? {} : { resolver: forwarded }),
+    hostLoopback: gateway !== undefined,
+  };
+  try {
+    const network = await openNetwork(options);
+    return { kind: "isolated", namespace: { pid: network.pid }, gateway: gateway ?? loopback, resolvConf: text, close: network.close };
+  } catch (error) {
+    if (error instanceof SandboxError) await rememberRefusal(store, program, error.message);
+    throw error;
+  }
+}
+
+/** resolv.conf of the host, and the one that systemd-resolved keeps of what it asks itself. */
+async function hostResolvers(): Promise<{ readonly own: string; readonly upstream: string }> {
+  const [own, upstream] = await Promise.all(["/etc/resolv.conf", "/run/systemd/resolve/resolv.conf"].map(textOf));
+  return { own: own ?? "", upstream: upstream ?? "" };
+}
+
+async function textOf(path: string): Promise<string | undefined> {
+  return readFile(path, "utf8").catch((error: NodeJS.ErrnoException) => {
+    if (error.code === "ENOENT" || error.code === "ENOTDIR") return undefined;
+    throw error;
+  });
+}

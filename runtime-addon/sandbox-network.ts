@@ -1,0 +1,118 @@
+import { type ChildProcess, spawn } from "node:child_process";
+import type { Readable, Writable } from "node:stream";
+import { helperPath } from "./binding.ts";
+import { encodeSpec, statusReader } from "./protocol.ts";
+import { type ReportedFailure, SandboxError, sandboxError } from "./sandbox-error.ts";
+
+/** A port of the host that leads into the network. */
+export interface PublishedPort {
+  readonly protocol: "tcp" | "udp";
+  /** Absent: every address of the host. */
+  readonly hostAddress?: string;
+  readonly hostPort: number;
+  readonly port: number;
+}
+
+export interface NetworkOptions {
+  /** Absolute path of pasta (passt.top, pasta(1)). */
+  readonly program: string;
+  /** A process whose user namespace owns the network; absent: one made for it. The sandboxes in it must be in the same one, or as we are. */
+  readonly userNamespace?: { readonly pid: number };
+  readonly publish?: readonly PublishedPort[];
+  /** An address of which the sandbox's name queries go to the host's own first resolver, wherever that listens. */
+  readonly resolver?: string;
+  /** The address of the host's default gateway leads to the host's loopback. Absent: nothing does. */
+  readonly hostLoopback?: boolean;
+  /** Path of tsb-init, where it is not the one built here. */
+  readonly initPath?: string;
+}
+
+/** A network namespace with a way out, for SandboxSpec.network. */
+export interface SandboxNetwork {
+  /** A process in the namespace. */
+  readonly pid: number;
+  /** Ends it and waits for its end; sandboxes in it are cut off. Idempotent. */
+  close(): Promise<void>;
+}
+
+/**
+ * Makes a network namespace that pasta connects to the outside with the sockets of an ordinary process: nothing of the host's network changes, its
+ * loopback interface and abstract sockets are out of reach, and so are its own addresses. It dies with this process, however that ends.
+ *
+ * Throws SandboxError NETWORK_REFUSED where the kernel or pasta refuses, or where pasta is not ready after two seconds.
+ */
+export async function openNetwork(options: NetworkOptions): Promise<SandboxNetwork> {
+  const child = spawn(options.initPath ?? helperPath(), [], {
+    stdio: ["ignore", "ignore", "ignore", "pipe", "pipe"],
+    env: {},
+    cwd: "/",
+    argv0: "tsb-init",
+  });
+  const [, , , channel, status] = (child.stdio as typeof child.stdio | undefined) ?? [];
+  const ended = endOf(child);
+  // What Node calls a pipe is a socket: closing it is the sign to end.
+  const close = async (): Promise<void> => {
+    status?.destroy();
+    await ended;
+  };
+  (channel as Writable | undefined)?.on("error", () => {}).end(networkSpec(options));
+  try {
+    return { pid: await readyPid(status as Readable | undefined, ended), close };
+  } catch (error) {
+    await close();
+    throw error;
+  }
+}
+
+function readyPid(status: Readable | undefined, ended: Promise<string>): Promise<number> {
+  return new Promise((resolve, reject) => {
+    let failure: ReportedFailure | undefined;
+    const onLine = statusReader((line) => {
+      if ("pid" in line) resolve(line.pid);
+      else if ("error" in line) failure ??= line.error;
+    });
+    const lost = (how: string) =>
+      reject(
+        failure === undefined
+          ? new SandboxError("NETWORK_REFUSED", `making the network: tsb-init ended with ${how}`)
+          : sandboxError(failure),
+      );
+    status?.on("data", onLine).on("error", () => {});
+    // The last line may come after the end of the process that wrote it.
+    void ended.then((how) => (status === undefined || status.readableEnded ? lost(how) : status.once("close", () => lost(how))));
+  });
+}
+
+/** Resolves when the process is no more, with how that came. */
+function endOf(child: ChildProcess): Promise<string> {
+  return new Promise((resolve) => {
+    child.once("error", (cause) => resolve(cause.message));
+    child.once("exit", (code, signal) => resolve(signal ?? `exit code ${code}`));
+  });
+}
+
+/** The descriptors are those of src/init/network.cc. */
+function networkSpec({ program, userNamespace, publish = [], resolver, hostLoopback = false }: NetworkOptions): Buffer {
+  const ports = (protocol: PublishedPort["protocol"]): string[] => {
+    const mappings = publish.filter((port) => port.protocol === protocol);
+    const words = mappings.map(
+      ({ hostAddress, hostPort, port }) => `${hostAddress === undefined ? "" : `${hostAddress}/`}${hostPort}:${port}`,
+    );
+    const flag = protocol === "tcp" ? "-t" : "-u";
+    return words.length === 0 ? [flag, "none"] : words.flatMap((word) => [flag, word]);
+  };
+  const settings = ["--network", ...(userNamespace === undefined ? [] : ["--join", String(userNamespace.pid)])];
+  return encodeSpec(settings, [
+    program,
+    ...["--foreground", "--quiet", "--config-net"],
+    ...(hostLoopback ? [] : ["--no-map-gw"]),
+    ...ports("tcp"),
+    ...ports("udp"),
+    ...["-T", "none", "-U", "none"],
+    ...(resolver === undefined ? [] : ["--dns-forward", resolver]),
+    // Root of its user namespace only.
+    ...["--runas", "0", "--netns", "/proc/self/fd/6"],
+    ...(userNamespace === undefined ? ["--userns", "/proc/self/fd/7"] : ["--netns-only"]),
+    ...["--pid", "/proc/self/fd/8"],
+  ]);
+}

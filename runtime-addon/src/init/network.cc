@@ -1,0 +1,194 @@
+#include "network.h"
+
+#include <fcntl.h>
+#include <poll.h>
+#include <sched.h>
+#include <signal.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cstring>
+
+#include "fd.h"
+#include "namespaces.h"
+#include "syscalls.h"
+
+namespace {
+
+// Where the command finds what it is to work with; sandbox-network.ts names them in its arguments.
+constexpr int kNetworkNamespace = 6, kUserNamespace = 7, kReady = 8;
+
+// One that has nothing to say after so long never will.
+constexpr int kDeadlineMs = 2000;
+constexpr size_t kMaxWords = 300;
+
+struct Pipe {
+  Fd out, in;
+};
+
+Result open_pipe(Pipe& made) {
+  int ends[2];
+  if (pipe2(ends, O_CLOEXEC) < 0) return failed("pipe2");
+  made.out = Fd(ends[0]);
+  made.in = Fd(ends[1]);
+  return success();
+}
+
+Result write_file(const char* path, const std::string& text) {
+  Fd file(open(path, O_WRONLY | O_CLOEXEC));
+  if (!file.valid()) return failed("open", path);
+  return write(file.get(), text.data(), text.size()) == static_cast<ssize_t>(text.size()) ? success() : failed("write", path);
+}
+
+// What reads packets of the sandbox shall have rights in a namespace of its own at most.
+Result enter_own_user_namespace() {
+  const std::string uid = std::to_string(geteuid()), gid = std::to_string(getegid());
+  if (unshare(CLONE_NEWUSER) < 0) return failed("unshare", "user");
+  if (Result r = write_file("/proc/self/setgroups", "deny"); !r.ok()) return r;
+  if (Result r = write_file("/proc/self/uid_map", "0 " + uid + " 1"); !r.ok()) return r;
+  return write_file("/proc/self/gid_map", "0 " + gid + " 1");
+}
+
+struct Holder {
+  pid_t pid = 0;
+  Fd network, user;
+};
+
+// The process that stands for the namespace: it is looked at through /proc, and does nothing.
+[[noreturn]] void hold(const Spec& spec, const Status& status, const Fd& made) {
+  Result r = spec.join == 0 ? enter_own_user_namespace() : success();
+  if (r.ok() && unshare(CLONE_NEWNET) < 0) r = failed("unshare", "network");
+  // A change of credentials clears both.
+  if (r.ok() && prctl(PR_SET_DUMPABLE, 1, 0, 0, 0) < 0) r = failed("prctl", "PR_SET_DUMPABLE");
+  if (r.ok() && prctl(PR_SET_PDEATHSIG, SIGKILL) < 0) r = failed("prctl", "PR_SET_PDEATHSIG");
+  if (!r.ok()) status.error("--network", r);
+  if (!r.ok() || write(made.get(), "", 1) != 1) _exit(1);
+  sys::close_range(0, ~0U, 0);
+  for (;;) pause();
+}
+
+// False where it has failed and said so.
+bool start_holder(const Spec& spec, const Status& status, Holder& holder) {
+  const auto report = [&](const Result& result) {
+    if (!result.ok()) status.error("--network", result);
+    return result.ok();
+  };
+  Pipe made;
+  if (!report(open_pipe(made))) return false;
+  holder.pid = fork();
+  if (holder.pid < 0) return report(failed("fork"));
+  if (holder.pid == 0) hold(spec, status, made.in);
+  made.in.reset();
+  char byte;
+  if (read(made.out.get(), &byte, 1) != 1) return false;
+  const std::string directory = "/proc/" + std::to_string(holder.pid) + "/ns/";
+  holder.network = Fd(open((directory + "net").c_str(), O_RDONLY | O_CLOEXEC));
+  if (!holder.network.valid()) return report(failed("open", directory + "net"));
+  holder.user = Fd(open((directory + "user").c_str(), O_RDONLY | O_CLOEXEC));
+  return holder.user.valid() || report(failed("open", directory + "user"));
+}
+
+struct Place {
+  int from, to;
+};
+
+// All are moved out of the way first: one may stand where another belongs.
+template <size_t Count>
+bool place_descriptors(Place (&places)[Count]) {
+  for (Place& place : places)
+    if ((place.from = fcntl(place.from, F_DUPFD, 16)) < 0) return false;
+  for (const Place& place : places)
+    if (dup2(place.from, place.to) < 0) return false;
+  return sys::close_range(3, kNetworkNamespace - 1, 0) == 0 && sys::close_range(kReady + 1, ~0U, 0) == 0;
+}
+
+[[noreturn]] void become_program(const Spec& spec, const Holder& holder, const Fd& ready, const Fd& words) {
+  std::vector<char*> arguments;
+  for (const std::string& each : spec.command) arguments.push_back(const_cast<char*>(each.c_str()));
+  arguments.push_back(nullptr);
+  const Fd null(open("/dev/null", O_RDWR | O_CLOEXEC));
+  Place places[] = {{null.get(), 0},
+                    {null.get(), 1},
+                    {words.get(), 2},
+                    {holder.network.get(), kNetworkNamespace},
+                    {holder.user.get(), kUserNamespace},
+                    {ready.get(), kReady}};
+  if (place_descriptors(places)) execve(arguments[0], arguments.data(), environ);
+  dprintf(2, "%s", strerror(errno));
+  _exit(127);
+}
+
+// First process of a pid namespace of its own: with it dies the program, which may well have forked and left its parent.
+[[noreturn]] void keep_program(const Spec& spec, const Holder& holder, const Fd& ready, const Fd& words) {
+  prctl(PR_SET_NAME, "tsb:net");
+  prctl(PR_SET_PDEATHSIG, SIGKILL);
+  const pid_t program = fork();
+  if (program == 0) become_program(spec, holder, ready, words);
+  sys::close_range(0, ~0U, 0);
+  for (int status; waitpid(-1, &status, 0) > 0 || errno == EINTR;) continue;
+  _exit(program < 0 ? 1 : 0);
+}
+
+// What the program wrote about its failure: the last line.
+std::string last_words(const Fd& words) {
+  std::string text;
+  char buffer[1024];
+  fcntl(words.get(), F_SETFL, O_NONBLOCK);
+  for (ssize_t length; (length = read(words.get(), buffer, sizeof buffer)) > 0;) text.append(buffer, static_cast<size_t>(length));
+  while (!text.empty() && text.back() == '\n') text.pop_back();
+  return text.substr(text.rfind('\n') + 1).substr(0, kMaxWords);
+}
+
+Result await_ready(const Fd& ready, const Fd& words, const std::string& program) {
+  pollfd waiting{ready.get(), POLLIN, 0};
+  int arrived;
+  while ((arrived = poll(&waiting, 1, kDeadlineMs)) < 0 && errno == EINTR) continue;
+  if (arrived == 0) return failure("poll", ETIMEDOUT, program);
+  char byte;
+  if (read(ready.get(), &byte, 1) == 1) return success();
+  return failure("execve", EPROTO, program + ": " + last_words(words));
+}
+
+Result start_program(const Spec& spec, const Holder& holder, pid_t& keeper) {
+  Pipe ready, words;
+  if (Result r = open_pipe(ready); !r.ok()) return r;
+  if (Result r = open_pipe(words); !r.ok()) return r;
+  keeper = static_cast<pid_t>(syscall(SYS_clone, CLONE_NEWPID | SIGCHLD, nullptr, nullptr, nullptr, nullptr));
+  if (keeper < 0) return failed("clone");
+  if (keeper == 0) keep_program(spec, holder, ready.in, words.in);
+  ready.in.reset();
+  words.in.reset();
+  return await_ready(ready.out, words.out, spec.command[0]);
+}
+
+void end(pid_t process) {
+  if (process <= 0) return;
+  kill(process, SIGKILL);
+  while (waitpid(process, nullptr, 0) < 0 && errno == EINTR) continue;
+}
+
+}  // namespace
+
+int become_network(const Spec& spec, const Status& status) {
+  prctl(PR_SET_NAME, "tsb:network");
+  if (spec.join != 0)
+    if (Result r = join_user_namespace(spec.join); !r.ok()) return status.error("--join", r), 1;
+  Holder holder;
+  pid_t keeper = 0;
+  bool ready = start_holder(spec, status, holder);
+  if (ready) {
+    const Result r = start_program(spec, holder, keeper);
+    ready = r.ok();
+    if (!ready) status.error("--network", r);
+  }
+  if (ready) {
+    status.started(holder.pid);
+    char byte;
+    while (read(status.fd(), &byte, 1) < 0 && errno == EINTR) continue;
+  }
+  end(keeper);
+  end(holder.pid);
+  return ready ? 0 : 1;
+}
