@@ -49,7 +49,7 @@ export async function stageArchive(chunks: Bytes, directory: string, options: Co
     } else if (!small.has(ociFiles.index)) await others.add(name, content);
   };
   await readOuterTar(plainBytes(chunks, options), onFile, ({ name, target }) => others.link(name, target));
-  const { index, layout } = await layoutOf(small, directory, sizes, others);
+  const { index, layout } = await layoutOf(small, directory, sizes, others, options);
   const stage = async (blob: { digest: Digest; size: number }) => {
     const size = sizes.get(blob.digest);
     if (size === undefined) throw new NotFoundError(`reading an image archive: blob ${blob.digest} is not in it`);
@@ -65,6 +65,7 @@ async function layoutOf(
   directory: string,
   sizes: Map<Digest, number>,
   others: NamedFiles,
+  options: ContentOptions,
 ): Promise<{ readonly index: Buffer; readonly layout: Buffer }> {
   const [index, layout, list] = [ociFiles.index, ociFiles.layout, ociFiles.dockerManifest].map((name) => small.get(name));
   if (index !== undefined && layout !== undefined) {
@@ -79,9 +80,9 @@ async function layoutOf(
     sizes.set(file.digest, file.size);
     return file;
   };
-  const made = await layoutOfDocker(list, directory, find);
-  for (const { digest, size } of made.manifests) sizes.set(digest, size);
-  return { index: made.index, layout: ociLayoutFile };
+  const docker = await layoutOfDocker(list, directory, find, options);
+  for (const { digest, size } of docker.made) sizes.set(digest, size);
+  return { index: docker.index, layout: ociLayoutFile };
 }
 
 /** An OCI image layout in a directory of anyone's: blobs are copied to `directory` when they are asked for, and checked on the way. */

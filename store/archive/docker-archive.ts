@@ -2,10 +2,10 @@ import { closeSync, existsSync, openSync, readSync, renameSync, rmSync } from "n
 import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { canonicalJson } from "../canonical-json.ts";
-import { detectCompression } from "../compression.ts";
+import { type Compression, detectCompression, type PlainOptions, plainBytes } from "../compression.ts";
 import { type Digest, digestOf, hexOf } from "../digest.ts";
 import { NotFoundError, TsbuildError } from "../errors.ts";
-import type { Abortable } from "../file-bytes.ts";
+import { type Abortable, fileBytes } from "../file-bytes.ts";
 import { shown } from "../foreign-text.ts";
 import { nameManifest, parseNewName } from "../image-names.ts";
 import { emptyIndex } from "../layout.ts";
@@ -37,7 +37,7 @@ export interface NamedFiles {
 /** An image of docker save has some three files a layer. */
 const maxFiles = 50_000;
 const maxHops = 40;
-const likelyName = /(?:^|\/|:)[0-9a-f]{64}$|\.(?:json|tar|tgz|gz|zst)$/;
+const likelyName = /(?:^|\/|:)[0-9a-f]{64}$|\.(?:json|tar|tgz|gz|zst|txz|xz|tbz2?|bz2)$/;
 
 export function namedFiles(directory: string, options: Abortable): NamedFiles {
   const files = new Map<string, StagedFile>();
@@ -92,19 +92,32 @@ interface ListedImage {
 
 /**
  * Docker's own archive as the image layout that it could have been: an OCI manifest for each image, kept in `directory` like all other files. Config and layers stay as they are, so the
- * image ids do too. Answers index.json, and the manifests. Throws INVALID_DOCUMENT, NotFoundError, INVALID_REFERENCE, UNSUPPORTED_COMPRESSION.
+ * image ids do too; but a layer compressed by xz or bzip2, for which OCI has no media type, becomes its plain tar. Answers index.json, and the files that were made. Throws INVALID_DOCUMENT,
+ * NotFoundError, INVALID_REFERENCE, and as plainBytes.
  */
 export async function layoutOfDocker(
   list: Buffer,
   directory: string,
   find: (name: string) => StagedFile,
-): Promise<{ readonly index: Buffer; readonly manifests: readonly Descriptor[] }> {
-  const manifests: Descriptor[] = [];
+  options: PlainOptions,
+): Promise<{ readonly index: Buffer; readonly made: readonly StagedFile[] }> {
+  const made: StagedFile[] = [];
+  const plainLayers = new Map<Digest, StagedFile>();
+  const layerOf = async (name: string): Promise<Descriptor> => {
+    const file = find(entryName(name));
+    const kind = compressionIn(directory, file);
+    if (kind !== "xz" && kind !== "bzip2") return { mediaType: layerTypes[kind], digest: file.digest, size: file.size };
+    const plain = plainLayers.get(file.digest) ?? (await unpacked(directory, file, options));
+    plainLayers.set(file.digest, plain);
+    made.push(plain);
+    return { mediaType: layerTypes.none, ...plain };
+  };
   let entries: readonly Descriptor[] = [];
   for (const { Config, RepoTags, Layers } of listedImages(list)) {
     const config = find(entryName(Config));
     if (config.size > maxConfigBytes) throw new TsbuildError("TOO_LARGE", `reading ${Config}: it is longer than ${maxConfigBytes} bytes`);
-    const layers = Layers.map((name) => layerOf(find(entryName(name)), directory, name));
+    const layers: Descriptor[] = [];
+    for (const name of Layers) layers.push(await layerOf(name));
     const bytes = canonicalJson({
       schemaVersion: 2,
       mediaType: mediaTypes.manifest,
@@ -113,10 +126,10 @@ export async function layoutOfDocker(
     });
     const manifest = { mediaType: mediaTypes.manifest, digest: digestOf(bytes), size: bytes.length };
     await writeFile(join(directory, hexOf(manifest.digest)), bytes);
-    manifests.push(manifest);
+    made.push(manifest);
     entries = nameManifest(entries, manifest, RepoTags.map(parseNewName));
   }
-  return { index: canonicalJson({ ...emptyIndex, manifests: entries }), manifests };
+  return { index: canonicalJson({ ...emptyIndex, manifests: entries }), made };
 }
 
 function entryName(name: string): string {
@@ -125,14 +138,17 @@ function entryName(name: string): string {
 
 const layerTypes = { none: mediaTypes.layer, gzip: mediaTypes.layerGzip, zstd: mediaTypes.layerZstd } as const;
 
-function layerOf({ digest, size }: StagedFile, directory: string, name: string): Descriptor {
-  const kind = detectCompression(firstBytes(join(directory, hexOf(digest))));
-  if (kind === "xz" || kind === "bzip2") {
-    throw new TsbuildError("UNSUPPORTED_COMPRESSION", `reading an image archive: ${shown(name)} is compressed with ${kind}`, {
-      hint: "docker load it, and docker save it again",
-    });
-  }
-  return { mediaType: layerTypes[kind], digest, size };
+/** The plain tar beside its compressed file, which two layers may share. */
+async function unpacked(directory: string, file: StagedFile, options: PlainOptions): Promise<StagedFile> {
+  const temp = join(directory, "unpacking");
+  const bytes = plainBytes(fileBytes(join(directory, hexOf(file.digest)), options), options);
+  const { digest, size } = await writeStream(bytes, temp, { sync: false, signal: options.signal });
+  keepAs(temp, join(directory, hexOf(digest)));
+  return { digest, size };
+}
+
+function compressionIn(directory: string, { digest }: StagedFile): Compression {
+  return detectCompression(firstBytes(join(directory, hexOf(digest))));
 }
 
 function firstBytes(path: string): Buffer {

@@ -6,6 +6,7 @@ import { pack } from "tar-stream";
 import { beforeEach, describe, expect, it } from "vitest";
 import { loadImages } from "../../../store/archive/load.ts";
 import { saveImages } from "../../../store/archive/save.ts";
+import { defaultLimits, type PlainLimits } from "../../../store/compression.ts";
 import { digestOf, hexOf } from "../../../store/digest.ts";
 import type { Image } from "../../../store/images.ts";
 import { mediaTypes } from "../../../store/oci.ts";
@@ -112,6 +113,54 @@ describe("Docker's own archive", () => {
     const [loaded] = await loadImages(store, { file: await archive(entries()) });
     expect([loaded?.imageId, loaded?.layers.map(({ diffId }) => diffId)]).toEqual([image.imageId, image.config.rootfs.diff_ids]);
     expect(await verifyStore(store)).toEqual([]);
+  });
+
+  it.each<[name: string, tool: "xz" | "bzip2", file: string]>([
+    ["xz", "xz", "one/layer.tar.xz"],
+    ["bzip2", "bzip2", "one/layer.tar"],
+  ])("may have a layer compressed by %s, which becomes its plain tar", needs("xz", "bzip2"), async (_name, tool, name) => {
+    const packed = execFileSync(tool, ["-c"], { input: layer(0) });
+    const config = JSON.stringify({ ...image.config, rootfs: { type: "layers", diff_ids: [0, 0, 1].map((n) => image.layers[n]?.diffId) } });
+    const entries = {
+      [name]: { file: packed },
+      "again.tar": { link: name },
+      "two/layer.tar": { file: layer(1) },
+      "config.json": { file: config },
+    };
+    const file = await archive({
+      ...entries,
+      ...list({ Config: "config.json", RepoTags: ["app:v1"], Layers: [name, "again.tar", "two/layer.tar"] }),
+    });
+    const [loaded] = await loadImages(store, { file });
+    expect([loaded?.imageId, loaded?.names]).toEqual([digestOf(config), ["app:v1"]]);
+    expect(loaded?.layers.map(({ blob }) => [blob.mediaType, blob.digest])).toEqual(
+      [0, 0, 1].map((n) => [mediaTypes.layer, image.layers[n]?.diffId]),
+    );
+    expect(await verifyStore(store)).toEqual([]);
+  });
+
+  it.each<[name: string, bytes: () => Buffer, limits: Partial<PlainLimits>, code: string, message: string]>([
+    [
+      "an xz layer that is cut",
+      () => execFileSync("xz", ["-c"], { input: layer(0) }).subarray(0, 80),
+      {},
+      "INVALID_COMPRESSION",
+      "the xz data is broken",
+    ],
+    [
+      "a bzip2 layer that is a bomb",
+      () => execFileSync("bzip2", ["-c"], { input: Buffer.alloc(8 << 20) }),
+      { freeBytes: 1 << 20 },
+      "TOO_LARGE",
+      "(a compression bomb)",
+    ],
+  ])("is refused, and leaves nothing: %s", needs("xz", "bzip2"), async (_name, bytes, limits, code, message) => {
+    const file = await archive({ ...files(), "one/layer.tar": { file: bytes() }, ...list(listed()) });
+    const loading = loadImages(store, { file }, { limits: { ...defaultLimits, ...limits } });
+    await expect(loading).rejects.toMatchObject({ code, message: expect.stringContaining(message) });
+    expect(readdirSync(join(store.root, "blobs/sha256"))).toEqual([]);
+    // But for the directory that the open store keeps for what it makes.
+    expect(readdirSync(join(store.root, "v1/tmp"), { recursive: true })).toHaveLength(1);
   });
 
   it("may have several images that share layers", async () => {
