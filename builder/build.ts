@@ -1,6 +1,8 @@
 import { availableParallelism } from "node:os";
 import { openPatterns } from "../runtime-addon/index.ts";
+import { type Digest, digestOf } from "../store/digest.ts";
 import { TsbuildError } from "../store/errors.ts";
+import { forgetFailedSteps } from "../store/failed-steps.ts";
 import { parseNewName } from "../store/image-names.ts";
 import type { LayerRef } from "../store/open-rootfs.ts";
 import type { Store } from "../store/store.ts";
@@ -20,7 +22,7 @@ import { parsePlatform } from "./plan/platform.ts";
 import { isProxyArg } from "./plan/predefined-args.ts";
 import { type PlannedSite, planSite } from "./plan-site.ts";
 import { refuseSteps } from "./refuse-steps.ts";
-import { openHost } from "./sandbox/host.ts";
+import { type Host, openHost } from "./sandbox/host.ts";
 import { leaksInTree, refuseLeaks } from "./secrets/gate.ts";
 import { openSecrets, type Secrets } from "./secrets/secrets.ts";
 import { type DatedSite, dateSite } from "./source-date-epoch.ts";
@@ -58,40 +60,14 @@ async function buildPlan(
   names: ReadonlyMap<StageWork, readonly string[]>,
   site: DatedSite,
 ): Promise<BuildResult> {
-  const { options, contexts, remote, epoch, onNote, signal } = site;
-  const [store, finder] = await Promise.all([site.store(), site.finder()]);
+  const { options, contexts, onNote } = site;
+  const store = await site.store();
   const host = openHost(store, onNote, options.userns);
   const secrets = openSecrets(options.secrets, options.allowSecretsInImage);
   try {
-    const results = await execute({
-      plan,
-      store,
-      cache: stepCache(store),
-      fetch: async (layers, reading) => (await finder.fetcher()).fetch(layers, reading),
-      contexts,
-      remote,
-      run: {
-        host,
-        secrets,
-        ssh: options.ssh,
-        caches: cacheMounts(options.buildArgs.BUILDKIT_CACHE_MOUNT_NS),
-        limits: options.limits,
-        addHosts: options.addHosts,
-        ...(options.security === undefined ? {} : { security: options.security }),
-        defaultNetwork: options.network === "isolated" ? "isolated" : "default",
-        dns: options.dns,
-        proxy: { ...options.proxy, ...Object.fromEntries(Object.entries(options.buildArgs).filter(([name]) => isProxyArg(name))) },
-        hostCa: options.hostCa,
-        onNote,
-        ...(options.shmSizeBytes === undefined ? {} : { shmSizeBytes: options.shmSizeBytes }),
-      },
-      ...(epoch === undefined ? {} : { epoch }),
-      jobs: options.jobs ?? availableParallelism(),
-      useCache: usesCache(options),
-      onEvent: options.onEvent,
-      signal,
-      now: Date.now,
-    });
+    const name = buildOf(site);
+    const results = await executePlan(plan, site, { store, host, secrets, name });
+    if (options.keepFailed) forgetFailedSteps(store.root, name);
     await contexts.save();
     const isWhole = await lockOtherStages(plan, bases, site);
     const images = await deliverTargets(plan, names, results, store, site, secrets);
@@ -109,6 +85,51 @@ async function buildPlan(
   } finally {
     await host.close();
   }
+}
+
+/** What a build is of, whatever it comes to. */
+export function buildOf({ dockerfile, planOptions }: Pick<DatedSite, "dockerfile" | "planOptions">): Digest {
+  return digestOf(JSON.stringify([dockerfile.file, planOptions.targets]));
+}
+
+/** Runs the steps of a plan. */
+export async function executePlan(
+  plan: BuildPlan,
+  site: DatedSite,
+  { store, host, secrets, name }: { readonly store: Store; readonly host: Host; readonly secrets: Secrets; readonly name: Digest },
+): Promise<ReadonlyMap<number, StageResult>> {
+  const { options, contexts, remote, epoch, onNote, signal } = site;
+  const finder = await site.finder();
+  return execute({
+    plan,
+    store,
+    cache: stepCache(store),
+    fetch: async (layers, reading) => (await finder.fetcher()).fetch(layers, reading),
+    contexts,
+    remote,
+    run: {
+      host,
+      secrets,
+      ssh: options.ssh,
+      caches: cacheMounts(options.buildArgs.BUILDKIT_CACHE_MOUNT_NS),
+      limits: options.limits,
+      addHosts: options.addHosts,
+      ...(options.security === undefined ? {} : { security: options.security }),
+      defaultNetwork: options.network === "isolated" ? "isolated" : "default",
+      dns: options.dns,
+      proxy: { ...options.proxy, ...Object.fromEntries(Object.entries(options.buildArgs).filter(([name]) => isProxyArg(name))) },
+      hostCa: options.hostCa,
+      onNote,
+      ...(options.keepFailed ? { keepFailed: name } : {}),
+      ...(options.shmSizeBytes === undefined ? {} : { shmSizeBytes: options.shmSizeBytes }),
+    },
+    ...(epoch === undefined ? {} : { epoch }),
+    jobs: options.jobs ?? availableParallelism(),
+    useCache: usesCache(options),
+    onEvent: options.onEvent,
+    signal,
+    now: Date.now,
+  });
 }
 
 type TargetImage = FinishedImage & Pick<BuiltImage, "target" | "steps">;

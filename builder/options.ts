@@ -172,6 +172,8 @@ export interface BuildOptions {
   readonly sourceDateEpoch?: number | string;
   /** RUN steps see the host's bundle of CA certificates. Absent: false. */
   readonly hostCa?: boolean;
+  /** What a failed RUN step left is kept in the store for shellInFailed, until the next build of the same target, or until other failed steps take its place. Absent: false. */
+  readonly keepFailed?: boolean;
   /** How many steps at once; absent: the number of processors. */
   readonly jobs?: number;
   /** Hears what the build does while it goes on. Absent: nobody does. */
@@ -205,6 +207,7 @@ type Defaulted =
   | "addHosts"
   | "limits"
   | "hostCa"
+  | "keepFailed"
   | "onEvent"
   | "pull"
   | "registry"
@@ -234,6 +237,7 @@ export function resolveBuildOptions(options: BuildOptions): ResolvedBuildOptions
     addHosts: options.addHosts ?? [],
     limits: options.limits ?? {},
     hostCa: options.hostCa ?? false,
+    keepFailed: options.keepFailed ?? false,
     onEvent: options.onEvent ?? (() => undefined),
     pull: options.pull ?? "missing",
     registry: options.registry ?? {},

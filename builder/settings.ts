@@ -17,6 +17,8 @@ export interface Settings {
   /** How many steps at once. */
   readonly jobs?: number;
   readonly progress?: ProgressMode;
+  /** What failed RUN steps leave is kept. */
+  readonly keepFailed?: boolean;
   /** The store's directory, absolute. */
   readonly storeRoot?: string;
   /** What builds and pulls keep the store to when they end. */
@@ -144,6 +146,7 @@ export const settingKeys: readonly Key[] = [
     accepts: (value) => progressModes.some((mode) => mode === value),
     inProject: () => true,
   }),
+  plain("keepFailed", { name: "build.keep_failed", expects: "true or false", accepts: isSwitch, inProject: () => true }),
   plain("storeRoot", { name: "store.root", expects: "an absolute path", accepts: isPath, inProject: never }),
   storeLimit("max_size", "maxStoreBytes", 'a size, as "50g"', parseSize),
   storeLimit("min_free", "minFreeBytes", 'a size, as "10g"', parseSize),

@@ -33,6 +33,8 @@ export const storePaths = {
   collected: (root: string) => join(root, formatFolder, "collected"),
   /** Containers that were kept, by name; see createContainer. */
   containers: (root: string) => join(root, formatFolder, "containers"),
+  /** What failed steps left, for a look into them; see keepFailedStep. */
+  failed: (root: string) => join(root, formatFolder, "failed"),
   leases: (root: string) => join(root, formatFolder, "leases"),
   /** Locks of steps that run; see withStepLock. */
   locks: (root: string) => join(root, formatFolder, "locks"),

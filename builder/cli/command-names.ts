@@ -2,6 +2,7 @@
 export const summaries = {
   build: "Build an image from a Dockerfile (the default)",
   run: "Run a command in a container of an image",
+  shell: "Open a shell in a failed step, in any step or in an image",
   ps: "List containers that were kept",
   rm: "Remove containers that were kept",
   commit: "Make an image of a container that was kept",

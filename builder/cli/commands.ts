@@ -6,6 +6,7 @@ import type { CommandName } from "./command-names.ts";
 export const loaders: Readonly<Record<CommandName, () => Promise<Command>>> = {
   build: async () => (await import("./build.ts")).build,
   run: async () => (await import("./run.ts")).run,
+  shell: async () => (await import("./shell.ts")).shell,
   ps: async () => (await import("./ps.ts")).ps,
   rm: async () => (await import("./rm.ts")).rm,
   commit: async () => (await import("./commit.ts")).commit,

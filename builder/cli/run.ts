@@ -1,9 +1,9 @@
 import { readFileSync } from "node:fs";
-import type { Writable } from "node:stream";
 import { TsbuildError } from "../../runtime-addon/index.ts";
 import { loadSettings } from "../config.ts";
 import { transferDisplay } from "../progress/transfers.ts";
 import type { RunOptions } from "../run-options.ts";
+import { attached } from "./attached.ts";
 import { command } from "./command.ts";
 import { dnsFlags, readDns } from "./dns-flags.ts";
 import { foreignRunFlags } from "./foreign-flags.ts";
@@ -71,7 +71,7 @@ const flags = {
 } as const;
 
 /** 126 and 127 as shells use them, 125 for whatever else kept the container from running. */
-function exitCodeOf(error: unknown): number {
+export function exitCodeOf(error: unknown): number {
   if (!(error instanceof TsbuildError)) return 125;
   return error.code === "COMMAND_NOT_FOUND" ? 127 : error.code === "COMMAND_NOT_EXECUTABLE" ? 126 : 125;
 }
@@ -100,7 +100,6 @@ export const run = command(
     if (flags.keep !== undefined && flags.rm === true)
       throw invalid("--keep", flags.keep, "is to be kept, and --rm removes it", "leave out --rm");
     const mounts = readMounts(flags.mount ?? [], flags.tmpfs ?? []);
-    const kill = new AbortController();
     const display = transferDisplay(io, { quiet: flags.quiet ?? false });
     const options: RunOptions = {
       store: await storeRootOf(flags, io, settings),
@@ -136,20 +135,8 @@ export const run = command(
       registry: await registryOptions(flags, io, settings),
       onTransfer: display.onEvent,
       onNote: display.onNote,
-      output: (chunk, name) => passOn(io.stream(name), chunk),
-      signal: AbortSignal.any([io.signal, kill.signal]),
-      onStarted(container) {
-        // From here on the terminal is the command's.
-        display.close();
-        let asked = 0;
-        io.takeSignals((signal) => {
-          if (signal === "SIGINT" || signal === "SIGTERM") asked++;
-          // A command that does not listen must not hold the terminal for ever.
-          if (asked > 2) kill.abort();
-          else if (signal === "SIGTERM") container.stop();
-          else container.kill(signal);
-        });
-      },
+      // From then on the terminal is the command's.
+      ...attached(io, () => display.close()),
     };
     const { runContainer } = await import("../run-container.ts");
     try {
@@ -160,13 +147,6 @@ export const run = command(
   },
   { exitCodeOf },
 );
-
-/** Resolves when the stream has taken the bytes, so that a slow reader holds the command back and not our memory. */
-function passOn(stream: Writable, chunk: Uint8Array): Promise<void> {
-  return new Promise((resolve, reject) => {
-    stream.write(chunk, (error) => (error ? reject(error) : resolve()));
-  });
-}
 
 /** Lines of an env file as `--env` words; "#" begins a comment, quotes are not special (as in Docker). */
 function readEnvFile(path: string): string[] {

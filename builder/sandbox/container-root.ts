@@ -7,12 +7,12 @@ import { overlayLowers } from "./overlay-lowers.ts";
 import { allMountPoints, makeSkeleton } from "./skeleton.ts";
 
 /**
- * Makes in existing directories what a container of these layers (bottom first) stands on: an overlay's parts, its upper in `changes`, or a copy. `extra` are empty
+ * Makes in existing directories what a container of these layers (bottom first) stands on: an overlay's parts, its upper in `changes`, with `over` (another overlay's upper) on top of the layers, or a copy. `extra` are empty
  * mount points where the layers have nothing; `onOmitted` hears of device files that cannot be made here.
  */
 export async function containerRoot(
   { work, owners, form }: OpenHost,
-  { directory, changes }: { readonly directory: string; readonly changes: string },
+  { directory, changes, over }: { readonly directory: string; readonly changes: string; readonly over?: string },
   layers: readonly LayerRef[],
   extra: MountPoints,
   onOmitted: (paths: readonly string[]) => void,
@@ -28,5 +28,6 @@ export async function containerRoot(
   await work.prepare({ directory: changes, parents: diffIds, owners });
   const skeleton = join(directory, "skeleton");
   await makeSkeleton(skeleton, extra);
-  return { lowers: [...overlayLowers(lowers), skeleton], upper: join(changes, "upper"), work: join(changes, "work") };
+  const all = [...(over === undefined ? [] : [over]), ...overlayLowers(lowers), skeleton];
+  return { lowers: all, upper: join(changes, "upper"), work: join(changes, "work") };
 }

@@ -21,6 +21,8 @@ import type { SandboxSecurity } from "./security.ts";
 export interface ContainerSpec {
   /** Bottom first. */
   readonly layers: readonly LayerRef[];
+  /** A directory with an upper of another overlay, on top of the layers. Absent: none. */
+  readonly over?: string;
   readonly args: readonly [string, ...string[]];
   /** Wins over what the sandbox supplies (HOME, the host's CA variables). */
   readonly env: Readonly<Record<string, string>>;
@@ -122,8 +124,9 @@ async function runInScratch<T>(
     files: spec.mounts.filter(isFileMount).map(({ target }) => target),
   };
   try {
-    if (options.keepIn !== undefined) refuseCopy(opened);
-    const root = await containerRoot(opened, { directory, changes }, spec.layers, mountPoints, noteOmitted);
+    if (options.keepIn !== undefined || spec.over !== undefined) refuseCopy(opened);
+    const places = { directory, changes, ...(spec.over === undefined ? {} : { over: spec.over }) };
+    const root = await containerRoot(opened, places, spec.layers, mountPoints, noteOmitted);
     const mounts = await sandboxMounts(spec.mounts, opened, directory, noteOmitted);
     const files = { resolv: join(directory, "resolv.conf"), hosts: join(directory, "hosts") };
     const { kind, namespace, gateway, resolvConf } = await network;

@@ -2,19 +2,22 @@ import { statfsSync } from "node:fs";
 import { constants } from "node:os";
 import { join } from "node:path";
 import { SandboxError } from "../../runtime-addon/index.ts";
+import type { Digest } from "../../store/digest.ts";
 import { type PackedUpper, packedTar } from "../../store/directory-work.ts";
 import { TsbuildError } from "../../store/errors.ts";
 import { writerVersion } from "../../store/layer/tar-format.ts";
 import type { OwnerMode } from "../../store/layer-directories.ts";
+import type { Store } from "../../store/store.ts";
 import type { Source } from "../dockerfile/errors.ts";
 import type { Instruction } from "../dockerfile/instruction.ts";
 import type { DnsSettings, ResourceLimits, SecurityOptions, SshSource } from "../options.ts";
 import type { KeyTree } from "../plan/key.ts";
 import type { RunOperation } from "../plan/operation.ts";
 import type { EventSink, StepInfo } from "../progress/event.ts";
-import { type FinishedContainer, withContainer } from "../sandbox/container.ts";
+import { type ContainerSpec, type FinishedContainer, withContainer } from "../sandbox/container.ts";
 import type { ContainerMount } from "../sandbox/container-mounts.ts";
 import type { Host } from "../sandbox/host.ts";
+import { keepFailed } from "../sandbox/keep-failed.ts";
 import { parseAddHost, stepHostname } from "../sandbox/network-files.ts";
 import { type OutputTail, outputTail } from "../sandbox/output-tail.ts";
 import { sandboxSecurity } from "../sandbox/security.ts";
@@ -44,6 +47,8 @@ export interface RunSettings {
   readonly shmSizeBytes?: number;
   /** Absent: Docker's defaults. */
   readonly security?: SecurityOptions;
+  /** Which build a failed step is kept for. Absent: it is not kept. */
+  readonly keepFailed?: Digest;
   /** Says what this machine cannot do and a step does without. */
   readonly onNote: (message: string) => void;
 }
@@ -108,7 +113,7 @@ export async function runAndCommit(
   const options = { signal: context.signal, now: context.now, onNote: settings.onNote };
   return withContainer(context.store, settings.host, spec, { stdin: "null", output }, options, async (finished) => {
     endOutput();
-    refuseFailure(finished, place, tail.lines(), context.store.root);
+    await refuseFailure(finished, { place, tail: tail.lines(), spec, operation }, context.store, settings);
     refuseWriters(finished, place);
     return commit(finished, files, context, keyFor(finished.host.owners), (packed) => refuseSecrets(packed, secrets, settings.secrets));
   }).catch((error: unknown) => {
@@ -145,13 +150,29 @@ async function refuseSecrets(
   return warnings;
 }
 
-function refuseFailure(finished: FinishedContainer, place: RunPlace, tail: readonly string[], storeRoot: string): void {
+interface Failing {
+  readonly place: RunPlace;
+  readonly tail: readonly string[];
+  readonly spec: ContainerSpec;
+  readonly operation: RunOperation;
+}
+
+async function refuseFailure(
+  finished: FinishedContainer,
+  { place, tail, spec, operation }: Failing,
+  store: Store,
+  { keepFailed: build }: RunSettings,
+): Promise<void> {
   const { status } = finished.result;
   if ("code" in status && status.code === 0) return;
   const how =
     "code" in status ? ({ kind: "exit", code: status.code } as const) : ({ kind: "signal", signal: signalName(status.signal) } as const);
-  const hint = hintFor(finished, storeRoot);
-  throw new StepError(failedStep(place), how, tail, hint === undefined ? {} : { hint });
+  const hint = hintFor(finished, store.root);
+  // A copy has no upper of its own that could be mounted again.
+  const kept = build !== undefined && finished.host.form.root !== "copy";
+  if (kept) await keepFailed(store, finished, spec, operation.env, { title: place.info.title, build });
+  const shell = !kept ? {} : { hint: "tsbuild shell opens a shell in the step as it failed" };
+  throw new StepError(failedStep(place), how, tail, hint === undefined ? shell : { hint });
 }
 
 /** What the command could not see of the reason, or says in words of its own. */

@@ -3,6 +3,7 @@ import { join } from "node:path";
 import { isSystemError } from "../../runtime-addon/index.ts";
 import { type Digest, digestOf, isDigest } from "../digest.ts";
 import { TsbuildError } from "../errors.ts";
+import { failedSteps } from "../failed-steps.ts";
 import { recordBody } from "../records.ts";
 import { cachePinText, gitPinText, storePaths } from "../store-paths.ts";
 import { allocatedBytes, namesIn } from "./allocated.ts";
@@ -10,9 +11,9 @@ import { referencesIn } from "./references.ts";
 
 /**
  * Parts of the cache. "steps": results of steps with the layers that only they keep, and what goes with them; "directories": unpacked layers; "remote": what registries said names
- * mean with the layers that were fetched for it, where blobs are, what layers come to when compressed; "downloads": files of the web; "git": repositories; "cache-mounts": directories that RUN steps keep for later ones.
+ * mean with the layers that were fetched for it, where blobs are, what layers come to when compressed; "downloads": files of the web; "git": repositories; "cache-mounts": directories that RUN steps keep for later ones; "failed": what failed steps left.
  */
-export const cacheKinds = ["steps", "directories", "remote", "downloads", "git", "cache-mounts"] as const;
+export const cacheKinds = ["steps", "directories", "remote", "downloads", "git", "cache-mounts", "failed"] as const;
 export type CacheKind = (typeof cacheKinds)[number];
 
 /** Something that may be thrown away alone: a file or a directory. */
@@ -104,6 +105,24 @@ export function cacheMountItems(root: string): readonly CacheItem[] {
     if (name === undefined || found === undefined) return [];
     const pinnedBy = digestOf(cachePinText(name));
     return { kind: "cache-mounts" as const, path, bytes: allocatedBytes(path), usedMs: found.mtimeMs, ...nothing, pinnedBy };
+  });
+}
+
+/** What failed steps left, measured whole. */
+export function failedItems(root: string): readonly CacheItem[] {
+  return failedSteps(root).flatMap(({ directory, state }) => {
+    const found = statOf(directory);
+    if (found === undefined) return [];
+    const layers = state?.layers ?? [];
+    return {
+      kind: "failed" as const,
+      path: directory,
+      bytes: allocatedBytes(directory),
+      usedMs: found.mtimeMs,
+      blobs: layers.map(({ blob }) => blob.digest),
+      layers: layers.map(({ diffId }) => diffId),
+      ...(state === undefined ? { torn: true } : {}),
+    };
   });
 }
 

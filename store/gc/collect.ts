@@ -14,6 +14,7 @@ import {
   type CacheKind,
   cacheKinds,
   cacheMountItems,
+  failedItems,
   fileItems,
   gitItems,
   hasChanged,
@@ -76,7 +77,7 @@ export async function collectGarbage(store: Store, policy: GarbagePolicy = {}): 
   signal?.throwIfAborted();
   const content = storedContent(root);
   const known = fileItems(root);
-  const surveyed = { content, known, folders: [...gitItems(root), ...cacheMountItems(root)] };
+  const surveyed = { content, known, folders: [...gitItems(root), ...cacheMountItems(root), ...failedItems(root)] };
   signal?.throwIfAborted();
   if (policy.dryRun === true) {
     return freedOf(await planOf(store, surveyed, policy), sizeOf(await staleTemps(root)), content);
@@ -114,7 +115,7 @@ export async function collectGarbage(store: Store, policy: GarbagePolicy = {}): 
 interface Survey {
   readonly content: StoredContent;
   readonly known: KnownItems;
-  /** Repositories and cache mounts. */
+  /** Repositories, cache mounts and what failed steps left. */
   readonly folders: readonly CacheItem[];
 }
 
@@ -202,7 +203,7 @@ function union(images: readonly References[]): References {
   };
 }
 
-const order: readonly string[] = ["steps", "remote", "downloads", "git", "cache-mounts", "directories"];
+const order: readonly string[] = ["steps", "remote", "downloads", "git", "cache-mounts", "failed", "directories"];
 
 /** URLs' records and other followers before what they follow. */
 function byKind(a: CacheItem, b: CacheItem): number {
@@ -241,6 +242,7 @@ function freedOf({ selection, images, storeBytes, heldBytes }: Plan, temp: Bytes
       downloads: countOf("downloads"),
       git: countOf("git"),
       "cache-mounts": countOf("cache-mounts"),
+      failed: countOf("failed"),
       temp: temp.count,
     },
     images,

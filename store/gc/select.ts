@@ -48,7 +48,7 @@ export function select({ blobs, layers, unpacked, items, kept, pinned, hasBlob }
     layers: (digest: Digest) => kept.layers.has(digest) || pinned.has(digest),
   };
   const gone = new Set<CacheItem>();
-  const bytes = { steps: 0, directories: 0, remote: 0, downloads: 0, git: 0, "cache-mounts": 0, layers: 0 };
+  const bytes = { steps: 0, directories: 0, remote: 0, downloads: 0, git: 0, "cache-mounts": 0, failed: 0, layers: 0 };
   let freed = 0;
   const free = (kind: keyof typeof bytes, size: number) => {
     bytes[kind] += size;

@@ -3,7 +3,7 @@ import type { Digest } from "../digest.ts";
 import type { Store } from "../store.ts";
 import { storePaths } from "../store-paths.ts";
 import { allocatedBytes, namesIn } from "./allocated.ts";
-import { type CacheKind, cacheKinds, cacheMountItems, fileItems, gitItems } from "./cache-items.ts";
+import { type CacheKind, cacheKinds, cacheMountItems, failedItems, fileItems, gitItems } from "./cache-items.ts";
 import { collectGarbage } from "./collect.ts";
 import { storedContent } from "./content.ts";
 import { containerReferences, imageReferences } from "./references.ts";
@@ -32,7 +32,7 @@ export async function storeUsage(store: Store): Promise<readonly Usage[]> {
   const images = await imageReferences(store);
   const containers = await containerReferences(root);
   const { blobs, layers, unpacked } = storedContent(root, { exact: true });
-  const items = [...fileItems(root).values(), ...gitItems(root), ...cacheMountItems(root), ...unpacked];
+  const items = [...fileItems(root).values(), ...gitItems(root), ...cacheMountItems(root), ...failedItems(root), ...unpacked];
   const imageBlobs = new Set(images.flatMap((image) => [...image.blobs]));
   const imageLayers = new Set(images.flatMap((image) => [...image.layers]));
   const ofImages = sumOf(blobs, (digest) => imageBlobs.has(digest)) + sumOf(layers, (digest) => imageLayers.has(digest));

@@ -1,0 +1,107 @@
+import { loadSettings } from "../config.ts";
+import type { StepPlace } from "../cut-at.ts";
+import { openDisplay } from "../progress/display.ts";
+import { transferDisplay } from "../progress/transfers.ts";
+import type { ShellOptions } from "../shell.ts";
+import { attached } from "./attached.ts";
+import { buildFlags, readBuild } from "./build.ts";
+import type { CliIo } from "./cli-io.ts";
+import { command } from "./command.ts";
+import { foreignBuildFlags } from "./foreign-flags.ts";
+import { note } from "./note.ts";
+import { pullPolicy, registryOptions } from "./registry-flags.ts";
+import { exitCodeOf } from "./run.ts";
+import { storeRootOf } from "./store-flag.ts";
+import { UsageError } from "./usage-error.ts";
+import { invalid } from "./values.ts";
+
+/** Of a build that makes no image. */
+const { tag: _tag, output: _output, push: _push, load: _load, quiet: _quiet, ...ofBuild } = buildFlags;
+
+export const shell = command(
+  {
+    name: "shell",
+    operands: "[IMAGE | PATH | URL]",
+    summary:
+      "Open a shell in the RUN step that failed last, as its command left it; with --at in any step of a build, which is built as far as that; with IMAGE in an image. It is bash, or sh where there is no bash. What is changed in it is thrown away: the next build goes on from the steps before.",
+    flags: {
+      at: {
+        value: "LINE|[STAGE:]STEP",
+        help: "A line of the Dockerfile, or STAGE:2, or :2, for the step that builds show as [STAGE 2/5]; the operand is the context",
+      },
+      before: { help: "Before that step instead of after it" },
+      command: { short: "c", value: "COMMAND", help: "What the shell does instead of reading a terminal" },
+      ...ofBuild,
+    },
+    foreign: foreignBuildFlags,
+    examples: [
+      "tsbuild shell",
+      "tsbuild shell -c 'cat npm-debug.log'",
+      "tsbuild shell --at 12 --before .",
+      "tsbuild shell --at builder:3 --target app .",
+      "tsbuild shell app",
+    ],
+  },
+  { min: 0, max: 1 },
+  async ({ flags, operands: [operand], argv }, io) => {
+    if (flags.at === undefined && flags.before === true)
+      throw new UsageError("MISSING_VALUE", "reading the command line: --before needs --at");
+    const { shellAt, shellCommand, shellInFailed } = await import("../shell.ts");
+    if (flags.at !== undefined) {
+      const place: StepPlace = { at: readPlace(flags.at), before: flags.before ?? false };
+      const { options, settings } = await readBuild({ flags, context: operand ?? ".", argv }, io);
+      const display = openDisplay(flags.progress ?? settings.progress ?? "auto", { ...io, stdout: io.stderr });
+      try {
+        const close = () => display.close();
+        return await shellAt({ ...options, onEvent: display.onEvent }, place, shellOptions(flags.command, io, close), close);
+      } finally {
+        display.close();
+      }
+    }
+    const settings = await loadSettings({ env: io.env });
+    const store = await storeRootOf(flags, io, settings);
+    if (operand === undefined)
+      return shellInFailed(
+        store,
+        shellOptions(flags.command, io, () => {}),
+      );
+    const display = transferDisplay(io, { quiet: false });
+    try {
+      const { runContainer } = await import("../run-container.ts");
+      const { command: words, ...options } = shellOptions(flags.command, io, () => display.close());
+      return await runContainer({
+        ...options,
+        store,
+        image: operand,
+        entrypoint: shellCommand(words),
+        pull: pullPolicy(flags.pull),
+        registry: await registryOptions(flags, io, settings),
+        onTransfer: display.onEvent,
+      });
+    } finally {
+      display.close();
+    }
+  },
+  { exitCodeOf },
+);
+
+/** Words are for a shell of their own; on a terminal without any it is an interactive one, else it reads its script from standard input. */
+function shellOptions(words: string | undefined, io: CliIo, onRunning: () => void): ShellOptions {
+  const onTerminal = io.stdin.isTTY === true && io.stdout.isTTY === true;
+  return {
+    ...attached(io, onRunning),
+    command: words === undefined ? [] : ["/bin/sh", "-c", words],
+    env: {},
+    interactive: words === undefined || io.stdin.isTTY !== true,
+    tty: onTerminal,
+    onNote: (message) => note(io, message),
+  };
+}
+
+function readPlace(text: string): StepPlace["at"] {
+  const [, line, stage, step] = /^(?:(\d{1,9})|([^:]*):(\d{1,9}))$/.exec(text) ?? [];
+  if (line !== undefined && Number(line) > 0) return { line: Number(line) };
+  if (step === undefined || Number(step) === 0)
+    throw invalid("--at", text, "is neither a line nor STAGE:STEP", "write 12, builder:3 or :3");
+  return { step: Number(step), ...(stage === undefined || stage === "" ? {} : { stage }) };
+}

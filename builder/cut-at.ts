@@ -1,0 +1,55 @@
+import { TsbuildError } from "../store/errors.ts";
+import type { Dockerfile, StageInstruction } from "./dockerfile/instruction.ts";
+
+/** A place in a Dockerfile: by a line, or by a step's number as the progress shows it ("[builder 2/5]"). */
+export interface StepPlace {
+  readonly at: { readonly line: number } | { readonly step: number; readonly stage?: string };
+  /** Before the instruction has been followed. */
+  readonly before: boolean;
+}
+
+const stepKeywords: ReadonlySet<string> = new Set(["RUN", "COPY", "ADD", "WORKDIR"]);
+
+/** The Dockerfile as far as an instruction, with it or without, and the stage's index. Throws UNKNOWN_STEP. Pure. */
+export function cutAt(dockerfile: Dockerfile, { at, before }: StepPlace): { readonly dockerfile: Dockerfile; readonly stage: number } {
+  const { stage, count } = "line" in at ? byLine(dockerfile, at.line) : byStep(dockerfile, at.step, at.stage);
+  const kept = Math.max(0, before ? count - 1 : count);
+  const stages = dockerfile.stages
+    .slice(0, stage + 1)
+    .map((one, i) => (i === stage ? { ...one, instructions: one.instructions.slice(0, kept) } : one));
+  return { dockerfile: { ...dockerfile, stages }, stage };
+}
+
+/** The stage, and how many of its instructions are needed; none: its FROM. */
+interface Found {
+  readonly stage: number;
+  readonly count: number;
+}
+
+function byLine({ stages, file }: Dockerfile, line: number): Found {
+  const spans = ({ range }: Pick<StageInstruction, "range">): boolean => range.start.line <= line && line <= range.end.line;
+  for (const [stage, { from, instructions }] of stages.entries()) {
+    const index = instructions.findIndex(spans);
+    if (index >= 0) return { stage, count: index + 1 };
+    if (spans(from)) return { stage, count: 0 };
+  }
+  throw new TsbuildError("UNKNOWN_STEP", `looking for line ${line} of ${file}: there is no instruction of a stage`);
+}
+
+function byStep({ stages, file }: Dockerfile, step: number, name: string | undefined): Found {
+  const named = stages.findIndex(({ from }) => from.stage?.toLowerCase() === name?.toLowerCase());
+  const stage = name === undefined ? stages.length - 1 : named >= 0 ? named : /^\d+$/.test(name) ? Number(name) : -1;
+  const where = name === undefined ? file : `the stage ${JSON.stringify(name)} of ${file}`;
+  const found = stages[stage];
+  if (found === undefined)
+    throw new TsbuildError("UNKNOWN_STEP", `looking for a step: there is no stage ${JSON.stringify(name)} in ${file}`);
+  // FROM is the first.
+  if (step === 1) return { stage, count: 0 };
+  let seen = 1;
+  for (const [i, { keyword }] of found.instructions.entries()) {
+    if (stepKeywords.has(keyword) && ++seen === step) return { stage, count: i + 1 };
+  }
+  throw new TsbuildError("UNKNOWN_STEP", `looking for step ${step} of ${where}: there are ${seen}`, {
+    hint: "steps are numbered as in the progress of a build; a number alone is a line",
+  });
+}

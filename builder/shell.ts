@@ -1,0 +1,158 @@
+import { existsSync } from "node:fs";
+import { exitCodeOf } from "../runtime-addon/index.ts";
+import { TsbuildError } from "../store/errors.ts";
+import { failedSteps } from "../store/failed-steps.ts";
+import { nameSystemError } from "../store/name-system-error.ts";
+import { openRootfs } from "../store/open-rootfs.ts";
+import { openStore, type Store } from "../store/store.ts";
+import { buildOf, executePlan } from "./build.ts";
+import { withBuildSite } from "./build-site.ts";
+import { cutAt, type StepPlace } from "./cut-at.ts";
+import type { BuildOptions } from "./options.ts";
+import { planSite } from "./plan-site.ts";
+import { refuseSteps } from "./refuse-steps.ts";
+import type { RunOptions } from "./run-options.ts";
+import { type ContainerSpec, withContainer } from "./sandbox/container.ts";
+import { type Host, openHost } from "./sandbox/host.ts";
+import type { KeptSpec } from "./sandbox/keep-failed.ts";
+import { parseAddHost, stepHostname } from "./sandbox/network-files.ts";
+import { stopper } from "./sandbox/stop.ts";
+import { openSecrets } from "./secrets/secrets.ts";
+import { dateSite } from "./source-date-epoch.ts";
+import { resolveUser } from "./steps/passwd.ts";
+
+/** How a shell is talked to. */
+export interface ShellOptions
+  extends Required<Pick<RunOptions, "interactive" | "tty" | "onNote">>,
+    Pick<RunOptions, "output" | "signal" | "onStarted"> {
+  /** What runs instead of an interactive shell; empty: that. */
+  readonly command: readonly string[];
+  /** Added to the step's own. */
+  readonly env: Readonly<Record<string, string>>;
+}
+
+/** bash where there is one. */
+const shellWords = ["/bin/sh", "-c", "if command -v bash >/dev/null 2>&1; then exec bash; else exec /bin/sh; fi"] as const;
+
+/** The command of a shell, as runContainer takes it. */
+export function shellCommand(command: readonly string[]): readonly [string, ...string[]] {
+  const [first, ...rest] = command;
+  return first === undefined ? shellWords : [first, ...rest];
+}
+
+/**
+ * Runs a shell in the step that failed last, as its command left it, and resolves with its exit code. What it changes is thrown away. Throws NO_FAILED_STEP where none is kept, and what
+ * running a container throws.
+ */
+export async function shellInFailed(root: string, options: ShellOptions): Promise<number> {
+  const store = await openStore(root);
+  try {
+    const [failed] = failedSteps(store.root)
+      .filter(({ state }) => state !== undefined)
+      .slice(-1);
+    if (failed?.state === undefined) {
+      throw new TsbuildError("NO_FAILED_STEP", `opening a shell: no failed step is kept in the store ${store.root}`, {
+        hint: "tsbuild shell --at LINE PATH opens one in any step, tsbuild shell IMAGE in an image",
+      });
+    }
+    const { title, layers, container } = failed.state;
+    const spec = container as KeptSpec;
+    await store.pin(...layers.flatMap(({ diffId, blob }) => [diffId, blob.digest]));
+    options.onNote(`${title}, as it failed; what is changed here is thrown away`);
+    const mounts = spec.mounts.filter((mount) => mount.kind !== "host" || existsSync(mount.source));
+    return await runShell(
+      store,
+      openHost(store, () => {}),
+      { ...spec, mounts, over: `${failed.directory}/upper` },
+      options,
+    );
+  } catch (error) {
+    throw nameSystemError(error, store.root);
+  } finally {
+    await store.close();
+  }
+}
+
+/**
+ * Builds as far as a step, its own result included unless `before`, and runs a shell there with the variables, directory and user of that place. Throws UNKNOWN_STEP, and what
+ * building and running a container throw.
+ */
+export async function shellAt(given: BuildOptions, place: StepPlace, options: ShellOptions, onReady: () => void): Promise<number> {
+  return withBuildSite(given, async (opened) => {
+    const dated = await dateSite(opened);
+    const { dockerfile, stage } = cutAt(dated.dockerfile, place);
+    const site = { ...dated, dockerfile, planOptions: { ...dated.planOptions, targets: [String(stage)] } };
+    const { plan } = await planSite(site);
+    refuseSteps(plan);
+    const [target] = plan.targets;
+    if (target === undefined) throw new RangeError("there was no target");
+    site.options.onEvent({
+      type: "plan",
+      steps: plan.stages.flatMap(({ fromInfo, infos }) => [fromInfo, ...infos]).sort((a, b) => a.id - b.id),
+    });
+    const store = await site.store();
+    const host = openHost(store, site.onNote, site.options.userns);
+    const secrets = openSecrets(site.options.secrets, site.options.allowSecretsInImage);
+    const results = await executePlan(plan, site, { store, host, secrets, name: buildOf(site) }).catch(async (error: unknown) => {
+      await host.close();
+      throw error;
+    });
+    const { layers } = results.get(target.index)?.files ?? { layers: [] };
+    const { fetcher } = await site.finder();
+    await (await fetcher()).fetch(layers, { signal: site.signal });
+    const rootfs = await openRootfs(store.layers, layers);
+    const { addHosts, hostCa, limits, shmSizeBytes, network } = site.options;
+    const { config, scope } = target.state;
+    onReady();
+    return runShell(
+      store,
+      host,
+      {
+        layers,
+        env: Object.fromEntries(scope.variables),
+        cwd: config.WorkingDir || "/",
+        identity: await resolveUser(rootfs, config.User ?? ""),
+        network: network === "none" || site.options.hermetic ? "none" : "host",
+        hostname: stepHostname,
+        hosts: addHosts.map(parseAddHost),
+        hostCa,
+        limits,
+        ...(shmSizeBytes === undefined ? {} : { shmSizeBytes }),
+        mounts: [],
+        documents: [],
+      },
+      options,
+    );
+  });
+}
+
+/** Closes the host. */
+async function runShell(store: Store, host: Host, spec: Omit<ContainerSpec, "args" | "tty">, options: ShellOptions): Promise<number> {
+  const { command, env, interactive, tty, output, signal, onNote, onStarted } = options;
+  const args = shellCommand(command);
+  const whole = { ...spec, args, tty, env: { ...(tty ? { TERM: "xterm" } : {}), ...spec.env, ...env } };
+  let stopping: ReturnType<typeof stopper> | undefined;
+  try {
+    return await withContainer(
+      store,
+      host,
+      whole,
+      { stdin: interactive ? "inherit" : "null", output: tty ? "inherit" : (output ?? "inherit") },
+      {
+        signal: new AbortController().signal,
+        ...(signal === undefined ? {} : { kill: signal }),
+        now: Date.now,
+        onNote,
+        onStarted(deliver) {
+          // An interactive shell does not end by SIGTERM.
+          stopping = stopper({ signal: "SIGHUP", timeoutSeconds: 2 }, deliver);
+          onStarted?.(stopping);
+        },
+      },
+      async ({ result }) => exitCodeOf(result.status),
+    );
+  } finally {
+    stopping?.close();
+    await host.close();
+  }
+}

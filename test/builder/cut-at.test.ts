@@ -1,0 +1,39 @@
+import { describe, expect, it } from "vitest";
+import { cutAt, type StepPlace } from "../../builder/cut-at.ts";
+import { parseDockerfile } from "../../builder/dockerfile/parse.ts";
+import { thrown } from "./cli/thrown.ts";
+
+const dockerfile = parseDockerfile(
+  "FROM a AS builder\nENV A=1\nRUN one\nCOPY x \\\n  y\nFROM b\nWORKDIR /w\nUSER 5\nRUN two\n",
+  "Dockerfile",
+);
+
+function kept(at: StepPlace["at"], before = false): string[] {
+  const cut = cutAt(dockerfile, { at, before });
+  expect(cut.stage).toBe(cut.dockerfile.stages.length - 1);
+  return cut.dockerfile.stages[cut.stage]?.instructions.map(({ keyword }) => keyword) ?? [];
+}
+
+describe("a Dockerfile is cut", () => {
+  it.each<[name: string, at: StepPlace["at"], after: string[], before: string[]]>([
+    ["at a line", { line: 3 }, ["ENV", "RUN"], ["ENV"]],
+    ["at the second line of an instruction", { line: 5 }, ["ENV", "RUN", "COPY"], ["ENV", "RUN"]],
+    ["at an instruction that is no step", { line: 2 }, ["ENV"], []],
+    ["at a FROM", { line: 6 }, [], []],
+    ["at a step of a stage", { step: 3, stage: "Builder" }, ["ENV", "RUN", "COPY"], ["ENV", "RUN"]],
+    ["at a step of a stage without a name", { step: 2, stage: "1" }, ["WORKDIR"], []],
+    ["at a step of the last stage", { step: 3 }, ["WORKDIR", "USER", "RUN"], ["WORKDIR", "USER"]],
+    ["at FROM as the first step", { step: 1 }, [], []],
+  ])("%s", (_name, at, after, before) => {
+    expect(kept(at)).toEqual(after);
+    expect(kept(at, true)).toEqual(before);
+  });
+
+  it.each<[at: StepPlace["at"], message: string]>([
+    [{ line: 10 }, "looking for line 10 of Dockerfile: there is no instruction of a stage"],
+    [{ step: 4 }, "looking for step 4 of Dockerfile: there are 3"],
+    [{ step: 2, stage: "x" }, 'looking for a step: there is no stage "x" in Dockerfile'],
+  ])("not at %j", (at, message) => {
+    expect(thrown(() => cutAt(dockerfile, { at, before: false }))).toMatchObject({ code: "UNKNOWN_STEP", message });
+  });
+});

@@ -1,0 +1,90 @@
+import { beforeAll, describe, expect, it } from "vitest";
+import { importBusybox } from "../support/bases.ts";
+import { mustTsbuild, temporaryStore, tsbuild } from "../support/cli.ts";
+import { contextDirectory } from "../support/context.ts";
+import { needs } from "../support/needs.ts";
+
+const store = temporaryStore();
+
+beforeAll(() => importBusybox({ store }));
+
+function shell(...args: string[]) {
+  return tsbuild(["shell", ...args], { store });
+}
+
+const failing = [
+  "FROM busybox AS first",
+  "RUN echo base > /base",
+  "FROM first",
+  "ENV WHO=me",
+  "WORKDIR /srv",
+  "USER 7:8",
+  "USER 0",
+  "RUN --mount=type=tmpfs,target=/t --mount=type=bind,target=/ctx --mount=type=cache,target=/c --network=none echo left > /left; rm /base; echo c > /c/x; exit 4",
+  "",
+].join("\n");
+
+describe("tsbuild shell", needs("sandbox"), () => {
+  it("opens the step that failed, as it failed, and throws away what is changed in it", async () => {
+    const context = contextDirectory({ Dockerfile: failing, a: "of the context\n" });
+    const env = { HTTP_PROXY: "http://user:password@proxy.example" };
+    const built = await tsbuild(["--progress", "plain", context], { store, env });
+    expect(built.code).toBe(1);
+    expect(built.stderr).toContain("exit code 4 [STEP_FAILED]");
+    expect(built.stderr).toContain("  hint: tsbuild shell opens a shell in the step as it failed\n");
+
+    const look =
+      "cat /left /ctx/a /c/x; ls /base; echo $WHO $PWD $HTTP_PROXY; mount | grep -c ' /t '; tail -n +3 /proc/net/dev | wc -l; touch /new /ctx/new";
+    const seen = await shell("-c", look);
+    expect(seen.stdout).toBe("left\nof the context\nc\nme /srv\n1\n1\n");
+    expect(seen.stderr).toMatch(
+      /^note: \[[^\n]*, as it failed; what is changed here is thrown away\nls: \/base: No such file or directory\n/,
+    );
+    expect((await shell("-c", "ls /new; exit 9")).code).toBe(9);
+    // What it is told on standard input, without a terminal.
+    expect((await tsbuild(["shell"], { store, stdin: "cat /left\n" })).stdout).toBe("left\n");
+
+    const { kinds } = JSON.parse(await mustTsbuild(["df", "--format", "json"], { store }));
+    expect(kinds.find(({ kind }: { kind: string }) => kind === "failed")).toMatchObject({ count: 1 });
+    expect((await tsbuild(["verify"], { store })).code).toBe(0);
+
+    // Another build leaves it; one of the same target that goes well takes it away.
+    const other = contextDirectory({ Dockerfile: "FROM busybox\nRUN true\n" });
+    await mustTsbuild(["-q", "--target", "0", other], { store });
+    expect((await shell("-c", "cat /left")).stdout).toBe("left\n");
+  });
+
+  it("has nothing to open where the next build went well, or where nothing is to be kept", async () => {
+    const context = contextDirectory({ Dockerfile: "FROM busybox\nRUN echo again > /left; exit 4\n" });
+    await tsbuild(["-q", context], { store });
+    expect((await shell("-c", "cat /left")).stdout).toBe("again\n");
+    const none = await tsbuild(["prune", "--force", "--filter", "type=failed"], { store });
+    expect(none.stdout).toContain("failed");
+    const nothing = await shell("-c", "true");
+    expect([nothing.code, nothing.stderr]).toEqual([
+      125,
+      expect.stringContaining("[NO_FAILED_STEP]\n  hint: tsbuild shell --at LINE PATH"),
+    ]);
+    expect((await tsbuild(["-q", "--keep-failed=false", context], { store })).stderr).not.toContain("tsbuild shell");
+    expect((await shell("-c", "true")).code).toBe(125);
+  });
+
+  it("opens any step of a build, after it and before it", async () => {
+    const context = contextDirectory({
+      Dockerfile: "FROM busybox AS one\nARG A=arg\nRUN echo one > /one\nENV B=env\nUSER 5\nRUN touch /tmp/two\nFROM one\nRUN exit 1\n",
+    });
+    const look = "ls /one /tmp/two; echo $A $B; id -u";
+    expect((await shell("--at", "one:3", "-c", look, context)).stdout).toBe("/one\n/tmp/two\narg env\n5\n");
+    expect((await shell("--at", "3", "-c", look, context)).stdout).toBe("/one\narg\n0\n");
+    const before = await shell("--at", "3", "--before", "-c", look, context);
+    expect([before.stdout, before.code]).toEqual(["arg\n0\n", 0]);
+    expect((await shell("--at", "8", "--before", "--build-arg", "A=other", "-c", "echo $A; ls /tmp", context)).stdout).toBe("other\ntwo\n");
+    const beyond = await shell("--at", "one:9", context);
+    expect([beyond.code, beyond.stderr]).toEqual([125, expect.stringContaining("there are 3 [UNKNOWN_STEP]")]);
+  });
+
+  it("opens an image", async () => {
+    expect((await shell("-c", "echo $0 in; ls /bin/sh", "busybox")).stdout).toBe("/bin/sh in\n/bin/sh\n");
+    expect((await tsbuild(["shell", "busybox"], { store, stdin: "echo $((6 * 7))\n" })).stdout).toBe("42\n");
+  });
+});
