@@ -1,4 +1,5 @@
 import { availableParallelism } from "node:os";
+import { resolve } from "node:path";
 import { openPatterns } from "../runtime-addon/index.ts";
 import { type Digest, digestOf } from "../store/digest.ts";
 import { TsbuildError } from "../store/errors.ts";
@@ -88,8 +89,9 @@ async function buildPlan(
 }
 
 /** What a build is of, whatever it comes to. */
-export function buildOf({ dockerfile, planOptions }: Pick<DatedSite, "dockerfile" | "planOptions">): Digest {
-  return digestOf(JSON.stringify([dockerfile.file, planOptions.targets]));
+export function buildOf({ dockerfile, planOptions, options: { context } }: DatedSite): Digest {
+  const path = typeof context === "string" ? context : context.kind === "directory" ? context.path : undefined;
+  return digestOf(JSON.stringify([path === undefined ? context : resolve(path), dockerfile.file, planOptions.targets]));
 }
 
 /** Runs the steps of a plan. */

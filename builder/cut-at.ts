@@ -10,14 +10,14 @@ export interface StepPlace {
 
 const stepKeywords: ReadonlySet<string> = new Set(["RUN", "COPY", "ADD", "WORKDIR"]);
 
-/** The Dockerfile as far as an instruction, with it or without, and the stage's index. Throws UNKNOWN_STEP. Pure. */
-export function cutAt(dockerfile: Dockerfile, { at, before }: StepPlace): { readonly dockerfile: Dockerfile; readonly stage: number } {
+/** The Dockerfile as far as an instruction, with it or without: its stage is the last. Throws UNKNOWN_STEP. Pure. */
+export function cutAt(dockerfile: Dockerfile, { at, before }: StepPlace): Dockerfile {
   const { stage, count } = "line" in at ? byLine(dockerfile, at.line) : byStep(dockerfile, at.step, at.stage);
   const kept = Math.max(0, before ? count - 1 : count);
   const stages = dockerfile.stages
     .slice(0, stage + 1)
     .map((one, i) => (i === stage ? { ...one, instructions: one.instructions.slice(0, kept) } : one));
-  return { dockerfile: { ...dockerfile, stages }, stage };
+  return { ...dockerfile, stages };
 }
 
 /** The stage, and how many of its instructions are needed; none: its FROM. */

@@ -80,8 +80,8 @@ export async function shellInFailed(root: string, options: ShellOptions): Promis
 export async function shellAt(given: BuildOptions, place: StepPlace, options: ShellOptions, onReady: () => void): Promise<number> {
   return withBuildSite(given, async (opened) => {
     const dated = await dateSite(opened);
-    const { dockerfile, stage } = cutAt(dated.dockerfile, place);
-    const site = { ...dated, dockerfile, planOptions: { ...dated.planOptions, targets: [String(stage)] } };
+    // The last stage is the target.
+    const site = { ...dated, dockerfile: cutAt(dated.dockerfile, place), planOptions: { ...dated.planOptions, targets: [] } };
     const { plan } = await planSite(site);
     refuseSteps(plan);
     const [target] = plan.targets;

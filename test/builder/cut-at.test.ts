@@ -9,9 +9,11 @@ const dockerfile = parseDockerfile(
 );
 
 function kept(at: StepPlace["at"], before = false): string[] {
-  const cut = cutAt(dockerfile, { at, before });
-  expect(cut.stage).toBe(cut.dockerfile.stages.length - 1);
-  return cut.dockerfile.stages[cut.stage]?.instructions.map(({ keyword }) => keyword) ?? [];
+  return (
+    cutAt(dockerfile, { at, before })
+      .stages.at(-1)
+      ?.instructions.map(({ keyword }) => keyword) ?? []
+  );
 }
 
 describe("a Dockerfile is cut", () => {

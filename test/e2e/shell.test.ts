@@ -1,3 +1,4 @@
+import { writeFileSync } from "node:fs";
 import { beforeAll, describe, expect, it } from "vitest";
 import { importBusybox } from "../support/bases.ts";
 import { mustTsbuild, temporaryStore, tsbuild } from "../support/cli.ts";
@@ -50,8 +51,11 @@ describe("tsbuild shell", needs("sandbox"), () => {
 
     // Another build leaves it; one of the same target that goes well takes it away.
     const other = contextDirectory({ Dockerfile: "FROM busybox\nRUN true\n" });
-    await mustTsbuild(["-q", "--target", "0", other], { store });
+    await mustTsbuild(["-q", other], { store });
     expect((await shell("-c", "cat /left")).stdout).toBe("left\n");
+    writeFileSync(`${context}/Dockerfile`, "FROM busybox\nRUN true\n");
+    await mustTsbuild(["-q", context], { store });
+    expect((await shell("-c", "true")).stderr).toContain("[NO_FAILED_STEP]");
   });
 
   it("has nothing to open where the next build went well, or where nothing is to be kept", async () => {
