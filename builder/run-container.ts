@@ -20,6 +20,8 @@ import { withContainer } from "./sandbox/container.ts";
 import type { ContainerMount } from "./sandbox/container-mounts.ts";
 import { openHost } from "./sandbox/host.ts";
 import { parseAddHost } from "./sandbox/network-files.ts";
+import { publishPorts } from "./sandbox/port-forward.ts";
+import { refuseForeign } from "./sandbox/runnable.ts";
 import { sandboxSecurity } from "./sandbox/security.ts";
 import { type Stopper, stopper } from "./sandbox/stop.ts";
 import { resolveUser } from "./steps/passwd.ts";
@@ -38,6 +40,7 @@ export async function runContainer(given: RunOptions): Promise<number> {
     const image = await findWhole(store, options);
     const config = image.config.config ?? {};
     const { onNote } = options;
+    refuseForeign(image.config, `running ${options.image}`);
     // How the sandbox is made is for builds to say; here it would stand in the middle of the command's own output.
     const host = openHost(store, () => {}, options.userns);
     let stopping: Stopper | undefined;

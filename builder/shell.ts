@@ -16,6 +16,7 @@ import { type ContainerSpec, withContainer } from "./sandbox/container.ts";
 import { type Host, openHost } from "./sandbox/host.ts";
 import type { KeptSpec } from "./sandbox/keep-failed.ts";
 import { parseAddHost, stepHostname } from "./sandbox/network-files.ts";
+import { sandboxSecurity } from "./sandbox/security.ts";
 import { stopper } from "./sandbox/stop.ts";
 import { openSecrets } from "./secrets/secrets.ts";
 import { dateSite } from "./source-date-epoch.ts";
@@ -83,7 +84,7 @@ export async function shellAt(given: BuildOptions, place: StepPlace, options: Sh
     // The last stage is the target.
     const site = { ...dated, dockerfile: cutAt(dated.dockerfile, place), planOptions: { ...dated.planOptions, targets: [] } };
     const { plan } = await planSite(site);
-    refuseSteps(plan);
+    refuseSteps(plan, site.options);
     const [target] = plan.targets;
     if (target === undefined) throw new RangeError("there was no target");
     site.options.onEvent({
@@ -101,7 +102,7 @@ export async function shellAt(given: BuildOptions, place: StepPlace, options: Sh
     const { fetcher } = await site.finder();
     await (await fetcher()).fetch(layers, { signal: site.signal });
     const rootfs = await openRootfs(store.layers, layers);
-    const { addHosts, hostCa, limits, shmSizeBytes, network } = site.options;
+    const { addHosts, hostCa, limits, shmSizeBytes, network, security } = site.options;
     const { config, scope } = target.state;
     onReady();
     return runShell(
@@ -117,6 +118,7 @@ export async function shellAt(given: BuildOptions, place: StepPlace, options: Sh
         hosts: addHosts.map(parseAddHost),
         hostCa,
         limits,
+        ...(security === undefined ? {} : { security: sandboxSecurity(security) }),
         ...(shmSizeBytes === undefined ? {} : { shmSizeBytes }),
         mounts: [],
         documents: [],

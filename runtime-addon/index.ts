@@ -1,5 +1,6 @@
 export { planAutoMap, readAutoMap } from "./auto-id-map.ts";
 export { helperPath } from "./binding.ts";
+export { foreignHandler } from "./binfmt.ts";
 export { type ByteString, bufferOf, bytesFrom, bytesOf, textOf } from "./bytes.ts";
 export { CAPABILITIES, capabilityName, DEFAULT_CAPABILITIES } from "./capabilities.ts";
 export { type Cgroup, openCgroup } from "./cgroup.ts";

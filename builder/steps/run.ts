@@ -5,6 +5,7 @@ import { type KeyTree, keyDigest, runKey } from "../plan/key.ts";
 import type { RunOperation } from "../plan/operation.ts";
 import type { Host } from "../sandbox/host.ts";
 import { parseAddHost, stepHostname } from "../sandbox/network-files.ts";
+import { refuseForeign } from "../sandbox/runnable.ts";
 import { securityKey } from "../sandbox/security.ts";
 import type { RunPlace, RunSettings } from "./run-and-commit.ts";
 import { bindsOf, type RunInputs } from "./run-inputs.ts";
@@ -28,6 +29,7 @@ export async function runStep(
   const hit = await recorded(keyFor(settings.host.expectedOwners()), context);
   if (hit !== undefined) return hit;
   return context.once(keyDigest(keyFor(settings.host.expectedOwners())), async () => {
+    refuseForeign(context.basePlatform ?? context.platform, "running the command");
     // Now it is known what this machine really gives; and another process may have run the step while this one waited.
     const host = await settings.host.open();
     const late = await recorded(keyFor(host.owners), context);

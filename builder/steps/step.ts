@@ -34,6 +34,8 @@ export interface StepContext {
   readonly store: Store;
   readonly cache: StepCache;
   readonly platform: Platform;
+  /** What the base's config says its programs are for. Absent: the platform. */
+  readonly basePlatform?: Platform;
   /** Seconds. */
   readonly epoch?: number;
   /** Whether a record may be used; results are recorded all the same. */
