@@ -9,7 +9,19 @@ import type { ContainerMount } from "./container-mounts.ts";
 /** A container as it is kept for a look into it: what is named here, so that nothing else of it, a secret say, is ever written down. */
 export type KeptSpec = Pick<
   ContainerSpec,
-  "layers" | "env" | "cwd" | "identity" | "network" | "hostname" | "hosts" | "hostCa" | "limits" | "security" | "shmSizeBytes" | "mounts" | "documents"
+  | "layers"
+  | "env"
+  | "cwd"
+  | "identity"
+  | "network"
+  | "hostname"
+  | "hosts"
+  | "hostCa"
+  | "limits"
+  | "security"
+  | "shmSizeBytes"
+  | "mounts"
+  | "documents"
 >;
 
 /**
