@@ -20,7 +20,6 @@ import { withContainer } from "./sandbox/container.ts";
 import type { ContainerMount } from "./sandbox/container-mounts.ts";
 import { openHost } from "./sandbox/host.ts";
 import { parseAddHost } from "./sandbox/network-files.ts";
-import { publishPorts } from "./sandbox/port-forward.ts";
 import { refuseForeign } from "./sandbox/runnable.ts";
 import { sandboxSecurity } from "./sandbox/security.ts";
 import { type Stopper, stopper } from "./sandbox/stop.ts";

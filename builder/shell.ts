@@ -113,7 +113,7 @@ export async function shellAt(given: BuildOptions, place: StepPlace, options: Sh
         env: Object.fromEntries(scope.variables),
         cwd: config.WorkingDir || "/",
         identity: await resolveUser(rootfs, config.User ?? ""),
-        network: network === "none" || site.options.hermetic ? "none" : "host",
+        network: { mode: site.options.hermetic ? "none" : network, ports: [], dns: site.options.dns },
         hostname: stepHostname,
         hosts: addHosts.map(parseAddHost),
         hostCa,

@@ -1,6 +1,6 @@
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
-import { isSystemError } from "./errors.ts";
+import { isSystemError } from "./system-error.ts";
 
 /** Where the kernel lists the handlers of foreign programs (Documentation/admin-guide/binfmt-misc.rst). */
 const binfmtDirectory = "/proc/sys/fs/binfmt_misc";
