@@ -18,7 +18,7 @@ export const copy = command(
     name: "copy",
     operands: "SOURCE DESTINATION",
     summary:
-      "Copy an image with all its platforms, byte for byte, between registries (NAME), the store (store:NAME), image layouts (oci:DIR[:NAME]), which get one image more, and archives (oci-archive:FILE[:NAME]), which are replaced. NAME may begin with docker://. Prints the digest.",
+      "Copy an image with all its platforms, byte for byte, between registries (NAME), the store (store:NAME), image layouts (oci:DIR[:NAME]), which get one image more, and archives (oci-archive:FILE[:NAME], or docker-archive:FILE[:NAME] for docker load, with one platform), which are replaced. NAME may begin with docker://. Prints the digest.",
     flags: {
       "all-platforms": { help: "Into the store too: all platforms instead of this machine's" },
       format: {
@@ -33,7 +33,7 @@ export const copy = command(
       ...storeFlags,
     },
     foreign: {
-      all: { short: "a", note: "all platforms are copied, but into the store, where --all-platforms says so" },
+      all: { short: "a", note: "all platforms are copied, but into the store, where --all-platforms says so, and for docker load" },
       "dest-creds": { value: true, missing: "tsbuild login keeps credentials, and none are in the list of processes" },
       "dest-tls-verify": { value: true, off: "true", missing: "--tls-verify is for both sides; tsbuild.toml says it for one host" },
       "preserve-digests": { note: "digests are kept unless --format is given" },
@@ -43,6 +43,7 @@ export const copy = command(
     examples: [
       "tsbuild copy debian:12 registry.example/mirror/debian:12",
       "tsbuild copy store:app oci-archive:app.tar:app",
+      "tsbuild copy debian:12 docker-archive:debian.tar:debian:12",
       "tsbuild copy oci:layout:v1 registry.example/app:v1",
     ],
   },

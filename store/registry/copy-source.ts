@@ -29,10 +29,15 @@ export type CopyPlace =
   | { readonly kind: "store"; readonly name: string }
   /** An OCI image layout. Without a name: its only image, or one without a name. */
   | { readonly kind: "oci"; readonly directory: string; readonly name?: string | undefined }
-  | { readonly kind: "oci-archive"; readonly file: string; readonly name?: string | undefined };
+  | { readonly kind: "oci-archive"; readonly file: string; readonly name?: string | undefined }
+  /** For `docker load`. To copy from, the same as an OCI archive: which it is, its files tell. */
+  | { readonly kind: "docker-archive"; readonly file: string; readonly name?: string | undefined };
 
 /** Which platforms: all, one as an image of its own, or one with the index that lists it; `orOther`: an image without an index is taken whatever it is for. */
-export type Selection = "all" | { readonly only: Platform } | { readonly listed: Platform; readonly orOther: boolean };
+export type Selection =
+  | "all"
+  | { readonly only: Platform; readonly orOther: boolean }
+  | { readonly listed: Platform; readonly orOther: boolean };
 
 /** An image that is ready to be copied. What was needed for it goes when it is closed. */
 export interface CopySource extends AsyncDisposable {
@@ -48,7 +53,7 @@ export interface CopySource extends AsyncDisposable {
 
 export interface CopyContext {
   readonly registry: Registry;
-  /** Opened when the image is in it or goes there, or where an archive must be unpacked. */
+  /** Opened when the image is in it or goes there, or where an archive or layers must be unpacked. */
   readonly store: () => Promise<Store>;
   readonly signal?: AbortSignal | undefined;
 }
@@ -69,7 +74,8 @@ export async function openSource(place: CopyPlace, selection: Selection, context
       });
       return fromLayout(directory, name, selection, context, content, async () => undefined);
     }
-    case "oci-archive": {
+    case "oci-archive":
+    case "docker-archive": {
       const { file, name } = place;
       const store = await context.store();
       const directory = await store.temp("copy");
@@ -97,7 +103,7 @@ async function fromStore(name: string, selection: Selection, context: CopyContex
   const stored = await storedGraph(store, image, name);
   const close = { [Symbol.asyncDispose]: async () => undefined };
   if (selection === "all") return { ...stored, ...close };
-  if (platform !== undefined && !takesOther(selection)) checkStoredPlatform(image, platform, name);
+  if (platform !== undefined && !selection.orOther) checkStoredPlatform(image, platform, name);
   return { graph: await graphOfOne(stored.reader, stored.graph.root, selection, context), reader: stored.reader, ...close };
 }
 
@@ -131,7 +137,7 @@ async function select(
   { signal }: { readonly signal?: AbortSignal | undefined },
 ): Promise<ImageGraph> {
   if (selection === "all") return readGraph(reader, root, { signal });
-  if (!takesOther(selection)) await checkNamedPlatform(reader, root, wantedOf(selection), { signal });
+  if (!selection.orOther) await checkNamedPlatform(reader, root, wantedOf(selection), { signal });
   return graphOfOne(reader, root, selection, { signal });
 }
 
@@ -150,8 +156,4 @@ type OnePlatform = Exclude<Selection, "all">;
 
 function wantedOf(selection: OnePlatform): Platform {
   return "only" in selection ? selection.only : selection.listed;
-}
-
-function takesOther(selection: OnePlatform): boolean {
-  return "listed" in selection && selection.orOther;
 }

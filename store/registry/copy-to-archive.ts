@@ -1,5 +1,5 @@
 import { writeArchiveFile } from "../archive/archive-file.ts";
-import { type DockerImage, dockerManifest } from "../archive/docker-manifest.ts";
+import { type DockerImage, dockerManifest, dockerRepositories } from "../archive/docker-manifest.ts";
 import { ociFiles } from "../archive/oci-files.ts";
 import { type OuterFile, outerTar, smallFile } from "../archive/outer-tar-write.ts";
 import { canonicalJson } from "../canonical-json.ts";
@@ -7,6 +7,7 @@ import { TsbuildError } from "../errors.ts";
 import { emptyIndex, ociLayoutFile } from "../layout.ts";
 import { isIndexType, parseManifest } from "../oci-parse.ts";
 import { parseReference, type Reference } from "../reference.ts";
+import type { CopyPlace } from "./copy-source.ts";
 import { isForeign } from "./foreign-layer.ts";
 import type { ImageGraph, ImageReader } from "./image-graph.ts";
 import { withEntry } from "./layout-entries.ts";
@@ -14,25 +15,22 @@ import { isImage } from "./manifest-type.ts";
 import type { PushingOptions } from "./push-blob.ts";
 import { reportedDownload } from "./reported-download.ts";
 
+type ArchivePlace = Extract<CopyPlace, { readonly kind: "oci-archive" | "docker-archive" }>;
+
 /**
  * Writes an image to an OCI archive, as writeArchiveFile does it. Blobs go into the tar as they come, one after the other: nothing is written twice. The same image gives the same
- * bytes. An image of one platform can be read by `docker load` too.
+ * bytes. An image of one platform can be read by `docker load` too; where the archive is to be Docker's, by those of all ages.
  */
-export async function copyToArchive(
-  file: string,
-  graph: ImageGraph,
-  reader: ImageReader,
-  name: string | undefined,
-  options: PushingOptions,
-): Promise<void> {
-  await writeArchiveFile(file, outerTar(filesOf(graph, reader, name, options)), `copying to ${file}`, options);
+export async function copyToArchive(to: ArchivePlace, graph: ImageGraph, reader: ImageReader, options: PushingOptions): Promise<void> {
+  await writeArchiveFile(to.file, outerTar(filesOf(to, graph, reader, options)), `copying to ${to.file}`, options);
 }
 
-function* filesOf(graph: ImageGraph, reader: ImageReader, name: string | undefined, options: PushingOptions): Generator<OuterFile> {
+function* filesOf({ kind, name }: ArchivePlace, graph: ImageGraph, reader: ImageReader, options: PushingOptions): Generator<OuterFile> {
   yield smallFile(ociFiles.layout, ociLayoutFile);
   yield smallFile(ociFiles.index, canonicalJson(withEntry(emptyIndex, graph.root.descriptor, name)));
   const docker = dockerImages(graph, name);
   if (docker.length > 0) yield dockerManifest(docker);
+  if (kind === "docker-archive") yield dockerRepositories(docker);
   for (const { descriptor, bytes } of graph.documents) yield smallFile(ociFiles.blob(descriptor.digest), bytes);
   for (const blob of graph.blobs) {
     yield { name: ociFiles.blob(blob.digest), sizeBytes: blob.size, content: reportedDownload(reader, blob, options) };

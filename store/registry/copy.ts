@@ -1,4 +1,5 @@
 import { TsbuildError } from "../errors.ts";
+import { parseNewName } from "../image-names.ts";
 import type { Descriptor, Platform } from "../oci.ts";
 import { machinePlatform } from "../platform.ts";
 import { parseReference } from "../reference.ts";
@@ -11,6 +12,7 @@ import { copyToArchive } from "./copy-to-archive.ts";
 import { copyToLayout } from "./copy-to-layout.ts";
 import { copyToRegistry } from "./copy-to-registry.ts";
 import { copyToStore } from "./copy-to-store.ts";
+import { forDockerLoad } from "./for-docker-load.ts";
 import type { ImageGraph } from "./image-graph.ts";
 import { namingDestination } from "./naming-destination.ts";
 import { targetsOf } from "./push.ts";
@@ -24,7 +26,7 @@ export interface CopyOptions extends PushingOptions, CopyContext {
   readonly to: CopyPlace;
   /** This one alone; into the store with the index that lists it, as a pull does it. */
   readonly platform?: Platform | undefined;
-  /** Also attestations. Absent: yes, but into the store this machine's platform alone. `platform` counts first. */
+  /** Also attestations. Absent: yes, but into the store and an archive of Docker's this machine's platform alone. `platform` counts first. */
   readonly allPlatforms?: boolean | undefined;
   /** Also what refers to the image; from registry to registry. */
   readonly referrers?: boolean | undefined;
@@ -37,7 +39,7 @@ export interface CopyOptions extends PushingOptions, CopyContext {
 /**
  * Copies an image from one place to another, and answers its manifest or index as it is there. Bytes and digests stay as they are unless another format is asked for; but the
  * store's plain layers are compressed on their way to a registry, as in a push. Blobs that the target has do not move; within one registry they are mounted; between registries,
- * layouts and archives they go straight from one to the other. What is known of where blobs are is used where the store is open anyway, and never opens it. Throws NotFoundError,
+ * layouts and archives they go straight from one to the other, but that layers compressed by zstd are unpacked for `docker load`. What is known of where blobs are is used where the store is open anyway, and never opens it. Throws NotFoundError,
  * REGISTRY_NOT_FOUND, PLATFORM_NOT_FOUND, NOT_CONVERTIBLE, UNSUPPORTED_COPY, INVALID_REFERENCE, NOT_AN_IMAGE, DESTINATION_EXISTS, NOT_A_FILE, WRITE_FAILED, IntegrityError, RegistryError, and `signal.reason`.
  */
 export async function copyImage(options: CopyOptions): Promise<Descriptor> {
@@ -49,9 +51,11 @@ export async function copyImage(options: CopyOptions): Promise<Descriptor> {
     return pushStored(store, options.registry, from.name, [to.reference], { platform, format, signal, onEvent, onNote });
   }
   await using source = await openSource(from, selectionOf(options), options);
-  const { graph, notes } = format === undefined ? { graph: source.graph, notes: [] } : convertGraph(source.graph, format);
+  const { graph: converted, notes } = format === undefined ? { graph: source.graph, notes: [] } : convertGraph(source.graph, format);
   for (const note of [...(source.note === undefined ? [] : [source.note]), ...notes]) onNote?.(note);
-  await deliver(source, graph, options);
+  await using loadable = to.kind === "docker-archive" ? await forDockerLoad(converted, source.reader, options.store, options) : undefined;
+  const { graph, reader } = loadable ?? { graph: converted, reader: source.reader };
+  await deliver({ ...source, reader }, graph, options);
   const { mediaType, digest, size } = graph.root.descriptor;
   return { mediaType, digest, size };
 }
@@ -70,12 +74,14 @@ function checkReferrers({ from, to, referrers = false, format }: CopyOptions): v
 function checkDestination({ to, registry }: CopyOptions): void {
   if (to.kind === "registry") targetsOf(registry, [to.reference]);
   if (to.kind === "store") parseReference(to.name);
+  if (to.kind === "docker-archive" && to.name !== undefined) parseNewName(to.name);
 }
 
-function selectionOf({ to, platform, allPlatforms = to.kind !== "store" }: CopyOptions): Selection {
+function selectionOf({ to, platform, allPlatforms = to.kind !== "store" && to.kind !== "docker-archive" }: CopyOptions): Selection {
   if (allPlatforms && platform === undefined) return "all";
   const one = platform ?? machinePlatform();
-  return to.kind === "store" ? { listed: one, orOther: platform === undefined } : { only: one };
+  const orOther = platform === undefined;
+  return to.kind === "store" ? { listed: one, orOther } : { only: one, orOther };
 }
 
 async function deliver({ reader, repository, store }: CopySource, graph: ImageGraph, options: CopyOptions): Promise<void> {
@@ -97,6 +103,7 @@ async function deliver({ reader, repository, store }: CopySource, graph: ImageGr
         copyToLayout(to.directory, graph, source, to.name, { signal, onEvent, parallel }),
       );
     case "oci-archive":
-      return namingDestination(to.file, reader, (source) => copyToArchive(to.file, graph, source, to.name, { signal, onEvent }));
+    case "docker-archive":
+      return namingDestination(to.file, reader, (source) => copyToArchive(to, graph, source, { signal, onEvent }));
   }
 }

@@ -17,6 +17,8 @@ describe("a place of a copy", () => {
     ["oci:dir:host:5000/app:v1", { kind: "oci", directory: "dir", name: "host:5000/app:v1" }],
     ["oci-archive:a.tar", { kind: "oci-archive", file: "a.tar", name: undefined }],
     ["oci-archive:a.tar:app:v1", { kind: "oci-archive", file: "a.tar", name: "app:v1" }],
+    ["docker-archive:a.tar", { kind: "docker-archive", file: "a.tar", name: undefined }],
+    ["docker-archive:a.tar:app:v1", { kind: "docker-archive", file: "a.tar", name: "app:v1" }],
   ])("%s", (text, place) => {
     expect(readCopyPlace(text)).toEqual(place);
   });
@@ -26,7 +28,7 @@ describe("a place of a copy", () => {
     ["oci:", "MISSING_VALUE", 'reading "oci:": nothing stands behind the colon'],
     ["oci-archive::x", "MISSING_VALUE", 'reading "oci-archive::x": nothing stands behind the colon'],
     ["docker-daemon:app:v1", "UNSUPPORTED_VALUE", 'reading "docker-daemon:app:v1": images cannot be copied from or to there'],
-    ["docker-archive:a.tar", "UNSUPPORTED_VALUE", 'reading "docker-archive:a.tar": images cannot be copied from or to there'],
+    ["docker-archive::app", "MISSING_VALUE", 'reading "docker-archive::app": nothing stands behind the colon'],
     ["docker://", "INVALID_REFERENCE", 'reading the image name "": it is empty'],
   ])("%s is refused", (text, code, message) => {
     expect(() => readCopyPlace(text)).toThrow(expect.objectContaining({ code, message }));

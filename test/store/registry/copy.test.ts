@@ -11,6 +11,7 @@ import { machinePlatform, platformText } from "../../../store/platform.ts";
 import { parseReference } from "../../../store/reference.ts";
 import { blobPlaces } from "../../../store/registry/blob-places.ts";
 import { type CopyOptions, type CopyPlace, copyImage } from "../../../store/registry/copy.ts";
+import { pushStored } from "../../../store/registry/push-stored.ts";
 import { openRegistry, type Registry } from "../../../store/registry/registry.ts";
 import { RegistryError } from "../../../store/registry/registry-error.ts";
 import { defaultRegistrySettings } from "../../../store/registry/settings.ts";
@@ -18,6 +19,7 @@ import type { TransferEvent } from "../../../store/registry/transfer-event.ts";
 import { openStore, type Store } from "../../../store/store.ts";
 import { verifyStore } from "../../../store/verify.ts";
 import { needs } from "../../support/needs.ts";
+import { startDockerDaemon } from "../../support/registry/docker-daemon.ts";
 import { descriptorOf, type FakeImage, fakeImage } from "../../support/registry/fake-image.ts";
 import { type FakeRegistry, startFakeRegistry } from "../../support/registry/fake-registry.ts";
 import { temporaryDirectory } from "../../support/temporary.ts";
@@ -684,6 +686,117 @@ describe("an archive", () => {
       message: `copying ${join(directory, "none.tar")}: there is no such file or directory`,
     });
   });
+});
+
+describe("an archive of Docker's", () => {
+  const file = () => join(directory, "docker.tar");
+  const inDocker = (name?: string): CopyPlace => ({ kind: "docker-archive", file: file(), name });
+  const untar = (...args: string[]) => execFileSync("tar", ["-f", file(), ...args], { encoding: "utf8" });
+  const leftBehind = () =>
+    readdirSync(join(store.root, "v1/tmp"), { recursive: true, withFileTypes: true }).filter((entry) => entry.isFile());
+
+  it("has this machine's platform, and both of Docker's lists; it goes on from there as it was", async () => {
+    await putIndex(here, "app", "1");
+    expect((await copy(at(here, "app:1"), inDocker("app:v1"))).digest).toBe(own.digest);
+    const blobPath = (bytes: Buffer) => `blobs/sha256/${hexOf(digestOf(bytes))}`;
+    expect(JSON.parse(untar("-xO", "manifest.json"))).toEqual([
+      { Config: blobPath(own.config), RepoTags: ["app:v1"], Layers: own.layers.map(blobPath) },
+    ]);
+    expect(JSON.parse(untar("-xO", "repositories"))).toEqual({ app: { v1: hexOf(digestOf(own.layers[1] ?? "")) } });
+    for (const name of ["app:v1", undefined]) expect((await copy(inDocker(name), at(there, "app:1"))).digest).toBe(own.digest);
+    expect(await store.images.list()).toEqual([]);
+  });
+
+  it("has another platform where that is asked for, or where there is no other", async () => {
+    await putIndex(here, "app", "1");
+    expect((await copy(at(here, "app:1"), inDocker(), { platform: foreign })).digest).toBe(other.digest);
+    here.putImage("alone", "1", other);
+    expect((await copy(at(here, "alone:1"), inDocker())).digest).toBe(other.digest);
+    expect(await failureOf(copy(at(here, "alone:1"), inDocker(), { platform: machine }))).toMatchObject({ code: "PLATFORM_NOT_FOUND" });
+  });
+
+  it("has plain layers instead of those that not every docker load can read", needs("zstd"), async () => {
+    const image = await putImage(store, ["mine"], [{ a: "1" }, { b: "2" }]);
+    await pushStored(store, registry, "mine", [parseReference(`${here.host}/mine:1`)], { compression: "zstd" });
+    const copied = await copy(at(here, "mine:1"), inDocker("mine:v2"));
+    const [{ Layers: layers }] = JSON.parse(untar("-xO", "manifest.json"));
+    expect(layers).toEqual(image.config.rootfs.diff_ids.map((diffId) => `blobs/sha256/${hexOf(diffId)}`));
+    expect(leftBehind()).toEqual([]);
+    await using loaded = await openStore(join(directory, "loaded"));
+    const [found] = await loadImages(loaded, { file: file() });
+    expect([found?.imageId, found?.names, found?.descriptor.digest]).toEqual([image.imageId, ["mine:v2"], copied.digest]);
+    expect(await verifyStore(loaded)).toEqual([]);
+  });
+
+  it("without index.json, as Docker wrote it, is read by the names in its list", async () => {
+    here.putImage("app", "1", own);
+    here.putImage("app", "2", own);
+    await copy(at(here, "app:1"), inDocker("team/app:v1"));
+    const unpacked = join(directory, "unpacked");
+    mkdirSync(unpacked);
+    untar("-x", "-C", unpacked);
+    execFileSync("tar", ["-C", unpacked, "-cf", file(), "blobs", "manifest.json"]);
+    await copy(inDocker("team/app:v1"), inStore("mine"));
+    expect((await store.images.open("mine")).imageId).toBe(digestOf(own.config));
+    expect(await failureOf(copy(inDocker("none"), inStore("other")))).toMatchObject({
+      code: "NOT_FOUND",
+      message: `reading ${file()}: it has no image "none"`,
+      hint: "it has team/app:v1",
+    });
+    expect(leftBehind()).toEqual([]);
+  });
+
+  it.each<[name: string, image: () => string, to: () => CopyPlace, options: Partial<CopyOptions>, code: string, message: string]>([
+    [
+      "several platforms",
+      () => "app:1",
+      () => inDocker(),
+      { allPlatforms: true },
+      "UNSUPPORTED_COPY",
+      "docker load reads images of one platform only",
+    ],
+    ["a name with a digest", () => "app:1", () => inDocker(`app@${digestOf("x")}`), {}, "INVALID_REFERENCE", digestOf("x")],
+    ["a name that is none", () => "app:1", () => inDocker("NO NAME"), {}, "INVALID_REFERENCE", "NO NAME"],
+    [
+      "a foreign layer",
+      () => "foreign:1",
+      () => inDocker(),
+      {},
+      "UNSUPPORTED_COPY",
+      "may not be given on, and docker load needs all layers",
+    ],
+    ["an artifact", () => "artifact:1", () => inDocker(), {}, "NOT_AN_IMAGE", "it is an artifact of type a/b, no image"],
+  ])("is not written of %s", async (_name, image, to, options, code, message) => {
+    await putIndex(here, "app", "1");
+    const layer = {
+      mediaType: "application/vnd.oci.image.layer.nondistributable.v1.tar+gzip",
+      digest: digestOf("elsewhere"),
+      size: 9,
+      urls: ["https://elsewhere.example/layer"],
+    };
+    here.putImage("foreign", "1", await fakeImage({ platform: machine, manifest: { layers: [layer] } }));
+    here.putImage("artifact", "1", await fakeImage({ manifest: { config: { mediaType: "a/b", digest: digestOf("{}"), size: 2 } } }));
+    const error = await failureOf(copy(at(here, image()), to(), options));
+    expect(error).toMatchObject({ code, message: expect.stringContaining(message) });
+    expect(existsSync(file())).toBe(false);
+  });
+
+  it("is read by skopeo and docker load, and so is what they write by us", needs("skopeo", "dockerDaemon"), async () => {
+    here.putImage("app", "1", own);
+    await copy(at(here, "app:1"), inDocker("app:v1"));
+    await using daemon = await startDockerDaemon(temporaryDirectory("dockerd"));
+    await daemon.docker("load", "-i", file());
+    expect((await daemon.docker("inspect", "--format", "{{.Id}}", "app:v1")).trim()).toBe(digestOf(own.config));
+    await daemon.docker("save", "-o", file(), "app:v1");
+    await copy(inDocker("app:v1"), inStore("saved"));
+    execFileSync("skopeo", ["--insecure-policy", "copy", "-q", inDockerText("app:v1"), `docker-archive:${directory}/theirs.tar:app:v2`]);
+    await copy({ kind: "docker-archive", file: join(directory, "theirs.tar"), name: "app:v2" }, inStore("theirs"));
+    for (const name of ["saved", "theirs"]) {
+      expect((await store.images.open(name)).config.rootfs.diff_ids).toEqual(JSON.parse(own.config.toString()).rootfs.diff_ids);
+    }
+  });
+
+  const inDockerText = (name: string) => `docker-archive:${file()}:${name}`;
 });
 
 describe("skopeo", needs("skopeo"), () => {
