@@ -205,7 +205,8 @@ export async function execute(execution: Execution): Promise<ReadonlyMap<number,
       });
       return outcome;
     } catch (error) {
-      onEvent({ type: "step-end", step: info.id, outcome: signal.aborted ? "cancelled" : "failed", atMs: now() });
+      const usage = error instanceof StepError && error.usage !== undefined ? { usage: error.usage } : {};
+      onEvent({ type: "step-end", step: info.id, outcome: signal.aborted ? "cancelled" : "failed", atMs: now(), ...usage });
       if (error instanceof StepError) throw error;
       throw located(nameSystemError(error, store.root), plan.dockerfile, step.instruction.range);
     }

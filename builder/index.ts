@@ -14,6 +14,7 @@ export type {
   BuildResult,
   BuiltImage,
   ContextSource,
+  DeviceValue,
   ImageForm,
   LockOptions,
   NetworkMode,

@@ -1,10 +1,10 @@
 import type { Writable } from "node:stream";
-import type { ResourceLimits, SandboxProcess, SeccompProfile } from "../runtime-addon/index.ts";
+import type { DeviceValue, ResourceLimits, SandboxProcess, SeccompProfile } from "../runtime-addon/index.ts";
 import type { LayerForm } from "../store/layer-form.ts";
 import type { RegistryOptions } from "../store/registry/registry.ts";
 import type { EventSink, StepInfo } from "./progress/event.ts";
 
-export type { RegistryOptions, ResourceLimits };
+export type { DeviceValue, RegistryOptions, ResourceLimits };
 
 /** "auto": as root too, steps run in a user namespace, whose root is nobody on the machine. "host": only where nothing else is allowed. */
 export type UserNamespaceMode = "auto" | "host";

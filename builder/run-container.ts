@@ -19,6 +19,7 @@ import { type ResolvedRunOptions, type RunOptions, resolveRunOptions } from "./r
 import { withContainer } from "./sandbox/container.ts";
 import type { ContainerMount } from "./sandbox/container-mounts.ts";
 import { openHost } from "./sandbox/host.ts";
+import { limitHit } from "./sandbox/limits-hit.ts";
 import { parseAddHost } from "./sandbox/network-files.ts";
 import { refuseForeign } from "./sandbox/runnable.ts";
 import { sandboxSecurity } from "./sandbox/security.ts";
@@ -85,6 +86,8 @@ export async function runContainer(given: RunOptions): Promise<number> {
           },
         },
         async ({ result }) => {
+          const hit = limitHit(result.usage, options.limits);
+          if (hit !== undefined) onNote(`the container ran ${hit.what}: ${hit.hint}`);
           await keeping?.end(result);
           return exitCodeOf(result.status);
         },

@@ -1,5 +1,6 @@
 import { type ErrorDetails, TsbuildError } from "../runtime-addon/index.ts";
 import type { SourceRange } from "./dockerfile/instruction.ts";
+import type { StepUsage } from "./progress/event.ts";
 
 /** The instruction that failed. */
 export interface FailedStep {
@@ -12,24 +13,35 @@ export interface FailedStep {
   readonly range: SourceRange;
 }
 
-/** How the command of a step ended. */
-export type StepStatus =
+/** How the command of a step ended; `because`: the limit that it ran into. */
+export type StepStatus = { readonly because?: string } & (
   | { readonly kind: "exit"; readonly code: number }
   /** "SIGKILL" */
-  | { readonly kind: "signal"; readonly signal: string };
+  | { readonly kind: "signal"; readonly signal: string }
+);
+
+/** What errors of steps have besides. */
+export interface StepErrorDetails extends ErrorDetails {
+  /** What the step used until it failed. */
+  readonly usage?: StepUsage;
+}
 
 /** A command of the Dockerfile ran and failed. `tail` holds the last lines it printed, oldest first, without line ends. */
 export class StepError extends TsbuildError {
+  readonly usage?: StepUsage;
+
   constructor(
     readonly step: FailedStep,
     readonly status: StepStatus,
     readonly tail: readonly string[],
-    details?: ErrorDetails,
+    details?: StepErrorDetails,
   ) {
     super("STEP_FAILED", `${step.title}: ${describeStatus(status)}`, details);
+    if (details?.usage !== undefined) this.usage = details.usage;
   }
 }
 
 export function describeStatus(status: StepStatus): string {
-  return status.kind === "exit" ? `exit code ${status.code}` : `killed by ${status.signal}`;
+  const end = status.kind === "exit" ? `exit code ${status.code}` : `killed by ${status.signal}`;
+  return status.because === undefined ? end : `${end}, ${status.because}`;
 }

@@ -1,78 +1,73 @@
-/** Limits of one sandbox; absent means none. */
-export interface ResourceLimits {
-  readonly memoryBytes?: number;
-  /** Memory and swap together, as in Docker; -1 is unlimited, absent is twice the memory. */
-  readonly memorySwapBytes?: number;
-  /** Processors' worth of time, e.g. 1.5. */
-  readonly cpus?: number;
-  readonly cpuShares?: number;
-  readonly cpusetCpus?: string;
-  /** Processes and threads of the command. */
-  readonly pids?: number;
-}
-
-/** A file of a group that sets a limit. */
-export interface LimitFile {
-  readonly controller: string;
-  readonly limit: keyof ResourceLimits;
-  readonly file: string;
-  readonly value: string;
-  /** Follows from another limit: not an error where this kernel has no such file. */
-  readonly implied?: boolean;
-}
+import { ioFilesV1, ioFilesV2 } from "./cgroup-io-files.ts";
+import type { DeviceNumbers, LimitFile, ResourceLimits } from "./resource-limits.ts";
 
 /** Period of a CPU quota in microseconds, the kernel's default. */
 const CPU_PERIOD_US = 100_000;
 
 /** tsb-init and the sandbox's first process are in the group too. */
-const OWN_PROCESSES = 2;
+export const OWN_PROCESSES = 2;
 
 /** Documentation/admin-guide/cgroup-v1. The order matters: memory and swap together cannot be less than memory. */
-export function limitFilesV1(limits: ResourceLimits): LimitFile[] {
+export function limitFilesV1(limits: ResourceLimits, numbers: DeviceNumbers): LimitFile[] {
   const files: LimitFile[] = [];
-  const { memoryBytes, memorySwapBytes, cpus, cpuShares, cpusetCpus, pids } = limits;
-  if (memoryBytes !== undefined) {
-    files.push({ controller: "memory", limit: "memoryBytes", file: "memory.limit_in_bytes", value: String(memoryBytes) });
-  }
+  const add = (controller: string, limit: keyof ResourceLimits, file: string, value: number | string, implied = false): void => {
+    files.push({ controller, limit, file, value: String(value), ...(implied && { implied }) });
+  };
+  const { memoryBytes, memorySwapBytes, memoryReservationBytes, memorySwappiness, cpus, cpuPeriodUs, cpuShares } = limits;
+  if (memoryBytes !== undefined) add("memory", "memoryBytes", "memory.limit_in_bytes", memoryBytes);
   const swap = swapTotal(limits);
-  if (swap !== undefined) {
-    const implied = memorySwapBytes === undefined;
-    files.push({ controller: "memory", limit: "memorySwapBytes", file: "memory.memsw.limit_in_bytes", value: String(swap), implied });
-  }
-  if (cpus !== undefined) {
-    files.push({ controller: "cpu", limit: "cpus", file: "cpu.cfs_period_us", value: String(CPU_PERIOD_US) });
-    files.push({ controller: "cpu", limit: "cpus", file: "cpu.cfs_quota_us", value: String(Math.round(cpus * CPU_PERIOD_US)) });
-  }
-  if (cpuShares !== undefined) files.push({ controller: "cpu", limit: "cpuShares", file: "cpu.shares", value: String(cpuShares) });
-  if (cpusetCpus !== undefined) files.push({ controller: "cpuset", limit: "cpusetCpus", file: "cpuset.cpus", value: cpusetCpus });
-  if (pids !== undefined) files.push({ controller: "pids", limit: "pids", file: "pids.max", value: String(pids + OWN_PROCESSES) });
-  return files;
+  if (swap !== undefined) add("memory", "memorySwapBytes", "memory.memsw.limit_in_bytes", swap, memorySwapBytes === undefined);
+  if (memoryReservationBytes !== undefined) add("memory", "memoryReservationBytes", "memory.soft_limit_in_bytes", memoryReservationBytes);
+  if (memorySwappiness !== undefined) add("memory", "memorySwappiness", "memory.swappiness", memorySwappiness);
+  const period = periodOf(limits);
+  if (period !== undefined) add("cpu", cpuPeriodUs === undefined ? "cpus" : "cpuPeriodUs", "cpu.cfs_period_us", period);
+  if (cpus !== undefined && period !== undefined) add("cpu", "cpus", "cpu.cfs_quota_us", Math.round(cpus * period));
+  if (cpuShares !== undefined) add("cpu", "cpuShares", "cpu.shares", cpuShares);
+  return [...files, ...commonFiles(limits), ...ioFilesV1(limits, numbers)];
 }
 
 /** Documentation/admin-guide/cgroup-v2.rst. */
-export function limitFilesV2(limits: ResourceLimits): LimitFile[] {
+export function limitFilesV2(limits: ResourceLimits, numbers: DeviceNumbers): LimitFile[] {
   const files: LimitFile[] = [];
-  const { memoryBytes, memorySwapBytes, cpus, cpuShares, cpusetCpus, pids } = limits;
-  if (memoryBytes !== undefined) files.push({ controller: "memory", limit: "memoryBytes", file: "memory.max", value: String(memoryBytes) });
+  const add = (controller: string, limit: keyof ResourceLimits, file: string, value: number | string, implied = false): void => {
+    files.push({ controller, limit, file, value: String(value), ...(implied && { implied }) });
+  };
+  const { memoryBytes, memorySwapBytes, memoryReservationBytes, memorySwappiness, cpus, cpuShares } = limits;
+  if (memoryBytes !== undefined) add("memory", "memoryBytes", "memory.max", memoryBytes);
   const swap = swapTotal(limits);
   if (swap !== undefined) {
     // v2 counts swap alone.
-    const value = swap === -1 ? "max" : String(swap - (memoryBytes ?? 0));
-    files.push({ controller: "memory", limit: "memorySwapBytes", file: "memory.swap.max", value, implied: memorySwapBytes === undefined });
+    const value = swap === -1 ? "max" : swap - (memoryBytes ?? 0);
+    add("memory", "memorySwapBytes", "memory.swap.max", value, memorySwapBytes === undefined);
   }
-  if (cpus !== undefined) {
-    files.push({ controller: "cpu", limit: "cpus", file: "cpu.max", value: `${Math.round(cpus * CPU_PERIOD_US)} ${CPU_PERIOD_US}` });
+  if (memoryReservationBytes !== undefined) add("memory", "memoryReservationBytes", "memory.low", memoryReservationBytes);
+  // There is no such file in version 2, and that is what the caller is to hear.
+  if (memorySwappiness !== undefined) add("memory", "memorySwappiness", "memory.swappiness", memorySwappiness);
+  const period = periodOf(limits);
+  if (period !== undefined) {
+    const quota = cpus === undefined ? "max" : Math.round(cpus * period);
+    add("cpu", cpus === undefined ? "cpuPeriodUs" : "cpus", "cpu.max", `${quota} ${period}`);
   }
-  if (cpuShares !== undefined)
-    files.push({ controller: "cpu", limit: "cpuShares", file: "cpu.weight", value: String(weightOf(cpuShares)) });
-  if (cpusetCpus !== undefined) files.push({ controller: "cpuset", limit: "cpusetCpus", file: "cpuset.cpus", value: cpusetCpus });
-  if (pids !== undefined) files.push({ controller: "pids", limit: "pids", file: "pids.max", value: String(pids + OWN_PROCESSES) });
-  return files;
+  if (cpuShares !== undefined) add("cpu", "cpuShares", "cpu.weight", weightOf(cpuShares));
+  return [...files, ...commonFiles(limits), ...ioFilesV2(limits, numbers)];
+}
+
+/** Those of the same name in both versions. */
+function commonFiles({ cpusetCpus, cpusetMems, pids }: ResourceLimits): LimitFile[] {
+  return [
+    ...(cpusetCpus === undefined ? [] : [{ controller: "cpuset", limit: "cpusetCpus", file: "cpuset.cpus", value: cpusetCpus } as const]),
+    ...(cpusetMems === undefined ? [] : [{ controller: "cpuset", limit: "cpusetMems", file: "cpuset.mems", value: cpusetMems } as const]),
+    ...(pids === undefined ? [] : [{ controller: "pids", limit: "pids", file: "pids.max", value: String(pids + OWN_PROCESSES) } as const]),
+  ];
 }
 
 /** Docker's default: as much swap as memory. */
 function swapTotal({ memoryBytes, memorySwapBytes }: ResourceLimits): number | undefined {
   return memorySwapBytes ?? (memoryBytes === undefined ? undefined : 2 * memoryBytes);
+}
+
+function periodOf({ cpus, cpuPeriodUs }: ResourceLimits): number | undefined {
+  return cpuPeriodUs ?? (cpus === undefined ? undefined : CPU_PERIOD_US);
 }
 
 /** Shares of 2–262144 on the weights of 1–10000, as runc does it. */

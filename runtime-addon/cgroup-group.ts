@@ -3,6 +3,7 @@ import { closeSync, constants, openSync } from "node:fs";
 import { mkdir, readdir, rmdir, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
+import { killGroup } from "./cgroup-kill.ts";
 import { lockFile } from "./locks.ts";
 import { isSystemError } from "./system-error.ts";
 
@@ -15,13 +16,20 @@ export interface Group {
   readonly fd: number;
 }
 
-const prefix = "tsbuild-";
+/** Of a sandbox; or "leaf": of this process itself, where the group above is to have no processes. */
+type Purpose = "sandbox" | "leaf";
+
+const prefixes: Readonly<Record<Purpose, string>> = { sandbox: "tsbuild-", leaf: "tsbuild-leaf-" };
+
+export function isOwnLeaf(name: string): boolean {
+  return name.startsWith(prefixes.leaf);
+}
 
 /** Makes an empty group below `parent`, and removes the groups there that killed processes left. Throws a system error. */
-export async function makeGroup(parent: string, version: 1 | 2): Promise<Group> {
+export async function makeGroup(parent: string, version: 1 | 2, purpose: Purpose = "sandbox"): Promise<Group> {
   await removeStale(parent);
   for (;;) {
-    const directory = join(parent, `${prefix}${randomBytes(6).toString("hex")}`);
+    const directory = join(parent, `${prefixes[purpose]}${randomBytes(6).toString("hex")}`);
     await mkdir(directory);
     const fd = await lockDirectory(directory);
     if (fd !== undefined) return { parent, directory, version, fd };
@@ -31,7 +39,7 @@ export async function makeGroup(parent: string, version: 1 | 2): Promise<Group> 
 
 const removeAttempts = 50;
 
-/** Removes groups whose processes are dead: all of them, also where one will not go. */
+/** Kills what is in the groups and removes them: all of them, also where one will not go. */
 export async function removeGroups(groups: readonly Group[]): Promise<void> {
   const results = await Promise.allSettled(groups.map(removeGroup));
   for (const result of results) if (result.status === "rejected") throw result.reason;
@@ -40,6 +48,7 @@ export async function removeGroups(groups: readonly Group[]): Promise<void> {
 async function removeGroup({ directory, fd }: Group): Promise<void> {
   try {
     for (let attempt = 1; !(await isRemoved(directory)); attempt++) {
+      await killGroup(directory);
       // The kernel lets go of dead processes a moment after they were waited for.
       if (attempt === removeAttempts) await rmdir(directory);
       await delay(10);
@@ -51,13 +60,13 @@ async function removeGroup({ directory, fd }: Group): Promise<void> {
 
 async function removeStale(parent: string): Promise<void> {
   for (const name of await readdir(parent)) {
-    if (!name.startsWith(prefix)) continue;
+    if (!name.startsWith(prefixes.sandbox)) continue;
     const directory = join(parent, name);
     const fd = await lockDirectory(directory);
     if (fd === undefined) continue;
     try {
-      // Where a process still is being taken down, the next one finds it again.
-      await isRemoved(directory);
+      // What a sandbox's maker did not live to see killed. Where it still is being taken down, the next one finds the group again.
+      if (!(await isRemoved(directory)) && !isOwnLeaf(name)) await killGroup(directory);
     } catch (error) {
       // Another user's.
       if (!isSystemError(error, "EACCES", "EPERM", "EROFS")) throw error;

@@ -1,5 +1,6 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
+import { OWN_PROCESSES } from "./cgroup-files.ts";
 
 /** What a sandbox has used. */
 export interface CgroupUsage {
@@ -9,6 +10,10 @@ export interface CgroupUsage {
   readonly writtenBytes: number;
   /** The kernel killed a process of the group for lack of memory. */
   readonly oomKilled: boolean;
+  /** Most processes and threads of the command at a time; only a group knows. */
+  readonly peakPids?: number;
+  /** The limit of processes kept the command from starting one. */
+  readonly pidsRefused?: boolean;
 }
 
 /** What the files of one v1 group tell, as far as its controllers have them. */
@@ -16,10 +21,13 @@ export function usageV1(directory: string): Partial<CgroupUsage> {
   const peak = numberIn(directory, "memory.max_usage_in_bytes");
   const oom = counters(directory, "memory.oom_control").get("oom_kill");
   const cpuNs = numberIn(directory, "cpuacct.usage");
+  const io = textIn(directory, "blkio.throttle.io_service_bytes_recursive");
   return {
     ...(peak !== undefined && { peakMemoryBytes: peak }),
     ...(oom !== undefined && { oomKilled: oom > 0 }),
     ...(cpuNs !== undefined && { cpuMs: cpuNs / 1e6 }),
+    ...(io !== undefined && { readBytes: sumOf(io, / Read (\d+)/g), writtenBytes: sumOf(io, / Write (\d+)/g) }),
+    ...pidsUsage(directory),
   };
 }
 
@@ -33,7 +41,18 @@ export function usageV2(directory: string): Partial<CgroupUsage> {
     ...(peak !== undefined && { peakMemoryBytes: peak }),
     ...(oom !== undefined && { oomKilled: oom > 0 }),
     ...(cpuUs !== undefined && { cpuMs: cpuUs / 1000 }),
-    ...(io !== undefined && { readBytes: sumOf(io, "rbytes"), writtenBytes: sumOf(io, "wbytes") }),
+    ...(io !== undefined && { readBytes: sumOf(io, /\brbytes=(\d+)/g), writtenBytes: sumOf(io, /\bwbytes=(\d+)/g) }),
+    ...pidsUsage(directory),
+  };
+}
+
+/** The same in both versions. Older kernels have no pids.peak. */
+function pidsUsage(directory: string): Partial<CgroupUsage> {
+  const peak = numberIn(directory, "pids.peak");
+  const refused = counters(directory, "pids.events").get("max");
+  return {
+    ...(peak !== undefined && { peakPids: Math.max(0, peak - OWN_PROCESSES) }),
+    ...(refused !== undefined && { pidsRefused: refused > 0 }),
   };
 }
 
@@ -48,8 +67,8 @@ function counters(directory: string, file: string): Map<string, number> {
   return new Map(lines.map((line) => [line.split(" ")[0] ?? "", Number(line.split(" ")[1])]));
 }
 
-function sumOf(text: string, key: string): number {
-  return [...text.matchAll(new RegExp(`\\b${key}=(\\d+)`, "g"))].reduce((sum, [, number]) => sum + Number(number), 0);
+function sumOf(text: string, numbers: RegExp): number {
+  return [...text.matchAll(numbers)].reduce((sum, [, number]) => sum + Number(number), 0);
 }
 
 function textIn(directory: string, file: string): string | undefined {

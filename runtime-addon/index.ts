@@ -4,7 +4,6 @@ export { foreignHandler } from "./binfmt.ts";
 export { type ByteString, bufferOf, bytesFrom, bytesOf, textOf } from "./bytes.ts";
 export { CAPABILITIES, capabilityName, DEFAULT_CAPABILITIES } from "./capabilities.ts";
 export { type Cgroup, openCgroup } from "./cgroup.ts";
-export type { ResourceLimits } from "./cgroup-files.ts";
 export type { CgroupUsage } from "./cgroup-usage.ts";
 export { type GzipOptions, type GzippedFile, gzipFile, gzipLibrary } from "./deflate.ts";
 export { type ErrorDetails, TsbuildError } from "./errors.ts";
@@ -18,6 +17,7 @@ export { serveNamespaceWorker, type WorkerMethods } from "./namespace-worker.ts"
 export { findPasta } from "./pasta.ts";
 export { type Match, openPatterns, type Pattern, type PatternSet } from "./patterns.ts";
 export { type Probe, probeHost } from "./probe.ts";
+export type { DeviceValue, ResourceLimits } from "./resource-limits.ts";
 export { RLIMIT_NAMES, type Rlimit, type RlimitName } from "./rlimits.ts";
 export {
   type CommandStatus,

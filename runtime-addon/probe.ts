@@ -1,9 +1,9 @@
 import { openCgroup } from "./cgroup.ts";
-import type { ResourceLimits } from "./cgroup-files.ts";
 import { cgroupMounts } from "./cgroup-mounts.ts";
 import { type IdMap, planIdMap, readIdMapInputs } from "./id-map.ts";
 import { namespaceRemedy } from "./namespace-switches.ts";
 import { findPasta } from "./pasta.ts";
+import type { ResourceLimits } from "./resource-limits.ts";
 import { SandboxError } from "./sandbox-error.ts";
 import { describeForm, type FoundForm, findSandboxForm } from "./sandbox-form.ts";
 import { openNetwork } from "./sandbox-network.ts";

@@ -123,8 +123,12 @@ class Report {
 
   result(spec: SandboxSpec): SandboxResult {
     if (this.#error !== undefined) throw sandboxError(this.#error);
-    if (this.#end === undefined) throw new SandboxError("SANDBOX_LOST", `running ${spec.process.args[0]}: tsb-init ended without a result`);
-    const usage = { ...this.#end.usage, ...spec.cgroup?.usage() };
+    const measured = spec.cgroup?.usage();
+    if (this.#end === undefined) {
+      const why = measured?.oomKilled === true ? "was killed for lack of memory" : "ended without a result";
+      throw new SandboxError("SANDBOX_LOST", `running ${spec.process.args[0]}: tsb-init ${why}`);
+    }
+    const usage = { ...this.#end.usage, ...measured };
     return { status: this.#end.status, usage, created: this.#created, skipped: this.#skipped };
   }
 }

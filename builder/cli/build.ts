@@ -73,7 +73,7 @@ export const buildFlags = {
     choices: ["security.insecure", "network.host"],
     help: "What the Dockerfile may ask for: RUN --security=insecure, RUN --network=host",
   },
-  resource: { value: "LIMIT=VALUE", many: true, help: "Limit of RUN steps by name: memory=1g, cpus=2, pids=500" },
+  resource: { value: "LIMIT=VALUE", many: true, help: "Limit of RUN steps by the name of its flag: memory=1g, cpus=2, pids=500" },
   "host-ca": { help: "RUN steps see the host's CA certificates" },
   "source-date-epoch": {
     value: "TIME",

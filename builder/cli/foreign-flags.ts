@@ -28,7 +28,6 @@ export const foreignBuildFlags: ForeignTable = {
     missing: "the parent cgroup is this process's own",
   },
   compress: { note: "there is no daemon to send the context to" },
-  "cpuset-mems": { value: true, missing: "memory nodes cannot be chosen" },
   "cert-dir": { value: true, missing: certificates },
   creds: { value: true, missing: noPasswords },
   debug: { short: "D", missing: "there is no debugger" },
@@ -80,7 +79,6 @@ export const foreignBuildFlags: ForeignTable = {
 const noNetworks = "there are no networks to choose from but host and none";
 const noVolumes = "containers can be given files and directories of the host only (-v HOST:CONTAINER)";
 const noDevices = "containers cannot be given devices";
-const noDiskLimits = "reading and writing of disks is not limited";
 const noHealthChecks = "health checks are not run";
 
 /** Flags of docker run and podman run that `tsbuild run` does not have. */
@@ -91,8 +89,6 @@ export const foreignRunFlags: ForeignTable = {
     value: true,
     missing: "standard output and error are always attached",
   },
-  "blkio-weight": { value: true, missing: noDiskLimits },
-  "blkio-weight-device": { value: true, missing: noDiskLimits },
   "cgroup-parent": {
     value: true,
     missing: "the parent cgroup is this process's own",
@@ -105,7 +101,6 @@ export const foreignRunFlags: ForeignTable = {
   cidfile: { value: true, missing: "containers have no ids" },
   "cpu-rt-period": { value: true, missing: "real-time scheduling is not limited" },
   "cpu-rt-runtime": { value: true, missing: "real-time scheduling is not limited" },
-  "cpuset-mems": { value: true, missing: "memory nodes cannot be chosen" },
   detach: {
     short: "d",
     missing: "a container runs in the foreground and ends with the command",
@@ -116,10 +111,6 @@ export const foreignRunFlags: ForeignTable = {
   },
   device: { value: true, missing: noDevices },
   "device-cgroup-rule": { value: true, missing: noDevices },
-  "device-read-bps": { value: true, missing: noDiskLimits },
-  "device-read-iops": { value: true, missing: noDiskLimits },
-  "device-write-bps": { value: true, missing: noDiskLimits },
-  "device-write-iops": { value: true, missing: noDiskLimits },
   "disable-content-trust": { note: "content trust is not used" },
   domainname: { value: true, missing: "only --hostname can be set" },
   expose: { value: true, note: "it documents a port and opens none" },
@@ -157,11 +148,6 @@ export const foreignRunFlags: ForeignTable = {
     missing: "output goes to standard output and error",
   },
   "mac-address": { value: true, missing: noNetworks },
-  "memory-reservation": {
-    value: true,
-    missing: "only hard limits of memory can be set",
-  },
-  "memory-swappiness": { value: true, missing: "only hard limits of memory can be set" },
   name: {
     value: true,
     note: "only a container that is kept has a name: --keep NAME",

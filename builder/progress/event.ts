@@ -10,6 +10,8 @@ export interface StepUsage {
   readonly peakMemoryBytes?: number;
   readonly readBytes?: number;
   readonly writtenBytes?: number;
+  /** Most processes and threads at a time. */
+  readonly peakPids?: number;
   /** What the step could reach: everything that the host can, only what is outside of the host, or nothing. */
   readonly network?: "host" | "isolated" | "none";
 }

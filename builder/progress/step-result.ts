@@ -20,5 +20,6 @@ function describeUsage(usage: StepUsage): string[] {
   if (usage.readBytes) said.push(`${formatBytes(usage.readBytes)} read`);
   if (usage.network === "host") said.push("network of the host");
   if (usage.writtenBytes) said.push(`${formatBytes(usage.writtenBytes)} written`);
+  if (usage.peakPids) said.push(usage.peakPids === 1 ? "1 process" : `${usage.peakPids} processes`);
   return said;
 }

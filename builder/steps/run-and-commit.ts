@@ -18,6 +18,7 @@ import { type ContainerSpec, type FinishedContainer, withContainer } from "../sa
 import type { ContainerMount } from "../sandbox/container-mounts.ts";
 import type { Host } from "../sandbox/host.ts";
 import { keepFailed } from "../sandbox/keep-failed.ts";
+import { type LimitHit, limitHit } from "../sandbox/limits-hit.ts";
 import { parseAddHost, stepHostname } from "../sandbox/network-files.ts";
 import { type OutputTail, outputTail } from "../sandbox/output-tail.ts";
 import { sandboxSecurity } from "../sandbox/security.ts";
@@ -113,7 +114,10 @@ export async function runAndCommit(
   const options = { signal: context.signal, now: context.now, onNote: settings.onNote };
   return withContainer(context.store, settings.host, spec, { stdin: "null", output }, options, async (finished) => {
     endOutput();
-    await refuseFailure(finished, { place, tail: tail.lines(), spec, operation }, context.store, settings);
+    const hit = limitHit(finished.result.usage, settings.limits);
+    await refuseFailure(finished, { place, tail: tail.lines(), spec, operation, hit }, context.store, settings);
+    // What the command does not care about may still be why something is missing.
+    if (hit !== undefined) settings.onNote(`${place.info.title}: ${hit.what}: ${hit.hint}`);
     refuseWriters(finished, place);
     return commit(finished, files, context, keyFor(finished.host.owners), (packed) => refuseSecrets(packed, secrets, settings.secrets));
   }).catch((error: unknown) => {
@@ -155,11 +159,12 @@ interface Failing {
   readonly tail: readonly string[];
   readonly spec: ContainerSpec;
   readonly operation: RunOperation;
+  readonly hit: LimitHit | undefined;
 }
 
 async function refuseFailure(
   finished: FinishedContainer,
-  { place, tail, spec, operation }: Failing,
+  { place, tail, spec, operation, hit }: Failing,
   store: Store,
   { keepFailed: build }: RunSettings,
 ): Promise<void> {
@@ -167,19 +172,20 @@ async function refuseFailure(
   if ("code" in status && status.code === 0) return;
   const how =
     "code" in status ? ({ kind: "exit", code: status.code } as const) : ({ kind: "signal", signal: signalName(status.signal) } as const);
-  const hint = hintFor(finished, store.root);
+  const hint = hit?.hint ?? hintFor(finished, store.root);
   // A copy has no upper of its own that could be mounted again.
   const kept = build !== undefined && finished.host.form.root !== "copy";
   if (kept) await keepFailed(store, finished, spec, operation.env, { title: place.info.title, build });
   const shell = !kept ? {} : { hint: "tsbuild shell opens a shell in the step as it failed" };
-  throw new StepError(failedStep(place), how, tail, hint === undefined ? shell : { hint });
+  const because = hit === undefined ? {} : { because: hit.what };
+  throw new StepError(failedStep(place), { ...how, ...because }, tail, {
+    usage: finished.usage,
+    ...(hint === undefined ? shell : { hint }),
+  });
 }
 
 /** What the command could not see of the reason, or says in words of its own. */
-function hintFor({ host, result, usage }: FinishedContainer, storeRoot: string): string | undefined {
-  if (result.usage.oomKilled === true) {
-    return `the step ran out of memory (peak ${usage.peakMemoryBytes ?? "unknown"} bytes): raise --memory`;
-  }
+function hintFor({ host }: FinishedContainer, storeRoot: string): string | undefined {
   const { bavail, bsize } = statfsSync(storeRoot);
   if (bavail * bsize < noRoomBytes)
     return `the file system of the store ${storeRoot} is full: make room, or use another store with --store DIR`;

@@ -206,6 +206,21 @@ RUN ignored
     expect([inspected.code, inspected.stderr]).toEqual([1, expect.stringContaining("no image named docker.io/library/failing:latest")]);
   });
 
+  it("that is killed for lack of memory says so, with limit and peak; so does one that goes on", needs("cgroups", "root"), async () => {
+    const take = "dd if=/dev/zero of=/dev/shm/x bs=1M count=60";
+    const failing = await build(contextDirectory({ Dockerfile: `FROM busybox\nRUN ${take}\n` }), "--memory", "16m");
+    expect(failing.code).toBe(1);
+    expect(failing.stderr).toMatch(
+      /\[2\/2\] RUN dd .*: (exit code 137|killed by SIGKILL), out of memory \(limit 16\.8 MB, peak 16\.\d MB\) \[STEP_FAILED\]/,
+    );
+    expect(failing.stderr).toContain("  hint: raise --memory\n");
+    expect(failing.stderr).toMatch(/^#2 failed .*, 16\.\d MB memory/m);
+    const goingOn = contextDirectory({ Dockerfile: `FROM busybox\nRUN (${take}) || true\n` });
+    expect(await mustBuild(goingOn, "--resource", "memory=16m")).toMatch(
+      /^note: \[2\/2\] RUN .*: out of memory \(limit 16\.8 MB, peak 16\.\d MB\): raise --memory$/m,
+    );
+  });
+
   it("leaves no stub of resolv.conf, hosts, proc, sys or dev in its layer", async () => {
     const context = contextDirectory({ Dockerfile: "FROM busybox\nRUN touch /only\n" });
     await mustBuild(context, "-t", "stubs");

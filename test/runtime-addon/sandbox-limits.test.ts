@@ -1,6 +1,6 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { existsSync, mkdirSync, readFileSync } from "node:fs";
+import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { basename, dirname, join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { openCgroup, type ResourceLimits } from "../../runtime-addon/index.ts";
@@ -16,6 +16,28 @@ async function limited(limits: ResourceLimits, script: string): Promise<BoxRun> 
   } finally {
     await group.close();
   }
+}
+
+/** Where a group of these limits is. */
+async function directoryOf(limits: ResourceLimits): Promise<string> {
+  const { group } = await openCgroup(limits);
+  const sleeper = spawn("sleep", ["100"]);
+  try {
+    await group?.add(sleeper.pid ?? 0);
+    const [name = ""] = /tsbuild-\w+/.exec(readFileSync(`/proc/${sleeper.pid}/cgroup`, "utf8")) ?? [];
+    return tsbuildCgroups().find((path) => basename(path) === name) ?? "";
+  } finally {
+    // Kills it, too.
+    await group?.close();
+  }
+}
+
+/** The first disk of the machine that has a device file. */
+function disk(): string | undefined {
+  return readdirSync("/sys/block")
+    .filter((name) => !/^(loop|ram|zram)/.test(name))
+    .map((name) => `/dev/${name}`)
+    .find((path) => existsSync(path));
 }
 
 /** Takes n MiB of memory in a process of its own, and holds them until its end. */
@@ -46,6 +68,27 @@ describe("limits of a sandbox", needs("root", "privateMounts", "cgroups"), () =>
     const run = await limited({ pids: 5 }, "for i in 1 2 3 4; do sleep 5 & done; echo four; (true) & echo five");
     expect(run.stdout).toBe("four\n");
     expect(run.stderr).toMatch(/can't fork/);
+    expect(run.usage).toMatchObject({ peakPids: 5, pidsRefused: true });
+  });
+
+  it("pids: the most at a time are counted, without the sandbox's own", async () => {
+    const run = await limited({ pids: 50 }, "for i in 1 2 3; do sleep 0.2 & done; wait; true; true");
+    expect(run.usage).toMatchObject({ peakPids: 4, pidsRefused: false });
+  });
+
+  it("disks: the kernel has the rates, and counts what is read and written", async (context) => {
+    const device = disk();
+    if (device === undefined) return context.skip("the machine has no disk");
+    const rate = (value: number) => [{ device, value }];
+    const limits = { deviceReadBps: rate(2 ** 20), deviceWriteBps: rate(2 ** 21), deviceReadIops: rate(300), deviceWriteIops: rate(400) };
+    const run = await limited(limits, "cat /sys/fs/cgroup/io.max /sys/fs/cgroup/blkio/blkio.throttle.*_device 2>/dev/null; true");
+    for (const number of [2 ** 20, 2 ** 21, 300, 400]) expect(run.stdout).toMatch(new RegExp(`\\b${number}\\b`));
+    expect(run.usage).toMatchObject({ readBytes: expect.any(Number), writtenBytes: expect.any(Number) });
+  });
+
+  it("memory nodes, reserved memory and a period: as asked for", async () => {
+    const run = await limited({ cpusetMems: "0", memoryReservationBytes: 2 ** 25, cpus: 0.5, cpuPeriodUs: 50_000 }, "exit 0");
+    expect(run.status).toEqual({ code: 0 });
   });
 
   it("cpus: time is given out slowly", async () => {
@@ -70,6 +113,12 @@ describe("limits of a sandbox", needs("root", "privateMounts", "cgroups"), () =>
 
   it.each<[string, ResourceLimits, RegExp]>([
     ["processors that the machine has not", { cpusetCpus: "4000" }, /^setting the limit cpusetCpus: writing 4000 to cpuset\.cpus: E/],
+    ["memory nodes that the machine has not", { cpusetMems: "900" }, /^setting the limit cpusetMems: writing 900 to cpuset\.mems: E/],
+    [
+      "a disk that is none",
+      { deviceReadBps: [{ device: "/dev/null", value: 1 }] },
+      /^limiting the device \/dev\/null: there is no such block device$/,
+    ],
     ["less swap and memory than memory", { memoryBytes: 2 ** 26, memorySwapBytes: 2 ** 25 }, /^setting the limit memorySwapBytes: /],
   ])("%s: an error that names the limit", async (_name, limits, message) => {
     await expect(openCgroup(limits)).rejects.toMatchObject({ code: "LIMIT_UNAVAILABLE", message: expect.stringMatching(message) });
@@ -85,6 +134,20 @@ describe("limits of a sandbox", needs("root", "privateMounts", "cgroups"), () =>
     // Groups of other test files come and go.
     const after = tsbuildCgroups().filter((path) => !before.includes(path));
     expect(await goneWithin(20_000, () => after.filter((path) => existsSync(path)))).toEqual([]);
+  });
+
+  it("what a killed process's sandbox left running is killed, in groups below its group too", async () => {
+    const left = join(dirname(await directoryOf({ pids: 10 })), `tsbuild-left-${process.pid}`);
+    const below = join(left, "below");
+    mkdirSync(below, { recursive: true });
+    const sleeper = spawn("sleep", ["100"]);
+    writeFileSync(join(below, "cgroup.procs"), String(sleeper.pid));
+    const ended = once(sleeper, "exit");
+    await limited({ pids: 10 }, "true");
+    expect(await ended).toEqual([null, "SIGKILL"]);
+    // Its dead may count for a moment: the next run removes what this one could not.
+    for (let runs = 0; existsSync(left) && runs < 100; runs++) await limited({ pids: 10 }, "true");
+    expect(existsSync(left)).toBe(false);
   });
 
   it("removes the groups that killed processes left, and none whose maker lives", async () => {

@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
-import { limitFilesV1, limitFilesV2, type ResourceLimits } from "../../runtime-addon/cgroup-files.ts";
+import { limitFilesV1, limitFilesV2 } from "../../runtime-addon/cgroup-files.ts";
 import { cgroupMounts, ownGroups } from "../../runtime-addon/cgroup-mounts.ts";
-import type { SandboxSpec } from "../../runtime-addon/index.ts";
+import type { ResourceLimits, SandboxSpec } from "../../runtime-addon/index.ts";
 import { type PlanFacts, planSandbox } from "../../runtime-addon/sandbox-plan.ts";
 
 const MACHINE = { architecture: "x64", kernel: [6, 1] } as const;
@@ -125,6 +125,7 @@ describe("control groups", () => {
     ]);
   });
 
+  const numbers = (path: string) => (path === "/dev/sda" ? "8:0" : "8:16");
   const written = (files: ReturnType<typeof limitFilesV1>) => files.map(({ file, value }) => `${file}=${value}`);
 
   it.each<[string, ResourceLimits, string[], string[]]>([
@@ -148,13 +149,57 @@ describe("control groups", () => {
       ["memory.max=1000", "memory.swap.max=max"],
     ],
     ["processors", { cpus: 1.5 }, ["cpu.cfs_period_us=100000", "cpu.cfs_quota_us=150000"], ["cpu.max=150000 100000"]],
+    [
+      "processors, by a period of its own",
+      { cpus: 0.5, cpuPeriodUs: 50_000 },
+      ["cpu.cfs_period_us=50000", "cpu.cfs_quota_us=25000"],
+      ["cpu.max=25000 50000"],
+    ],
+    ["a period alone", { cpuPeriodUs: 50_000 }, ["cpu.cfs_period_us=50000"], ["cpu.max=max 50000"]],
+    ["reserved memory", { memoryReservationBytes: 1000 }, ["memory.soft_limit_in_bytes=1000"], ["memory.low=1000"]],
+    ["swapping, which the second version does not know", { memorySwappiness: 0 }, ["memory.swappiness=0"], ["memory.swappiness=0"]],
+    ["memory nodes", { cpusetMems: "0" }, ["cpuset.mems=0"], ["cpuset.mems=0"]],
+    ["weight of disks", { ioWeight: 500 }, ["blkio.bfq.weight=500"], ["io.bfq.weight=default 500"]],
+    [
+      "weight of one disk",
+      { ioWeightDevices: [{ device: "/dev/sda", value: 10 }] },
+      ["blkio.bfq.weight_device=8:0 10"],
+      ["io.bfq.weight=8:0 10"],
+    ],
+    [
+      "rates of disks",
+      {
+        deviceReadBps: [
+          { device: "/dev/sda", value: 1024 },
+          { device: "/dev/sdb", value: 2048 },
+        ],
+        deviceWriteBps: [{ device: "/dev/sda", value: 1 }],
+        deviceReadIops: [{ device: "/dev/sda", value: 2 }],
+        deviceWriteIops: [{ device: "/dev/sda", value: 3 }],
+      },
+      [
+        "blkio.throttle.read_bps_device=8:0 1024",
+        "blkio.throttle.read_bps_device=8:16 2048",
+        "blkio.throttle.write_bps_device=8:0 1",
+        "blkio.throttle.read_iops_device=8:0 2",
+        "blkio.throttle.write_iops_device=8:0 3",
+      ],
+      ["io.max=8:0 rbps=1024", "io.max=8:16 rbps=2048", "io.max=8:0 wbps=1", "io.max=8:0 riops=2", "io.max=8:0 wiops=3"],
+    ],
     ["shares of Docker's default", { cpuShares: 1024 }, ["cpu.shares=1024"], ["cpu.weight=39"]],
     ["the fewest and the most shares", { cpuShares: 2 }, ["cpu.shares=2"], ["cpu.weight=1"]],
     ["the most shares", { cpuShares: 262_144 }, ["cpu.shares=262144"], ["cpu.weight=10000"]],
     ["named processors", { cpusetCpus: "0-2" }, ["cpuset.cpus=0-2"], ["cpuset.cpus=0-2"]],
     ["processes, besides the sandbox's own two", { pids: 10 }, ["pids.max=12"], ["pids.max=12"]],
   ])("limit %s", (_name, limits, v1, v2) => {
-    expect(written(limitFilesV1(limits))).toEqual(v1);
-    expect(written(limitFilesV2(limits))).toEqual(v2);
+    expect(written(limitFilesV1(limits, numbers))).toEqual(v1);
+    expect(written(limitFilesV2(limits, numbers))).toEqual(v2);
+  });
+
+  it("weights of disks are written as older schedulers have them where there is no bfq", () => {
+    const limits = { ioWeight: 1000, ioWeightDevices: [{ device: "/dev/sda", value: 10 }] };
+    const otherwise = (files: ReturnType<typeof limitFilesV1>) => files.map((one) => `${one.otherwise?.file}=${one.otherwise?.value}`);
+    expect(otherwise(limitFilesV1(limits, numbers))).toEqual(["blkio.weight=1000", "blkio.weight_device=8:0 10"]);
+    expect(otherwise(limitFilesV2(limits, numbers))).toEqual(["io.weight=default 10000", "io.weight=8:0 1"]);
   });
 });
