@@ -25,6 +25,7 @@ const PROOF = {
   openssl: "openssl",
   passt: "pasta",
   podman: "podman",
+  "qemu-system-x86": "qemu-system-x86_64",
   skopeo: "skopeo",
   uidmap: "newuidmap",
   umoci: "umoci",

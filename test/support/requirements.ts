@@ -4,6 +4,7 @@ import { tmpdir } from "node:os";
 import { delimiter, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { gzipLibrary } from "../../runtime-addon/index.ts";
+import { virtiofsdProgram } from "./vm/virtiofsd.ts";
 
 /** One thing that a test needs and that a machine may lack. */
 export interface Requirement {
@@ -64,6 +65,18 @@ function cgroupsAreWritable(): boolean {
   });
 }
 
+function groupIsDelegated(): boolean {
+  const [, own] = /^0::(.*)$/m.exec(readFileSync("/proc/self/cgroup", "utf8")) ?? [];
+  const parent = join("/sys/fs/cgroup", own ?? "/", "..");
+  try {
+    for (const name of ["", "cgroup.procs", "cgroup.subtree_control"]) accessSync(join(parent, name), constants.W_OK);
+    const controllers = readFileSync(join(parent, "cgroup.controllers"), "utf8").trim().split(" ");
+    return own !== "/" && ["cpu", "memory", "pids"].every((name) => controllers.includes(name));
+  } catch {
+    return false;
+  }
+}
+
 /** Every requirement a test may name, and how it is found out. The only reasons for which a test may be skipped. */
 export const REQUIREMENTS = {
   root: { reason: "not root", holds: isRoot },
@@ -92,6 +105,11 @@ export const REQUIREMENTS = {
     reason: "no cgroup directory is writable",
     missingInCi: "containers of CI services mount /sys/fs/cgroup read-only",
     holds: cgroupsAreWritable,
+  },
+  delegatedGroup: {
+    reason: "the group above ours in a unified hierarchy is not ours, or lacks controllers",
+    missingInCi: "it is the case in the virtual machine of npm run test:vm, where these tests run",
+    holds: groupIsDelegated,
   },
   packageArchive: {
     reason: "apt's repositories do not answer",
@@ -127,6 +145,16 @@ export const REQUIREMENTS = {
   setcap: tool("setcap", "libcap2-bin"),
   skopeo: tool("skopeo", "skopeo"),
   umoci: tool("umoci", "umoci"),
+  virtualMachine: {
+    reason: "no virtual machine can be started (root, qemu-system-x86_64, virtiofsd, busybox-static and mkfs.ext4 are needed)",
+    holds: () =>
+      process.arch === "x64" &&
+      isRoot() &&
+      privateMountsWork() &&
+      onPath("qemu-system-x86_64") &&
+      onPath("mkfs.ext4") &&
+      virtiofsdProgram() !== undefined,
+  },
   xz: tool("xz", "xz-utils"),
   bzip2: tool("bzip2", "bzip2"),
   zstd: tool("zstd", "zstd"),

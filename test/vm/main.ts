@@ -1,0 +1,75 @@
+import { writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { parseArgs } from "node:util";
+import { startVm, type Vm } from "../support/vm/vm.ts";
+import { CUT, GUEST_SUITES, GUEST_UID, type GuestSuite } from "./suites.ts";
+
+/**
+ * Runs the suites in a virtual machine, from the checkout in the working directory; `--reports` names a directory for vitest's JSON report of each, `--cpus`
+ * and `--memory` (in MiB) what the machine gets. Operands are test files to be run instead, as root. Ends with 1 when a test failed.
+ */
+const { values, positionals } = parseArgs({
+  allowPositionals: true,
+  options: {
+    reports: { type: "string" },
+    accelerator: { type: "string" },
+    cpus: { type: "string", default: "2" },
+    memory: { type: "string", default: "3072" },
+  },
+});
+const { accelerator } = values;
+if (accelerator !== undefined && accelerator !== "kvm" && accelerator !== "tcg") throw new Error("--accelerator is kvm or tcg");
+const suites: readonly GuestSuite[] = positionals.length > 0 ? [{ name: "root", files: positionals }] : GUEST_SUITES;
+const LIMIT_MS = 1_500_000;
+
+const started = Date.now();
+const vm = await startVm({
+  memoryMiB: Number(values.memory),
+  cpus: Number(values.cpus),
+  ...(accelerator === undefined ? {} : { accelerator }),
+});
+try {
+  console.log(`Linux ${vm.release} under ${vm.accelerator === "kvm" ? "KVM" : "software emulation"}, up after ${seconds(vm.bootMs)}`);
+  await addUser(vm);
+  for (const suite of suites) {
+    console.log(`\n== in the virtual machine, as ${suite.name}: ${suite.files.join(" ")}`);
+    const code = await runSuite(vm, suite);
+    if (code !== 0) process.exitCode = 1;
+  }
+  if (positionals.length === 0) console.log(`\nnot run in the virtual machine: ${CUT.join("; ")}`);
+  console.log(`the virtual machine took ${seconds(Date.now() - started)}`);
+} finally {
+  await vm.kill();
+}
+
+async function addUser({ run }: Vm): Promise<void> {
+  const script = `set -e
+echo "guest:x:${GUEST_UID}:${GUEST_UID}::/scratch/guest:/bin/sh" >> /etc/passwd
+echo "guest:x:${GUEST_UID}:" >> /etc/group
+echo "guest:4000000:65536" | tee -a /etc/subuid >> /etc/subgid
+mkdir -m 700 -p /scratch/guest/tmp /scratch/root && chown -R ${GUEST_UID}:${GUEST_UID} /scratch/guest`;
+  const { code, output } = await run(script);
+  if (code !== 0) throw new Error(`adding a user: ${output}`);
+}
+
+async function runSuite({ run }: Vm, { uid, files }: GuestSuite): Promise<number> {
+  const home = uid === undefined ? "/scratch/root" : "/scratch/guest";
+  const report = `${home}/report.json`;
+  const vitest = ["node_modules/vitest/vitest.mjs", "run", "--config", "test/vitest.config.ts", "--no-isolate"];
+  const reporters = ["--reporter=verbose", "--reporter=json", `--outputFile.json=${report}`];
+  // Emulation takes ten times as long, and more beside other work.
+  const limits = ["--testTimeout=600000", "--hookTimeout=600000"];
+  const script = [process.execPath, ...vitest, ...reporters, ...limits, ...files].map((word) => `'${word}'`).join(" ");
+  const env = { HOME: home, TMPDIR: uid === undefined ? "/scratch" : `${home}/tmp`, TSBUILD_TEST_BUILD: "0", CI: "true", NO_COLOR: "1" };
+  const options = { cwd: process.cwd(), env, timeoutMs: LIMIT_MS, ...(uid === undefined ? {} : { uid }) };
+  const { code } = await run(script, { ...options, onOutput: (text) => void process.stdout.write(text) });
+  if (values.reports !== undefined) {
+    const read = await run(`cat ${report}`, {});
+    if (read.code === 0) writeFileSync(join(values.reports, `${uid === undefined ? "root" : "user"}.json`), read.output);
+  }
+  return code;
+}
+
+function seconds(ms: number): string {
+  return `${(ms / 1000).toFixed(1)} s`;
+}
