@@ -124,6 +124,7 @@ async function descendants(pid: number): Promise<readonly Process[]> {
     const [, child, parent, args = ""] = /^ *(\d+) +(\d+) (.*)$/.exec(line) ?? [];
     return child === undefined ? [] : [{ pid: Number(child), parent: Number(parent), args }];
   });
-  const below = (parent: number): readonly Process[] => all.filter((one) => one.parent === parent).flatMap((one) => [one, ...below(one.pid)]);
+  const below = (parent: number): readonly Process[] =>
+    all.filter((one) => one.parent === parent).flatMap((one) => [one, ...below(one.pid)]);
   return below(pid);
 }

@@ -60,6 +60,7 @@ describe("df", () => {
       steps: 1,
       remote: 0,
       downloads: 0,
+      failed: 0,
       git: 0,
       temp: 0,
       trash: 1,

@@ -62,7 +62,17 @@ describe("without a policy", () => {
     }));
     const freed = await collect();
     expect([isGone(loose), has(kept)]).toEqual([true, true]);
-    expect(freed.count).toEqual({ layers: 1, steps: 0, directories: 0, remote: 0, downloads: 0, git: 0, "cache-mounts": 0, failed: 0, temp: 0 });
+    expect(freed.count).toEqual({
+      layers: 1,
+      steps: 0,
+      directories: 0,
+      remote: 0,
+      downloads: 0,
+      git: 0,
+      "cache-mounts": 0,
+      failed: 0,
+      temp: 0,
+    });
     expect(freed.totalBytes).toBeGreaterThan(0);
     expect(freed.storeBytes).toBeGreaterThanOrEqual(freed.heldBytes);
     await finished(async (store) => {
