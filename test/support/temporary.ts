@@ -31,7 +31,8 @@ export function temporaryPath(name = "test"): string {
 afterAll(() => {
   for (const path of made) removeDirectory(path);
   made.clear();
-});
+  // Many small files, on a machine that does much else.
+}, 120_000);
 
 /** Removes a tree, also one with files of mapped owners that an ordinary user made in a user namespace. */
 export function removeDirectory(directory: string): void {

@@ -62,11 +62,24 @@ export function createUser(options: { readonly uid: number; readonly subIds: boo
 export function asUser(
   user: TestUser,
   argv: readonly [string, ...string[]],
-  options: Omit<CommandOptions, "env"> & {
-    readonly env?: Readonly<Record<string, string | undefined>>;
-  } = {},
+  options: Omit<CommandOptions, "env"> & UserOptions = {},
 ): Promise<CommandResult> {
-  const { env = {}, cwd = user.home, ...rest } = options;
+  const { env, cwd, ...rest } = options;
+  const { argv: whole, env: environment } = userCommand(user, argv, { ...(env && { env }), ...(cwd && { cwd }) });
+  return command(whole, { ...rest, env: environment });
+}
+
+interface UserOptions {
+  readonly env?: Readonly<Record<string, string | undefined>>;
+  readonly cwd?: string;
+}
+
+/** The command by which root runs another one as the user, and the whole environment for it. */
+export function userCommand(
+  user: TestUser,
+  argv: readonly [string, ...string[]],
+  { env = {}, cwd = user.home }: UserOptions = {},
+): { readonly argv: readonly [string, ...string[]]; readonly env: NodeJS.ProcessEnv } {
   const script = [
     "set -e",
     // A file that the machine does not have cannot be bound over; without it nobody has a range, which is what its emptiness says.
@@ -92,8 +105,5 @@ export function asUser(
     ...env,
   };
   const setUp = [user.etc, CHECKOUT, user.checkout, process.execPath, user.node, cwd, String(user.uid)];
-  return command(["unshare", "--mount", "--propagation", "private", "sh", "-c", script, "sh", ...setUp, ...argv], {
-    ...rest,
-    env: environment,
-  });
+  return { argv: ["unshare", "--mount", "--propagation", "private", "sh", "-c", script, "sh", ...setUp, ...argv], env: environment };
 }
