@@ -8,6 +8,7 @@ import type { HistoryEntry } from "../store/oci.ts";
 import { type LayerRef, openLayers, openRootfs } from "../store/open-rootfs.ts";
 import type { LayerFetcher } from "../store/registry/layer-fetcher.ts";
 import type { Store } from "../store/store.ts";
+import { findMerged, type Merge, rememberMerged } from "./cache/merged-layers.ts";
 import type { FinishedImage } from "./deliver.ts";
 import type { BuildPlan, StageWork } from "./plan/build-plan.ts";
 
@@ -19,7 +20,7 @@ export interface SquashOptions extends Abortable {
 
 /**
  * The image with its layers above those that stay merged into one: files that were made and removed again are in none. Its history keeps all rows, of which only the last has the layer.
- * Steps and their records are not touched, so that the next build finds them. One layer stays what it is. Throws IntegrityError and what fetching and writing layers throw.
+ * Steps and their records are not touched, so that the next build finds them, and what layers were merged into is remembered. One layer stays what it is. Throws IntegrityError and what fetching and writing layers throw.
  */
 export async function squash<Image extends FinishedImage>(
   store: Store,
@@ -29,10 +30,7 @@ export async function squash<Image extends FinishedImage>(
   const { layers, config } = image;
   const [base, own] = [layers.slice(0, keep), layers.slice(keep)];
   if (own.length < 2) return image;
-  const missing: LayerRef[] = [];
-  for (const layer of layers) if (!(await store.layers.hasAs(layer.diffId, layer.blob))) missing.push(layer);
-  if (missing.length > 0) await (await fetcher()).fetch(missing, { signal });
-  const merged = await mergedLayer(store, base, own);
+  const merged = (await findMerged(store, { base, own })) ?? (await merge(store, { base, own }, { fetcher, signal }));
   const all = [...base, merged];
   return {
     ...image,
@@ -52,6 +50,16 @@ export function baseLayersBelow({ stages }: Pick<BuildPlan, "stages">, target: S
   const parent = stages.find(({ index }) => index === base.stage);
   if (parent === undefined) throw new RangeError(`stage ${base.stage} was not planned`);
   return baseLayersBelow({ stages }, parent);
+}
+
+async function merge(store: Store, layers: Merge, { fetcher, signal }: Omit<SquashOptions, "keep">): Promise<LayerInfo> {
+  const { base, own } = layers;
+  const missing: LayerRef[] = [];
+  for (const layer of [...base, ...own]) if (!(await store.layers.hasAs(layer.diffId, layer.blob))) missing.push(layer);
+  if (missing.length > 0) await (await fetcher()).fetch(missing, { signal });
+  const merged = await mergedLayer(store, base, own);
+  await rememberMerged(store, layers, merged);
+  return merged;
 }
 
 async function mergedLayer(store: Store, base: readonly LayerRef[], own: readonly LayerRef[]): Promise<LayerInfo> {

@@ -10,7 +10,7 @@ export interface Expected {
 
 /**
  * The same bytes, checked on the way: yields exactly `expected.size` bytes that hash to `expected.digest`, or throws
- * IntegrityError before the iteration ends. Bytes beyond the size are never yielded.
+ * IntegrityError before the iteration ends. Bytes beyond the size are never yielded, nor is the last chunk of wrong ones: who sends them on has not sent all.
  */
 export async function* verified(
   source: AsyncIterable<Uint8Array>,
@@ -19,14 +19,17 @@ export async function* verified(
 ): AsyncGenerator<Uint8Array, void, undefined> {
   const hash = createHash("sha256");
   let sizeBytes = 0;
+  let digest: Digest | undefined;
   for await (const chunk of source) {
     sizeBytes += chunk.length;
     if (sizeBytes > expected.size) throw new IntegrityError(what, `${expected.size} bytes`, "more");
-    hash.update(chunk);
-    yield chunk;
+    // Behind the last byte only what is empty can come.
+    if (digest === undefined) hash.update(chunk);
+    if (sizeBytes === expected.size) digest ??= digestFromBytes(hash.digest());
+    if (digest === undefined || digest === expected.digest) yield chunk;
   }
   if (sizeBytes !== expected.size) throw new IntegrityError(what, `${expected.size} bytes`, `${sizeBytes}`);
-  const digest = digestFromBytes(hash.digest());
+  digest ??= digestFromBytes(hash.digest());
   if (digest !== expected.digest) throw new IntegrityError(what, expected.digest, digest);
 }
 

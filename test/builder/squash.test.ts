@@ -1,11 +1,12 @@
-import { readFileSync } from "node:fs";
+import { existsSync, readFileSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { beforeEach, describe, expect, it } from "vitest";
 import { build } from "../../builder/build.ts";
 import type { BuildOptions } from "../../builder/options.ts";
+import { collectGarbage } from "../../store/gc/collect.ts";
 import type { Image } from "../../store/images.ts";
 import { openRootfs } from "../../store/open-rootfs.ts";
-import { openStore } from "../../store/store.ts";
+import { openStore, type Store } from "../../store/store.ts";
 import { verifyStore } from "../../store/verify.ts";
 import { putImage } from "../store/sample-image.ts";
 import { contextDirectory } from "../support/context.ts";
@@ -17,9 +18,13 @@ let store: string;
 beforeEach(async () => {
   store = join(temporaryDirectory("squash"), "store");
   await using opened = await openStore(store);
-  const history = [{ created_by: "one" }, { created_by: "env", empty_layer: true }, { created_by: "two" }];
-  await putImage(opened, ["base"], [{ "etc/": "", "etc/a": "base", kept: "1" }, { two: "2" }], { history });
+  await putBase(opened);
 });
+
+async function putBase(into: Store): Promise<void> {
+  const history = [{ created_by: "one" }, { created_by: "env", empty_layer: true }, { created_by: "two" }];
+  await putImage(into, ["base"], [{ "etc/": "", "etc/a": "base", kept: "1" }, { two: "2" }], { history });
+}
 
 const dockerfile = `FROM base AS first
 COPY a /etc/a
@@ -87,6 +92,35 @@ describe("squashing", () => {
     const second = await squashed("build");
     expect([second.image.imageId, second.cachedSteps]).toEqual([first.image.imageId, 3]);
     expect((await squashed(undefined)).cachedSteps).toBe(3);
+  });
+
+  it.each([
+    ["build", 2],
+    ["all", 1],
+  ] as const)("takes what was merged before, without a look at the layers: %s", async (how, count) => {
+    const whole = await squashed(undefined);
+    const first = await squashed(how);
+    const own = whole.image.layers.slice(count - 1).map(({ diffId }) => join(store, "v1/layers", diffId.slice(7)));
+    for (const layer of own) rmSync(layer, { recursive: true });
+    const { imageId } = await build({ context, dockerfile: { text: dockerfile }, store, squash: how });
+    expect(imageId).toBe(first.image.imageId);
+    expect(own.filter((layer) => existsSync(layer))).toEqual([]);
+  });
+
+  it("keeps what was merged as long as its record, and merges again where it is gone", async () => {
+    const { image } = await squashed("build");
+    const merged = image.layers.at(-1)?.diffId ?? expect.fail("no layer");
+    const blob = join(store, "blobs/sha256", merged.slice(7));
+    await using opened = await openStore(store);
+    await opened.images.remove(image);
+    await collectGarbage(opened, {});
+    expect(existsSync(blob)).toBe(true);
+    await collectGarbage(opened, { all: true });
+    expect(existsSync(blob)).toBe(false);
+    expect(await verifyStore(opened)).toEqual([]);
+    await putBase(opened);
+    expect((await squashed("build")).image.layers.at(-1)?.diffId).toBe(merged);
+    expect(existsSync(blob)).toBe(true);
   });
 
   it.each(["build", "all"] as const)("leaves one layer what it is: %s", async (how) => {
