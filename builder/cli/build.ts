@@ -17,6 +17,7 @@ import { keepStoreLimits } from "./keep-store-limits.ts";
 import { limitFlags, readLimits } from "./limits.ts";
 import { lockFlags, lockOptionsOf, noteUnwritten } from "./lock-flags.ts";
 import { readOutputs } from "./outputs.ts";
+import { levelsOf, withoutLevels } from "./placed-annotations.ts";
 import { pullFlag, pullPolicy, registryFlags, registryOptions } from "./registry-flags.ts";
 import { runCall } from "./run-call.ts";
 import { readSecrets, secretFlags } from "./secret-flags.ts";
@@ -213,18 +214,20 @@ function withoutStdout(io: CliIo): DisplayIo {
   return { env: io.env, stdout: io.stderr, stderr: io.stderr };
 }
 
-const annotationLevel = /^((?:index|manifest)(?:-descriptor)?(?:,(?:index|manifest)(?:-descriptor)?)*)(?:\[[^\]]*\])?:/;
-
-/** Levels as buildx writes them: "manifest:key=value", "index[linux/amd64]:key=value". Only the manifest's own annotations can be set. */
+/** An image is built for one platform: it has a manifest and no index, as in buildx. */
 function annotationsOf(words: readonly string[]): Record<string, string> {
   for (const word of words) {
-    const level = annotationLevel.exec(word)?.[1];
-    if (level === undefined || level === "manifest") continue;
-    throw new UsageError("UNSUPPORTED_VALUE", `reading --annotation: "${word}": annotations at the level ${level} are not supported`, {
-      hint: "leave the level out: the manifest is annotated",
-    });
+    const other = levelsOf(word).find(({ level }) => level !== "manifest");
+    if (other === undefined) continue;
+    throw new UsageError(
+      "UNSUPPORTED_VALUE",
+      `reading --annotation: "${word}": annotations at the level ${other.level} are not supported`,
+      {
+        hint: "leave the level out: the manifest is annotated",
+      },
+    );
   }
-  return readAnnotations(words.map((word) => word.replace(annotationLevel, "")));
+  return readAnnotations(words.map(withoutLevels));
 }
 
 function epochOf({ "source-date-epoch": text }: BuildFlags): number | string | undefined {

@@ -8,12 +8,13 @@ import { nameMeant } from "./image-name.ts";
 import { layerFormFlags, readLayerForm } from "./layer-form.ts";
 import { explainingNames, hubHint } from "./name-hint.ts";
 import { withStore } from "./open-store.ts";
+import { readPlacedAnnotations } from "./placed-annotations.ts";
 import { openRegistryFor, registryFlags } from "./registry-flags.ts";
 import { readRemoteName } from "./remote-name.ts";
 import { storeFlags } from "./store-flag.ts";
 import { showTransfers } from "./transfers.ts";
 import { UsageError } from "./usage-error.ts";
-import { readAnnotations, readPlatform } from "./values.ts";
+import { readPlatform } from "./values.ts";
 
 export const push = command(
   {
@@ -23,9 +24,9 @@ export const push = command(
       "Send an image of the store to registries, under its own name or under others. What a registry has is not sent. Prints each repository's name with the image's digest.",
     flags: {
       annotation: {
-        value: "KEY=VALUE",
+        value: "[LEVEL:]KEY=VALUE",
         many: true,
-        help: "Annotation of the image's manifest, of each platform's where there are several",
+        help: "Annotation of the image's manifest, of each platform's where there are several; LEVEL is manifest, index or manifest-descriptor (what the index says of the manifest), with manifest[linux/amd64] of one platform",
       },
       ...layerFormFlags,
       compression: { ...layerFormFlags.compression, help: "What becomes of plain layers of ours; others stay as they are (gzip)" },
@@ -48,7 +49,7 @@ export const push = command(
   { min: 1, max: Number.POSITIVE_INFINITY },
   ({ flags, operands: [text = "", ...names] }, io) => {
     const platform = flags.platform === undefined ? undefined : parsePlatform(readPlatform("--platform", flags.platform));
-    const annotations = readAnnotations(flags.annotation ?? []);
+    const placedAnnotations = readPlacedAnnotations(flags.annotation ?? []);
     const plain = names.map((name) => name.replace(/^docker:\/\//, ""));
     const given = plain.map(readRemoteName);
     const form = readLayerForm(flags);
@@ -59,7 +60,7 @@ export const push = command(
         rewriteNotes(registry, destinations).forEach(onNote);
         return explainingNames(plain.length > 0 ? plain : [text], hubHint, () =>
           pushStored(store, registry, text, destinations, {
-            annotations,
+            placedAnnotations,
             ...form,
             format: flags.format,
             platform,

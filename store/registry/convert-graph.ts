@@ -2,9 +2,10 @@ import { type Digest, digestOf } from "../digest.ts";
 import { TsbuildError } from "../errors.ts";
 import type { Descriptor } from "../oci.ts";
 import { isIndexType, parseIndex, parseManifest } from "../oci-parse.ts";
-import { annotateManifest, type Converted, convertIndex, convertManifest, formatOf, type ImageFormat } from "./convert.ts";
+import { annotateIndex, annotateManifest, type Converted, convertIndex, convertManifest, formatOf, type ImageFormat } from "./convert.ts";
 import { graphOf, type ImageGraph } from "./image-graph.ts";
 import { isImage } from "./manifest-type.ts";
+import { annotationsAt, checkPlatforms, type PlacedAnnotation } from "./placed-annotations.ts";
 import type { RemoteManifest } from "./repository.ts";
 
 /** A graph whose documents may be others, and what could not be kept. */
@@ -33,20 +34,32 @@ export function convertGraph(graph: ImageGraph, to: ImageFormat): ChangedGraph {
 }
 
 /**
- * The same image with annotations on the manifest of each platform, beside those that it has. Attestations stay as they are: the index says of which manifest each of them is, but
- * what they state names the manifest as it was before.
+ * The same image with annotations beside those that it has: on the manifest of each platform, on the root index, and on what indexes say of manifests. Attestations stay as they are: the
+ * index says of which manifest each of them is, but what they state names the manifest as it was before. `name` is for messages. Throws PLATFORM_NOT_FOUND.
  */
-export function annotateGraph(graph: ImageGraph, annotations: Readonly<Record<string, string>>): ChangedGraph {
-  if (Object.keys(annotations).length === 0) return { graph, notes: [] };
+export function annotateGraph(graph: ImageGraph, annotations: readonly PlacedAnnotation[], name: string): ChangedGraph {
+  if (annotations.length === 0) return { graph, notes: [] };
+  const images = new Set(graph.documents.filter(isImageDocument).map(({ descriptor }) => descriptor.digest));
+  const listed = graph.documents.flatMap(entriesOf).filter(({ digest }) => images.has(digest));
+  const platforms = new Map(listed.map(({ digest, platform }) => [digest, platform]));
+  checkPlatforms(annotations, [...platforms.values()], name);
   const annotated = changeGraph(graph, (document, changed) => {
-    const { mediaType } = document.descriptor;
+    const { mediaType, digest } = document.descriptor;
     const format = formatOf(mediaType);
-    if (isIndexType(mediaType)) return convertIndex(plain(document), format, changed);
-    return isImageDocument(document) ? annotateManifest(plain(document), annotations, format) : { ...plain(document), notes: [] };
+    if (isIndexType(mediaType)) {
+      const own = document === graph.root ? annotationsAt(annotations, "index") : {};
+      const ofEntries = entriesOf(document).map((entry) =>
+        images.has(entry.digest) ? annotationsAt(annotations, "manifest-descriptor", entry.platform) : {},
+      );
+      return annotateIndex(convertIndex(plain(document), format, changed), own, ofEntries);
+    }
+    const own = annotationsAt(annotations, "manifest", platforms.get(digest));
+    return images.has(digest) ? annotateManifest(plain(document), own, format) : { ...plain(document), notes: [] };
   });
   const isAttested = graph.documents.some((one) => !isIndexType(one.descriptor.mediaType) && !isImageDocument(one));
+  if (!isAttested || !annotations.some(({ level }) => level === "manifest")) return annotated;
   const stale = `${graph.root.descriptor.digest}: its attestations are of the manifests without the new annotations`;
-  return isAttested ? { ...annotated, notes: [...annotated.notes, stale] } : annotated;
+  return { ...annotated, notes: [...annotated.notes, stale] };
 }
 
 /** `change` hears what has become of the documents before, by their old digests. */

@@ -78,6 +78,29 @@ export function convertIndex(document: Document, to: ImageFormat, converted: Rea
   );
 }
 
+/** An index with annotations of its own, and of its entries, by their order. Docker's format has no place for them. Throws INVALID_DOCUMENT. */
+export function annotateIndex(
+  index: Converted,
+  own: Readonly<Record<string, string>>,
+  ofEntries: readonly Readonly<Record<string, string>>[],
+): Converted {
+  const all = Object.assign({}, own, ...ofEntries) as Readonly<Record<string, string>>;
+  if (Object.keys(all).length === 0) return index;
+  const digest = digestOf(index.bytes);
+  if (formatOf(index.mediaType) === "docker") return { ...index, notes: [...index.notes, ...droppedAnnotations(digest, all, [])] };
+  const { annotations, manifests, ...rest } = parseIndex(index.bytes, digest);
+  const entries = manifests.map((entry, i) => {
+    const more = ofEntries[i] ?? {};
+    return Object.keys(more).length === 0 ? entry : { ...entry, annotations: { ...entry.annotations, ...more } };
+  });
+  const both = { ...annotations, ...own };
+  const { bytes } = written(
+    { ...rest, mediaType: mediaTypes.index, manifests: entries, annotations: Object.keys(both).length === 0 ? undefined : both },
+    [],
+  );
+  return { ...index, bytes };
+}
+
 /** A layer under the format's word for it. Throws NOT_CONVERTIBLE. */
 export function convertLayer(layer: Descriptor, to: ImageFormat): Descriptor {
   if (to === "oci") return { ...layer, mediaType: ociLayers.get(layer.mediaType) ?? layer.mediaType };

@@ -7,6 +7,7 @@ import { blobPlaces } from "./blob-places.ts";
 import { checkStoredPlatform } from "./check-platform.ts";
 import { annotateGraph, convertGraph } from "./convert-graph.ts";
 import { copyToRegistry } from "./copy-to-registry.ts";
+import { annotationsAt, checkWithoutIndex, manifestAnnotations, type PlacedAnnotation } from "./placed-annotations.ts";
 import { type PushOptions, pushImage, targetsOf } from "./push.ts";
 import type { Registry } from "./registry.ts";
 import { storedGraph } from "./stored-graph.ts";
@@ -16,11 +17,13 @@ export interface PushStoredOptions extends Omit<PushOptions, "fetcher"> {
   readonly platform?: Platform | undefined;
   /** Of the manifest, of each platform's where there are several; added to those that it has. */
   readonly annotations?: Readonly<Record<string, string>>;
+  /** Those of the index and of single platforms too; beside `annotations`, and over them. */
+  readonly placedAnnotations?: readonly PlacedAnnotation[];
 }
 
 /**
  * Pushes an image of the store by its name. What was pulled keeps its bytes and digests; an index goes whole where the store has all that it lists, with its layers as they are. Throws
- * PLATFORM_NOT_FOUND, and as ImageStore.open and pushImage.
+ * PLATFORM_NOT_FOUND, NotFoundError where an annotation is for an index that there is none of, and as ImageStore.open and pushImage.
  */
 export async function pushStored(
   store: Store,
@@ -29,22 +32,25 @@ export async function pushStored(
   destinations: readonly Reference[],
   options: PushStoredOptions = {},
 ): Promise<Descriptor> {
-  const { platform, annotations = {}, onNote, format } = options;
+  const { platform, onNote, format } = options;
+  const annotations = [...manifestAnnotations(options.annotations ?? {}), ...(options.placedAnnotations ?? [])];
   const targets = targetsOf(registry, destinations);
   const image = await openPinned(store, name, platform);
   if (platform !== undefined) checkStoredPlatform(image, platform, name);
   const stored = platform === undefined ? await storedGraph(store, image, name) : undefined;
   if (stored?.note !== undefined) onNote?.(stored.note);
   if (stored === undefined || !isIndexType(stored.graph.root.descriptor.mediaType)) {
-    const { rawConfig, layers, rawManifest } = image;
+    const { rawConfig, layers, rawManifest, config } = image;
+    checkWithoutIndex(annotations, config, name);
     const manifest = { mediaType: image.descriptor.mediaType, bytes: rawManifest };
-    return pushImage(store, registry, { rawConfig, layers, manifest, annotations }, destinations, options);
+    const own = annotationsAt(annotations, "manifest", config);
+    return pushImage(store, registry, { rawConfig, layers, manifest, annotations: own }, destinations, options);
   }
   if (options.forceCompression === true || options.compression === "zstd") {
     onNote?.(`${name} is for several platforms: its layers go as they are, without another compression`);
   }
   const { graph: formatted, notes } = format === undefined ? { graph: stored.graph, notes: [] } : convertGraph(stored.graph, format);
-  const { graph, notes: left } = annotateGraph(formatted, annotations);
+  const { graph, notes: left } = annotateGraph(formatted, annotations, name);
   for (const note of [...notes, ...left]) onNote?.(note);
   const places = blobPlaces(store);
   for (const { repository, tags } of targets) {

@@ -101,6 +101,61 @@ describe("annotations of an image for several platforms", () => {
     expect([mediaType, (pushed(digest) as Manifest).annotations]).toEqual([mediaTypes.manifest, { k: "v" }]);
   });
 
+  it("are on the index and on what it says of one platform's manifest, while the manifests stay", async () => {
+    const before = await storeIndex();
+    const old = JSON.parse(String(fake.content.repository("app").manifests.get(before)?.bytes)) as Index;
+    const { digest } = await push({
+      placedAnnotations: [
+        { level: "index", key: "i", value: "1" },
+        { level: "manifest-descriptor", key: "d", value: "all" },
+        { level: "manifest-descriptor", platform: foreign, key: "d", value: "one" },
+      ],
+    });
+    const { annotations, manifests } = pushed(digest) as Index;
+    expect(annotations).toEqual({ i: "1" });
+    expect(manifests.map((entry) => entry.digest)).toEqual(old.manifests.map((entry) => entry.digest));
+    expect(manifests.map((entry) => entry.annotations)).toEqual([{ d: "all" }, { d: "one" }, old.manifests[2]?.annotations]);
+    expect([notes, fake.content.holes()]).toEqual([[], []]);
+  });
+
+  it("are on one platform's manifest", async () => {
+    await storeIndex();
+    const { digest } = await push({ placedAnnotations: [{ level: "manifest", platform: machine, key: "k", value: "v" }] });
+    const { manifests } = pushed(digest) as Index;
+    expect(manifests.map((entry) => (pushed(entry.digest) as Manifest).annotations)).toEqual([{ k: "v" }, undefined, undefined]);
+  });
+
+  it("of an index are left out in Docker's format, which is said", async () => {
+    const before = await storeIndex("docker");
+    expect((await push({ placedAnnotations: [{ level: "index", key: "k", value: "v" }] })).digest).toBe(before);
+    expect(notes).toEqual([`${before}: Docker's format has no annotations; left out: k`]);
+  });
+
+  it.each<[name: string, options: PushStoredOptions, code: string, message: string]>([
+    [
+      "a platform that is not there",
+      { placedAnnotations: [{ level: "manifest", platform: { os: "linux", architecture: "386" }, key: "k", value: "v" }] },
+      "PLATFORM_NOT_FOUND",
+      `annotating app: it is for linux/${machine.architecture}, linux/${foreign.architecture}, not linux/386`,
+    ],
+    [
+      "an index, where one platform goes alone",
+      { platform: foreign, placedAnnotations: [{ level: "index", key: "k", value: "v" }] },
+      "NOT_FOUND",
+      "annotating app: it goes without an index, which the level index is for",
+    ],
+    [
+      "another platform than the one that goes alone",
+      { platform: foreign, placedAnnotations: [{ level: "manifest", platform: machine, key: "k", value: "v" }] },
+      "PLATFORM_NOT_FOUND",
+      `annotating app: it is for linux/${foreign.architecture}, not linux/${machine.architecture}`,
+    ],
+  ])("of %s are refused, and nothing is sent", async (_name, options, code, message) => {
+    await storeIndex();
+    await expect(push(options)).rejects.toMatchObject({ code, message });
+    expect(fake.content.find("pushed", "latest")).toBeUndefined();
+  });
+
   it("that are none change nothing", async () => {
     const before = await storeIndex();
     expect((await push()).digest).toBe(before);
