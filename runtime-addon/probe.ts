@@ -49,6 +49,7 @@ export async function probeHost(directory: string): Promise<Probe[]> {
     ...namespaces.map((probe) => needs(probe, !overlay.ok)),
     needs(overlay, !inNamespace.ok),
     needs(inNamespace, !overlay.ok),
+    scopeProbe(direct.form === undefined ? mapped : direct),
     await probeCgroups(),
     await probePasta(),
   ];
@@ -91,7 +92,7 @@ async function findFormInNamespace(directory: string, map: IdMap): Promise<Found
     }
   } catch (error) {
     if (!(error instanceof SandboxError)) throw error;
-    return { refusals: [error] };
+    return { skipped: [], refusals: [error] };
   }
 }
 
@@ -108,6 +109,20 @@ function sandboxProbe(direct: FoundForm, inNamespace: FoundForm): Probe {
   const detail = [direct, inNamespace].map(({ refusals }) => refusals.at(-1)?.message).join("; in a user namespace: ");
   const remedy = inNamespace.refusals.at(-1)?.hint;
   return { name, ok: false, detail, ...(remedy !== undefined && { remedy }) };
+}
+
+/** What a command with the host's network shares with it besides. */
+function scopeProbe({ form, skipped }: FoundForm): Probe {
+  const name = "abstract sockets";
+  const refused = skipped.find(({ failure }) => failure?.op === "--scope");
+  if (form !== undefined && refused === undefined)
+    return { name, ok: true, detail: "those of the host are out of reach with its network, too" };
+  return {
+    name,
+    ok: false,
+    detail: form === undefined ? "no sandbox can be made" : "with the host's network, those of the host can be reached",
+    remedy: "Linux 6.12 or newer with Landlock among its security modules (lsm=landlock,…); or a network of its own, or none",
+  };
 }
 
 const LIMITS: Readonly<Record<string, ResourceLimits>> = {

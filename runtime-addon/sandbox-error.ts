@@ -79,6 +79,10 @@ function explain(failure: SandboxFailure): Explanation {
       return explainNetwork(failure);
     case "--join-network":
       return { code: "NETWORK_REFUSED", what: `entering the network namespace ${path}` };
+    case "--scope":
+      return { code: "SANDBOX_FAILED", what: "putting the abstract unix sockets of the host out of reach" };
+    case "--sysctl":
+      return { code: "SANDBOX_FAILED", what: `setting ${path.replace(/^\/proc\/sys\//, "")}` };
     case "--proc":
       return {
         code: "PROC_REFUSED",

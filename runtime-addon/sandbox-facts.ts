@@ -18,7 +18,13 @@ let view: CgroupView | undefined;
 export function sandboxFacts(userNamespacePid: number | undefined): PlanFacts {
   view ??= cgroupView();
   const map = parseIdMap(groupMap(userNamespacePid));
-  return { terminalGroupMapped: map.some(({ inside, count }) => inside <= 5 && 5 < inside + count), cgroupView: view, machine: machine() };
+  const groups = map.find(({ inside }) => inside === 0)?.count ?? 1;
+  return {
+    terminalGroupMapped: map.some(({ inside, count }) => inside <= 5 && 5 < inside + count),
+    lastGroup: Math.min(groups, 2 ** 31) - 1,
+    cgroupView: view,
+    machine: machine(),
+  };
 }
 
 /** Throws SandboxError SECCOMP_UNSUPPORTED for a processor whose system calls are not known. */

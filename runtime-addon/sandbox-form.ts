@@ -14,9 +14,10 @@ export interface SandboxForm {
   readonly proc: "own" | "outer";
 }
 
-/** The best form that works, and why better ones did not; without a form, the last refusal is final. */
+/** The best form that works, what it does without, and why better ones did not; without a form, the last refusal is final. */
 export interface FoundForm {
   readonly form?: SandboxForm;
+  readonly skipped: readonly SandboxError[];
   readonly refusals: readonly SandboxError[];
 }
 
@@ -35,12 +36,12 @@ export function describeForm({ root, proc }: SandboxForm, place: string): string
 export async function findSandboxForm(directory: string, options: FormOptions = {}): Promise<FoundForm> {
   const refusals: SandboxError[] = [];
   for (let form: SandboxForm | undefined = { root: "overlay", proc: "own" }; form !== undefined; ) {
-    const refusal = await trySandbox(directory, form, options);
-    if (refusal === undefined) return { form, refusals };
-    refusals.push(refusal);
-    form = humbler(form, refusal);
+    const tried = await trySandbox(directory, form, options);
+    if (!(tried instanceof SandboxError)) return { form, skipped: tried, refusals };
+    refusals.push(tried);
+    form = humbler(form, tried);
   }
-  return { refusals };
+  return { skipped: [], refusals };
 }
 
 function humbler(form: SandboxForm, refusal: SandboxError): SandboxForm | undefined {
@@ -49,8 +50,8 @@ function humbler(form: SandboxForm, refusal: SandboxError): SandboxForm | undefi
   return undefined;
 }
 
-/** Undefined: it works. */
-async function trySandbox(directory: string, form: SandboxForm, options: FormOptions): Promise<SandboxError | undefined> {
+/** What a sandbox that works does without, or why it does not work. */
+async function trySandbox(directory: string, form: SandboxForm, options: FormOptions): Promise<readonly SandboxError[] | SandboxError> {
   const scratch = await mkdtemp(join(directory, ".probe-"));
   const at = (path: string) => join(scratch, path);
   try {
@@ -59,7 +60,7 @@ async function trySandbox(directory: string, form: SandboxForm, options: FormOpt
     await copyFile(helperPath(), at("lower/tsb-init"));
     const root: SandboxRoot =
       form.root === "copy" ? { directory: at("lower") } : { lowers: [at("lower")], upper: at("upper"), work: at("work") };
-    await runSandbox(
+    const { skipped } = await runSandbox(
       {
         root,
         proc: form.proc,
@@ -72,7 +73,7 @@ async function trySandbox(directory: string, form: SandboxForm, options: FormOpt
       },
       { stdin: "null", output: () => {} },
     );
-    return undefined;
+    return skipped;
   } catch (error) {
     if (!(error instanceof SandboxError)) throw error;
     return error;

@@ -13,6 +13,8 @@ import type { Mount, SandboxProcess, SandboxSpec, TmpfsMount } from "./spec.ts";
 export interface PlanFacts {
   /** Group 5 ("tty") exists in the sandbox's user namespace. */
   readonly terminalGroupMapped: boolean;
+  /** The last of the group ids from 0 on that the sandbox's user namespace has; the kernel counts them to 2^31 - 1 where it takes a range. */
+  readonly lastGroup: number;
   readonly cgroupView: CgroupView;
   readonly machine: Machine;
 }
@@ -52,6 +54,7 @@ export function planSandbox(spec: SandboxSpec, facts: PlanFacts, relay: boolean)
     ...[spec.proc === "outer" ? "--outer-proc" : "--proc", "/proc", "--sysfs", "/sys", spec.privileged === undefined ? "read-only" : "-"],
     ...cgroupOperations(facts.cgroupView),
     ...spec.mounts.flatMap(mountOperation),
+    ...sysctls(spec, facts),
     ...(hides(spec) ? HIDDEN : []),
     ...(spec.readOnlyRoot === true ? ["--read-only-root"] : []),
     ...["--hostname", spec.hostname],
@@ -62,6 +65,15 @@ export function planSandbox(spec: SandboxSpec, facts: PlanFacts, relay: boolean)
     if (token.includes("\0")) throw invalid(`"${token.replaceAll("\0", "\\0")}" contains a NUL character`);
   }
   return encodeSpec(settings, spec.process.args);
+}
+
+/** As in Docker: in a network of its own every user may listen on every port, and every group ping. The outer /proc is not ours to write to. */
+function sysctls({ network, proc }: SandboxSpec, { lastGroup }: PlanFacts): string[] {
+  if (network === "host" || proc === "outer") return [];
+  return [
+    ...["--sysctl", "/proc/sys/net/ipv4/ip_unprivileged_port_start", "0"],
+    ...["--sysctl", "/proc/sys/net/ipv4/ping_group_range", `0 ${lastGroup}`],
+  ];
 }
 
 /** The outer /proc is others' too, and stays covered whatever is asked for. */
@@ -76,7 +88,8 @@ function devices({ privileged }: SandboxSpec): string {
 }
 
 function networkSettings(network: SandboxSpec["network"]): string[] {
-  if (network === "host") return [];
+  // A namespace of its own has no sockets of others.
+  if (network === "host") return ["--scope"];
   return network === "none" ? ["--new-network"] : ["--join-network", String(network.pid)];
 }
 

@@ -175,8 +175,9 @@ async function runInScratch<T>(
       });
       const endedAtMs = options.now();
       for (const { message, failure } of result.skipped) {
-        // Whether the overlay could be closed for good concerns only those who keep what is in it, and they refuse.
-        if (failure?.op !== "seal") options.onNote(`the sandbox does without: ${message}`);
+        // Whether the overlay could be closed for good concerns only those who keep what is in it, and they refuse; that the kernel has no scopes for
+        // sockets is for `tsbuild info` to say, once.
+        if (failure?.op !== "seal" && failure?.op !== "--scope") options.onNote(`the sandbox does without: ${message}`);
       }
       const usage = { wallMs: endedAtMs - startedAtMs, ...result.usage, network: kind };
       return await after({ host: opened, directory, result, usage, startedAtMs, endedAtMs });

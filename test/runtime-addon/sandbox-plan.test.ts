@@ -6,7 +6,7 @@ import { type PlanFacts, planSandbox } from "../../runtime-addon/sandbox-plan.ts
 
 const MACHINE = { architecture: "x64", kernel: [6, 1] } as const;
 
-const FACTS: PlanFacts = { terminalGroupMapped: true, cgroupView: { kind: "v2" }, machine: MACHINE };
+const FACTS: PlanFacts = { terminalGroupMapped: true, lastGroup: 99, cgroupView: { kind: "v2" }, machine: MACHINE };
 
 const SPEC: SandboxSpec = {
   root: { lowers: ["/top", "/bottom"], upper: "/upper", work: "/work" },
@@ -35,8 +35,8 @@ describe("the plan of a sandbox", () => {
         .replace(/ --(mask|read-only) \S+/g, "")
         .replace(/ [0-9a-f]{1000,}/, " PROGRAM"),
     ).toBe(
-      "tsb-init/1 101 --new-network --relay --lower /top --lower /bottom --overlay /upper /work --dev 67108864 5 - --file /dev/tsbuild/x 444 a b\n" +
-        " --proc /proc --sysfs /sys read-only --cgroup2 /sys/fs/cgroup --bind /host/file /etc/hosts read-only --tmpfs /ram 4096 700 - --hostname box --loopback" +
+      "tsb-init/1 107 --new-network --relay --lower /top --lower /bottom --overlay /upper /work --dev 67108864 5 - --file /dev/tsbuild/x 444 a b\n" +
+        " --proc /proc --sysfs /sys read-only --cgroup2 /sys/fs/cgroup --bind /host/file /etc/hosts read-only --tmpfs /ram 4096 700 - --sysctl /proc/sys/net/ipv4/ip_unprivileged_port_start 0 --sysctl /proc/sys/net/ipv4/ping_group_range 0 99 --hostname box --loopback" +
         " --env A=1 --env PATH=/bin --cwd /w --search /bin --uid 1 --gid 2 --umask 22 --group 2 --group 3 --capability 0 --seccomp 4 PROGRAM --limit 7 1024 -" +
         " -- echo  x y ",
     );
@@ -50,7 +50,7 @@ describe("the plan of a sandbox", () => {
         { name: "memory", controllers: ["memory"] },
       ],
     } as const;
-    const text = tokens(SPEC, { terminalGroupMapped: false, cgroupView, machine: MACHINE }).join(" ");
+    const text = tokens(SPEC, { terminalGroupMapped: false, lastGroup: 99, cgroupView, machine: MACHINE }).join(" ");
     expect(text).toContain("--cgroup1 /sys/fs/cgroup cpu,cpuacct=cpu,cpuacct memory=memory");
     expect(text).toContain("--dev 67108864 -");
   });

@@ -70,6 +70,16 @@ describe("from inside a sandbox", needs("root", "privateMounts"), () => {
     expect(lines(run)).toEqual(["lo", "0x9", "reached"]);
   });
 
+  it("in a network of its own every user may listen on every port and every group ping, and the host's settings stay", async () => {
+    const names = ["ip_unprivileged_port_start", "ping_group_range"].map((name) => `/proc/sys/net/ipv4/${name}`);
+    const host = () => names.map((name) => readFileSync(name, "utf8"));
+    const before = host();
+    const script = "nc -l -p 80 </dev/null & until netstat -ltn | grep -o ':80 '; do :; done";
+    const run = await box(`cat ${names.join(" ")}; ${script}`, { network: "none", process: { uid: 1000, gid: 1000, capabilities: [] } });
+    expect(lines(run)).toEqual(["0", "0\t2147483647", ":80 "]);
+    expect(host()).toEqual(before);
+  });
+
   it("the hostname is the given one, and setting it does not reach the host", async () => {
     const before = readFileSync("/proc/sys/kernel/hostname", "utf8");
     const run = await box("hostname; hostname intruder 2>&1", { hostname: "buildkitsandbox" });

@@ -1,6 +1,6 @@
 import { execFileSync, spawnSync } from "node:child_process";
-import { accessSync, constants, mkdtempSync, readFileSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { accessSync, constants, existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { release, tmpdir } from "node:os";
 import { delimiter, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { gzipLibrary } from "../../runtime-addon/index.ts";
@@ -48,6 +48,13 @@ function privateMountsWork(): boolean {
 
 function userNamespacesWork(): boolean {
   return succeeds("unshare", ["--user", "--map-root-user", "true"]);
+}
+
+function kernelScopesSockets(): boolean {
+  const [major = 0, minor = 0] = release().split(".").map(Number);
+  const modules = "/sys/kernel/security/lsm";
+  const hasLandlock = !existsSync(modules) || readFileSync(modules, "utf8").includes("landlock");
+  return (major > 6 || (major === 6 && minor >= 12)) && hasLandlock;
 }
 
 function cgroupsAreWritable(): boolean {
@@ -119,6 +126,11 @@ export const REQUIREMENTS = {
     reason: "pasta cannot connect a network namespace (package passt, /dev/net/tun and a default route are needed)",
     missingInCi: "containers of CI services may have neither /dev/net/tun nor a route",
     holds: () => onPath("pasta") && pastaWorks(),
+  },
+  socketScopes: {
+    reason: "the kernel cannot keep a process from abstract sockets (Linux 6.12 with Landlock is needed)",
+    missingInCi: "runners have the kernels of their distributions, which may be older",
+    holds: kernelScopesSockets,
   },
   acl: tool("setfacl", "acl"),
   attr: tool("getfattr", "attr"),

@@ -14,6 +14,7 @@
 #include "command.h"
 #include "devices.h"
 #include "operations.h"
+#include "scope.h"
 #include "signals.h"
 #include "syscalls.h"
 #include "terminal.h"
@@ -139,6 +140,7 @@ int run_init(const Spec& spec, const Status& status, const Fd& monitor, Mapped& 
   prctl(PR_SET_PDEATHSIG, SIGKILL);
   umask(0);
   if (!make_root(spec, status, mapped)) return 1;
+  if (spec.scope) scope_abstract_sockets(status);
   mapped.mount.reset();
   Started started;
   if (Result r = start(spec, started); !r.ok()) return status.error("session", r), 1;

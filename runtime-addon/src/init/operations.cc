@@ -6,6 +6,7 @@
 #include "devices.h"
 #include "mounts.h"
 #include "namespaces.h"
+#include "sysctl.h"
 
 namespace {
 
@@ -49,6 +50,8 @@ const std::unordered_map<std::string, OperationKind>& kinds() {
       {"--read-only", {1, [](Root& r, Arguments a) { return make_read_only(r, a[0]); }}},
       // the root's own file system, without what is mounted on it
       {"--read-only-root", {0, [](Root& r, Arguments) { return make_root_read_only(r); }}},
+      // path below /proc/sys, value
+      {"--sysctl", {2, [](Root& r, Arguments a) { return set_sysctl(r, a[0], a[1]); }}},
       {"--hostname", {1, [](Root&, Arguments a) { return set_hostname(a[0]); }}},
       {"--loopback", {0, [](Root&, Arguments) { return raise_loopback(); }}},
   };

@@ -42,6 +42,8 @@ struct Spec {
   bool new_network = false;
   // Process whose network namespace is joined; 0: none.
   pid_t join_network = 0;
+  // Abstract unix sockets of others are out of reach (scope.h).
+  bool scope = false;
   // The command gets a terminal of its own, relayed to fd 0 and 1.
   bool terminal = false;
   // fd 1 and 2 are sockets: the command gets pipes, because a socket cannot be opened as /dev/stdout.
