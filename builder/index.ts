@@ -1,7 +1,10 @@
 // The public API of the builder.
 export { TsbuildError } from "../store/errors.ts";
 export { build } from "./build.ts";
+export { type BundleOptions, bundleImage } from "./bundle.ts";
 export { type CheckResult, check } from "./check.ts";
+export { type CommitOptions, commitContainer } from "./commit-container.ts";
+export type { StepPlace } from "./cut-at.ts";
 export { describeTarget, describeTargets } from "./describe.ts";
 export { DockerfileError, DockerfileErrors } from "./dockerfile/errors.ts";
 export { type DryRun, type DryRunImage, type DryRunStep, dryRun } from "./dry-run.ts";
@@ -26,4 +29,5 @@ export type { BuildEvent, EventSink, StepInfo, StepUsage } from "./progress/even
 export { type Rebuild, rebuild } from "./rebuild.ts";
 export { runContainer } from "./run-container.ts";
 export type { BindMount, PortMapping, RunOptions } from "./run-options.ts";
+export { type ShellOptions, shellAt, shellCommand, shellInFailed } from "./shell.ts";
 export { StepError } from "./step-error.ts";

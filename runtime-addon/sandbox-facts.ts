@@ -1,10 +1,9 @@
 import { readFileSync } from "node:fs";
-import { arch, release } from "node:os";
 import { cgroupMounts } from "./cgroup-mounts.ts";
 import { parseIdMap } from "./id-map.ts";
 import { SandboxError } from "./sandbox-error.ts";
 import type { CgroupView, PlanFacts } from "./sandbox-plan.ts";
-import type { Machine } from "./seccomp/machine.ts";
+import { thisMachine } from "./this-machine.ts";
 
 /** What programs look up to learn their limits. */
 const SHOWN = new Set(["memory", "cpu", "cpuacct", "cpuset", "pids", "blkio"]);
@@ -23,22 +22,8 @@ export function sandboxFacts(userNamespacePid: number | undefined): PlanFacts {
     terminalGroupMapped: map.some(({ inside, count }) => inside <= 5 && 5 < inside + count),
     lastGroup: Math.min(groups, 2 ** 31) - 1,
     cgroupView: view,
-    machine: machine(),
+    machine: thisMachine(),
   };
-}
-
-/** Throws SandboxError SECCOMP_UNSUPPORTED for a processor whose system calls are not known. */
-function machine(): Machine {
-  const architecture = arch();
-  if (architecture !== "x64" && architecture !== "arm64")
-    throw new SandboxError(
-      "SECCOMP_UNSUPPORTED",
-      `making the filter of system calls: those of the processor ${architecture} are not known`,
-    );
-  const [major = 0, minor = 0] = release()
-    .split(".")
-    .map((part) => Number.parseInt(part, 10));
-  return { architecture, kernel: [major, minor] };
 }
 
 function groupMap(pid: number | undefined): string {

@@ -8,6 +8,7 @@ import { seccompFilter } from "./seccomp/filter.ts";
 import type { Machine } from "./seccomp/machine.ts";
 import { SECCOMP_FLAGS } from "./seccomp/profile.ts";
 import type { Mount, SandboxProcess, SandboxSpec, TmpfsMount } from "./spec.ts";
+import { MASKED_PATHS, READ_ONLY_PATHS } from "./system-paths.ts";
 
 /** What the plan depends on besides the spec. */
 export interface PlanFacts {
@@ -27,18 +28,10 @@ export type CgroupView =
   | { readonly kind: "none" };
 
 const DEFAULT_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
-const DEFAULT_SHM_BYTES = 64 * 1024 * 1024;
+/** Size of /dev/shm. */
+export const DEFAULT_SHM_BYTES: number = 64 * 1024 * 1024;
 
-// Docker's lists (moby oci/defaults.go).
-const MASKED = [
-  ...["acpi", "asound", "kcore", "keys", "latency_stats", "timer_list", "timer_stats", "sched_debug", "scsi"].map(
-    (name) => `/proc/${name}`,
-  ),
-  ...["/sys/firmware", "/sys/devices/virtual/powercap"],
-];
-const READ_ONLY = ["bus", "fs", "irq", "sys", "sysrq-trigger"].map((name) => `/proc/${name}`);
-
-const HIDDEN = [...MASKED.flatMap((path) => ["--mask", path]), ...READ_ONLY.flatMap((path) => ["--read-only", path])];
+const HIDDEN = [...MASKED_PATHS.flatMap((path) => ["--mask", path]), ...READ_ONLY_PATHS.flatMap((path) => ["--read-only", path])];
 
 /** The spec as tsb-init reads it. Throws SandboxError INVALID_SPEC where a value cannot be passed on. */
 export function planSandbox(spec: SandboxSpec, facts: PlanFacts, relay: boolean): Buffer {

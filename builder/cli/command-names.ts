@@ -6,6 +6,7 @@ export const summaries = {
   ps: "List containers that were kept",
   rm: "Remove containers that were kept",
   commit: "Make an image of a container that was kept",
+  bundle: "Write an image as a bundle for runc and crun",
   import: "Make an image from a tar of a root file system",
   images: "List images",
   inspect: "Show all about an image as JSON",

@@ -10,6 +10,7 @@ export const loaders: Readonly<Record<CommandName, () => Promise<Command>>> = {
   ps: async () => (await import("./ps.ts")).ps,
   rm: async () => (await import("./rm.ts")).rm,
   commit: async () => (await import("./commit.ts")).commit,
+  bundle: async () => (await import("./bundle.ts")).bundle,
   import: async () => (await import("./import.ts")).importImage,
   images: async () => (await import("./images.ts")).images,
   inspect: async () => (await import("./inspect.ts")).inspect,

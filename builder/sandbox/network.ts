@@ -56,8 +56,13 @@ export async function openContainerNetwork(request: NetworkRequest, site: Networ
 async function hostNetwork({ ports, dns }: NetworkRequest, { onNote }: NetworkSite): Promise<ContainerNetwork> {
   const relays = await publishPorts(ports);
   for (const port of ports) noteReach(port, onNote);
-  const { text } = resolution("host", await hostResolvers(), dns);
-  return { kind: "host", namespace: "host", gateway: loopback, resolvConf: text, close: relays.close };
+  const resolvConf = await hostResolvConf(dns);
+  return { kind: "host", namespace: "host", gateway: loopback, resolvConf, close: relays.close };
+}
+
+/** The text of /etc/resolv.conf in the host's network. */
+export async function hostResolvConf(dns: DnsSettings): Promise<string> {
+  return resolution("host", await hostResolvers(), dns).text;
 }
 
 async function isolatedNetwork(request: NetworkRequest, { store, userNamespace }: NetworkSite): Promise<ContainerNetwork> {

@@ -36,7 +36,8 @@ export function compileSeccomp(profile: SeccompProfile, machine: Machine, capabi
   return { flags, program: encode(code) };
 }
 
-function openWays({ architectures, archMap }: SeccompProfile, { native, compatible }: Processor): readonly Processor["native"][] {
+/** The ways to call the kernel that a profile leaves open, the processor's own first. */
+export function openWays({ architectures, archMap }: SeccompProfile, { native, compatible }: Processor): readonly Processor["native"][] {
   const named = architectures ?? archMap?.find(({ architecture }) => architecture === native.name)?.subArchitectures ?? [];
   return named.includes(compatible.name) ? [native, compatible] : [native];
 }

@@ -136,6 +136,7 @@ export const REQUIREMENTS = {
   attr: tool("getfattr", "attr"),
   buildah: tool("buildah", "buildah"),
   bsdtar: tool("bsdtar", "libarchive-tools"),
+  crun: tool("crun", "crun"),
   debootstrap: tool("debootstrap", "debootstrap"),
   dockerDaemon: {
     reason: "a docker daemon cannot be started (root, writable cgroups, dockerd and docker are needed: package docker.io)",
@@ -155,6 +156,7 @@ export const REQUIREMENTS = {
   podman: tool("podman", "podman"),
   python: tool("python3", "python3"),
   setcap: tool("setcap", "libcap2-bin"),
+  runc: tool("runc", "runc"),
   skopeo: tool("skopeo", "skopeo"),
   umoci: tool("umoci", "umoci"),
   virtualMachine: {
