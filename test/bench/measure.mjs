@@ -3,7 +3,7 @@ import { spawnSync } from "node:child_process";
 /**
  * Runs the contenders of a row in turn, `rounds` times after one round that does not count, so that whatever else the machine does hits all
  * of them alike. `prepare` of a contender makes what one run needs (a fresh store) and is not timed; nothing is deleted. Where a contender has
- * `count`, what that answers after the run counts, in bytes, instead of the time.
+ * `count`, what that answers after the run counts instead of the time, in the row's unit.
  * Returns { name, note, unit: "ms"|"bytes", contenders: [{ name, kind, median, min, max, peakBytes, cpuMs }] }; a contender that fails has `error`.
  */
 export function measure({ name, note, unit, contenders }, rounds) {

@@ -5,6 +5,7 @@ import { fileURLToPath } from "node:url";
 import { ignoredContext, longDockerfile, manyFilesContext, smallContext, tenRunsContext } from "./contexts.mjs";
 import { layerRows } from "./layer-rows.mjs";
 import { registryRows } from "./registry-rows.mjs";
+import { sandboxRows } from "./sandbox-rows.mjs";
 
 const CLI = fileURLToPath(new URL("../../dist/tsbuild.js", import.meta.url));
 
@@ -34,7 +35,8 @@ export function workloads({ place, busybox, peers, nodes }) {
     return store;
   };
   const tsbuild = (...args) => [process.execPath, "--", CLI, ...args];
-  const build = (context, store) => tsbuild("build", "--store", store, "--network", "none", "--progress", "quiet", "-t", "result", context);
+  const build = (context, store, network = "none") =>
+    tsbuild("build", "--store", store, "--network", network, "--progress", "quiet", "-t", "result", context);
   const cold = (context) => ({ name: "tsbuild", kind: "ours", prepare: () => ({ argv: build(context, freshStore()) }) });
   const warm = (context, name) => ({
     name: "tsbuild",
@@ -125,6 +127,7 @@ export function workloads({ place, busybox, peers, nodes }) {
       NODE_FLOOR,
       ...peers.filter((peer) => peer.run !== undefined).map((peer) => ({ name: peer.name, kind: "peer", argv: peer.run("true") })),
     ]),
+    ...sandboxRows({ row, once, fresh, freshStore, runs, build, tsbuild }),
     ...layerRows({ row, once, fresh, lazily, freshStore, build, tsbuild }),
     ...registryRows({ place, peers, row, once, fresh, lazily, freshStore, build, tsbuild }),
   ];
