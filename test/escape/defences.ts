@@ -32,6 +32,12 @@ export const WITHOUT: Readonly<Record<"walls" | "processes" | "plan", readonly M
       to: "CLONE_NEWIPC",
     },
     { file: "runtime-addon/src/init/namespaces.cc", from: "if (new_network) flags |= CLONE_NEWNET;", to: "" },
+    // Settings of the network would be the host's.
+    {
+      file: "runtime-addon/sandbox-plan.ts",
+      from: 'if (network === "host" || proc === "outer") return [];',
+      to: "if (network !== undefined || proc) return [];",
+    },
   ],
   // Of the plan: all system calls, and the capability that mounts; nothing is moved into the control groups.
   plan: [

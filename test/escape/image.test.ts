@@ -60,7 +60,8 @@ const FUTILE: readonly ImageAttack[] = [
   },
   {
     name: "a group file that climbs out to the host's",
-    dockerfile: (host) => `FROM busybox\nRUN ln -sf ../../../../../../..${host}/group /etc/group\nUSER 0:stranger\nRUN echo runs as $(id -u)`,
+    dockerfile: (host) =>
+      `FROM busybox\nRUN ln -sf ../../../../../../..${host}/group /etc/group\nUSER 0:stranger\nRUN echo runs as $(id -u)`,
     hasSucceeded: isRoot,
   },
   {

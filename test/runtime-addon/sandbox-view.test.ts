@@ -34,20 +34,6 @@ describe("from inside a sandbox", needs("root", "privateMounts"), () => {
     expect((await box("cat /proc/self/mountinfo | grep ' / / '")).stdout).toContain("lowerdir=0,upperdir=u,workdir=w");
   });
 
-  it("the host's processes are not visible, and the first one cannot be looked into", async () => {
-    const secrets = [
-      "cat /proc/1/environ",
-      "readlink /proc/1/root",
-      "readlink /proc/1/cwd",
-      "readlink /proc/1/exe",
-      "head -c 1 /proc/1/mem",
-      "readlink /proc/1/fd/4",
-    ];
-    const run = await box(["for p in /proc/[0-9]*; do cat $p/comm; done", ...secrets.map((secret) => `${secret} 2>/dev/null`)].join("; "));
-    expect(lines(run)).toEqual(["tsb:init", "sh"]);
-    expect((await box("tr '\\0' ' ' < /proc/1/cmdline")).stdout).toBe("tsb-init ");
-  });
-
   it("the first process has no more rights than the command", async () => {
     const run = await box("grep -E '^Cap(Prm|Eff|Bnd|Inh)' /proc/1/status");
     expect(lines(run)).toEqual(["CapInh:\t0000000000000000", ...["Prm", "Eff", "Bnd"].map((set) => `Cap${set}:\t00000000a80425fb`)]);
@@ -63,13 +49,6 @@ describe("from inside a sandbox", needs("root", "privateMounts"), () => {
     expect(same(lines(await box(script, { network: "none" })))).toEqual(["user"]);
   });
 
-  it("without a network there is a loopback interface that is up, and nothing else", async () => {
-    const run = await box("ls /sys/class/net; cat /sys/class/net/lo/flags; ping -c 1 -W 1 127.0.0.1 >/dev/null && echo reached", {
-      network: "none",
-    });
-    expect(lines(run)).toEqual(["lo", "0x9", "reached"]);
-  });
-
   it("in a network of its own every user may listen on every port and every group ping, and the host's settings stay", async () => {
     const names = ["ip_unprivileged_port_start", "ping_group_range"].map((name) => `/proc/sys/net/ipv4/${name}`);
     const host = () => names.map((name) => readFileSync(name, "utf8"));
@@ -78,13 +57,6 @@ describe("from inside a sandbox", needs("root", "privateMounts"), () => {
     const run = await box(`cat ${names.join(" ")}; ${script}`, { network: "none", process: { uid: 1000, gid: 1000, capabilities: [] } });
     expect(lines(run)).toEqual(["0", "0\t2147483647", ":80 "]);
     expect(host()).toEqual(before);
-  });
-
-  it("the hostname is the given one, and setting it does not reach the host", async () => {
-    const before = readFileSync("/proc/sys/kernel/hostname", "utf8");
-    const run = await box("hostname; hostname intruder 2>&1", { hostname: "buildkitsandbox" });
-    expect(lines(run)).toEqual(["buildkitsandbox", "hostname: sethostname: Operation not permitted"]);
-    expect(readFileSync("/proc/sys/kernel/hostname", "utf8")).toBe(before);
   });
 
   it("what tells of the host is hidden, and what would change it cannot be written", async () => {
