@@ -19,6 +19,7 @@ import { parseAddHost, stepHostname } from "./sandbox/network-files.ts";
 import { sandboxSecurity } from "./sandbox/security.ts";
 import { stopper } from "./sandbox/stop.ts";
 import { openSecrets } from "./secrets/secrets.ts";
+import { givenAgain } from "./shell-mounts.ts";
 import { dateSite } from "./source-date-epoch.ts";
 import { resolveUser } from "./steps/passwd.ts";
 
@@ -42,10 +43,14 @@ export function shellCommand(command: readonly string[]): readonly [string, ...s
 }
 
 /**
- * Runs a shell in the step that failed last, as its command left it, and resolves with its exit code. What it changes is thrown away. Throws NO_FAILED_STEP where none is kept, and what
+ * Runs a shell in the step that failed last, as its command left it, and resolves with its exit code. What it changes is thrown away; secrets and agents of the step are what `again` has of them. Throws NO_FAILED_STEP where none is kept, and what
  * running a container throws.
  */
-export async function shellInFailed(root: string, options: ShellOptions): Promise<number> {
+export async function shellInFailed(
+  root: string,
+  options: ShellOptions,
+  again: Pick<BuildOptions, "secrets" | "ssh" | "userns"> = {},
+): Promise<number> {
   const store = await openStore(root);
   try {
     const [failed] = failedSteps(store.root)
@@ -56,17 +61,24 @@ export async function shellInFailed(root: string, options: ShellOptions): Promis
         hint: "tsbuild shell --at LINE PATH opens one in any step, tsbuild shell IMAGE in an image",
       });
     }
-    const { title, layers, container } = failed.state;
-    const spec = container as KeptSpec;
+    const { title, layers } = failed.state;
+    const spec = failed.state.container as KeptSpec;
     await store.pin(...layers.flatMap(({ diffId, blob }) => [diffId, blob.digest]));
     options.onNote(`${title}, as it failed; what is changed here is thrown away`);
-    const mounts = spec.mounts.filter((mount) => mount.kind !== "host" || existsSync(mount.source));
-    return await runShell(
-      store,
-      openHost(store, () => {}),
-      { ...spec, mounts, over: `${failed.directory}/upper` },
-      options,
-    );
+    const kept = spec.mounts.filter((mount) => mount.kind !== "host" || existsSync(mount.source));
+    const host = openHost(store, () => {}, again.userns);
+    const given = await givenAgain(spec, again, { store, host, onNote: options.onNote }).catch(async (error: unknown) => {
+      await host.close();
+      throw error;
+    });
+    const { given: _, ...container } = spec;
+    try {
+      const mounts = [...kept, ...given.mounts];
+      const env = { ...spec.env, ...given.env };
+      return await runShell(store, host, { ...container, env, mounts, over: `${failed.directory}/upper` }, options);
+    } finally {
+      await given.close();
+    }
   } catch (error) {
     throw nameSystemError(error, store.root);
   } finally {

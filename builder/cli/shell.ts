@@ -11,6 +11,7 @@ import { foreignBuildFlags } from "./foreign-flags.ts";
 import { note } from "./note.ts";
 import { pullPolicy, registryOptions } from "./registry-flags.ts";
 import { exitCodeOf } from "./run.ts";
+import { readSecrets } from "./secret-flags.ts";
 import { storeRootOf } from "./store-flag.ts";
 import { UsageError } from "./usage-error.ts";
 import { invalid } from "./values.ts";
@@ -64,6 +65,7 @@ export const shell = command(
       return shellInFailed(
         store,
         shellOptions(flags.command, io, () => {}),
+        { ...readSecrets(flags, io), userns: flags.userns ?? settings.userns ?? "host" },
       );
     const display = transferDisplay(io, { quiet: false });
     try {

@@ -3,6 +3,7 @@ import { keepFailedStep } from "../../store/failed-steps.ts";
 import { emptyTrash } from "../../store/gc/trash.ts";
 import type { Store } from "../../store/store.ts";
 import { storePaths } from "../../store/store-paths.ts";
+import type { RunMount, RunOperation } from "../plan/operation.ts";
 import type { ContainerSpec, FinishedContainer } from "./container.ts";
 import type { ContainerMount } from "./container-mounts.ts";
 
@@ -22,17 +23,20 @@ export type KeptSpec = Pick<
   | "shmSizeBytes"
   | "mounts"
   | "documents"
->;
+> & {
+  /** What others must give again: no value of theirs is kept. */
+  readonly given: readonly RunMount[];
+};
 
 /**
- * Keeps what a failed command left, with the container that it ran in. `env` are the step's own variables: those that the caller adds may hold passwords. Of its mounts those stay that are
+ * Keeps what a failed command left, with the container that it ran in. The variables are the step's own: those that the caller adds may hold passwords. Of its mounts those stay that are
  * the store's: layers, caches and memory.
  */
 export async function keepFailed(
   store: Store,
   { host, directory }: Pick<FinishedContainer, "host" | "directory">,
   spec: ContainerSpec,
-  env: ContainerSpec["env"],
+  { env, mounts: requested }: Pick<RunOperation, "env" | "mounts">,
   place: { readonly title: string; readonly build: Digest },
 ): Promise<void> {
   const { layers: below, cwd, identity, network, hostname, hosts, hostCa, limits, security, shmSizeBytes, documents } = spec;
@@ -41,6 +45,7 @@ export async function keepFailed(
   const layers = [...below, ...mounted].map(({ diffId, blob }) => ({ diffId, blob }));
   const container: KeptSpec = {
     ...{ layers: below, env, cwd, identity, network, hostname, hosts, hostCa, limits, mounts, documents },
+    given: requested.filter(({ type }) => type === "secret" || type === "ssh"),
     ...(security === undefined ? {} : { security }),
     ...(shmSizeBytes === undefined ? {} : { shmSizeBytes }),
   };

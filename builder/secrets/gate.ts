@@ -70,9 +70,8 @@ export function refuseLeaks(
   allowed: Secrets,
   onWarning: (message: string) => void,
 ): void {
-  const isHarmless = ({ id }: Leak) => allowed.isAllowed(id) || secrets.some((secret) => secret.id === id && secret.isPublic);
-  for (const leak of leaks.filter(isHarmless)) onWarning(`the image holds the secret ${said(leak)}`);
-  const bad = leaks.filter((leak) => !isHarmless(leak));
+  const bad = badLeaks(leaks, secrets, allowed);
+  for (const leak of leaks) if (!bad.includes(leak)) onWarning(`the image holds the secret ${said(leak)}`);
   const [first] = bad;
   if (first === undefined) return;
   const shown = bad.slice(0, shownLeaks).map(said);
@@ -80,6 +79,12 @@ export function refuseLeaks(
   throw new TsbuildError("SECRET_IN_IMAGE", `looking for secrets in the image: ${shown.join("; ")}${more}`, {
     hint: `whoever has the image could read it: let the step leave nothing of it behind, or allow it with --allow-secret-in-image ${first.id}`,
   });
+}
+
+/** Those that may not be. */
+export function badLeaks(leaks: readonly Leak[], secrets: readonly Secret[], allowed: Secrets): readonly Leak[] {
+  const isHarmless = ({ id }: Leak) => allowed.isAllowed(id) || secrets.some((secret) => secret.id === id && secret.isPublic);
+  return leaks.filter((leak) => !isHarmless(leak));
 }
 
 function said({ id, place, form }: Leak): string {

@@ -22,7 +22,7 @@ import { type LimitHit, limitHit } from "../sandbox/limits-hit.ts";
 import { parseAddHost, stepHostname } from "../sandbox/network-files.ts";
 import { type OutputTail, outputTail } from "../sandbox/output-tail.ts";
 import { sandboxSecurity } from "../sandbox/security.ts";
-import { leaksInLayer, type PackedLayer, refuseLeaks } from "../secrets/gate.ts";
+import { badLeaks, leaksInLayer, type PackedLayer, refuseLeaks } from "../secrets/gate.ts";
 import { type MaskedStream, maskStream } from "../secrets/mask.ts";
 import type { Secrets } from "../secrets/secrets.ts";
 import { type FailedStep, StepError } from "../step-error.ts";
@@ -115,7 +115,7 @@ export async function runAndCommit(
   return withContainer(context.store, settings.host, spec, { stdin: "null", output }, options, async (finished) => {
     endOutput();
     const hit = limitHit(finished.result.usage, settings.limits);
-    await refuseFailure(finished, { place, tail: tail.lines(), spec, operation, hit }, context.store, settings);
+    await refuseFailure(finished, { place, tail: tail.lines(), spec, operation, files, secrets, hit }, context.store, settings);
     // What the command does not care about may still be why something is missing.
     if (hit !== undefined) settings.onNote(`${place.info.title}: ${hit.what}: ${hit.hint}`);
     refuseWriters(finished, place);
@@ -159,29 +159,55 @@ interface Failing {
   readonly tail: readonly string[];
   readonly spec: ContainerSpec;
   readonly operation: RunOperation;
+  readonly files: Files;
+  readonly secrets: StepSecrets;
   readonly hit: LimitHit | undefined;
 }
 
 async function refuseFailure(
   finished: FinishedContainer,
-  { place, tail, spec, operation, hit }: Failing,
+  failing: Failing,
   store: Store,
-  { keepFailed: build }: RunSettings,
+  { keepFailed: build, secrets: allowed }: RunSettings,
 ): Promise<void> {
+  const { place, tail, spec, operation, hit } = failing;
   const { status } = finished.result;
   if ("code" in status && status.code === 0) return;
   const how =
     "code" in status ? ({ kind: "exit", code: status.code } as const) : ({ kind: "signal", signal: signalName(status.signal) } as const);
   const hint = hit?.hint ?? hintFor(finished, store.root);
   // A copy has no upper of its own that could be mounted again.
-  const kept = build !== undefined && finished.host.form.root !== "copy";
-  if (kept) await keepFailed(store, finished, spec, operation.env, { title: place.info.title, build });
-  const shell = !kept ? {} : { hint: "tsbuild shell opens a shell in the step as it failed" };
+  const keepable = build !== undefined && finished.host.form.root !== "copy";
+  const leaked = keepable ? await secretLeft(finished, failing, allowed) : undefined;
+  if (keepable && leaked === undefined) await keepFailed(store, finished, spec, operation, { title: place.info.title, build });
+  const shell = !keepable ? {} : { hint: leaked ?? "tsbuild shell opens a shell in the step as it failed" };
   const because = hit === undefined ? {} : { because: hit.what };
   throw new StepError(failedStep(place), { ...how, ...because }, tail, {
     usage: finished.usage,
     ...(hint === undefined ? shell : { hint }),
   });
+}
+
+/** Why nothing of the step may stay in the store: what would be refused in an image. */
+async function secretLeft(
+  { host, directory, result, startedAtMs, endedAtMs }: FinishedContainer,
+  { files, secrets: { hidden, all } }: Failing,
+  allowed: Secrets,
+): Promise<string | undefined> {
+  if (hidden === undefined) return undefined;
+  const parents = files.layers.map(({ diffId }) => diffId);
+  const tar = join(directory, packedTar);
+  try {
+    await host.work.pack({ directory, parents, owners: host.owners, startedAtMs, endedAtMs, created: result.created });
+    const found = await leaksInLayer({ entries: await host.work.packedEntries({ directory }), tar }, hidden);
+    const [first] = badLeaks(found, all, allowed);
+    return first && `nothing of the step is kept for tsbuild shell: ${first.place} has the secret ${JSON.stringify(first.id)}`;
+  } catch (error) {
+    if (!(error instanceof TsbuildError)) throw error;
+    return `nothing of the step is kept for tsbuild shell: it cannot be searched for secrets (${error.message})`;
+  } finally {
+    await host.work.remove({ path: tar });
+  }
 }
 
 /** What the command could not see of the reason, or says in words of its own. */

@@ -20,7 +20,7 @@ export interface StepAgents {
 
 /** Opens a socket for each, for this step alone. Throws SSH_MISSING for one that it cannot go without, SSH_KEY_INVALID, SSH_KEY_ENCRYPTED. */
 export async function openStepAgents(
-  { mounts, env }: RunOperation,
+  { mounts, env }: Pick<RunOperation, "mounts" | "env">,
   sources: Readonly<Record<string, SshSource>>,
   { store, host }: { readonly store: Store; readonly host: OpenHost },
 ): Promise<StepAgents> {

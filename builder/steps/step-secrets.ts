@@ -24,7 +24,7 @@ export interface StepSecrets {
  * have one, which the history of the image would show.
  */
 export async function openStepSecrets(
-  operation: RunOperation,
+  operation: Pick<RunOperation, "args" | "env" | "documents" | "mounts">,
   secrets: Secrets,
   onWarning: (message: string) => void,
 ): Promise<StepSecrets> {

@@ -1,3 +1,4 @@
+import { spawnSync } from "node:child_process";
 import { writeFileSync } from "node:fs";
 import { beforeAll, describe, expect, it } from "vitest";
 import { importBusybox } from "../support/bases.ts";
@@ -56,6 +57,28 @@ describe("tsbuild shell", needs("sandbox"), () => {
     writeFileSync(`${context}/Dockerfile`, "FROM busybox\nRUN true\n");
     await mustTsbuild(["-q", context], { store });
     expect((await shell("-c", "true")).stderr).toContain("[NO_FAILED_STEP]");
+  });
+
+  it("has the secrets of the step where they are given again, and keeps none of their bytes", async () => {
+    const env = { THE_TOKEN: "s3cr3t-value-of-the-build" };
+    const mounts = "--mount=type=secret,id=THE_TOKEN,required --mount=type=secret,id=THE_TOKEN,env=TOKEN";
+    const good = contextDirectory({ Dockerfile: `FROM busybox\nRUN ${mounts} echo left > /left; exit 4\n` });
+    expect((await tsbuild(["--secret", "id=THE_TOKEN", good], { store, env })).stderr).toContain("tsbuild shell opens a shell");
+    const look = ["-c", "cat /left /run/secrets/THE_TOKEN; echo; echo $TOKEN"];
+    const again = await tsbuild(["shell", "--secret", "id=THE_TOKEN", ...look], { store, env });
+    expect(again.stdout).toBe(`left\n${env.THE_TOKEN}\n${env.THE_TOKEN}\n`);
+    const without = await shell(...look);
+    expect([without.stdout, without.stderr]).toEqual([
+      "left\n\n\n",
+      expect.stringContaining("--secret id=THE_TOKEN,src=FILE gives it again"),
+    ]);
+
+    const bad = contextDirectory({ Dockerfile: `FROM busybox\nRUN ${mounts} cp /run/secrets/THE_TOKEN /copy; exit 4\n` });
+    const leaked = await tsbuild(["--secret", "id=THE_TOKEN", bad], { store, env });
+    expect(leaked.stderr).toContain('hint: nothing of the step is kept for tsbuild shell: "/copy" has the secret "THE_TOKEN"\n');
+    expect(spawnSync("grep", ["-rlaF", env.THE_TOKEN, store], { encoding: "utf8" }).stdout).toBe("");
+    expect((await shell("-c", "cat /left")).stdout).toBe("left\n");
+    await mustTsbuild(["prune", "--force", "--filter", "type=failed"], { store });
   });
 
   it("has nothing to open where the next build went well, or where nothing is to be kept", async () => {
