@@ -51,6 +51,22 @@ describe.each(ROWS)("an ordinary user $name", needs("root", "privateMounts", "us
     );
   });
 
+  it("keeps a container, makes an image of it, and opens a shell in a step that failed", async () => {
+    const script = subIds ? "echo kept > /kept; chown 7:8 /kept; rm /etc/group" : "echo kept > /kept; rm /etc/group";
+    await mustTsbuild(["run", "--keep", "work", "busybox", "sh", "-c", script], { user });
+    await mustTsbuild(["commit", "-c", 'CMD ["sh", "-c", "stat -c %u:%g /kept; ls /etc/group"]', "work", "kept"], { user });
+    expect((await tsbuild(["run", "kept"], { user })).stdout).toBe(subIds ? "7:8\n" : "0:0\n");
+    await mustTsbuild(["rm", "work"], { user });
+    expect(await mustTsbuild(["ps", "-q"], { user })).toBe("");
+
+    const context = contextDirectory({ Dockerfile: `FROM busybox\nRUN ${script}; exit 3\n` });
+    expect((await tsbuild(["--progress", "plain", context], { user })).stderr).toContain("exit code 3 [STEP_FAILED]");
+    const seen = await tsbuild(["shell", "-c", "cat /kept; stat -c %u:%g /kept; ls /etc/group; touch /new"], { user });
+    expect(seen.stdout).toBe(`kept\n${subIds ? "7:8" : "0:0"}\n`);
+    await mustTsbuild(["prune", "--force", "--filter", "type=failed"], { user });
+    expect((await tsbuild(["shell", "-c", "true"], { user })).stderr).toContain("[NO_FAILED_STEP]");
+  });
+
   it("is told of a lack of ids where a command failed, and only there", async () => {
     const context = contextDirectory({ Dockerfile: "FROM busybox\nRUN touch /f && chown 5 /f && false\n" });
     const built = await tsbuild(["--progress", "plain", context], { user });
