@@ -1,6 +1,9 @@
+import { mkdtempSync, readdirSync, readFileSync, rmdirSync } from "node:fs";
+import { join } from "node:path";
 import { beforeAll, describe, expect, it } from "vitest";
 import { importBusybox } from "../support/bases.ts";
-import { temporaryStore, tsbuild } from "../support/cli.ts";
+import { CLI_PATH, temporaryStore, tsbuild } from "../support/cli.ts";
+import { command } from "../support/command.ts";
 import { goneWithin, tsbuildCgroups } from "../support/leftovers.ts";
 import { needs } from "../support/needs.ts";
 
@@ -22,6 +25,27 @@ describe("limits below a delegated group of the unified hierarchy", needs("sandb
   ])("%s", async (_name, flags, script, stdout) => {
     const result = await run(...flags, "busybox", "sh", "-c", script);
     expect(result.stdout, result.stderr).toMatch(stdout);
+  });
+
+  it("are told of where a command runs into them", async () => {
+    const { stderr } = await run("--memory", "32m", "--memory-swap", "32m", "busybox", "sh", "-c", take(64));
+    expect(stderr).toMatch(/^note: the container ran out of memory \(limit 33\.6 MB, peak 3\d\.\d MB\): raise --memory$/m);
+  });
+
+  it("are set below the group of a process that is alone in it, which moves aside", async () => {
+    const [, own = "/"] = /^0::(.*)$/m.exec(readFileSync("/proc/self/cgroup", "utf8")) ?? [];
+    const alone = mkdtempSync(join("/sys/fs/cgroup", own, "../alone-"));
+    try {
+      const words = [process.execPath, "--", CLI_PATH, "run", "--rm", "--store", store, "--network", "host", "--pids-limit", "20"];
+      const script = 'echo $$ > "$0/cgroup.procs"; exec "$@"';
+      const result = await command(["sh", "-c", script, alone, ...words, "busybox", "echo", "in"]);
+      expect([result.code, result.stdout], result.stderr).toEqual([0, "in\n"]);
+      const groups = readdirSync(alone, { withFileTypes: true }).filter((entry) => entry.isDirectory());
+      expect(groups.map(({ name }) => name)).toEqual([expect.stringMatching(/^tsbuild-leaf-/)]);
+    } finally {
+      for (const entry of readdirSync(alone, { withFileTypes: true })) if (entry.isDirectory()) rmdirSync(join(alone, entry.name));
+      rmdirSync(alone);
+    }
   });
 
   it("leave no group behind", async () => {

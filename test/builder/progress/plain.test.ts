@@ -9,7 +9,7 @@ function plain(script: readonly (BuildEvent | number)[], raw = true): string {
 
 describe("plain progress", () => {
   it("shows a build from start to end", () => {
-    const usage = { wallMs: 3210, cpuMs: 2900, peakMemoryBytes: 120_000_000, readBytes: 0, writtenBytes: 4096 };
+    const usage = { wallMs: 3210, cpuMs: 2900, peakMemoryBytes: 120_000_000, readBytes: 0, writtenBytes: 4096, peakPids: 12 };
     const text = plain([
       plan("[1/3] FROM debian", "[2/3] RUN npm ci", "[3/3] COPY . ."),
       { type: "note", message: "no cgroup can be made here: nothing is limited or measured" },
@@ -31,7 +31,7 @@ warning: line 3: stage names are compared in lower case
 #2 [2/3] RUN npm ci
 #2 added 57 packages
 #2 npm warn old
-#2 done 3.2 s, 2.9 s cpu, 120 MB memory, 4.10 kB written
+#2 done 3.2 s, 2.9 s cpu, 120 MB memory, 4.10 kB written, 12 processes
 #3 [3/3] COPY . .
 #3 done 0.1 s, same content as before: later steps stay cached
 image sha256:${"1a".repeat(32)}, 45.2 MB: app:latest, app:v1
