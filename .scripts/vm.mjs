@@ -1,5 +1,5 @@
 // Runs the suites of sandbox and limits in a virtual machine with Debian's own kernel and a unified hierarchy of control groups.
-//   npm run test:vm [-- --accelerator kvm|tcg] [--cpus N] [--memory MIB] [FILE…]
+//   npm run test:vm [-- --accelerator kvm|tcg] [--cpus N] [--memory MIB] [--user] [FILE…]
 // Needs root and the packages of the tests; see test/vm/main.ts.
 import { spawnSync } from "node:child_process";
 import { mkdtempSync, rmSync } from "node:fs";
