@@ -51,7 +51,7 @@ export async function probeHost(directory: string): Promise<Probe[]> {
     needs(inNamespace, !overlay.ok),
     scopeProbe(direct.form === undefined ? mapped : direct),
     await probeCgroups(),
-    await probePasta(),
+    await probePasta(direct.form === undefined ? map : undefined),
   ];
 }
 
@@ -154,7 +154,8 @@ async function probeCgroups(): Promise<Probe> {
 
 const pastaPurpose = "for networks apart from the host's";
 
-async function probePasta(): Promise<Probe> {
+/** `map`: that of the user namespace that sandboxes are made in; absent where they are made as we are. */
+async function probePasta(map: IdMap | undefined): Promise<Probe> {
   const name = "pasta";
   const program = findPasta();
   if (program === undefined) {
@@ -166,7 +167,12 @@ async function probePasta(): Promise<Probe> {
     };
   }
   try {
-    await (await openNetwork({ program })).close();
+    const held = map === undefined ? undefined : await openUserNamespace(map);
+    try {
+      await (await openNetwork({ program, ...(held !== undefined && { userNamespace: { pid: held.pid } }) })).close();
+    } finally {
+      await held?.close();
+    }
     return { name, ok: true, detail: `${program}; ${pastaPurpose}` };
   } catch (error) {
     return refusal(name, error);

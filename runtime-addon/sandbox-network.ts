@@ -16,7 +16,10 @@ export interface PublishedPort {
 export interface NetworkOptions {
   /** Absolute path of pasta (passt.top, pasta(1)). */
   readonly program: string;
-  /** A process whose user namespace owns the network; absent: one made for it. The sandboxes in it must be in the same one, or as we are. */
+  /**
+   * A process whose user namespace owns the network; absent: our own, which takes CAP_SYS_ADMIN. The sandboxes in it must be in the same one: then they
+   * have exactly their own capabilities in it.
+   */
   readonly userNamespace?: { readonly pid: number };
   readonly publish?: readonly PublishedPort[];
   /** An address of which the sandbox's name queries go to the host's own first resolver, wherever that listens. */
@@ -36,8 +39,9 @@ export interface SandboxNetwork {
 }
 
 /**
- * Makes a network namespace that pasta connects to the outside with the sockets of an ordinary process: nothing of the host's network changes, its
- * loopback interface and abstract sockets are out of reach, and so are its own addresses. It dies with this process, however that ends.
+ * Makes a network namespace that pasta connects to the outside with the sockets of an ordinary process: nothing of the host's network changes. Its
+ * abstract sockets are out of reach, and its loopback is for ordinary connections: packets to 127.0.0.0/8 that are sent out of the other interface get
+ * through to it with a pasta of 2023. Its other addresses can be reached. It dies with this process, however that ends.
  *
  * Throws SandboxError NETWORK_REFUSED where the kernel or pasta refuses, or where pasta is not ready after two seconds.
  */
@@ -110,9 +114,8 @@ function networkSpec({ program, userNamespace, publish = [], resolver, hostLoopb
     ...ports("udp"),
     ...["-T", "none", "-U", "none"],
     ...(resolver === undefined ? [] : ["--dns-forward", resolver]),
-    // Root of its user namespace only.
-    ...["--runas", "0", "--netns", "/proc/self/fd/6"],
-    ...(userNamespace === undefined ? ["--userns", "/proc/self/fd/7"] : ["--netns-only"]),
-    ...["--pid", "/proc/self/fd/8"],
+    // It gives up its capabilities, its view of the files and most system calls by itself.
+    ...["--runas", "0", "--netns", "/proc/self/fd/6", "--netns-only"],
+    ...["--pid", "/proc/self/fd/7"],
   ]);
 }

@@ -49,6 +49,16 @@ describe("a network of its own", needs("sandbox", "isolatedNetwork"), () => {
     expect(await run(...args)).toMatchObject({ code: 0, stdout: "from the host\n" });
   });
 
+  it.each([
+    ["no capabilities", ["--cap-drop", "ALL"], false],
+    ["the default ones", [], false],
+    ["NET_ADMIN", ["--cap-add", "NET_ADMIN"], true],
+  ])("gives a command with %s what it was given in it, and nothing by the id of the namespace's maker", async (_name, args, allowed) => {
+    const attempts = "ip addr add 203.0.113.7/32 dev lo && echo address; ip link set lo mtu 1400 && echo mtu";
+    const { stdout } = await run("--network", "isolated", ...args, "busybox", "sh", "-c", `id -u; ${attempts}`);
+    expect(stdout).toBe(allowed ? "0\naddress\nmtu\n" : "0\n");
+  });
+
   it("publishes a port", async () => {
     const port = await freePort();
     const serving = "mkdir -p /www && echo inside > /www/index.html && exec httpd -f -h /www -p 80";

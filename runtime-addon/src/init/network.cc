@@ -18,7 +18,7 @@
 namespace {
 
 // Where the command finds what it is to work with; sandbox-network.ts names them in its arguments.
-constexpr int kNetworkNamespace = 6, kUserNamespace = 7, kReady = 8;
+constexpr int kNetworkNamespace = 6, kReady = 7;
 
 // One that has nothing to say after so long never will.
 constexpr int kDeadlineMs = 2000;
@@ -36,30 +36,15 @@ Result open_pipe(Pipe& made) {
   return success();
 }
 
-Result write_file(const char* path, const std::string& text) {
-  Fd file(open(path, O_WRONLY | O_CLOEXEC));
-  if (!file.valid()) return failed("open", path);
-  return write(file.get(), text.data(), text.size()) == static_cast<ssize_t>(text.size()) ? success() : failed("write", path);
-}
-
-// What reads packets of the sandbox shall have rights in a namespace of its own at most.
-Result enter_own_user_namespace() {
-  const std::string uid = std::to_string(geteuid()), gid = std::to_string(getegid());
-  if (unshare(CLONE_NEWUSER) < 0) return failed("unshare", "user");
-  if (Result r = write_file("/proc/self/setgroups", "deny"); !r.ok()) return r;
-  if (Result r = write_file("/proc/self/uid_map", "0 " + uid + " 1"); !r.ok()) return r;
-  return write_file("/proc/self/gid_map", "0 " + gid + " 1");
-}
-
 struct Holder {
   pid_t pid = 0;
-  Fd network, user;
+  Fd network;
 };
 
-// The process that stands for the namespace: it is looked at through /proc, and does nothing.
-[[noreturn]] void hold(const Spec& spec, const Status& status, const Fd& made) {
-  Result r = spec.join == 0 ? enter_own_user_namespace() : success();
-  if (r.ok() && unshare(CLONE_NEWNET) < 0) r = failed("unshare", "network");
+// The process that stands for the namespace: it is looked at through /proc, and does nothing. The namespace belongs to the user namespace of the
+// sandboxes, never to one below: whoever has the id of that one's maker has every capability in it (user_namespaces(7)), granted or not.
+[[noreturn]] void hold(const Status& status, const Fd& made) {
+  Result r = unshare(CLONE_NEWNET) < 0 ? failed("unshare", "network") : success();
   // A change of credentials clears both.
   if (r.ok() && prctl(PR_SET_DUMPABLE, 1, 0, 0, 0) < 0) r = failed("prctl", "PR_SET_DUMPABLE");
   if (r.ok() && prctl(PR_SET_PDEATHSIG, SIGKILL) < 0) r = failed("prctl", "PR_SET_PDEATHSIG");
@@ -70,7 +55,7 @@ struct Holder {
 }
 
 // False where it has failed and said so.
-bool start_holder(const Spec& spec, const Status& status, Holder& holder) {
+bool start_holder(const Status& status, Holder& holder) {
   const auto report = [&](const Result& result) {
     if (!result.ok()) status.error("--network", result);
     return result.ok();
@@ -79,15 +64,13 @@ bool start_holder(const Spec& spec, const Status& status, Holder& holder) {
   if (!report(open_pipe(made))) return false;
   holder.pid = fork();
   if (holder.pid < 0) return report(failed("fork"));
-  if (holder.pid == 0) hold(spec, status, made.in);
+  if (holder.pid == 0) hold(status, made.in);
   made.in.reset();
   char byte;
   if (read(made.out.get(), &byte, 1) != 1) return false;
-  const std::string directory = "/proc/" + std::to_string(holder.pid) + "/ns/";
-  holder.network = Fd(open((directory + "net").c_str(), O_RDONLY | O_CLOEXEC));
-  if (!holder.network.valid()) return report(failed("open", directory + "net"));
-  holder.user = Fd(open((directory + "user").c_str(), O_RDONLY | O_CLOEXEC));
-  return holder.user.valid() || report(failed("open", directory + "user"));
+  const std::string path = "/proc/" + std::to_string(holder.pid) + "/ns/net";
+  holder.network = Fd(open(path.c_str(), O_RDONLY | O_CLOEXEC));
+  return holder.network.valid() || report(failed("open", path));
 }
 
 struct Place {
@@ -113,7 +96,6 @@ bool place_descriptors(Place (&places)[Count]) {
                     {null.get(), 1},
                     {words.get(), 2},
                     {holder.network.get(), kNetworkNamespace},
-                    {holder.user.get(), kUserNamespace},
                     {ready.get(), kReady}};
   if (place_descriptors(places)) execve(arguments[0], arguments.data(), environ);
   dprintf(2, "%s", strerror(errno));
@@ -177,7 +159,7 @@ int become_network(const Spec& spec, const Status& status) {
     if (Result r = join_user_namespace(spec.join); !r.ok()) return status.error("--join", r), 1;
   Holder holder;
   pid_t keeper = 0;
-  bool ready = start_holder(spec, status, holder);
+  bool ready = start_holder(status, holder);
   if (ready) {
     const Result r = start_program(spec, holder, keeper);
     ready = r.ok();
