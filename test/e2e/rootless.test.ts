@@ -28,11 +28,11 @@ describe.each(ROWS)("an ordinary user $name", needs("root", "privateMounts", "us
     const context = `${user.checkout}/fixtures/busybox-app`;
     const built = await tsbuild(["--progress", "plain", "-t", "app", context], { user });
     expect(built.code, built.stderr).toBe(0);
-    const ran = await tsbuild(["run", "--rm", "app", "start", "hello"], { user });
+    const ran = await tsbuild(["run", "--rm", "--network", "none", "app", "start", "hello"], { user });
     if (subIds) expect(ran).toEqual({ code: 0, stdout: "Hello from busybox (1000:1000): hello\n", stderr: "" });
     // One id is all there is: the container cannot become 1000, and says what would let it.
     else expect([ran.code, ran.stderr]).toEqual([125, expect.stringContaining("[ID_NOT_MAPPED]\n  hint: ")]);
-    const asRoot = await tsbuild(["run", "--rm", "-u", "0", "app", "start", "hello"], { user });
+    const asRoot = await tsbuild(["run", "--rm", "--network", "none", "-u", "0", "app", "start", "hello"], { user });
     expect(asRoot).toEqual({ code: 0, stdout: "Hello from busybox (0:0): hello\n", stderr: "" });
     const again = await tsbuild(["--progress", "plain", "-t", "app", context], { user });
     expect(ranSteps(again.stderr).filter((title) => !title.startsWith("FROM"))).toEqual([]);
@@ -73,7 +73,7 @@ describe.each(ROWS)("an ordinary user $name", needs("root", "privateMounts", "us
     expect(built.code, built.stderr).toBe(1);
     expect(built.stderr).toContain("exit code 1 [STEP_FAILED]");
     const hint = "  hint: this sandbox has one user id only: a command that becomes another user (su, a service of its own) fails; ";
-    if (subIds) expect(built.stderr).not.toContain("hint:");
+    if (subIds) expect(built.stderr).not.toContain("one user id");
     else expect(built.stderr).toContain(hint);
   });
 
@@ -82,10 +82,11 @@ describe.each(ROWS)("an ordinary user $name", needs("root", "privateMounts", "us
     expect(code).toBe(0);
     expect(stdout).toMatch(/^overlay +not needed +/m);
     expect(stdout).toMatch(/^overlay in a user namespace +yes +/m);
-    expect(stdout).toMatch(/^pasta +(yes|not needed) +.*for networks apart from the host's, which this version does not make$/m);
+    // Whether an ordinary user may open /dev/net/tun is the machine's affair.
+    expect(stdout).toMatch(/^pasta +(yes|no) +/m);
     // Below the table are remedies; of what works, or is not needed, there are none.
     const remedies = stdout.split("\n\n").slice(2).join("\n");
-    expect(remedies).not.toMatch(/^(overlay|pasta|user namespaces)/m);
+    expect(remedies).not.toMatch(/^(overlay|user namespaces)/m);
     if (!subIds) expect(remedies).toContain("sub-ids: usermod --add-subuids");
   });
 
