@@ -21,7 +21,7 @@ export interface Settings {
   readonly keepFailed?: boolean;
   /** The store's directory, absolute. */
   readonly storeRoot?: string;
-  /** What builds and pulls keep the store to when they end. */
+  /** What commands that add to the store keep it to when they end. */
   readonly storeLimits?: StoreLimits;
   /** What differs from the defaults. */
   readonly registry?: Partial<RegistrySettings>;

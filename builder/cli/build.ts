@@ -146,12 +146,10 @@ export const build = command(
       if (call.method !== "build") return await runCall({ ...call, method: call.method }, options, io);
       const builder = await import("../builds.ts");
       if (isDry) io.stdout.write(formatDryRun(await builder.dryRun(options), call.format));
-      else {
-        writeResults(flags, await builder.build(options));
-        await keepStoreLimits(options.store, settings, io);
-      }
+      else writeResults(flags, await builder.build(options));
     } finally {
       display.close();
+      if (!isDry && call.method === "build") await keepStoreLimits(given.store, settings, io);
     }
     return 0;
   },

@@ -1,6 +1,6 @@
 import { command } from "./command.ts";
+import { withLimitedStore } from "./keep-store-limits.ts";
 import { note } from "./note.ts";
-import { withStore } from "./open-store.ts";
 import { storeFlags } from "./store-flag.ts";
 import { readEpoch } from "./values.ts";
 
@@ -30,7 +30,7 @@ export const commit = command(
   },
   { min: 2, max: 2 },
   ({ flags, operands: [container = "", name = ""] }, io) =>
-    withStore(flags, io, async (store) => {
+    withLimitedStore(flags, io, async (store) => {
       const { commitContainer } = await import("../commit-container.ts");
       const epoch = io.env.SOURCE_DATE_EPOCH ? readEpoch("$SOURCE_DATE_EPOCH", io.env.SOURCE_DATE_EPOCH) : undefined;
       const { imageId } = await commitContainer(store, container, {

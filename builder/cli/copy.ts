@@ -2,11 +2,13 @@ import { nameSystemError } from "../../store/name-system-error.ts";
 import { familiarName } from "../../store/reference.ts";
 import { copyImage } from "../../store/registry/copy.ts";
 import { openStore, type Store } from "../../store/store.ts";
+import { loadSettings, type Settings } from "../config.ts";
 import { parsePlatform } from "../plan/platform.ts";
 import { rewriteNotes } from "../rewrite-note.ts";
 import type { CliIo } from "./cli-io.ts";
 import { command } from "./command.ts";
 import { readCopyPlace } from "./copy-place.ts";
+import { keepStoreLimits } from "./keep-store-limits.ts";
 import { explainingNames, placeHint } from "./name-hint.ts";
 import { openRegistryFor, registryFlags } from "./registry-flags.ts";
 import { storeFlags, storeRootOf } from "./store-flag.ts";
@@ -49,6 +51,7 @@ export const copy = command(
   },
   { min: 2, max: 2 },
   async ({ flags, operands: [source = "", destination = ""] }, io) => {
+    const settings = await loadSettings({ env: io.env });
     const { from, to } = await explainingNames([source, destination], placeHint, async () => ({
       from: readCopyPlace(source),
       to: readCopyPlace(destination),
@@ -56,7 +59,7 @@ export const copy = command(
     const platform = flags.platform === undefined ? undefined : parsePlatform(readPlatform("--platform", flags.platform));
     const { "all-platforms": allPlatforms, format, referrers } = flags;
     await using registry = await openRegistryFor(flags, io);
-    await using store = lazyStore(flags, io);
+    await using store = lazyStore(flags, io, settings);
     const { digest } = await showTransfers(io, flags, async ({ onEvent, onNote }) => {
       const references = [from, to].flatMap((place) => (place.kind === "registry" ? [place.reference] : []));
       rewriteNotes(registry, references).forEach(onNote);
@@ -94,11 +97,11 @@ interface LazyStore extends AsyncDisposable {
 }
 
 /** Opened when it is first used: a copy between registries needs none, and makes none. */
-function lazyStore(flags: { readonly store?: string }, io: CliIo): LazyStore {
+function lazyStore(flags: { readonly store?: string }, io: CliIo, settings: Settings): LazyStore {
   let opened: Promise<Store> | undefined;
   let root: string | undefined;
   const open = async () => {
-    root = await storeRootOf(flags, io);
+    root = await storeRootOf(flags, io, settings);
     return openStore(root);
   };
   return {
@@ -108,6 +111,11 @@ function lazyStore(flags: { readonly store?: string }, io: CliIo): LazyStore {
     },
     root: () => root,
     // Whoever wanted the store has heard why there is none.
-    [Symbol.asyncDispose]: async () => (await opened?.catch(() => undefined))?.close(),
+    async [Symbol.asyncDispose]() {
+      const store = await opened?.catch(() => undefined);
+      if (store === undefined) return;
+      await store.close();
+      await keepStoreLimits(store.root, settings, io);
+    },
   };
 }

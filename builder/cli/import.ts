@@ -3,7 +3,7 @@ import { configOfChanges } from "../image-changes.ts";
 import { parsePlatform } from "../plan/platform.ts";
 import { rfc3339 } from "../plan/rfc3339.ts";
 import { command } from "./command.ts";
-import { withStore } from "./open-store.ts";
+import { withLimitedStore } from "./keep-store-limits.ts";
 import { storeFlags } from "./store-flag.ts";
 import { UsageError } from "./usage-error.ts";
 import { readEpoch, readPlatform } from "./values.ts";
@@ -48,7 +48,7 @@ export const importImage = command(
     const config = configOfChanges(flags.change ?? [], "--change");
     const platform = flags.platform === undefined ? undefined : parsePlatform(readPlatform("--platform", flags.platform));
     const epoch = io.env.SOURCE_DATE_EPOCH ? readEpoch("$SOURCE_DATE_EPOCH", io.env.SOURCE_DATE_EPOCH) : undefined;
-    return withStore(flags, io, async (store) => {
+    return withLimitedStore(flags, io, async (store) => {
       const source = file === "-" ? { stream: io.stdin } : { file };
       const image = await importRootfs(store, source, {
         names: name === undefined ? [] : [name],

@@ -1,12 +1,27 @@
+import { existsSync } from "node:fs";
 import { isSystemError, TsbuildError } from "../../runtime-addon/index.ts";
-import type { Settings } from "../config.ts";
+import type { Store } from "../../store/store.ts";
+import { loadSettings, type Settings } from "../config.ts";
 import { formatBytes } from "../progress/measures.ts";
 import type { CliIo } from "./cli-io.ts";
 import { note } from "./note.ts";
+import { withStore } from "./open-store.ts";
+import { storeRootOf } from "./store-flag.ts";
 
-/** Brings the store within the limits of the settings, after something was done with it. What goes wrong is a note: that something is done. */
+/** As withStore, for what adds to the store: however it ends, the store is brought within the limits of the settings. */
+export async function withLimitedStore<T>(flags: { readonly store?: string }, io: CliIo, use: (store: Store) => Promise<T>): Promise<T> {
+  const settings = await loadSettings({ env: io.env });
+  const root = await storeRootOf(flags, io, settings);
+  try {
+    return await withStore({ store: root }, io, use);
+  } finally {
+    await keepStoreLimits(root, settings, io);
+  }
+}
+
+/** Brings the store within the limits of the settings, after something was done with it, or failed; not where the user has ended it. What goes wrong is a note: that something is done. */
 export async function keepStoreLimits(root: string, { storeLimits }: Settings, io: CliIo): Promise<void> {
-  if (storeLimits === undefined) return;
+  if (storeLimits === undefined || io.signal.aborted || !existsSync(root)) return;
   try {
     const [{ openStore }, { keepLimits }, { openMappedTrash }] = await Promise.all([
       import("../../store/store.ts"),

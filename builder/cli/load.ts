@@ -4,7 +4,7 @@ import { type LoadSource, loadImages } from "../../store/archive/load.ts";
 import { harmless } from "../progress/terminal-text.ts";
 import type { CliIo } from "./cli-io.ts";
 import { command } from "./command.ts";
-import { withStore } from "./open-store.ts";
+import { withLimitedStore } from "./keep-store-limits.ts";
 import { storeFlags } from "./store-flag.ts";
 import { UsageError } from "./usage-error.ts";
 
@@ -30,7 +30,7 @@ export const load = command(
     if (operand !== undefined && flags.input !== undefined)
       throw new UsageError("WRONG_OPERANDS", `reading the command line: load takes --input ${flags.input} or ${operand}, not both`);
     const source = sourceOf(operand ?? flags.input ?? "-", io);
-    return withStore(flags, io, async (store) => {
+    return withLimitedStore(flags, io, async (store) => {
       for (const { names, imageId } of await loadImages(store, source, { signal: io.signal })) {
         io.stdout.write(flags.quiet ? `${imageId}\n` : `loaded ${harmless([...names, imageId].join(" "), { colors: false })}\n`);
       }

@@ -1,12 +1,10 @@
 import { familiarName, type Reference } from "../../store/reference.ts";
 import { pullImage } from "../../store/registry/pull.ts";
-import { loadSettings } from "../config.ts";
 import { otherPlatform } from "../other-platform.ts";
 import { parsePlatform } from "../plan/platform.ts";
 import { command } from "./command.ts";
-import { keepStoreLimits } from "./keep-store-limits.ts";
+import { withLimitedStore } from "./keep-store-limits.ts";
 import { explainingNames, hubHint } from "./name-hint.ts";
-import { withStore } from "./open-store.ts";
 import { openRegistryFor, registryFlags } from "./registry-flags.ts";
 import { readRemoteName } from "./remote-name.ts";
 import { storeFlags } from "./store-flag.ts";
@@ -37,8 +35,7 @@ export const pull = command(
   ({ flags, operands }, io) => {
     const references = operands.map((text) => ({ text, reference: readRemoteName(text) }));
     const platform = flags.platform === undefined ? undefined : parsePlatform(readPlatform("--platform", flags.platform));
-    return withStore(flags, io, async (store) => {
-      const settings = await loadSettings({ env: io.env });
+    return withLimitedStore(flags, io, async (store) => {
       await using registry = await openRegistryFor(flags, io);
       for (const { text, reference } of references) {
         const image = await showTransfers(io, flags, async ({ onEvent, onNote }) => {
@@ -54,7 +51,6 @@ export const pull = command(
           io.stderr.write(image.upToDate ? `${familiarName(reference)} is up to date\n` : `pulled ${familiarName(reference)}\n`);
         io.stdout.write(`${pulledName(reference, image.listed.digest)}\n`);
       }
-      await keepStoreLimits(store.root, settings, io);
       return 0;
     });
   },

@@ -6,6 +6,7 @@ import { attached } from "./attached.ts";
 import { command } from "./command.ts";
 import { containerFlags, readContainer } from "./container-flags.ts";
 import { foreignRunFlags } from "./foreign-flags.ts";
+import { keepStoreLimits } from "./keep-store-limits.ts";
 import { UsageError } from "./usage-error.ts";
 import { invalid, readInteger, readPort, readSignal } from "./values.ts";
 
@@ -85,6 +86,7 @@ export const run = command(
       return await runContainer(options);
     } finally {
       display.close();
+      await keepStoreLimits(options.store, settings, io);
     }
   },
   { exitCodeOf },

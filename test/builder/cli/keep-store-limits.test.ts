@@ -72,6 +72,47 @@ describe("a build", () => {
   });
 });
 
+async function tsbuild(stdin: Uint8Array | undefined, ...argv: string[]): Promise<number> {
+  const io = fakeIo({ env: { TSBUILD_ROOT: root, XDG_CONFIG_HOME: join(place, "config") }, ...(stdin && { stdin }) });
+  return await dispatch(argv, io);
+}
+
+describe("every command that adds to the store", () => {
+  const looked = () => existsSync(join(root, "v1/collected"));
+  const emptyTar = Buffer.alloc(10_240);
+
+  it("build that fails keeps the limits too", async () => {
+    await build("old".repeat(40_000));
+    await build("new");
+    limit('max_size = "100k"');
+    writeFileSync(join(place, "context/Dockerfile"), "FROM scratch\nCOPY missing /\n");
+    expect(await tsbuild(undefined, "build", "-t", "app", join(place, "context"))).toBe(1);
+    // The layer of the image that lost its name: only a step's record had it.
+    expect(layers()).toBe(1);
+  });
+
+  it.each([
+    ["import", 0, emptyTar, ["-", "other"]],
+    ["load", 1, emptyTar, ["-"]],
+    ["copy", 0, undefined, ["store:app", "oci:PLACE/layout"]],
+    ["commit", 1, undefined, ["missing", "app"]],
+    ["pull", 1, undefined, ["127.0.0.1:1/none"]],
+    ["run", 127, undefined, ["--pull=never", "app", "/missing"]],
+  ] as const)("%s keeps them, exit code %i", async (name, code, stdin, operands) => {
+    await build("a");
+    limit('max_size = "1g"\n[registry]\nattempts = 1');
+    expect(await tsbuild(stdin, name, ...operands.map((word) => word.replace("PLACE", place)))).toBe(code);
+    expect(looked()).toBe(true);
+  });
+
+  it("but not a dry run", async () => {
+    await build("a");
+    limit('max_size = "1g"');
+    expect(await tsbuild(undefined, "build", "--dry-run", join(place, "context"))).toBe(0);
+    expect(looked()).toBe(false);
+  });
+});
+
 describe("settings", () => {
   it.each([
     ["max_size", '"big"'],

@@ -1,4 +1,4 @@
-import { existsSync, readdirSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readdirSync, rmSync, statSync, utimesSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { beforeEach, describe, expect, it } from "vitest";
 import { keepLimits, type StoreLimits } from "../../../store/gc/limits.ts";
@@ -35,6 +35,30 @@ describe("the limits of a store", () => {
     await addGarbage("h");
     expect((await keep(limits))?.count.layers).toBe(1);
     expect(await keep(limits)).toBeUndefined();
+  });
+
+  it.each([
+    ["a copy of a cache mount", "cache-mounts/copy"],
+    ["a repository", "git/repository"],
+    ["a download", "downloads/ab/content"],
+    ["what a failed step left", "failed/step"],
+    ["a kept container", "containers/work"],
+  ])("are looked at again when %s was added", async (_, path) => {
+    const limits = { maxStoreBytes: 1_000_000 };
+    await keep(limits);
+    expect(await keep(limits)).toBeUndefined();
+    mkdirSync(join(root, "v1", path), { recursive: true });
+    expect(await keep(limits)).toBeDefined();
+    expect(await keep(limits)).toBeUndefined();
+  });
+
+  it.each(["cache-mounts/copy", "git/repository"])("are looked at again when %s was used, and may have grown", async (path) => {
+    const limits = { maxStoreBytes: 1_000_000 };
+    mkdirSync(join(root, "v1", path), { recursive: true });
+    await keep(limits);
+    expect(await keep(limits)).toBeUndefined();
+    utimesSync(join(root, "v1", path), 1, 1);
+    expect(await keep(limits)).toBeDefined();
   });
 
   it("are looked at again when they change, when a day has passed, and when what was written down is torn", async () => {
