@@ -17,7 +17,7 @@ export interface NativeAddon {
   tryFlock(fd: number, operation: number): boolean;
   /** Waits on a thread of its own; the answer gives the wait up, after which `settle` is not called. */
   waitFlock(fd: number, operation: number, settle: (error?: Error) => void): () => void;
-  readonly PatternSet: new (patterns: readonly Uint8Array[], wrapped: readonly boolean[]) => NativePatternSet;
+  readonly PatternSet: new (patterns: readonly Uint8Array[], breaks: readonly string[], groups: readonly number[]) => NativePatternSet;
   readonly TarReader: new (gzip: boolean) => NativeTarReader;
   readonly TarSink: new (path: string) => NativeTarSink;
   /** Absent, and `gzipFile` with it, where the addon was built without one. */

@@ -4,8 +4,10 @@ import { nativeAddon } from "./binding.ts";
 export interface Pattern {
   /** Four at least. */
   readonly bytes: Uint8Array;
-  /** Line breaks inside it do not count: what encodes breaks its lines. */
-  readonly wrapped: boolean;
+  /** ASCII characters that do not count inside it, up to three of them in a row: what encodes breaks its lines. None of them is in `bytes`. */
+  readonly breaks: string;
+  /** Of what it is a form. */
+  readonly id: string;
 }
 
 export interface Match<P extends Pattern> {
@@ -17,20 +19,23 @@ export interface Match<P extends Pattern> {
 /** Patterns that are looked for together, in one pass. */
 export interface PatternSet<P extends Pattern> {
   /**
-   * The matches in a text from left to right; none overlaps another, and of those that begin at one place the longest counts. `end` is where one may begin of which the
-   * text has only the beginning: behind it nothing was looked for. `last`: the text has no continuation, and is looked through whole.
+   * The matches in a text, in the order in which they begin: at each place the longest of an id, but none that lies within another of its id. They may overlap. `end` is
+   * where one may begin of which the text has only the beginning: behind it nothing was looked for, though a match may reach there. `last`: the text has no continuation,
+   * and is looked through whole.
    */
   find(text: Uint8Array, last: boolean): { readonly end: number; readonly matches: readonly Match<P>[] };
-  /** Those in a file of any size, on another thread; no more than `most`. */
+  /** Those in a file of any size, on another thread; no more than `most` of an id. */
   searchFile(path: string, most: number): Promise<readonly Match<P>[]>;
 }
 
 export function openPatterns<P extends Pattern>(patterns: readonly P[]): PatternSet<P> {
   const short = patterns.find(({ bytes }) => bytes.length < 4);
   if (short !== undefined) throw new RangeError(`a pattern has ${short.bytes.length} bytes`);
+  const ids = [...new Set(patterns.map(({ id }) => id))];
   const native = new (nativeAddon().PatternSet)(
     patterns.map(({ bytes }) => bytes),
-    patterns.map(({ wrapped }) => wrapped),
+    patterns.map(({ breaks }) => breaks),
+    patterns.map(({ id }) => ids.indexOf(id)),
   );
   const named = (numbers: readonly number[]): readonly Match<P>[] => {
     const matches: Match<P>[] = [];

@@ -2,8 +2,6 @@ import type { Pattern } from "../../runtime-addon/index.ts";
 
 /** A form in which a secret may have got somewhere. */
 export interface SecretPattern extends Pattern {
-  /** Of the secret. */
-  readonly id: string;
   /** "the secret as it is", "line 3 of it in base64": for messages. */
   readonly form: string;
 }
@@ -12,6 +10,7 @@ export interface SecretPattern extends Pattern {
 const leastBytes = 8;
 const leastLineBytes = 16;
 const mostBytesWithLines = 64 * 1024;
+const lineBreaks = "\r\n";
 
 /**
  * What to look for where a secret must not be: its bytes without white space around them, and each of its longer lines, as they are, in base64, in hexadecimal and
@@ -44,20 +43,20 @@ function linesOf(whole: Buffer): readonly { readonly number: number; readonly by
 }
 
 function formsOf(id: string, bytes: Buffer, part: string): readonly SecretPattern[] {
-  const pattern = (form: string, text: Buffer | string, wrapped: boolean): SecretPattern => {
+  const pattern = (form: string, text: Buffer | string, breaks: string): SecretPattern => {
     const name = form === "" ? part || "it as it is" : `${part || "it"} ${form}`;
-    return { id, form: name, bytes: typeof text === "string" ? Buffer.from(text, "latin1") : text, wrapped };
+    return { id, form: name, bytes: typeof text === "string" ? Buffer.from(text, "latin1") : text, breaks };
   };
   const hex = bytes.toString("hex");
   return [
-    pattern("", bytes, false),
-    pattern("in base64", bytes.toString("base64"), true),
+    pattern("", bytes, ""),
+    pattern("in base64", bytes.toString("base64"), lineBreaks),
     ...[0, 1, 2].flatMap((offset) => {
       const text = base64At(bytes, offset);
-      return [text, text.replaceAll("+", "-").replaceAll("/", "_")].map((form) => pattern("in base64", form, true));
+      return [text, text.replaceAll("+", "-").replaceAll("/", "_")].map((form) => pattern("in base64", form, lineBreaks));
     }),
-    ...[hex, hex.toUpperCase()].map((form) => pattern("in hexadecimal", form, true)),
-    ...urlForms(bytes).map((form) => pattern("URL-encoded", form, false)),
+    ...[hex, hex.toUpperCase()].map((form) => pattern("in hexadecimal", form, `${lineBreaks} \t`)),
+    ...urlForms(bytes).map((form) => pattern("URL-encoded", form, "")),
   ];
 }
 
@@ -67,9 +66,9 @@ function base64At(bytes: Buffer, offset: number): string {
   return text.slice(Math.ceil((offset * 8) / 6), Math.floor(((offset + bytes.length) * 8) / 6));
 }
 
-/** As encodeURIComponent and as forms have it, with digits of either case. */
+/** As encodeURIComponent, as forms, as paths (with "/") and as encodeURI have it, with digits of either case. */
 function urlForms(bytes: Buffer): readonly string[] {
-  const kept = [/[A-Za-z0-9\-_.~]/, /[A-Za-z0-9\-_.!~*'()]/];
+  const kept = [/[A-Za-z0-9\-_.~]/, /[A-Za-z0-9\-_.!~*'()]/, /[A-Za-z0-9\-_.~/]/, /[A-Za-z0-9\-_.!~*'();/?:@&=+$,#]/];
   return kept.flatMap((keep) => {
     const upper = [...bytes].map((byte) => {
       const char = String.fromCharCode(byte);

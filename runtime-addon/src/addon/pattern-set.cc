@@ -1,5 +1,6 @@
 #include "pattern-set.h"
 
+#include <limits>
 #include <memory>
 
 #include "job.h"
@@ -22,16 +23,15 @@ Napi::Array array_of(Napi::Env env, const std::vector<Match>& matches) {
 class SearchJob : public Job {
  public:
   SearchJob(const Napi::CallbackInfo& info, std::shared_ptr<const Patterns> patterns)
-      : Job(info.Env()), patterns_(std::move(patterns)), path_(info[0].ToString().Utf8Value()), most_(info[1].ToNumber().Uint32Value()) {}
+      : Job(info.Env()), patterns_(std::move(patterns)), path_(info[0].ToString().Utf8Value()), matches_(patterns_->groups(), info[1].ToNumber().Uint32Value()) {}
 
  private:
-  Outcome run() override { return search_file(path_, *patterns_, most_, &matches_); }
-  Napi::Value result(Napi::Env env) override { return array_of(env, matches_); }
+  Outcome run() override { return search_file(path_, *patterns_, &matches_); }
+  Napi::Value result(Napi::Env env) override { return array_of(env, matches_.all()); }
 
   std::shared_ptr<const Patterns> patterns_;
   std::string path_;
-  size_t most_;
-  std::vector<Match> matches_;
+  Matches matches_;
 };
 
 class PatternSet : public Napi::ObjectWrap<PatternSet> {
@@ -40,14 +40,16 @@ class PatternSet : public Napi::ObjectWrap<PatternSet> {
     return DefineClass(env, "PatternSet", {InstanceMethod("find", &PatternSet::find), InstanceMethod("searchFile", &PatternSet::search_file)});
   }
 
-  /** An array of buffers, and one of whether their line breaks count. */
+  /** An array of buffers, one of the bytes that do not count inside them, and one of their groups. */
   explicit PatternSet(const Napi::CallbackInfo& info) : Napi::ObjectWrap<PatternSet>(info) {
     auto texts = info[0].As<Napi::Array>();
-    auto wrapped = info[1].As<Napi::Array>();
+    auto breaks = info[1].As<Napi::Array>();
+    auto groups = info[2].As<Napi::Array>();
     std::vector<Pattern> all;
     for (uint32_t i = 0; i < texts.Length(); i++) {
       auto bytes = texts.Get(i).As<Napi::Uint8Array>();
-      all.push_back({std::string(reinterpret_cast<const char*>(bytes.Data()), bytes.ByteLength()), wrapped.Get(i).ToBoolean().Value()});
+      all.push_back({std::string(reinterpret_cast<const char*>(bytes.Data()), bytes.ByteLength()), breaks.Get(i).ToString().Utf8Value(),
+                     groups.Get(i).ToNumber().Uint32Value()});
     }
     patterns_ = std::make_shared<const Patterns>(std::move(all));
   }
@@ -56,11 +58,11 @@ class PatternSet : public Napi::ObjectWrap<PatternSet> {
   /** Where what was looked through ends, then the matches. */
   Napi::Value find(const Napi::CallbackInfo& info) {
     auto text = info[0].As<Napi::Uint8Array>();
-    std::vector<Match> matches;
-    size_t end = patterns_->find({reinterpret_cast<const char*>(text.Data()), text.ByteLength()}, info[1].ToBoolean().Value(), &matches);
+    Matches matches(patterns_->groups(), std::numeric_limits<size_t>::max());
+    size_t end = patterns_->find({reinterpret_cast<const char*>(text.Data()), text.ByteLength()}, 0, info[1].ToBoolean().Value(), &matches);
     auto result = Napi::Object::New(info.Env());
     result.Set("end", static_cast<double>(end));
-    result.Set("matches", array_of(info.Env(), matches));
+    result.Set("matches", array_of(info.Env(), matches.all()));
     return result;
   }
   Napi::Value search_file(const Napi::CallbackInfo& info) { return Job::start(new SearchJob(info, patterns_)); }

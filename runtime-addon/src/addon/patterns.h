@@ -7,19 +7,17 @@
 #include <unordered_map>
 #include <vector>
 
+#include "matches.h"
+
 namespace tsbuild {
 
 struct Pattern {
   /** Four at least. */
   std::string bytes;
-  /** Line breaks inside it do not count: programs that encode break their lines. */
-  bool wrapped = false;
-};
-
-struct Match {
-  size_t begin;
-  size_t end;
-  size_t pattern;
+  /** What does not count inside it, up to three of them in a row: programs that encode break their lines. None of it is in `bytes`. */
+  std::string breaks;
+  /** Patterns of one group are forms of the same. */
+  size_t group = 0;
 };
 
 /** Byte strings that are looked for together, in one pass. */
@@ -28,27 +26,34 @@ class Patterns {
   explicit Patterns(std::vector<Pattern> all);
 
   /**
-   * Appends the matches in a text from left to right; none overlaps another, and of those that begin at one place the longest counts. Returns where
-   * one may begin of which the text has only the beginning, or the text's size; behind that nothing was looked for. `last`: the text has no continuation.
+   * Adds the matches in a text, which begins at `offset`, from left to right: at each place the longest of each group. Returns where one may begin
+   * of which the text has only the beginning, or the text's size; behind that nothing was looked for. `last`: the text has no continuation.
    */
-  size_t find(std::string_view text, bool last, std::vector<Match>* matches) const;
+  size_t find(std::string_view text, size_t offset, bool last, Matches* matches) const;
+
+  size_t groups() const { return groups_; }
 
  private:
   enum class Found { kNot, kCut, kWhole };
-  /** What the patterns that begin with the same bytes come to at one place. */
-  struct Best {
-    bool cut = false;
-    size_t end = 0;
-    size_t pattern = 0;
+  /** The patterns in which the same bytes do not count. */
+  struct Class {
+    std::string breaks;
+    std::bitset<256> is_break;
+    std::bitset<256> firsts;
+    std::bitset<65536> beginnings;
+    std::vector<uint32_t> all;
+    std::unordered_map<uint32_t, std::vector<uint32_t>> by_beginning;
   };
 
-  Found compare(std::string_view text, const Pattern& pattern, size_t* end) const;
-  void improve(std::string_view text, size_t begin, uint32_t pattern, Best* best) const;
-  Best best_at(std::string_view text, size_t begin) const;
+  Class& class_of(const std::string& breaks);
+  static Found beginning_at(std::string_view text, const Class& kind, uint32_t* beginning);
+  Found compare(std::string_view text, const Pattern& pattern, const Class& kind, size_t* end) const;
+  /** Adds what begins at a place; true where a text that goes on may have more there. */
+  bool find_at(std::string_view text, size_t begin, const Class& kind, std::vector<Match>* found) const;
 
   std::vector<Pattern> all_;
-  std::bitset<65536> beginnings_;
-  std::unordered_map<uint32_t, std::vector<uint32_t>> by_beginning_;
+  std::vector<Class> classes_;
+  size_t groups_ = 0;
 };
 
 }  // namespace tsbuild

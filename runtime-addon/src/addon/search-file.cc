@@ -3,8 +3,6 @@
 #include <fcntl.h>
 #include <unistd.h>
 
-#include <algorithm>
-
 #include "../fd.h"
 
 namespace tsbuild {
@@ -26,20 +24,17 @@ Outcome read_more(int fd, const std::string& path, std::string* buffer, bool* la
 
 }  // namespace
 
-Outcome search_file(const std::string& path, const Patterns& patterns, size_t most, std::vector<Match>* matches) {
+Outcome search_file(const std::string& path, const Patterns& patterns, Matches* matches) {
   Fd fd(retry([&] { return open(path.c_str(), O_RDONLY | O_CLOEXEC); }));
   if (!fd.valid()) return Failure::system(errno, "open", path);
   std::string buffer;
   size_t done = 0;
-  for (bool last = false; !last && matches->size() < most;) {
+  for (bool last = false; !last && !matches->full();) {
     if (Outcome failure = read_more(fd.get(), path, &buffer, &last)) return failure;
-    std::vector<Match> found;
-    size_t open_from = patterns.find(buffer, last, &found);
-    for (const Match& match : found) matches->push_back({done + match.begin, done + match.end, match.pattern});
+    size_t open_from = patterns.find(buffer, done, last, matches);
     done += open_from;
     buffer.erase(0, open_from);
   }
-  matches->resize(std::min(matches->size(), most));
   return {};
 }
 

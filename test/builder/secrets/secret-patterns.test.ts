@@ -9,6 +9,8 @@ const find = (secret: string | Buffer, text: string | Buffer) => {
   const set = openPatterns(secretPatterns("id", Buffer.from(secret)));
   return set.find(Buffer.from(text), true).matches.map(({ pattern }) => pattern.form);
 };
+const base64Lines = (text: string) => Buffer.from(text).toString("base64").replace(/.{76}/g, "$&\n");
+const od = (text: string) => Buffer.from(text).toString("hex").replace(/../g, " $&").replace(/.{48}/g, "$&\n");
 const wrapped = (text: string) => text.replace(/.{20}/g, "$&\n");
 
 describe("a secret is found", () => {
@@ -19,6 +21,11 @@ describe("a secret is found", () => {
     ["in base64 behind two bytes and before others", Buffer.from(`u:${token}:more`).toString("base64"), "it in base64"],
     ["in base64 for URLs", Buffer.from(`user:${token}`).toString("base64url"), "it in base64"],
     ["in base64 that is broken into lines", wrapped(Buffer.from(`user:${token}`).toString("base64")), "it in base64"],
+    ["in base64 with a line that ends right behind its beginning", base64Lines(`${"\0".repeat(55)}${token}`), "it in base64"],
+    ["in base64 with a line that ends a character later", base64Lines(`${"\0".repeat(56)}${token}`), "it in base64"],
+    ["in hexadecimal as od writes it", od(token), "it in hexadecimal"],
+    ["URL-encoded as a path", encodeURIComponent(token).replaceAll("%2F", "/"), "it URL-encoded"],
+    ["URL-encoded as a whole address", encodeURI(token), "it URL-encoded"],
     ["in hexadecimal", Buffer.from(token).toString("hex"), "it in hexadecimal"],
     ["in upper case hexadecimal, in lines", wrapped(Buffer.from(token).toString("hex").toUpperCase()), "it in hexadecimal"],
     ["URL-encoded", encodeURIComponent(token), "it URL-encoded"],
@@ -97,5 +104,29 @@ describe("output with secrets", () => {
         expect(run([text.slice(0, i), text.slice(i, j), text.slice(j)]).whole).toBe("one *** two *** three");
       }
     }
+  });
+
+  it("that overlap are hidden as one, wherever they are cut", () => {
+    const two = openPatterns(
+      ["tokenPREFIX99", "PREFIX99-rest-of-it"].flatMap((secret, i) => secretPatterns(String(i), Buffer.from(secret))),
+    );
+    for (const [text, masked] of [
+      ["a tokenPREFIX99-rest-of-it b", "a *** b"],
+      ["a tokenPREFIX99-rest-of b", "a ***-rest-of b"],
+    ] as const) {
+      for (let cut = 0; cut <= text.length; cut++) {
+        const shown: string[] = [];
+        const stream = maskStream(two, (chunk) => void shown.push(Buffer.from(chunk).toString()));
+        stream.add(Buffer.from(text.slice(0, cut)));
+        stream.add(Buffer.from(text.slice(cut)));
+        stream.end();
+        expect(shown.join(""), `cut at ${cut}`).toBe(masked);
+      }
+    }
+  });
+
+  it("that begin and go on with empty lines are not held", () => {
+    const text = `${Buffer.from("supersecretvalue").toString("base64").slice(0, 12)}${"\n".repeat(100)}`;
+    expect(run([text]).live).toBe(text);
   });
 });
