@@ -179,8 +179,14 @@ async function refuseFailure(
   // A copy has no upper of its own that could be mounted again.
   const keepable = build !== undefined && finished.host.form.root !== "copy";
   const leaked = keepable ? await secretLeft(finished, failing, allowed) : undefined;
-  if (keepable && leaked === undefined) await keepFailed(store, finished, spec, operation, { title: place.info.title, build });
-  const shell = !keepable ? {} : { hint: leaked ?? "tsbuild shell opens a shell in the step as it failed" };
+  const keeping = async () => {
+    if (build === undefined || leaked !== undefined || !keepable) return false;
+    await keepFailed(store, finished, spec, operation, { title: place.info.title, build });
+    return true;
+  };
+  // That nothing could be kept (the disk is full) must not hide why the step failed.
+  const kept = await keeping().catch(() => false);
+  const shell = kept ? { hint: "tsbuild shell opens a shell in the step as it failed" } : leaked === undefined ? {} : { hint: leaked };
   const because = hit === undefined ? {} : { because: hit.what };
   throw new StepError(failedStep(place), { ...how, ...because }, tail, {
     usage: finished.usage,
@@ -203,8 +209,7 @@ async function secretLeft(
     const [first] = badLeaks(found, all, allowed);
     return first && `nothing of the step is kept for tsbuild shell: ${first.place} has the secret ${JSON.stringify(first.id)}`;
   } catch (error) {
-    if (!(error instanceof TsbuildError)) throw error;
-    return `nothing of the step is kept for tsbuild shell: it cannot be searched for secrets (${error.message})`;
+    return `nothing of the step is kept for tsbuild shell: it cannot be searched for secrets (${(error as Error).message})`;
   } finally {
     await host.work.remove({ path: tar });
   }
