@@ -75,6 +75,14 @@ function explain(failure: SandboxFailure): Explanation {
       return explainUserNamespace(failure);
     case "namespaces":
       return { code: "NAMESPACE_REFUSED", what: "making the sandbox's namespaces", ...namespaceHint(errno) };
+    case "--own-users":
+      return {
+        code: "NAMESPACE_REFUSED",
+        what: `making the command's user namespace, without which it could look into processes of the outer /proc, at ${path}`,
+        hint:
+          namespaceRemedy() ??
+          "have an unmasked /proc, with which none is needed (docker: --security-opt systempaths=unconfined), or allow user namespaces here",
+      };
     case "--network":
       return explainNetwork(failure);
     case "--join-network":

@@ -39,6 +39,7 @@ export function planSandbox(spec: SandboxSpec, facts: PlanFacts, relay: boolean)
     ...(spec.userNamespace === undefined ? [] : ["--join", String(spec.userNamespace.pid)]),
     ...(spec.userNamespace?.mapped === undefined ? [] : ["--mapped", absolute(spec.userNamespace.mapped)]),
     ...networkSettings(spec.network),
+    ...(ownUsers(spec) ? ["--own-users"] : []),
     ...(spec.process.tty === true ? ["--terminal"] : []),
     ...(relay ? ["--relay"] : []),
     ...rootOperations(spec),
@@ -72,6 +73,14 @@ function sysctls({ network, proc }: SandboxSpec, { lastGroup }: PlanFacts): stri
 /** The outer /proc is others' too, and stays covered whatever is asked for. */
 function hides({ proc, privileged, openSystemPaths }: SandboxSpec): boolean {
   return proc === "outer" || (privileged === undefined && openSystemPaths !== true);
+}
+
+/**
+ * Where processes outside can be seen, the kernel lets whoever has their id and their capabilities look into them: not from another user namespace.
+ * A privileged command is to have its capabilities over its mounts, and keeps the place where it has them.
+ */
+function ownUsers({ proc, privileged }: SandboxSpec): boolean {
+  return proc === "outer" && privileged === undefined;
 }
 
 function devices({ privileged }: SandboxSpec): string {

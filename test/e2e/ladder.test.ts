@@ -99,6 +99,34 @@ describe("where something is refused", needs("root", "privateMounts", "userNames
     expect(stderr).toContain("went on\n");
   });
 
+  it("a new /proc, steps see processes outside and of other steps, and cannot look into them", async () => {
+    const store = join(directory, "outside");
+    await importBusybox({ store });
+    const outside = "CANARY=outside setpriv --bounding-set=-all --inh-caps=-all sh -c 'read line; : victim-outside' < \"$1/pipe\" & shift;";
+    const masked = after(
+      `mkfifo "$directory/pipe"; mount -t tmpfs tmpfs /proc/fs; exec unshare --user --map-root-user --mount sh -c '${outside.replaceAll("'", `'"'"'`)} exec 3> "$0/pipe"; "$@" 3>&-' "$directory" "$directory" "$@"`,
+    );
+    const look = (victim: string) =>
+      `for p in /proc/[0-9]*; do grep -q "victim-${victim}" $p/cmdline 2>/dev/null || continue; echo "saw ${victim}" | tr a-z A-Z; { cat $p/environ; ls $p/root/ $p/cwd/; } 2>/dev/null | grep -q . && echo "read ${victim}" | tr a-z A-Z; done; true`;
+    const dockerfile = [
+      "FROM busybox AS victim",
+      "RUN --mount=type=cache,target=/shared touch /shared/started; until test -e /shared/done; do sleep 0.1; done; : victim-step",
+      "FROM busybox AS spy",
+      `RUN --mount=type=cache,target=/shared until test -e /shared/started; do sleep 0.1; done; ${look("ste[p]")}; ${look("outsid[e]")}; id -u; chown 5:6 /etc/passwd; touch /shared/done`,
+      "FROM busybox",
+      "COPY --from=victim /etc/passwd /one",
+      "COPY --from=spy /etc/passwd /two",
+    ].join("\n");
+    const { code, stderr } = await tsbuild(["--progress", "plain", contextDirectory({ Dockerfile: dockerfile })], {
+      store,
+      prefix: masked,
+    });
+    expect(code, stderr).toBe(0);
+    expect(stderr).toContain("SAW STE[P]\n");
+    expect(stderr).toContain("SAW OUTSID[E]\n");
+    expect(stderr).not.toContain("READ ");
+  });
+
   it("the own id as well, the error says which right root lacks", async () => {
     const store = join(directory, "store");
     const prefix = after('exec unshare --user --map-root-user setpriv --bounding-set=-all --inh-caps=-all "$@"');

@@ -11,6 +11,7 @@
 #include <algorithm>
 
 #include "capabilities.h"
+#include "own-users.h"
 #include "seccomp.h"
 #include "signals.h"
 #include "syscalls.h"
@@ -120,6 +121,7 @@ void become_command(const Spec& spec, const Status& status, int release, int ter
   if (report("--limit", apply_limits(spec))) return;
   if (report("--cwd", enter_directory(spec.cwd, false))) return;
   if (report("--uid", own_streams(spec))) return;
+  if (spec.own_users && report("--own-users", enter_own_users())) return;
   // This takes a capability that the command itself has not: what follows must pass the filters.
   if (report("--seccomp", load_filters(spec.filters))) return;
   if (report("--uid", become_user(spec))) return;

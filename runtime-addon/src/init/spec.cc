@@ -74,6 +74,7 @@ const std::unordered_map<std::string, Setting>& settings() {
       {"--new-network", {0, [](Spec& s, Arguments) { return s.new_network = true; }}},
       {"--join-network", {1, [](Spec& s, Arguments a) { return number(a[0], s.join_network, INT_MAX) && s.join_network > 0; }}},
       {"--network", {0, [](Spec& s, Arguments) { return s.network = true; }}},
+      {"--own-users", {0, [](Spec& s, Arguments) { return s.own_users = true; }}},
       {"--scope", {0, [](Spec& s, Arguments) { return s.scope = true; }}},
       {"--terminal", {0, [](Spec& s, Arguments) { return s.terminal = true; }}},
       {"--relay", {0, [](Spec& s, Arguments) { return s.relay = true; }}},

@@ -42,6 +42,8 @@ struct Spec {
   bool new_network = false;
   // Process whose network namespace is joined; 0: none.
   pid_t join_network = 0;
+  // The command gets a user namespace of its own with the same ids (own-users.h).
+  bool own_users = false;
   // Abstract unix sockets of others are out of reach (scope.h).
   bool scope = false;
   // The command gets a terminal of its own, relayed to fd 0 and 1.
