@@ -41,7 +41,7 @@ export interface BlobStore extends BlobSource, BlobSink {
   ingest(mediaType: string, content: Bytes, options?: PutOptions): Promise<Descriptor>;
   putBytes(mediaType: string, bytes: Uint8Array, options?: PutOptions): Promise<Descriptor>;
   /**
-   * Takes a finished temp file on the store's file system in by rename; it is gone afterwards, also when the blob was there already.
+   * Takes a finished temp file on the store's file system in by rename, also in the place of one that was there already: damage there would not show.
    * The digest is believed, and so is that the file was flushed: both belong to whoever wrote it.
    */
   adopt(file: string, target: Descriptor): Promise<void>;
@@ -95,14 +95,15 @@ export function directoryBlobs(directory: string, tempFile: () => Promise<string
     },
     async putBytes(mediaType, bytes, { sync = true } = {}) {
       const target = { mediaType, digest: digestOf(bytes), size: bytes.length };
-      if (!hasSize(target)) await writeFileAtomically(await tempFile(), path(target.digest), bytes, { sync });
+      // Read, for it is small: a damaged one is replaced.
+      if (!hasSize(target) || readIfThere(path(target.digest))?.equals(bytes) !== true)
+        await writeFileAtomically(await tempFile(), path(target.digest), bytes, { sync });
       return target;
     },
     async adopt(file, target) {
       const size = statSync(file).size;
       if (size !== target.size) throw new IntegrityError(`storing blob ${target.digest}`, `${target.size} bytes`, `${size}`);
-      if (hasSize(target)) rmSync(file);
-      else publish(file, target.digest);
+      publish(file, target.digest);
     },
     async readBytes(target, limitBytes) {
       if (target.size > limitBytes) {
@@ -138,6 +139,15 @@ export function directoryBlobs(directory: string, tempFile: () => Promise<string
 
 function fileSize(path: string): number | undefined {
   return statSync(path, { throwIfNoEntry: false })?.size;
+}
+
+function readIfThere(path: string): Buffer | undefined {
+  try {
+    return readFileSync(path);
+  } catch (error) {
+    if (isSystemError(error, "ENOENT")) return undefined;
+    throw error;
+  }
 }
 
 async function endUnread(content: Bytes): Promise<void> {

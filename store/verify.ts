@@ -18,6 +18,7 @@ import {
   parseManifest,
 } from "./oci-parse.ts";
 import type { Store } from "./store.ts";
+import { isUnreadableHere } from "./unreadable-here.ts";
 import { blameDamage } from "./verified.ts";
 
 /** One thing that is not as it is said to be. */
@@ -26,6 +27,8 @@ export interface Mismatch {
   readonly image: string;
   /** What was looked at and how it differs, as a message reads. */
   readonly problem: string;
+  /** It cannot be read here (too large, a program is missing, of an unknown kind), and may be whole. */
+  readonly isUnchecked?: true;
 }
 
 /**
@@ -53,10 +56,14 @@ export async function verifyEntry(store: Store, entry: Descriptor, image: string
   if (!isIndexType(entry.mediaType)) return verifyManifest(store, entry, image);
   const report = reporter(image);
   const index = await report.attempt(async () => parseIndex(await store.blobs.readBytes(entry, maxManifestBytes), entry.digest));
+  let there = 0;
   for (const inner of index?.manifests ?? []) {
     // An index may list platforms that were never fetched.
-    if (await store.blobs.has(inner)) report.mismatches.push(...(await verifyEntry(store, inner, image)));
+    if (!(await store.blobs.has(inner))) continue;
+    there += 1;
+    report.mismatches.push(...(await verifyEntry(store, inner, image)));
   }
+  if (index !== undefined && index.manifests.length > 0 && there === 0) report.add(`index ${entry.digest}: none of what it lists is there`);
   return report.mismatches;
 }
 
@@ -81,10 +88,11 @@ async function verifyManifest(store: Store, descriptor: Descriptor, image: strin
   if (filled !== undefined && filled.length > 0 && filled.length !== diffIds.length) {
     report.add(`the history of config ${manifest.config.digest} tells of ${filled.length} layers, not of ${diffIds.length}`);
   }
-  const seen = new Set<Digest>();
+  const seen = new Set<string>();
   for (const [i, blob] of manifest.layers.entries()) {
-    if (seen.has(blob.digest)) continue;
-    seen.add(blob.digest);
+    const key = `${blob.digest} ${diffIds[i]}`;
+    if (seen.has(key)) continue;
+    seen.add(key);
     await report.attempt(() => verifyLayer(store, `layer[${i}] ${blob.digest}`, blob, diffIds[i], report));
   }
   return report.mismatches;
@@ -143,7 +151,7 @@ function reporter(image: string): Reporter {
         return await work();
       } catch (error) {
         if (!(error instanceof TsbuildError)) throw error;
-        add(error.message);
+        mismatches.push({ image, problem: error.message, ...(isUnreadableHere(error) && { isUnchecked: true }) });
         return undefined;
       }
     },

@@ -41,7 +41,8 @@ function verifyStore(
   return withStore(flags, io, async (store) => {
     const { checkStore } = await import("../../store/check/check-store.ts");
     const problems = await checkStore(store, { signal: io.signal });
-    const repaired = flags.repair === true && problems.length > 0;
+    const unchecked = problems.filter(({ remedy }) => remedy.do === "nothing").length;
+    const repaired = flags.repair === true && problems.length > unchecked;
     const lost = [];
     if (repaired) {
       const { repairStore } = await import("../../store/check/repair-store.ts");
@@ -57,7 +58,8 @@ function verifyStore(
         io.stdout.write(`${harmless(`removed the image ${names.join(", ") || listed}: pull or build it again`, { colors: false })}\n`);
       }
       const count = problems.length === 1 ? "1 problem" : `${problems.length} problems`;
-      io.stderr.write(problems.length === 0 ? "the store is whole\n" : `${count}${repaired ? ", repaired" : ""}\n`);
+      const outcome = `${count}${repaired ? ", repaired" : ""}${unchecked > 0 ? `; ${unchecked} of it cannot be checked here, and stays` : ""}`;
+      io.stderr.write(problems.length === 0 ? "the store is whole\n" : `${outcome}\n`);
     }
     return problems.length === 0 ? 0 : 1;
   });

@@ -7,7 +7,7 @@ import type { Abortable } from "../file-bytes.ts";
 import { namesIn } from "../gc/allocated.ts";
 import { inParallel } from "../in-parallel.ts";
 import { storePaths } from "../store-paths.ts";
-import type { StoreProblem } from "./problem.ts";
+import { fileIdentity, type StoreProblem } from "./problem.ts";
 
 /** Reads every blob: its name must be its digest. What vanishes meanwhile is no problem. */
 export async function checkBlobs(root: string, { signal }: Abortable = {}): Promise<readonly StoreProblem[]> {
@@ -18,9 +18,10 @@ export async function checkBlobs(root: string, { signal }: Abortable = {}): Prom
     const digest = `sha256:${name}`;
     if (!isDigest(digest)) return stray(path, `blobs/sha256/${name}`);
     if (lstatSync(path, { throwIfNoEntry: false })?.isFile() === false) return stray(path, `blobs/sha256/${name}`);
+    const seen = fileIdentity(path);
     const actual = await digestOfFile(folder, name);
     if (actual === undefined || actual === digest) return undefined;
-    return { kind: "blob", subject: digest, problem: `its bytes hash to ${actual}`, remedy: { do: "remove", path } };
+    return { kind: "blob", subject: digest, problem: `its bytes hash to ${actual}`, remedy: { do: "remove", path, seen } };
   });
   return found.filter((problem) => problem !== undefined);
 }
@@ -37,5 +38,5 @@ export async function digestOfFile(folder: string, name: string): Promise<Digest
 }
 
 function stray(path: string, subject: string): StoreProblem {
-  return { kind: "stray", subject, problem: "it is no blob", remedy: { do: "remove", path } };
+  return { kind: "stray", subject, problem: "it is no blob", remedy: { do: "remove", path, seen: fileIdentity(path) } };
 }

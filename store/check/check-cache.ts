@@ -5,7 +5,7 @@ import type { Abortable } from "../file-bytes.ts";
 import { fileItems } from "../gc/cache-items.ts";
 import type { Store } from "../store.ts";
 import { digestOfFile } from "./check-blobs.ts";
-import type { StoreProblem } from "./problem.ts";
+import { fileIdentity, type StoreProblem } from "./problem.ts";
 
 /** Records of steps, of registries and of the web: whole, and leading to what is there. Files of the web by their digests. */
 export async function checkCache(store: Store, damaged: ReadonlySet<Digest>, { signal }: Abortable = {}): Promise<readonly StoreProblem[]> {
@@ -14,6 +14,7 @@ export async function checkCache(store: Store, damaged: ReadonlySet<Digest>, { s
   const isGone = (digest: Digest) => damaged.has(digest) || !existsSync(store.blobs.path(digest));
   for (const { kind, path, torn, needsBlobs, blobs, follows, pinnedBy } of items.values()) {
     signal?.throwIfAborted();
+    const seen = fileIdentity(path);
     const add = (problem: string) => {
       // Collected meanwhile.
       if (!existsSync(path)) return;
@@ -21,7 +22,7 @@ export async function checkCache(store: Store, damaged: ReadonlySet<Digest>, { s
         kind: kind === "downloads" ? "download" : "record",
         subject: relative(store.root, path),
         problem,
-        remedy: { do: "remove", path },
+        remedy: { do: "remove", path, seen },
       });
     };
     const lost = needsBlobs === true ? blobs.find(isGone) : undefined;

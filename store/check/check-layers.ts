@@ -11,10 +11,11 @@ import { readLayerBlob } from "../layer-blob.ts";
 import { readLayerInfo } from "../layer-info.ts";
 import type { Store } from "../store.ts";
 import { storePaths } from "../store-paths.ts";
+import { isUnreadableHere } from "../unreadable-here.ts";
 import { digestOfFile } from "./check-blobs.ts";
 import { checkContents } from "./check-contents.ts";
 import { checkDirectory } from "./check-directory.ts";
-import type { StoreProblem } from "./problem.ts";
+import { fileIdentity, type StoreProblem } from "./problem.ts";
 
 /**
  * Every layer's tree against its tar, and its unpacked forms against the tree. `damaged` blobs are not read: what is made of them is named with them. A layer whose blobs are all gone is
@@ -31,7 +32,13 @@ export async function checkLayers(
     const diffId = `sha256:${name}`;
     const folder = join(storePaths.layers(store.root), name);
     if (isDigest(diffId)) problems.push(...(await checkLayer(store, diffId, damaged)));
-    else problems.push({ kind: "stray", subject: `v1/layers/${name}`, problem: "it is no layer", remedy: { do: "remove", path: folder } });
+    else
+      problems.push({
+        kind: "stray",
+        subject: `v1/layers/${name}`,
+        problem: "it is no layer",
+        remedy: { do: "remove", path: folder, seen: fileIdentity(folder) },
+      });
   }
   return problems;
 }
@@ -52,7 +59,8 @@ async function checkLayer(store: Store, diffId: Digest, damaged: ReadonlySet<Dig
   } catch (error) {
     if (!(error instanceof TsbuildError)) throw error;
     // It was collected meanwhile, or is damaged since it was looked at.
-    return existsSync(folder) ? [broken(error.message)] : [];
+    if (!existsSync(folder)) return [];
+    return [isUnreadableHere(error) ? { ...broken(error.message), remedy: { do: "nothing" } } : broken(error.message)];
   }
   const tree = readTree(join(folder, "tree"), info.treeSize);
   if (!existsSync(folder)) return [];
@@ -63,9 +71,10 @@ async function checkLayer(store: Store, diffId: Digest, damaged: ReadonlySet<Dig
   const problems: StoreProblem[] = [];
   for (const part of namesIn(folder)) {
     const path = join(folder, part);
+    const seen = fileIdentity(path);
     const problem = await checkUnpacked(folder, part, actual);
     if (problem !== undefined) {
-      problems.push({ kind: "directory", subject: `v1/layers/${hexOf(diffId)}/${part}`, problem, remedy: { do: "remove", path } });
+      problems.push({ kind: "directory", subject: `v1/layers/${hexOf(diffId)}/${part}`, problem, remedy: { do: "remove", path, seen } });
     }
   }
   return problems;

@@ -26,8 +26,8 @@ export async function checkStore(store: Store, options: Abortable = {}): Promise
     // Its content was pinned too late, perhaps, where it has left the list meanwhile.
     const mismatches = await verifyEntry(store, entry, names[0] ?? listed);
     if (mismatches.length === 0 || !readStoreIndex(store.root).manifests.some(({ digest }) => digest === listed)) continue;
-    for (const { image, problem } of mismatches)
-      problems.push({ kind: "image", subject: image, problem, remedy: { do: "unlist", listed } });
+    for (const { image, problem, isUnchecked } of mismatches)
+      problems.push({ kind: "image", subject: image, problem, remedy: isUnchecked ? { do: "nothing" } : { do: "unlist", listed } });
   }
   problems.push(...(await checkLayers(store, damaged, options)));
   problems.push(...(await checkCache(store, damaged, options)));

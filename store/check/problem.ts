@@ -1,3 +1,4 @@
+import { lstatSync } from "node:fs";
 import type { Digest } from "../digest.ts";
 
 /** Something in a store that is not as it must be. */
@@ -12,9 +13,21 @@ export interface StoreProblem {
 }
 
 export type Remedy =
-  /** It goes; what is worth anything of it is made again when it is next wanted. */
-  | { readonly do: "remove"; readonly path: string }
+  /** It goes, if it is still the file that was looked at; what is worth anything of it is made again when it is next wanted. */
+  | { readonly do: "remove"; readonly path: string; readonly seen: FileIdentity | undefined }
   /** The layer is read again from its blob. */
   | { readonly do: "index"; readonly diffId: Digest }
   /** The image is taken off the list: it cannot be made whole here. */
-  | { readonly do: "unlist"; readonly listed: Digest };
+  | { readonly do: "unlist"; readonly listed: Digest }
+  /** It could not be checked here, and may be whole: it stays. */
+  | { readonly do: "nothing" };
+
+/** Which file a path leads to. Undefined where nothing is. */
+export type FileIdentity = string;
+
+/** To be asked before the file is read: whatever takes its place later is another one. */
+export function fileIdentity(path: string): FileIdentity | undefined {
+  const stat = lstatSync(path, { bigint: true, throwIfNoEntry: false });
+  // Numbers of inodes are used again. Times of changes do not count: use is noted in them.
+  return stat && `${stat.dev} ${stat.ino} ${stat.birthtimeNs} ${stat.isFile() ? stat.size : 0}`;
+}

@@ -3,14 +3,17 @@ import { type Digest, hexOf } from "../digest.ts";
 import { TsbuildError } from "../errors.ts";
 import { imageReferences } from "../gc/references.ts";
 import { emptyTrash, moveToTrash, type RemoveTree } from "../gc/trash.ts";
+import { readLayerBlob } from "../layer-blob.ts";
 import { readLayerInfo } from "../layer-info.ts";
 import { updateStoreIndex } from "../layout.ts";
 import { withLock } from "../lock.ts";
+import type { Descriptor } from "../oci.ts";
 import type { Store } from "../store.ts";
 import { storePaths } from "../store-paths.ts";
+import { isUnreadableHere } from "../unreadable-here.ts";
 import { verifyEntry } from "../verify.ts";
 import { checkCache } from "./check-cache.ts";
-import type { StoreProblem } from "./problem.ts";
+import { fileIdentity, type Remedy, type StoreProblem } from "./problem.ts";
 
 /** An image that could not be made whole and was taken off the list; pulling or building it again brings it back. */
 export interface LostImage {
@@ -27,23 +30,25 @@ export async function repairStore(store: Store, problems: readonly StoreProblem[
   const lost: LostImage[] = [];
   const layerFile = (diffId: Digest, name: string) => join(storePaths.layers(root), hexOf(diffId), name);
   await withLock(storePaths.lock(root), "exclusive", () => {
-    for (const { remedy } of problems) if (remedy.do === "remove") moveToTrash(root, remedy.path);
+    for (const { remedy } of problems) takeAway(root, remedy);
   });
   for (const { remedy } of problems) {
     if (remedy.do !== "index") continue;
     const info = readLayerInfo(layerFile(remedy.diffId, "info"), remedy.diffId);
+    if (info !== undefined && (await isUnreadable(store, info.blobs))) continue;
     for (const name of ["info", "tree"]) moveToTrash(root, layerFile(remedy.diffId, name));
     for (const blob of info?.blobs ?? []) if ((await store.blobs.has(blob)) && (await isIndexed(store, remedy.diffId, blob))) break;
   }
   // What led to something that is gone now.
   for (let left = problems; left.length > 0; ) {
     left = await checkCache(store, new Set());
-    for (const { remedy } of left) if (remedy.do === "remove") moveToTrash(root, remedy.path);
+    await withLock(storePaths.lock(root), "exclusive", () => {
+      for (const { remedy } of left) takeAway(root, remedy);
+    });
   }
-  const suspects = new Set(problems.flatMap(({ remedy }) => (remedy.do === "unlist" ? remedy.listed : [])));
+  // Each image: one that was listed meanwhile may stand on what went.
   for (const { listed, entry, names } of await imageReferences(store, { tolerant: true })) {
-    if (!suspects.has(listed) || (await verifyEntry(store, entry, listed)).length === 0) continue;
-    lost.push({ listed, names });
+    if ((await verifyEntry(store, entry, listed)).some(({ isUnchecked }) => isUnchecked !== true)) lost.push({ listed, names });
   }
   const gone = new Set(lost.map(({ listed }) => listed));
   if (gone.size > 0) {
@@ -55,6 +60,24 @@ export async function repairStore(store: Store, problems: readonly StoreProblem[
   }
   await emptyTrash(root, removeTree);
   return lost;
+}
+
+/** What another process put in its place meanwhile stays. */
+function takeAway(root: string, remedy: Remedy): void {
+  if (remedy.do === "remove" && fileIdentity(remedy.path) === remedy.seen) moveToTrash(root, remedy.path);
+}
+
+/** Whether a blob is there that cannot be read here, and so not be indexed again: the tree that it has may be the only one. */
+async function isUnreadable(store: Store, blobs: readonly Descriptor[]): Promise<boolean> {
+  for (const blob of blobs) {
+    try {
+      if (await store.blobs.has(blob)) await readLayerBlob(store.blobs.open(blob));
+    } catch (error) {
+      if (!(error instanceof TsbuildError)) throw error;
+      if (isUnreadableHere(error)) return true;
+    }
+  }
+  return false;
 }
 
 async function isIndexed(store: Store, diffId: Digest, blob: Parameters<Store["layers"]["ensure"]>[1]): Promise<boolean> {

@@ -91,7 +91,7 @@ async function readDocument(store: Pick<Store, "blobs">, descriptor: Descriptor,
     if (!(error instanceof TsbuildError)) throw error;
     throw new TsbuildError(error.code, `collecting garbage: ${error.message}`, {
       cause: error,
-      hint: "tsbuild verify names what is damaged",
+      hint: "tsbuild verify names what is damaged, tsbuild verify --repair takes it away",
     });
   }
 }
@@ -109,7 +109,7 @@ export function referencesIn(
   } catch (error) {
     throw new TsbuildError("INVALID_DOCUMENT", `collecting garbage: ${where} is not JSON`, {
       cause: error,
-      hint: "tsbuild verify names what is damaged",
+      hint: "tsbuild verify names what is damaged, tsbuild verify --repair takes it away",
     });
   }
   const { manifests, config, layers, blobs, rootfs } = fieldsOf(value);

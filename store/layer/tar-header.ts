@@ -86,11 +86,20 @@ export function decodeHeader(block: Buffer, overrides: Overrides, where: string)
     isSparse: sparse !== undefined,
     mtime,
     mtimeNsec,
-    major: device ? checkSize(number("device number", 329, 8), where) : 0,
-    minor: device ? checkSize(number("device number", 337, 8), where) : 0,
+    major: device ? checkDevice(number("device number", 329, 8), maxMajor, where) : 0,
+    minor: device ? checkDevice(number("device number", 337, 8), maxMinor, where) : 0,
     xattrs: xattrsOf(pax, where),
   };
   return { header, storedBytes, sparse };
+}
+
+/** What the kernel's numbers of devices have room for (makedev(3), MINORBITS). */
+const maxMajor = 4095;
+const maxMinor = 1_048_575;
+
+function checkDevice(value: number, max: number, where: string): number {
+  if (value >= 0 && value <= max) return value;
+  throw new TsbuildError("INVALID_TAR", `${where}: the device number ${value} is not within 0 and ${max}`);
 }
 
 /** A number of a sparse file's map. */

@@ -5,6 +5,7 @@ import { canonicalEntries, isRemoval, sortEntries, tarOrder } from "./canonical.
 import { contentIdOf } from "./content-id.ts";
 import type { ContentRef, FileEntry, IndexedFile, NodeEntry, SourceEntry, TreeEntry } from "./entry.ts";
 import { baseName, joinPath, opaqueMarker, parentPath, quotePath, whiteoutPrefix } from "./entry-path.ts";
+import { type LayerLimits, writtenLayerMeter } from "./layer-limits.ts";
 import { type CanonicalHeader, emptyFile, headerEncoder, padded, type TypeFlag, trailerBytes } from "./tar-format.ts";
 import type { Tree } from "./tree.ts";
 
@@ -13,18 +14,19 @@ export interface WriteLayerOptions {
   readonly sync: boolean;
   /** Which mtimes the contentId leaves out. The tar holds them all. */
   readonly ignoreMtime: (entry: NodeEntry) => boolean;
+  readonly limits?: LayerLimits;
 }
 
 /**
  * Writes the entries as a new tar in canonical form (tar-format.ts) and returns its tree. `file` must not exist. Contents are read once, where
- * their references say; on failure no file is left. Throws FILE_CHANGED when a file is not as long as its entry says, and what
- * canonicalEntries refuses.
+ * their references say; on failure no file is left. Throws FILE_CHANGED when a file is not as long as its entry says, TOO_LARGE
+ * where readLayer would refuse it, and what canonicalEntries refuses.
  */
 export async function writeLayer(entries: readonly SourceEntry[], file: string, options: WriteLayerOptions): Promise<Tree> {
   const ordered = tarOrder(canonicalEntries(entries));
   const sink = openTarSink(file);
   try {
-    const inTarOrder = await writeEntries(ordered, sink);
+    const inTarOrder = await writeEntries(ordered, sink, options.limits);
     const written = ordered.some(isRemoval) ? sortEntries(inTarOrder) : inTarOrder;
     const { digest, size } = await sink.finish({ sync: options.sync });
     return { diffId: parseDigest(`sha256:${digest}`), contentId: contentIdOf(written, options), size, entries: written };
@@ -47,9 +49,10 @@ interface Batch {
   readonly files: Unfinished[];
 }
 
-async function writeEntries(entries: readonly SourceEntry[], sink: TarSink): Promise<TreeEntry[]> {
+async function writeEntries(entries: readonly SourceEntry[], sink: TarSink, limits?: LayerLimits): Promise<TreeEntry[]> {
   const written: TreeEntry[] = [];
   const encoder = headerEncoder();
+  const meter = writtenLayerMeter(limits);
   let batch: Batch = { pieces: [], files: [] };
   let contentBytes = 0;
   let sentBytes = 0;
@@ -74,6 +77,7 @@ async function writeEntries(entries: readonly SourceEntry[], sink: TarSink): Pro
 
   try {
     for (const entry of entries) {
+      meter.entry(entry.path, "writing a layer", "target" in entry ? entry.target : undefined, "mode" in entry ? entry : undefined);
       encoder.add(headerOf(entry));
       if (entry.kind !== "file") written.push(entry);
       else {

@@ -45,3 +45,19 @@ it("lists blobs only, not what else lies in the directory", async () => {
   for await (const blob of store.list()) found.push(blob);
   expect(found).toEqual([]);
 });
+
+it("puts a finished file and small bytes in the place of a damaged blob of the same size", async () => {
+  const directory = temporaryDirectory("blobs");
+  const { store } = make(directory);
+  const bytes = Buffer.from("content");
+  const target = await store.putBytes("text/plain", bytes);
+  const damage = () => writeFileSync(store.path(target.digest), "CONTENT");
+  damage();
+  await store.putBytes("text/plain", bytes);
+  expect(await allOf(store.open(target))).toEqual(bytes);
+  damage();
+  const file = join(directory, "finished");
+  writeFileSync(file, bytes);
+  await store.adopt(file, target);
+  expect(await allOf(store.open(target))).toEqual(bytes);
+});

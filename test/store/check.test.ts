@@ -1,16 +1,28 @@
 import { createHash } from "node:crypto";
-import { appendFileSync, mkdirSync, readFileSync, rmSync, symlinkSync, truncateSync, writeFileSync } from "node:fs";
+import {
+  appendFileSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  symlinkSync,
+  truncateSync,
+  writeFileSync,
+} from "node:fs";
 import { join } from "node:path";
 import { beforeEach, describe, expect, it } from "vitest";
 import { checkStore } from "../../store/check/check-store.ts";
 import { repairStore } from "../../store/check/repair-store.ts";
 import { type Digest, hexOf } from "../../store/digest.ts";
 import { applyLayer } from "../../store/layer/apply.ts";
+import { mediaTypes } from "../../store/oci.ts";
 import { stackLayers } from "../../store/open-rootfs.ts";
 import { writeRecord } from "../../store/records.ts";
 import { openStore, type Store } from "../../store/store.ts";
 import { temporaryDirectory } from "../support/temporary.ts";
-import { addLayer, putImage } from "./sample-image.ts";
+import { raw, trailer } from "./layer/samples.ts";
+import { addLayer, configOf, putImage } from "./sample-image.ts";
 
 let root: string;
 let config: Digest;
@@ -133,5 +145,52 @@ describe("what is damaged", () => {
     expect((await repair()).flatMap(({ names }) => names)).toEqual(lost);
     expect(await found()).toEqual([]);
     expect(await using(async (store) => (await store.images.list()).length)).toBe(1 - lost.length);
+  });
+});
+
+describe("an image that says of one blob that it is two layers", () => {
+  it("is named", async () => {
+    const [one, two] = await using(async (store) => {
+      const layer = await addLayer(store, { a: "1" });
+      const other = await addLayer(store, { a: "2" });
+      await store.images.put({ config: configOf([layer, other]), layers: [layer.blob, layer.blob], names: ["two"] });
+      return [layer.diffId, other.diffId];
+    });
+    expect(await found()).toEqual([`image two: layer[1] ${one}: the config's diffId is ${two}, its plain tar's is ${one}`]);
+  });
+});
+
+describe("what cannot be read here", () => {
+  it("is named and stays, with all that is known of it", async () => {
+    const digest = await using(async (store) => {
+      const blob = await store.blobs.putBytes(mediaTypes.layer, Buffer.concat([raw({ name: "part", type: "M" }), trailer]));
+      const tree = { diffId: blob.digest, contentId: blob.digest, size: blob.size, entries: [] };
+      const layer = await store.layers.add(tree, { blob });
+      await store.images.put({ config: configOf([layer]), layers: [blob], names: ["parts"] });
+      return blob.digest;
+    });
+    const expected = [expect.stringMatching(/^image parts: reading a tar: /), expect.stringMatching(`^tree ${digest}: reading a tar: `)];
+    expect(await found()).toEqual(expected);
+    expect(await repair()).toEqual([]);
+    expect(await found()).toEqual(expected);
+    expect(readdirSync(join(root, "v1/layers", hexOf(digest))).sort()).toEqual(["info", "tree"]);
+    await using(async (store) => expect((await store.images.list()).flatMap(({ names }) => names).sort()).toEqual(["app", "parts"]));
+  });
+});
+
+describe("what another process puts in the place of something damaged before it is repaired", () => {
+  it.each([
+    ["a blob", () => blob(imageLayer)],
+    ["a record", record],
+  ])("stays: %s", async (_name, path) => {
+    const whole = readFileSync(path());
+    truncateSync(path(), whole.length - 20);
+    const problems = await check();
+    expect(problems).not.toEqual([]);
+    writeFileSync(join(root, "whole"), whole);
+    renameSync(join(root, "whole"), path());
+    expect(await using((store) => repairStore(store, problems))).toEqual([]);
+    expect(readFileSync(path())).toEqual(whole);
+    expect(await found()).toEqual([]);
   });
 });

@@ -347,6 +347,9 @@ describe("an index of several platforms", () => {
     expect(await store.images.list()).toMatchObject([
       { names: ["multi"], imageId: undefined, damage: "opening image multi: none of its platforms is in the store" },
     ]);
+    expect(await verifyStore(store)).toMatchObject([
+      { problem: expect.stringMatching(/^index sha256:\w+: none of what it lists is there$/) },
+    ]);
   });
 
   it("is stored with the image, under names and its own digest only", async () => {

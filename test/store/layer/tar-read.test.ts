@@ -557,6 +557,12 @@ describe("attacks", () => {
       'reading a tar: at byte 0: the name "\\u001b[2J/../\ufffd" holds ".."',
     ],
     [
+      "a device number that no device can have",
+      [raw({ name: "d", type: "3", major: "0000001\0", minor: "4000000\0" })],
+      "INVALID_TAR",
+      "reading a tar: at byte 0: the device number 1048576 is not within 0 and 1048575",
+    ],
+    [
       "a path made too long by a symlink",
       [pax({ linkpath: deep.slice(0, 4094) }), symlink("l", ""), raw({ name: `l/${"b".repeat(90)}` })],
       "INVALID_TAR",

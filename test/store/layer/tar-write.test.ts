@@ -1,10 +1,12 @@
 import { execFileSync } from "node:child_process";
-import { existsSync, mkdirSync, readFileSync, symlinkSync, writeFileSync } from "node:fs";
+import { createReadStream, existsSync, mkdirSync, readFileSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { buildSync } from "esbuild";
 import { describe, expect, it } from "vitest";
 import { bytesOf, textOf } from "../../../runtime-addon/index.ts";
 import type { SourceEntry } from "../../../store/layer/entry.ts";
+import type { LayerLimits } from "../../../store/layer/layer-limits.ts";
+import { readLayer } from "../../../store/layer/tar-read.ts";
 import { writeLayer } from "../../../store/layer/tar-write.ts";
 import { temporaryDirectory } from "../../support/temporary.ts";
 import { attributes, directoryEntry, fileEntry, hardlinkEntry, opaque, symlinkEntry, whiteout } from "./samples.ts";
@@ -312,5 +314,29 @@ describe("extended attributes", () => {
     );
     expect(tree.entries[0]).toMatchObject({ xattrs: version2 });
     expect(tree.entries[1]).not.toHaveProperty("xattrs");
+  });
+});
+
+describe("limits", () => {
+  const limits = { entries: 4, nameBytes: 30 };
+  const deep = [fileEntry("a/b/c"), fileEntry("a/b/d"), fileEntry("e", "", { xattrs: { "user.x": bytesOf("1") } })];
+  const attempt = async (entries: readonly SourceEntry[], given: LayerLimits) => {
+    const file = join(temporaryDirectory("limits"), "layer.tar");
+    await writeLayer(entries, file, { sync: false, ignoreMtime: () => false, limits: given });
+    return readLayer(createReadStream(file), { limits: given });
+  };
+
+  it("what they let be written can be read", async () => {
+    // Names of 11 bytes, directories of 4, attributes of 7 that count twice.
+    expect((await attempt(deep, { entries: 3, nameBytes: 29 })).tree.entries).toHaveLength(3);
+  });
+
+  it.each<[name: string, entries: readonly SourceEntry[], problem: string]>([
+    ["too many entries", ["a", "b", "c", "d", "e"].map((name) => fileEntry(name)), "more than 4 entries"],
+    ["too long names", [fileEntry("n".repeat(31))], "names of more than 30 bytes"],
+    ["directories that are not among the entries", [fileEntry(`${"d".repeat(14)}/${"n".repeat(2)}`)], "names of more than 30 bytes"],
+    ["too large attributes", [fileEntry("a", "", { xattrs: { "user.x": bytesOf("x".repeat(24)) } })], "names of more than 30 bytes"],
+  ])("%s are not written", async (_name, entries, problem) => {
+    await expect(attempt(entries, limits)).rejects.toMatchObject({ code: "TOO_LARGE", message: `writing a layer: ${problem}` });
   });
 });
