@@ -68,7 +68,7 @@ async function buildPlan(
   try {
     const name = buildOf(site);
     const results = await executePlan(plan, site, { store, host, secrets, name });
-    if (options.keepFailed) forgetFailedSteps(store.root, name);
+    if (options.keepFailed) await forgetFailedSteps(store.root, name);
     await contexts.save();
     const isWhole = await lockOtherStages(plan, bases, site);
     const images = await deliverTargets(plan, names, results, store, site, secrets);

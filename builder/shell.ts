@@ -1,7 +1,8 @@
 import { existsSync } from "node:fs";
 import { exitCodeOf } from "../runtime-addon/index.ts";
+import { pinCacheAt } from "../store/cache-mounts.ts";
 import { TsbuildError } from "../store/errors.ts";
-import { failedSteps } from "../store/failed-steps.ts";
+import { holdLastFailedStep } from "../store/failed-steps.ts";
 import { nameSystemError } from "../store/name-system-error.ts";
 import { openRootfs } from "../store/open-rootfs.ts";
 import { openStore, type Store } from "../store/store.ts";
@@ -53,17 +54,15 @@ export async function shellInFailed(
 ): Promise<number> {
   const store = await openStore(root);
   try {
-    const [failed] = failedSteps(store.root)
-      .filter(({ state }) => state !== undefined)
-      .slice(-1);
-    if (failed?.state === undefined) {
+    const failed = await holdLastFailedStep(store);
+    if (failed === undefined) {
       throw new TsbuildError("NO_FAILED_STEP", `opening a shell: no failed step is kept in the store ${store.root}`, {
         hint: "tsbuild shell --at LINE PATH opens one in any step, tsbuild shell IMAGE in an image",
       });
     }
-    const { title, layers } = failed.state;
+    const { title } = failed.state;
     const spec = failed.state.container as KeptSpec;
-    await store.pin(...layers.flatMap(({ diffId, blob }) => [diffId, blob.digest]));
+    for (const mount of spec.mounts) if (mount.kind === "host") await pinCacheAt(store, mount.source);
     options.onNote(`${title}, as it failed; what is changed here is thrown away`);
     const kept = spec.mounts.filter((mount) => mount.kind !== "host" || existsSync(mount.source));
     const host = openHost(store, () => {}, again.userns);

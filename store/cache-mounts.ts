@@ -10,7 +10,7 @@ import {
   utimesSync,
   writeFileSync,
 } from "node:fs";
-import { join } from "node:path";
+import { join, relative } from "node:path";
 import { isSystemError, lockFile, renameNoReplace } from "../runtime-addon/index.ts";
 import { type Digest, digestOf, hexOf } from "./digest.ts";
 import type { Abortable } from "./file-bytes.ts";
@@ -65,6 +65,12 @@ export async function holdCache(store: Store, request: CacheRequest): Promise<He
     // Locked users all want the first copy; the others take the next one, as long as others have this.
     if (state === "in use" && sharing !== "locked") number++;
   }
+}
+
+/** Pins the cache that a path belongs to; any other path is none's. */
+export async function pinCacheAt(store: Store, path: string): Promise<void> {
+  const [, name] = /^([0-9a-f]{64})-\d+(?:\/|$)/.exec(relative(storePaths.cacheMounts(store.root), path)) ?? [];
+  if (name !== undefined) await store.pin(digestOf(cachePinText(name)));
 }
 
 function copyPath(root: string, name: Digest, number: number): string {

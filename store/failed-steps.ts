@@ -1,14 +1,17 @@
 import { randomBytes } from "node:crypto";
-import { mkdirSync, readFileSync, renameSync } from "node:fs";
-import { join } from "node:path";
+import { existsSync, mkdirSync, readFileSync, renameSync } from "node:fs";
+import { basename, join } from "node:path";
 import { isSystemError } from "../runtime-addon/index.ts";
 import { writeTempFile } from "./atomic-file.ts";
 import { canonicalJson } from "./canonical-json.ts";
-import { type Digest, isDigest } from "./digest.ts";
+import { type Digest, digestOf, isDigest } from "./digest.ts";
 import { namesIn } from "./gc/allocated.ts";
+import { livingPins } from "./gc/pins.ts";
 import { moveToTrash } from "./gc/trash.ts";
+import { withLock } from "./lock.ts";
 import type { LayerRef } from "./open-rootfs.ts";
-import { storePaths } from "./store-paths.ts";
+import type { Store } from "./store.ts";
+import { failedPinText, storePaths } from "./store-paths.ts";
 
 /** A step whose command failed, as it was left. */
 export interface FailedStepState {
@@ -28,21 +31,50 @@ const keptSteps = 3;
 const recordName = "failed.json";
 
 /**
- * Keeps a build directory with what a failed command left, in one rename; the oldest go to the trash. It is part of the cache: what collects garbage may take it.
+ * Keeps a build directory with what a failed command left, in one rename; the oldest go to the trash, but not while a process uses them. It is part of the cache: what collects garbage may take it.
  */
 export async function keepFailedStep(root: string, directory: string, state: FailedStepState): Promise<void> {
   const folder = storePaths.failed(root);
   mkdirSync(folder, { recursive: true, mode: 0o700 });
   await writeTempFile(join(directory, recordName), canonicalJson(state), { sync: false });
-  forgetFailedSteps(root, state.build);
-  // Names in the order of time, whatever the clock's resolution.
-  renameSync(directory, join(folder, `${String(Date.now()).padStart(15, "0")}-${randomBytes(4).toString("hex")}`));
-  for (const name of namesOf(root).slice(0, -keptSteps)) moveToTrash(root, join(folder, name));
+  await forgetFailedSteps(root, state.build);
+  // Names in the order of time, whatever the clock's resolution, and where it was set back.
+  const last = Number(namesOf(root).at(-1)?.slice(0, 15) ?? 0);
+  const number = String(Math.max(Date.now(), last + 1)).padStart(15, "0");
+  renameSync(directory, join(folder, `${number}-${randomBytes(4).toString("hex")}`));
+  const old = () => namesOf(root).slice(0, -keptSteps);
+  if (old().length > 0) await dropUnused(root, old);
 }
 
-/** What a build kept when it failed is of no use any more. Costs one look where nothing is kept. */
-export function forgetFailedSteps(root: string, build: Digest): void {
-  for (const one of failedSteps(root)) if (one.state?.build === build) moveToTrash(root, one.directory);
+/** What a build kept when it failed is of no use any more, but to processes that use it. Costs one look where nothing is kept. */
+export async function forgetFailedSteps(root: string, build: Digest): Promise<void> {
+  const ofBuild = () => failedSteps(root).flatMap(({ directory, state }) => (state?.build === build ? [basename(directory)] : []));
+  if (ofBuild().length > 0) await dropUnused(root, ofBuild);
+}
+
+/** The step that failed last, which stays as it is until the store is closed. Undefined where none is kept. */
+export async function holdLastFailedStep(
+  store: Store,
+): Promise<{ readonly directory: string; readonly state: FailedStepState } | undefined> {
+  for (;;) {
+    const last = failedSteps(store.root).findLast(({ state }) => state !== undefined);
+    if (last?.state === undefined) return undefined;
+    const { directory, state } = last;
+    const layers = state.layers.flatMap(({ diffId, blob }) => [diffId, blob.digest]);
+    await store.pin(digestOf(failedPinText(basename(directory))), ...layers);
+    // What is pinned stays, if it was still there.
+    if (existsSync(directory)) return { directory, state };
+  }
+}
+
+/** Under the lock nothing is pinned anew. */
+async function dropUnused(root: string, names: () => readonly string[]): Promise<void> {
+  await withLock(storePaths.lock(root), "exclusive", async () => {
+    const { digests } = await livingPins(root);
+    for (const name of names()) {
+      if (!digests.has(digestOf(failedPinText(name)))) moveToTrash(root, join(storePaths.failed(root), name));
+    }
+  });
 }
 
 /** Oldest first; `state` is undefined where it cannot be read. */

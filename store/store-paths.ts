@@ -47,6 +47,11 @@ export function gitPinText(name: string): string {
   return `git ${name}`;
 }
 
+/** What the digest is of that a lease pins by what a failed step left. */
+export function failedPinText(name: string): string {
+  return `failed ${name}`;
+}
+
 /** What the digest is of that a lease pins all copies of a cache mount by. */
 export function cachePinText(name: string): string {
   return `cache-mount ${name}`;

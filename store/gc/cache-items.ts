@@ -1,11 +1,11 @@
 import { lstatSync, readFileSync, type Stats } from "node:fs";
-import { join } from "node:path";
+import { basename, join } from "node:path";
 import { isSystemError } from "../../runtime-addon/index.ts";
 import { type Digest, digestOf, isDigest } from "../digest.ts";
 import { TsbuildError } from "../errors.ts";
 import { failedSteps } from "../failed-steps.ts";
 import { recordBody } from "../records.ts";
-import { cachePinText, gitPinText, storePaths } from "../store-paths.ts";
+import { cachePinText, failedPinText, gitPinText, storePaths } from "../store-paths.ts";
 import { allocatedBytes, namesIn } from "./allocated.ts";
 import { referencesIn } from "./references.ts";
 
@@ -121,6 +121,7 @@ export function failedItems(root: string): readonly CacheItem[] {
       usedMs: found.mtimeMs,
       blobs: layers.map(({ blob }) => blob.digest),
       layers: layers.map(({ diffId }) => diffId),
+      pinnedBy: digestOf(failedPinText(basename(directory))),
       ...(state === undefined ? { torn: true } : {}),
     };
   });
