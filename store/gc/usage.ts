@@ -1,10 +1,11 @@
 import { join } from "node:path";
 import type { Digest } from "../digest.ts";
+import { TsbuildError } from "../errors.ts";
 import type { Store } from "../store.ts";
 import { storePaths } from "../store-paths.ts";
 import { allocatedBytes, namesIn } from "./allocated.ts";
 import { type CacheKind, cacheKinds, cacheMountItems, failedItems, fileItems, gitItems } from "./cache-items.ts";
-import { collectGarbage } from "./collect.ts";
+import { collectGarbage, type Freed, freedKinds } from "./collect.ts";
 import { storedContent } from "./content.ts";
 import { containerReferences, imageReferences } from "./references.ts";
 
@@ -25,11 +26,12 @@ export interface Usage {
   readonly reclaimableBytes: number;
 }
 
-/** What takes the room of a store. The sum of all is what `du -s` says. Throws as collectGarbage. */
+/** What takes the room of a store. The sum of all is what `du -s` says. What is behind a document that cannot be read counts as no image's, and as nothing that
+ * prune would free, for it refuses. */
 export async function storeUsage(store: Store): Promise<readonly Usage[]> {
   const { root } = store;
-  const freed = await collectGarbage(store, { all: true, dryRun: true });
-  const images = await imageReferences(store);
+  const freed = await freedByPrune(store);
+  const images = await imageReferences(store, { tolerant: true });
   const containers = await containerReferences(root);
   const { blobs, layers, unpacked } = storedContent(root, { exact: true });
   const items = [...fileItems(root).values(), ...gitItems(root), ...cacheMountItems(root), ...failedItems(root), ...unpacked];
@@ -45,20 +47,30 @@ export async function storeUsage(store: Store): Promise<readonly Usage[]> {
   const cacheRow = (kind: CacheKind): Usage => {
     const own = items.filter((item) => item.kind === kind);
     const bytes = own.reduce((sum, item) => sum + item.bytes, 0);
-    return { kind, count: own.length, bytes, reclaimableBytes: Math.min(bytes, freed.bytes[kind]) };
+    return { kind, count: own.length, bytes, reclaimableBytes: Math.min(bytes, freed[kind]) };
   };
   // Of what collecting calls layers, that which is no image's comes first.
-  const ofLayers = Math.min(cached, freed.bytes.layers);
+  const ofLayers = Math.min(cached, freed.layers);
   const rows: readonly Usage[] = [
-    { kind: "images", count: images.length, bytes: ofImages, reclaimableBytes: Math.min(ofImages, freed.bytes.layers - ofLayers) },
+    { kind: "images", count: images.length, bytes: ofImages, reclaimableBytes: Math.min(ofImages, freed.layers - ofLayers) },
     { kind: "layers", count: cachedCount, bytes: cached, reclaimableBytes: ofLayers },
     ...cacheKinds.map(cacheRow),
     { kind: "containers", count: containers.length, bytes: containers.reduce((sum, { bytes }) => sum + bytes, 0), reclaimableBytes: 0 },
-    { kind: "temp", ...(temps ?? empty), reclaimableBytes: Math.max(0, freed.bytes.temp - (trash?.bytes ?? 0)) },
+    { kind: "temp", ...(temps ?? empty), reclaimableBytes: Math.max(0, freed.temp - (trash?.bytes ?? 0)) },
     { kind: "trash", ...(trash ?? empty), reclaimableBytes: trash?.bytes ?? 0 },
   ];
   const other = allocatedBytes(root) - rows.reduce((sum, { bytes }) => sum + bytes, 0);
   return [...rows, { kind: "other", count: 0, bytes: Math.max(0, other), reclaimableBytes: 0 }];
+}
+
+async function freedByPrune(store: Store): Promise<Freed["bytes"]> {
+  try {
+    return (await collectGarbage(store, { all: true, dryRun: true })).bytes;
+  } catch (error) {
+    if (error instanceof TsbuildError && (error.code === "INTEGRITY" || error.code === "INVALID_DOCUMENT"))
+      return Object.fromEntries(freedKinds.map((kind) => [kind, 0])) as Freed["bytes"];
+    throw error;
+  }
 }
 
 const empty = { count: 0, bytes: 0 };

@@ -15,6 +15,7 @@ import { beforeEach, describe, expect, it } from "vitest";
 import { checkStore } from "../../store/check/check-store.ts";
 import { repairStore } from "../../store/check/repair-store.ts";
 import { type Digest, hexOf } from "../../store/digest.ts";
+import { storeUsage } from "../../store/gc/usage.ts";
 import { applyLayer } from "../../store/layer/apply.ts";
 import { mediaTypes } from "../../store/oci.ts";
 import { stackLayers } from "../../store/open-rootfs.ts";
@@ -192,5 +193,14 @@ describe("what another process puts in the place of something damaged before it 
     expect(await using((store) => repairStore(store, problems))).toEqual([]);
     expect(readFileSync(path())).toEqual(whole);
     expect(await found()).toEqual([]);
+  });
+});
+
+describe("what takes the room", () => {
+  it("is told although a document of an image is damaged, and what would be freed is not", async () => {
+    truncateSync(blob(config), 10);
+    const rows = await using(storeUsage);
+    expect(rows.find(({ kind }) => kind === "images")).toMatchObject({ count: 1 });
+    expect(rows.reduce((sum, { reclaimableBytes }) => sum + reclaimableBytes, 0)).toBe(0);
   });
 });
