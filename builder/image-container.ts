@@ -54,6 +54,12 @@ export async function mountsOf({ volumes, tmpfs }: ResolvedRunOptions): Promise<
   return mounts.sort((a, b) => depth(a) - depth(b));
 }
 
+/** Where the image declares volumes that nothing is mounted on. */
+export function volumesOf({ Volumes }: ContainerConfig, mounts: readonly GivenMount[]): readonly string[] {
+  const taken = new Set(mounts.map(({ target }) => posix.resolve("/", target)));
+  return Object.keys(Volumes ?? {}).filter((path) => !taken.has(posix.resolve("/", path)));
+}
+
 /** Entrypoint and command: the given ones replace the image's, and a given entrypoint drops the image's CMD. Throws NO_COMMAND. */
 export function commandOf(options: ResolvedRunOptions, config: ContainerConfig): readonly [string, ...string[]] {
   const entrypoint = options.entrypoint ?? config.Entrypoint ?? [];

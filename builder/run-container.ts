@@ -2,7 +2,7 @@ import { exitCodeOf, SandboxError } from "../runtime-addon/index.ts";
 import { nameSystemError } from "../store/name-system-error.ts";
 import { openRootfs } from "../store/open-rootfs.ts";
 import { openStore } from "../store/store.ts";
-import { commandOf, defaultHostname, environmentOf, findWhole, mountsOf, refuseTargets } from "./image-container.ts";
+import { commandOf, defaultHostname, environmentOf, findWhole, mountsOf, refuseTargets, volumesOf } from "./image-container.ts";
 import { type Keeping, keepContainer } from "./keep-container.ts";
 import { type RunOptions, resolveRunOptions } from "./run-options.ts";
 import { withContainer } from "./sandbox/container.ts";
@@ -32,6 +32,7 @@ export async function runContainer(given: RunOptions): Promise<number> {
     let stopping: Stopper | undefined;
     let keeping: Keeping | undefined;
     try {
+      const mounts = await mountsOf(options);
       const hostname = options.hostname ?? defaultHostname;
       const spec = {
         layers: image.layers,
@@ -46,7 +47,8 @@ export async function runContainer(given: RunOptions): Promise<number> {
         limits: options.limits,
         ...(options.shmSizeBytes === undefined ? {} : { shmSizeBytes: options.shmSizeBytes }),
         security: sandboxSecurity(options.security ?? {}),
-        mounts: await mountsOf(options),
+        mounts,
+        directories: volumesOf(config, mounts),
         readOnlyRoot: options.readOnly,
         documents: [],
         tty: options.tty,

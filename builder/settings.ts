@@ -146,7 +146,13 @@ export const settingKeys: readonly Key[] = [
     accepts: (value) => progressModes.some((mode) => mode === value),
     inProject: () => true,
   }),
-  plain("keepFailed", { name: "build.keep_failed", expects: "true or false", accepts: isSwitch, inProject: () => true }),
+  // What is kept takes room, and files of a step outlive it: a stranger's context may ask for less of that, not for more.
+  plain("keepFailed", {
+    name: "build.keep_failed",
+    expects: "true or false",
+    accepts: isSwitch,
+    inProject: (value) => value === false,
+  }),
   plain("storeRoot", { name: "store.root", expects: "an absolute path", accepts: isPath, inProject: never }),
   storeLimit("max_size", "maxStoreBytes", 'a size, as "50g"', parseSize),
   storeLimit("min_free", "minFreeBytes", 'a size, as "10g"', parseSize),

@@ -1,5 +1,5 @@
-import { accessSync, constants, readFileSync } from "node:fs";
-import { userInfo } from "node:os";
+import { constants as access, accessSync, readFileSync } from "node:fs";
+import { constants, userInfo } from "node:os";
 
 /** `count` ids from `inside` on stand for those from `outside` on. */
 export interface IdRange {
@@ -157,12 +157,14 @@ function own(id: number): IdRange {
   return { inside: 0, outside: id, count: 1 };
 }
 
-function userName(): string | undefined {
+/** Undefined for an id without an entry in the user database, which is usual in containers; what else keeps it from being read is thrown. */
+export function userName(read: () => { readonly username: string } = userInfo): string | undefined {
   try {
-    return userInfo().username;
-  } catch {
-    // ENOENT: this id has no entry in the user database, which is usual in containers.
-    return undefined;
+    return read().username;
+  } catch (error) {
+    // Node calls it ERR_SYSTEM_ERROR, whatever went wrong.
+    if (error instanceof Error && "errno" in error && error.errno === -constants.errno.ENOENT) return undefined;
+    throw error;
   }
 }
 
@@ -180,8 +182,8 @@ function findWriters(): IdMapWriters | undefined {
   for (const directory of ["/usr/bin", "/bin", "/usr/sbin", "/usr/local/bin"]) {
     const writers = { newuidmap: `${directory}/newuidmap`, newgidmap: `${directory}/newgidmap` };
     try {
-      accessSync(writers.newuidmap, constants.X_OK);
-      accessSync(writers.newgidmap, constants.X_OK);
+      accessSync(writers.newuidmap, access.X_OK);
+      accessSync(writers.newgidmap, access.X_OK);
       return writers;
     } catch {
       // Not here: the next place.

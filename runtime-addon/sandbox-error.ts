@@ -33,10 +33,10 @@ export interface ReportedFailure {
 /** The error for a reported failure: the code by operation and errno, with the hint that fits; `tail` is put after the message. */
 export function sandboxError(reported: ReportedFailure, tail = ""): SandboxError {
   const failure: SandboxFailure = { ...reported, errno: errnoName(reported.errno) };
-  const { code, what, hint } = explain(failure);
+  const { code, what, hint, isWhole = false } = explain(failure);
   return new SandboxError(
     code,
-    `${what}: ${failure.errno}, ${failure.syscall}${tail}`,
+    `${what}${isWhole ? "" : `: ${failure.errno}, ${failure.syscall}`}${tail}`,
     hint === undefined ? { failure } : { failure, hint },
   );
 }
@@ -51,6 +51,8 @@ interface Explanation {
   readonly code: string;
   readonly what: string;
   readonly hint?: string;
+  /** `what` says why: the errno adds nothing. Absent: false. */
+  readonly isWhole?: true;
 }
 
 function explain(failure: SandboxFailure): Explanation {
@@ -120,10 +122,15 @@ function explain(failure: SandboxFailure): Explanation {
   }
 }
 
+const tunHint =
+  'this user must be able to open /dev/net/tun: as root, chmod 0666 /dev/net/tun (for good by a rule of udev: KERNEL=="tun", MODE="0666"); inside a container add --device /dev/net/tun';
+
 function explainNetwork({ errno, syscall, path }: SandboxFailure): Explanation {
   const code = "NETWORK_REFUSED";
   if (errno === "ETIMEDOUT") return { code, what: `connecting the network: ${path} was not ready after two seconds` };
-  if (errno === "EPROTO") return { code, what: `connecting the network: ${path}` };
+  // What pasta said itself.
+  if (errno === "EPROTO")
+    return { code, what: `connecting the network: ${path}`, isWhole: true, ...(/\btun\b/.test(path) && { hint: tunHint }) };
   return { code, what: `making a network namespace at ${syscall} ${path}`.trimEnd(), ...namespaceHint(errno) };
 }
 

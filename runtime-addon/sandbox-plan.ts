@@ -43,7 +43,7 @@ export function planSandbox(spec: SandboxSpec, facts: PlanFacts, relay: boolean)
     ...(spec.process.tty === true ? ["--terminal"] : []),
     ...(relay ? ["--relay"] : []),
     ...rootOperations(spec),
-    ...["--dev", String(spec.shmSizeBytes ?? DEFAULT_SHM_BYTES), facts.terminalGroupMapped ? "5" : "-", devices(spec)],
+    ...["--dev", String(spec.shmSizeBytes || DEFAULT_SHM_BYTES), facts.terminalGroupMapped ? "5" : "-", devices(spec)],
     ...spec.files.flatMap((file) => ["--file", insideDev(file.target), octal(file.mode ?? 0o444), file.content]),
     ...[spec.proc === "outer" ? "--outer-proc" : "--proc", "/proc", "--sysfs", "/sys", spec.privileged === undefined ? "read-only" : "-"],
     ...cgroupOperations(facts.cgroupView),
@@ -137,7 +137,7 @@ function tmpfsOperation({ sizeBytes, mode, uid, gid, readOnly, noExec }: TmpfsMo
     ...(uid === undefined ? [] : [`uid=${id(uid)}`]),
     ...(gid === undefined ? [] : [`gid=${id(gid)}`]),
   ];
-  return ["--tmpfs", target, sizeBytes === undefined ? "-" : String(sizeBytes), octal(mode ?? 0o1777), flags.join(" ") || "-"];
+  return ["--tmpfs", target, sizeBytes ? String(sizeBytes) : "-", octal(mode ?? 0o1777), flags.join(" ") || "-"];
 }
 
 function processSettings(command: SandboxProcess, machine: Machine): string[] {

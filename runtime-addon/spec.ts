@@ -21,7 +21,7 @@ export interface SandboxSpec {
   readonly readOnlyRoot?: boolean;
   /** Small files in the sandbox's /dev, for what must leave no trace in the root file system. */
   readonly files: readonly ProvidedFile[];
-  /** Size of /dev/shm; 64 MiB where absent. */
+  /** Size of /dev/shm; 64 MiB where absent or 0. */
   readonly shmSizeBytes?: number;
   /**
    * Nothing of /proc and /sys is hidden, /sys can be written, and /dev has the nodes of these devices too where the machine has or makes them; what is mounted there
@@ -98,6 +98,7 @@ export interface ContentMount {
 export interface TmpfsMount {
   readonly kind: "tmpfs";
   readonly target: string;
+  /** Half of the machine's memory where absent or 0. */
   readonly sizeBytes?: number;
   /** 0o1777 where absent. */
   readonly mode?: number;

@@ -1,6 +1,7 @@
 import { command } from "./command.ts";
 import { withLimitedStore } from "./keep-store-limits.ts";
 import { note } from "./note.ts";
+import { requireNamedStore } from "./open-store.ts";
 import { storeFlags } from "./store-flag.ts";
 import { readEpoch } from "./values.ts";
 
@@ -29,8 +30,9 @@ export const commit = command(
     examples: ["tsbuild commit work app:try", "tsbuild commit -c 'CMD [\"/app\"]' -m 'by hand' work app"],
   },
   { min: 2, max: 2 },
-  ({ flags, operands: [container = "", name = ""] }, io) =>
-    withLimitedStore(flags, io, async (store) => {
+  ({ flags, operands: [container = "", name = ""] }, io) => {
+    requireNamedStore(flags);
+    return withLimitedStore(flags, io, async (store) => {
       const { commitContainer } = await import("../commit-container.ts");
       const epoch = io.env.SOURCE_DATE_EPOCH ? readEpoch("$SOURCE_DATE_EPOCH", io.env.SOURCE_DATE_EPOCH) : undefined;
       const { imageId } = await commitContainer(store, container, {
@@ -43,5 +45,6 @@ export const commit = command(
       });
       io.stdout.write(`${imageId}\n`);
       return 0;
-    }),
+    });
+  },
 );

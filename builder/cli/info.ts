@@ -8,7 +8,7 @@ import type { Store } from "../../store/store.ts";
 import { version } from "../version.ts";
 import { command } from "./command.ts";
 import { formatFlags, formatJson } from "./format-flag.ts";
-import { withStore } from "./open-store.ts";
+import { withStoreMade } from "./open-store.ts";
 import { storeFlags } from "./store-flag.ts";
 import { formatTable } from "./table.ts";
 
@@ -22,7 +22,7 @@ export const info = command(
   },
   { min: 0, max: 0 },
   ({ flags }, io) =>
-    withStore(flags, io, async (store) => {
+    withStoreMade(flags, io, async (store) => {
       const about = {
         version,
         node: process.version,

@@ -5,15 +5,15 @@ import { loadSettings, type Settings } from "../config.ts";
 import { formatBytes } from "../progress/measures.ts";
 import type { CliIo } from "./cli-io.ts";
 import { note } from "./note.ts";
-import { withStore } from "./open-store.ts";
+import { withStoreMade } from "./open-store.ts";
 import { storeRootOf } from "./store-flag.ts";
 
-/** As withStore, for what adds to the store: however it ends, the store is brought within the limits of the settings. */
+/** As withStoreMade, for what adds to the store: however it ends, the store is brought within the limits of the settings. */
 export async function withLimitedStore<T>(flags: { readonly store?: string }, io: CliIo, use: (store: Store) => Promise<T>): Promise<T> {
   const settings = await loadSettings({ env: io.env });
   const root = await storeRootOf(flags, io, settings);
   try {
-    return await withStore({ store: root }, io, use);
+    return await withStoreMade({ store: root }, io, use);
   } finally {
     await keepStoreLimits(root, settings, io);
   }

@@ -124,7 +124,7 @@ function tmpfsMount(flag: string, text: string, target: string, options: Readonl
   const sizeBytes = size === undefined ? 0 : readSize(`${flag} size=`, size);
   return {
     target,
-    // Docker's size of 0 is no limit.
+    // As without a size: half of the machine's memory.
     ...(sizeBytes === 0 ? {} : { sizeBytes }),
     ...(mode === undefined ? {} : { mode: Number.parseInt(mode, 8) }),
     ...(uid === undefined ? {} : { uid: id(uid) }),

@@ -1,10 +1,35 @@
+import { readdirSync } from "node:fs";
+import { resolve } from "node:path";
+import { isSystemError } from "../../runtime-addon/index.ts";
+import { NotFoundError } from "../../store/errors.ts";
 import { nameSystemError } from "../../store/name-system-error.ts";
 import { openStore, type Store } from "../../store/store.ts";
 import type { CliIo } from "./cli-io.ts";
 import { storeRootOf } from "./store-flag.ts";
 
-/** Opens the store that the command line means, for as long as `use` takes. */
-export async function withStore<T>(flags: { readonly store?: string }, io: CliIo, use: (store: Store) => Promise<T>): Promise<T> {
+type Flags = { readonly store?: string };
+type Use<T> = (store: Store) => Promise<T>;
+
+/**
+ * Opens the store that the command line means, for as long as `use` takes. That of the environment, the settings or by default is made where it is
+ * missing; one that --store names must be there: it may be misspelt. Throws NOT_FOUND.
+ */
+export async function withStore<T>(flags: Flags, io: CliIo, use: Use<T>): Promise<T> {
+  requireNamedStore(flags);
+  return withStoreMade(flags, io, use);
+}
+
+/** Throws NOT_FOUND where --store names a directory that is missing or empty. */
+export function requireNamedStore({ store }: Flags): void {
+  if (store && isNothing(store)) {
+    throw new NotFoundError(`opening the store: there is no store in ${resolve(store)}`, {
+      hint: "is --store misspelt? A build, pull, load or import makes a new store",
+    });
+  }
+}
+
+/** The same for commands that fill a store: it is made where it is missing. */
+export async function withStoreMade<T>(flags: Flags, io: CliIo, use: Use<T>): Promise<T> {
   const store = await openStore(await storeRootOf(flags, io));
   try {
     return await use(store);
@@ -12,5 +37,14 @@ export async function withStore<T>(flags: { readonly store?: string }, io: CliIo
     throw nameSystemError(error, store.root);
   } finally {
     await store.close();
+  }
+}
+
+/** No directory, or an empty one; what cannot be looked at is for openStore to name. */
+function isNothing(root: string): boolean {
+  try {
+    return readdirSync(root).length === 0;
+  } catch (error) {
+    return isSystemError(error, "ENOENT");
   }
 }

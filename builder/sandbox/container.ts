@@ -40,6 +40,8 @@ export interface ContainerSpec {
   readonly security?: SandboxSecurity;
   /** Only what is mounted can be written. Absent: false. */
   readonly readOnlyRoot?: boolean;
+  /** Directories that are there, empty where the layers have nothing of that name, by absolute path. Absent: none. */
+  readonly directories?: readonly string[];
   /** Files below /dev. */
   readonly documents: readonly { readonly path: string; readonly content: string }[];
   readonly tty: boolean;
@@ -120,7 +122,7 @@ async function runInScratch<T>(
   const directory = await store.temp("container");
   const changes = options.keepIn ?? directory;
   const mountPoints = {
-    directories: [spec.cwd, ...spec.mounts.filter((mount) => !isFileMount(mount)).map(({ target }) => target)],
+    directories: [spec.cwd, ...(spec.directories ?? []), ...spec.mounts.filter((mount) => !isFileMount(mount)).map(({ target }) => target)],
     files: spec.mounts.filter(isFileMount).map(({ target }) => target),
   };
   try {

@@ -254,6 +254,7 @@ describe("a hostile context", () => {
       "\nregistry.host.h.insecure = true\n",
       ":2: a context's own file may not set registry.host.h.insecure to true",
     ],
+    ["has failed steps kept", "[build]\nkeep_failed = true\n", ":2: a context's own file may not set build.keep_failed to true"],
     ["moves the store", '[store]\nroot = "/etc"\n', ':2: a context\'s own file may not set store.root to "/etc"'],
   ])("cannot do harm when it %s", async (_attack, text, message) => {
     write("user", '[sandbox]\nnetwork = "none"\n');
@@ -262,8 +263,8 @@ describe("a hostile context", () => {
   });
 
   it("can only tighten", async () => {
-    write("project", '[sandbox]\nhost_ca = false\nnetwork = "none"\n[build]\njobs = 2\nprogress = "plain"\n');
-    expect(await load()).toEqual({ hostCa: false, network: "none", jobs: 2, progress: "plain" });
+    write("project", '[sandbox]\nhost_ca = false\nnetwork = "none"\n[build]\njobs = 2\nkeep_failed = false\nprogress = "plain"\n');
+    expect(await load()).toEqual({ hostCa: false, network: "none", jobs: 2, keepFailed: false, progress: "plain" });
   });
 
   it("cannot have another file of the host quoted through a link", async () => {

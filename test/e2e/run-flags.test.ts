@@ -1,5 +1,6 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
+import { join } from "node:path";
 import { beforeAll, describe, expect, it } from "vitest";
 import { importBusybox } from "../support/bases.ts";
 import { CLI_PATH, mustTsbuild, temporaryStore, tsbuild } from "../support/cli.ts";
@@ -15,7 +16,7 @@ function run(...args: string[]) {
 
 beforeAll(async () => {
   await importBusybox({ store });
-  const context = contextDirectory({ Dockerfile: 'FROM busybox\nSTOPSIGNAL SIGUSR2\nCMD ["sh"]\n' });
+  const context = contextDirectory({ Dockerfile: 'FROM busybox\nSTOPSIGNAL SIGUSR2\nVOLUME /srv/data /etc/own\nCMD ["sh"]\n' });
   await mustTsbuild(["-q", "-t", "stops", context], { store });
 });
 
@@ -29,6 +30,17 @@ describe("run", needs("sandbox"), () => {
       stdout: "(ro,\n",
       stderr: "touch: /x: Read-only file system\ntouch: /etc/x: Read-only file system\n",
     });
+  });
+
+  it("has the directories of the image's volumes, which can be written, unless something is mounted there", async () => {
+    const script = "stat -c '%a %u:%g %F' /srv/data /etc/own; touch /srv/data/x && ls /srv/data";
+    expect(await run("stops", "sh", "-c", script)).toEqual({
+      code: 0,
+      stdout: "755 0:0 directory\n755 0:0 directory\nx\n",
+      stderr: "",
+    });
+    const file = join(contextDirectory({ text: "mounted\n" }), "text");
+    expect((await run("-v", `${file}:/srv/data`, "stops", "cat", "/srv/data")).stdout).toBe("mounted\n");
   });
 
   it("has memory with the options of --tmpfs, where nothing can be executed unless they say so", async () => {

@@ -1,5 +1,6 @@
+import { constants } from "node:os";
 import { describe, expect, it } from "vitest";
-import { type IdMapInputs, parseIdMap } from "../../runtime-addon/id-map.ts";
+import { type IdMapInputs, parseIdMap, userName } from "../../runtime-addon/id-map.ts";
 import { type IdMap, planIdMap } from "../../runtime-addon/index.ts";
 
 const writers = { newuidmap: "/usr/bin/newuidmap", newgidmap: "/usr/bin/newgidmap" };
@@ -109,4 +110,15 @@ describe("the id map of a user", () => {
     ]);
     expect(parseIdMap("")).toEqual([]);
   });
+});
+
+describe("the name of a user", () => {
+  const failing = (errno: number) => () => {
+    throw Object.assign(new Error("uv_os_get_passwd"), { code: "ERR_SYSTEM_ERROR", errno });
+  };
+
+  it("is none where the user database has no entry", () => expect(userName(failing(-constants.errno.ENOENT))).toBeUndefined());
+
+  it("is an error where the user database cannot be read", () =>
+    expect(() => userName(failing(-constants.errno.EMFILE))).toThrow("uv_os_get_passwd"));
 });

@@ -1,4 +1,4 @@
-import { copyFileSync, readdirSync } from "node:fs";
+import { copyFileSync, readdirSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { helperPath, type Probe, probeHost } from "../../runtime-addon/index.ts";
@@ -47,6 +47,19 @@ describe("what a machine allows", needs("root", "privateMounts", "userNamespaces
       detail: expect.stringMatching(/^[a-z]/),
     });
     expect(probes.find(({ name }) => name === "sub-ids")?.detail).toBe("tsbuild-test-54361 has 3000000–3065535");
+  });
+
+  it("networks of an ordinary user are tried as sandboxes have them", needs("isolatedNetwork"), async () => {
+    const pasta = (await probeAs(true)).find(({ name }) => name === "pasta");
+    // Many distributions let everybody open it.
+    if ((statSync("/dev/net/tun").mode & 0o006) === 0o006) expect(pasta).toMatchObject({ ok: true });
+    else {
+      expect(pasta).toMatchObject({
+        ok: false,
+        detail: expect.stringMatching(/^connecting the network: .*pasta: Failed to open tun socket.*[^A-Z]$/),
+      });
+      expect(pasta?.remedy).toContain("chmod 0666 /dev/net/tun");
+    }
   });
 
   it("an ordinary user without is told the command that gives some", async () => {

@@ -136,6 +136,8 @@ describe("from inside a sandbox", needs("root", "privateMounts"), () => {
     const size = "df -k /dev/shm | tail -n 1 | awk '{print $2}'";
     expect(lines(await box(size))).toEqual(["65536"]);
     expect(lines(await box(size, { shmSizeBytes: 1024 * 1024 }))).toEqual(["1024"]);
+    // The kernel would take 0 for no limit.
+    expect(lines(await box(size, { shmSizeBytes: 0 }))).toEqual(["65536"]);
   });
 
   it.each(["/tmp", "/dev", "/dev/shm"])("device files made in %s cannot be opened", async (directory) => {

@@ -1,0 +1,16 @@
+import { describe, expect, it } from "vitest";
+import { sandboxError } from "../../runtime-addon/sandbox-error.ts";
+
+describe("a network that cannot be connected", () => {
+  const refused = (words: string) => sandboxError({ op: "--network", syscall: "execve", errno: 71, path: `/usr/bin/pasta: ${words}` });
+
+  it("is told of by what pasta said, with the device that the user must be able to open", () => {
+    const { code, message, hint } = refused("Failed to open tun socket in namespace");
+    expect([code, message]).toEqual(["NETWORK_REFUSED", "connecting the network: /usr/bin/pasta: Failed to open tun socket in namespace"]);
+    expect(hint).toMatch(/^this user must be able to open \/dev\/net\/tun: as root, chmod 0666 \/dev\/net\/tun/);
+  });
+
+  it("has no hint where it is something else", () => {
+    expect(refused("No routable interface").hint).toBeUndefined();
+  });
+});
