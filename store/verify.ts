@@ -98,6 +98,19 @@ async function verifyManifest(store: Store, descriptor: Descriptor, image: strin
   return report.mismatches;
 }
 
+/** Layers that stand alone, bottom first: those of a kept container, which `name` is. */
+export async function verifyLayers(
+  store: Store,
+  layers: readonly { readonly diffId: Digest; readonly blob: Descriptor }[],
+  name: string,
+): Promise<readonly Mismatch[]> {
+  const report = reporter(name);
+  for (const [i, { blob, diffId }] of layers.entries()) {
+    await report.attempt(() => verifyLayer(store, `layer[${i}] ${blob.digest}`, blob, diffId, report));
+  }
+  return report.mismatches;
+}
+
 /** An attestation has statements in place of layers: only their bytes can be checked. */
 async function verifyBytes(store: Store, blobs: readonly Descriptor[], report: Reporter): Promise<void> {
   for (const blob of blobs) {

@@ -58,7 +58,7 @@ function verifyStore(
         io.stdout.write(`${harmless(`removed the image ${names.join(", ") || listed}: pull or build it again`, { colors: false })}\n`);
       }
       const count = problems.length === 1 ? "1 problem" : `${problems.length} problems`;
-      const outcome = `${count}${repaired ? ", repaired" : ""}${unchecked > 0 ? `; ${unchecked} of it cannot be checked here, and stays` : ""}`;
+      const outcome = `${count}${repaired ? ", repaired" : ""}${unchecked > 0 ? `; ${unchecked} of it cannot be checked or repaired here, and stays` : ""}`;
       io.stderr.write(problems.length === 0 ? "the store is whole\n" : `${outcome}\n`);
     }
     return problems.length === 0 ? 0 : 1;

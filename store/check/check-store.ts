@@ -1,10 +1,12 @@
+import { existsSync } from "node:fs";
+import { listContainers } from "../containers.ts";
 import type { Digest } from "../digest.ts";
 import { isDigest } from "../digest.ts";
 import type { Abortable } from "../file-bytes.ts";
 import { imageReferences } from "../gc/references.ts";
 import { readStoreIndex } from "../layout.ts";
 import type { Store } from "../store.ts";
-import { verifyEntry } from "../verify.ts";
+import { verifyEntry, verifyLayers } from "../verify.ts";
 import { checkBlobs } from "./check-blobs.ts";
 import { checkCache } from "./check-cache.ts";
 import { checkLayers } from "./check-layers.ts";
@@ -13,10 +15,11 @@ import type { StoreProblem } from "./problem.ts";
 /**
  * Reads all of a store and says what is not as it must be: every blob by its digest, every listed image down to the entries of its layers, every tree against its tar, unpacked
  * directories and inflated tars against their layers, records, and where references lead. Other processes may go on meanwhile: images are pinned for it, the rest may come and go. What ended
- * processes left is no problem, nor is what nothing needs: prune takes it. Throws STORE_DAMAGED and INVALID_DOCUMENT where index.json cannot be read.
+ * processes left is no problem, nor is what nothing needs: prune takes it. Throws STORE_DAMAGED and INVALID_DOCUMENT where index.json or the record of a kept container cannot be read.
  */
 export async function checkStore(store: Store, options: Abortable = {}): Promise<readonly StoreProblem[]> {
   const images = await imageReferences(store, { tolerant: true });
+  const containers = await listContainers(store.root);
   await store.pin(...images.flatMap(({ blobs, layers }) => [...blobs, ...layers]));
   const blobs = await checkBlobs(store.root, options);
   const damaged = new Set<Digest>(blobs.flatMap(({ subject }) => (isDigest(subject) ? subject : [])));
@@ -28,6 +31,13 @@ export async function checkStore(store: Store, options: Abortable = {}): Promise
     if (mismatches.length === 0 || !readStoreIndex(store.root).manifests.some(({ digest }) => digest === listed)) continue;
     for (const { image, problem, isUnchecked } of mismatches)
       problems.push({ kind: "image", subject: image, problem, remedy: isUnchecked ? { do: "nothing" } : { do: "unlist", listed } });
+  }
+  for (const { name, layers, directory } of containers) {
+    options.signal?.throwIfAborted();
+    const mismatches = await verifyLayers(store, layers, name);
+    // Its own files may be worth more than what they stand on: pulling or building that again makes it whole.
+    if (existsSync(directory))
+      for (const { problem } of mismatches) problems.push({ kind: "container", subject: name, problem, remedy: { do: "nothing" } });
   }
   problems.push(...(await checkLayers(store, damaged, options)));
   problems.push(...(await checkCache(store, damaged, options)));

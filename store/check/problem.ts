@@ -3,7 +3,7 @@ import type { Digest } from "../digest.ts";
 
 /** Something in a store that is not as it must be. */
 export interface StoreProblem {
-  readonly kind: "image" | "blob" | "tree" | "directory" | "record" | "download" | "stray";
+  readonly kind: "image" | "container" | "blob" | "tree" | "directory" | "record" | "download" | "stray";
   /** An image's name, a digest, or a path below the store. */
   readonly subject: string;
   /** How it is, as a message reads. */
@@ -19,7 +19,7 @@ export type Remedy =
   | { readonly do: "index"; readonly diffId: Digest }
   /** The image is taken off the list: it cannot be made whole here. */
   | { readonly do: "unlist"; readonly listed: Digest }
-  /** It could not be checked here, and may be whole: it stays. */
+  /** It stays: it could not be checked here and may be whole, or nothing here repairs it. */
   | { readonly do: "nothing" };
 
 /** Which file a path leads to. Undefined where nothing is. */

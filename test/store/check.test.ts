@@ -14,6 +14,7 @@ import { join } from "node:path";
 import { beforeEach, describe, expect, it } from "vitest";
 import { checkStore } from "../../store/check/check-store.ts";
 import { repairStore } from "../../store/check/repair-store.ts";
+import { createContainer } from "../../store/containers.ts";
 import { type Digest, hexOf } from "../../store/digest.ts";
 import { storeUsage } from "../../store/gc/usage.ts";
 import { applyLayer } from "../../store/layer/apply.ts";
@@ -202,5 +203,20 @@ describe("what takes the room", () => {
     const rows = await using(storeUsage);
     expect(rows.find(({ kind }) => kind === "images")).toMatchObject({ count: 1 });
     expect(rows.reduce((sum, { reclaimableBytes }) => sum + reclaimableBytes, 0)).toBe(0);
+  });
+});
+
+describe("a kept container", () => {
+  it("is named where a layer that it stands on is damaged, and stays", async () => {
+    await using(async (store) => {
+      const layer = await addLayer(store, { base: "of no image" });
+      const kept = { image: "app", manifestDigest: layer.diffId, created: "2026-01-01T00:00:00Z", args: [], owners: "exact" as const };
+      await (await createContainer(store, "kept", { ...kept, layers: [layer], config: configOf([layer]) }))[Symbol.asyncDispose]();
+      rmSync(store.blobs.path(layer.blob.digest));
+    });
+    const expected = [expect.stringMatching(/^container kept: .*is not in /)];
+    expect(await found()).toEqual(expected);
+    expect(await repair()).toEqual([]);
+    expect(await found()).toEqual(expected);
   });
 });
