@@ -14,19 +14,19 @@ interface Memory {
 }
 
 /** Why the last try to make a network failed here; undefined where none did of late. */
-export async function rememberedRefusal(store: Store, program: string): Promise<string | undefined> {
+export async function rememberedRefusal(store: Store, program: string, ownUsers: boolean): Promise<string | undefined> {
   try {
     const { of, atMs, why } = JSON.parse(await readFile(memoryFile(store), "utf8")) as Memory;
     const age = Date.now() - atMs;
-    return of === circumstances(program) && age >= 0 && age < keptMs ? why : undefined;
+    return of === circumstances(program, ownUsers) && age >= 0 && age < keptMs ? why : undefined;
   } catch {
     // No memory, or one that cannot be read: it is tried again.
     return undefined;
   }
 }
 
-export async function rememberRefusal(store: Store, program: string, why: string): Promise<void> {
-  const memory: Memory = { of: circumstances(program), atMs: Date.now(), why };
+export async function rememberRefusal(store: Store, program: string, ownUsers: boolean, why: string): Promise<void> {
+  const memory: Memory = { of: circumstances(program, ownUsers), atMs: Date.now(), why };
   try {
     const file = await store.tempFile("network");
     await writeFile(file, JSON.stringify(memory));
@@ -40,7 +40,9 @@ function memoryFile(store: Store): string {
   return join(store.root, "v1", "network");
 }
 
-function circumstances(program: string): string {
+/** `ownUsers`: the network belongs to a user namespace made for the sandboxes. */
+function circumstances(program: string, ownUsers: boolean): string {
   const { mtimeMs, size } = statSync(program);
-  return [readFileSync("/proc/sys/kernel/random/boot_id", "latin1").trim(), process.getuid?.(), program, mtimeMs, size].join(" ");
+  const boot = readFileSync("/proc/sys/kernel/random/boot_id", "latin1").trim();
+  return [boot, process.getuid?.(), ownUsers ? "own users" : "as we are", program, mtimeMs, size].join(" ");
 }

@@ -1,11 +1,19 @@
 import { readFile } from "node:fs/promises";
-import { findPasta, openNetwork, SandboxError, type SandboxSpec } from "../../runtime-addon/index.ts";
+import {
+  findPasta,
+  type NetworkOptions,
+  openNetwork,
+  SandboxError,
+  type SandboxNetwork,
+  type SandboxSpec,
+} from "../../runtime-addon/index.ts";
 import type { Store } from "../../store/store.ts";
 import type { DnsSettings } from "../options.ts";
 import type { PortMapping } from "../run-options.ts";
 import { defaultGateway } from "./default-gateway.ts";
 import { type NetworkKind, resolution } from "./network-files.ts";
 import { rememberedRefusal, rememberRefusal } from "./network-memory.ts";
+import { isLastingRefusal, isTimeout } from "./network-refusal.ts";
 import { noteReach, publishPorts, refuseTakenPorts } from "./port-forward.ts";
 
 /** What a container asks for. */
@@ -38,19 +46,19 @@ export interface NetworkSite {
 
 const loopback = "127.0.0.1";
 
-/** Opens the network of one container. Throws SandboxError NETWORK_REFUSED where "isolated" cannot be had, and what publishPorts throws. */
+/**
+ * Opens the network of one container. Throws SandboxError NETWORK_REFUSED where "isolated" cannot be had or the default one failed for a passing
+ * reason, and what publishPorts throws.
+ */
 export async function openContainerNetwork(request: NetworkRequest, site: NetworkSite): Promise<ContainerNetwork> {
   const { mode } = request;
   if (mode === "none") return { kind: "none", namespace: "none", gateway: loopback, resolvConf: "", close: async () => {} };
   if (mode === "host") return hostNetwork(request, site);
-  try {
-    return await isolatedNetwork(request, site);
-  } catch (error) {
-    if (!(error instanceof SandboxError)) throw error;
-    if (mode === "isolated") throw error;
-    site.onNote(`the network is the host's, and what listens on this machine can be reached: ${error.message}`);
-    return hostNetwork(request, site);
-  }
+  const opened = await isolatedNetwork(request, site);
+  if (!(opened instanceof SandboxError)) return opened;
+  if (mode === "isolated") throw opened;
+  site.onNote(`the network is the host's, and what listens on this machine can be reached: ${opened.message}`);
+  return hostNetwork(request, site);
 }
 
 async function hostNetwork({ ports, dns }: NetworkRequest, { onNote }: NetworkSite): Promise<ContainerNetwork> {
@@ -65,15 +73,17 @@ export async function hostResolvConf(dns: DnsSettings): Promise<string> {
   return resolution("host", await hostResolvers(), dns).text;
 }
 
-async function isolatedNetwork(request: NetworkRequest, { store, userNamespace }: NetworkSite): Promise<ContainerNetwork> {
+/** Resolves with an error where this machine makes no such network. */
+async function isolatedNetwork(request: NetworkRequest, { store, userNamespace }: NetworkSite): Promise<ContainerNetwork | SandboxError> {
   const program = findPasta();
   if (program === undefined) {
-    throw new SandboxError("NETWORK_REFUSED", "making a network apart from the host's: pasta is not installed", {
+    return new SandboxError("NETWORK_REFUSED", "making a network apart from the host's: pasta is not installed", {
       hint: "install the package passt, or say --network host",
     });
   }
-  const refusal = request.mode === "isolated" ? undefined : await rememberedRefusal(store, program);
-  if (refusal !== undefined) throw new SandboxError("NETWORK_REFUSED", refusal);
+  const ownUsers = userNamespace !== undefined;
+  const refusal = request.mode === "isolated" ? undefined : await rememberedRefusal(store, program, ownUsers);
+  if (refusal !== undefined) return new SandboxError("NETWORK_REFUSED", refusal);
   await refuseTakenPorts(request.ports);
   const { text, forwarded } = resolution("isolated", await hostResolvers(), request.dns);
   const gateway = request.hostGateway ? await defaultGateway() : undefined;
@@ -85,11 +95,22 @@ async function isolatedNetwork(request: NetworkRequest, { store, userNamespace }
     hostLoopback: gateway !== undefined,
   };
   try {
-    const network = await openNetwork(options);
+    const network = await openNetworkInTime(options);
     return { kind: "isolated", namespace: { pid: network.pid }, gateway: gateway ?? loopback, resolvConf: text, close: network.close };
   } catch (error) {
-    if (error instanceof SandboxError) await rememberRefusal(store, program, error.message);
-    throw error;
+    if (!(error instanceof SandboxError && isLastingRefusal(error))) throw error;
+    await rememberRefusal(store, program, ownUsers, error.message);
+    return error;
+  }
+}
+
+/** A machine that was too busy may not be any more. */
+async function openNetworkInTime(options: NetworkOptions): Promise<SandboxNetwork> {
+  try {
+    return await openNetwork(options);
+  } catch (error) {
+    if (!(error instanceof SandboxError && isTimeout(error))) throw error;
+    return openNetwork(options);
   }
 }
 

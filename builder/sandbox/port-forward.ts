@@ -1,3 +1,4 @@
+import { createSocket } from "node:dgram";
 import { connect, createServer, type Socket } from "node:net";
 import { TsbuildError } from "../../store/errors.ts";
 import type { PortMapping } from "../run-options.ts";
@@ -40,7 +41,10 @@ export async function publishPorts(ports: readonly PortMapping[]): Promise<{ clo
 
 /** Throws PORT_IN_USE where another program listens on one of the ports: who takes them later does not say so itself. */
 export async function refuseTakenPorts(ports: readonly PortMapping[]): Promise<void> {
-  for (const port of ports) if (port.protocol === "tcp") await (await openRelay(port)).close();
+  for (const port of ports) {
+    if (port.protocol === "tcp") await (await openRelay(port)).close();
+    else await tryUdpPort(port);
+  }
 }
 
 /** Who gives an address or another port may take it for the only way in. */
@@ -54,6 +58,28 @@ export function noteReach({ hostAddress, hostPort, containerPort }: PortMapping,
 interface Relay {
   /** Ends its connections too. */
   close(): Promise<void>;
+}
+
+function tryUdpPort({ hostAddress, hostPort }: PortMapping): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const socket = createSocket(hostAddress?.includes(":") ? "udp6" : "udp4");
+    socket.once("error", (cause: NodeJS.ErrnoException) => {
+      socket.close();
+      reject(portError(hostPort, cause));
+    });
+    socket.bind({ port: hostPort, exclusive: true, ...(hostAddress === undefined ? {} : { address: hostAddress }) }, () =>
+      socket.close(() => resolve()),
+    );
+  });
+}
+
+function portError(hostPort: number, cause: NodeJS.ErrnoException): TsbuildError {
+  const taken = cause.code === "EADDRINUSE";
+  return new TsbuildError(
+    taken ? "PORT_IN_USE" : "PORT_UNAVAILABLE",
+    `publishing port ${hostPort}: ${taken ? "another program listens on it" : cause.message}`,
+    { cause },
+  );
 }
 
 function openRelay({ hostAddress, hostPort, containerPort }: PortMapping): Promise<Relay> {
@@ -74,14 +100,7 @@ function openRelay({ hostAddress, hostPort, containerPort }: PortMapping): Promi
       }
     });
     server.once("error", (cause: NodeJS.ErrnoException) => {
-      const taken = cause.code === "EADDRINUSE";
-      reject(
-        new TsbuildError(
-          taken ? "PORT_IN_USE" : "PORT_UNAVAILABLE",
-          `publishing port ${hostPort}: ${taken ? "another program listens on it" : cause.message}`,
-          { cause },
-        ),
-      );
+      reject(portError(hostPort, cause));
     });
     server.listen({ port: hostPort, ...(hostAddress === undefined ? {} : { host: hostAddress }) }, () => {
       // Connections may keep going while the container runs, but never keep this process alive.

@@ -1,7 +1,8 @@
+import { createSocket } from "node:dgram";
 import { connect, createServer, type Server, type Socket } from "node:net";
 import { afterEach, describe, expect, it } from "vitest";
 import type { PortMapping } from "../../../builder/run-options.ts";
-import { publishPorts } from "../../../builder/sandbox/port-forward.ts";
+import { publishPorts, refuseTakenPorts } from "../../../builder/sandbox/port-forward.ts";
 
 const open: { close(): Promise<void> }[] = [];
 afterEach(async () => {
@@ -158,5 +159,20 @@ describe("a port that cannot be published", () => {
     ],
   ])("is %s", async (_name, port, message) => {
     await expect(publishPorts([port])).rejects.toMatchObject({ code: "UNSUPPORTED_PORT", message });
+  });
+});
+
+describe("ports that pasta is to take", () => {
+  it("are refused where another program has them, of udp too", async () => {
+    const socket = createSocket("udp4");
+    await new Promise<void>((bound) => socket.bind(0, "127.0.0.1", bound));
+    open.push({ close: () => new Promise<void>((closed) => void socket.close(() => closed())) });
+    const port: PortMapping = { hostAddress: "127.0.0.1", hostPort: socket.address().port, containerPort: 53, protocol: "udp" };
+    await expect(refuseTakenPorts([port])).rejects.toMatchObject({
+      code: "PORT_IN_USE",
+      message: `publishing port ${port.hostPort}: another program listens on it`,
+    });
+    await open.pop()?.close();
+    await refuseTakenPorts([port]);
   });
 });
