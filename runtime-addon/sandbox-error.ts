@@ -127,7 +127,7 @@ const tunHint =
 
 function explainNetwork({ errno, syscall, path }: SandboxFailure): Explanation {
   const code = "NETWORK_REFUSED";
-  if (errno === "ETIMEDOUT") return { code, what: `connecting the network: ${path} was not ready after two seconds` };
+  if (errno === "ETIMEDOUT") return { code, what: `connecting the network: ${path} was not ready after ten seconds` };
   // What pasta said itself.
   if (errno === "EPROTO")
     return { code, what: `connecting the network: ${path}`, isWhole: true, ...(/\btun\b/.test(path) && { hint: tunHint }) };

@@ -43,7 +43,7 @@ export interface SandboxNetwork {
  * abstract sockets are out of reach, and its loopback is for ordinary connections: packets to 127.0.0.0/8 that are sent out of the other interface get
  * through to it with a pasta of 2023. Its other addresses can be reached. It dies with this process, however that ends.
  *
- * Throws SandboxError NETWORK_REFUSED where the kernel or pasta refuses, or where pasta is not ready after two seconds.
+ * Throws SandboxError NETWORK_REFUSED where the kernel or pasta refuses, or where pasta is not ready after ten seconds.
  */
 export async function openNetwork(options: NetworkOptions): Promise<SandboxNetwork> {
   const child = spawn(options.initPath ?? helperPath(), [], {

@@ -21,7 +21,7 @@ namespace {
 constexpr int kNetworkNamespace = 6, kReady = 7;
 
 // One that has nothing to say after so long never will.
-constexpr int kDeadlineMs = 2000;
+constexpr int kDeadlineMs = 10000;
 constexpr size_t kMaxWords = 300;
 
 struct Pipe {
