@@ -8,6 +8,8 @@ import { mustRun } from "../support/command.ts";
 import { contextDirectory } from "../support/context.ts";
 import { checkLayout, readLayoutImage, transientFiles } from "../support/layout.ts";
 import { needs } from "../support/needs.ts";
+import { fakeImage } from "../support/registry/fake-image.ts";
+import { startFakeRegistry } from "../support/registry/fake-registry.ts";
 import { closeServer, listenLocally } from "../support/registry/local-server.ts";
 import { garbageLeftIn, problemsIn } from "../support/store-health.ts";
 import { temporaryDirectory } from "../support/temporary.ts";
@@ -119,21 +121,33 @@ describe("processes that build at once in one store", needs("sandbox"), () => {
     };
     const collecting = Promise.all([collect(), collect("--filter", "type=directories")]);
     const failures: string[] = [];
-    await Promise.all(
-      dockerfiles.map(async (Dockerfile, n) => {
+    const registry = await startFakeRegistry();
+    onTestFinished(() => registry.close());
+    registry.putImage("team/app", "v1", await fakeImage({ layers: [{ a: "a" }, { b: "b".repeat(200_000) }] }));
+    const pulled = `${registry.host}/team/app:v1`;
+    const pull = async () => {
+      const { code, stderr } = await tsbuild(["pull", "-q", pulled], { store });
+      if (code !== 0) failures.push(stderr);
+    };
+    await Promise.all([
+      pull(),
+      ...dockerfiles.map(async (Dockerfile, n) => {
         const name = `app-${n}`;
         const built = await tsbuild(["build", "-q", "--network", "host", "-t", name, contextDirectory({ Dockerfile })], { store, env });
         if (built.code !== 0) failures.push(built.stderr);
         const removed = n % 2 === 0 ? undefined : await tsbuild(["rmi", name], { store });
         if (removed !== undefined && removed.code !== 0) failures.push(removed.stderr);
       }),
-    );
+    ]);
     building = false;
     const rounds = await collecting;
     expect(failures).toEqual([]);
     expect(Math.min(...rounds)).toBeGreaterThan(0);
     expect(Object.fromEntries(counts)).toEqual(Object.fromEntries([...wanted].map((path) => [path, 1])));
-    expect(checkLayout(store)).toEqual({ names: [...[0, 2, 4, 6, 8, 10, 12, 14].map((n) => `app-${n}`), "busybox"].sort(), damage: [] });
+    expect(checkLayout(store)).toEqual({
+      names: [...[0, 2, 4, 6, 8, 10, 12, 14].map((n) => `app-${n}`), "busybox", pulled].sort(),
+      damage: [],
+    });
     expect(await problemsIn(store)).toEqual([]);
     expect(await garbageLeftIn(store)).toEqual([]);
   });

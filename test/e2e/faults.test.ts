@@ -31,6 +31,9 @@ interface Trial {
   readonly words: readonly string[];
   /** Of the images that are named before and after. */
   readonly keeps: readonly string[];
+  /** An image that is there when it succeeded, or is not. */
+  readonly makes?: string;
+  readonly removes?: string;
 }
 
 /** The base of which each file costs calls: it has few. */
@@ -82,15 +85,15 @@ describe("a store whose disk fails", needs("root", "privateMounts"), () => {
     const unnamed = join(directory, "unnamed");
     await mustRun(["cp", "-a", built, unnamed]);
     await mustTsbuild(["rmi", "app"], { store: unnamed });
-    for (const [name, prepared, words, keeps] of [
-      ["build", base, build, ["base"]],
-      ["pull", base, ["pull", "-q", `${registry.host}/team/app:v1`], ["base"]],
-      ["prune", unnamed, ["prune", "-f", "--all"], ["base"]],
-      ["rmi", built, ["rmi", "app"], ["base"]],
-      ["load", base, ["load", archive], ["base"]],
-    ] as const) {
-      trials.set(name, { prepared, words, keeps });
-    }
+    const pulled = `${registry.host}/team/app:v1`;
+    const all: readonly (readonly [string, Trial])[] = [
+      ["build", { prepared: base, words: build, keeps: ["base"], makes: "app" }],
+      ["pull", { prepared: base, words: ["pull", "-q", pulled], keeps: ["base"], makes: pulled }],
+      ["prune", { prepared: unnamed, words: ["prune", "-f", "--all"], keeps: ["base"] }],
+      ["rmi", { prepared: built, words: ["rmi", "app"], keeps: ["base"], removes: "app" }],
+      ["load", { prepared: base, words: ["load", archive], keeps: ["base"], makes: "app" }],
+    ];
+    for (const [name, trial] of all) trials.set(name, trial);
   });
   afterAll(() => registry.close());
 
@@ -111,6 +114,14 @@ describe("a store whose disk fails", needs("root", "privateMounts"), () => {
       return faults.calls();
     });
 
+  /** Whoever says that it succeeded has done it. */
+  async function checkDone({ makes, removes }: Trial, store: string, names: readonly string[]): Promise<void> {
+    if (removes !== undefined) expect(names).not.toContain(removes);
+    if (makes === undefined) return;
+    expect(names).toContain(makes);
+    await mustTsbuild(["save", makes, "-o", join(temporaryDirectory("saved"), "image.tar")], { store });
+  }
+
   /** How many calls failed. */
   async function runWithFault(trial: Trial, plan: FaultPlan): Promise<number> {
     return onCopy(trial, async (store) => {
@@ -124,6 +135,7 @@ describe("a store whose disk fails", needs("root", "privateMounts"), () => {
         expect(await problemsIn(store)).toEqual([]);
         const names = await namesIn(store);
         for (const name of trial.keeps) expect(names).toContain(name);
+        if (code === 0) await checkDone(trial, store, names);
         // rmi of a name that is gone is an error as it ever was.
         if (trial.words[0] !== "rmi" || names.includes("app")) {
           const again = await tsbuild(trial.words, { store, env });

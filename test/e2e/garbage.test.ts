@@ -1,18 +1,19 @@
 import { readdirSync } from "node:fs";
-import { join } from "node:path";
+import { join, relative } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { collectGarbage } from "../../store/gc/collect.ts";
 import { storeUsage } from "../../store/gc/usage.ts";
 import { openStore } from "../../store/index.ts";
 import { random } from "../builder/dockerfile/random.ts";
 import { importBusybox } from "../support/bases.ts";
-import { mustTsbuild, tsbuild } from "../support/cli.ts";
+import { mustTsbuild, temporaryStore, tsbuild } from "../support/cli.ts";
+import { mustRun } from "../support/command.ts";
 import { contextDirectory } from "../support/context.ts";
 import { transientFiles } from "../support/layout.ts";
 import { needs } from "../support/needs.ts";
 import { fakeImage } from "../support/registry/fake-image.ts";
 import { type FakeRegistry, startFakeRegistry } from "../support/registry/fake-registry.ts";
-import { problemsIn } from "../support/store-health.ts";
+import { namesIn, problemsIn } from "../support/store-health.ts";
 import { temporaryDirectory } from "../support/temporary.ts";
 import { asUser, createUser } from "../support/users.ts";
 
@@ -44,6 +45,21 @@ async function leftAfterPrune(root: string): Promise<readonly string[]> {
   return (await storeUsage(store)).filter(({ kind, bytes }) => bytes > 0 && kind !== "other" && kind !== "images").map(({ kind }) => kind);
 }
 
+/** The files of a copy of the store, when its images are removed and all else that may go. */
+async function filesWithoutImages(root: string): Promise<readonly string[]> {
+  const store = join(temporaryDirectory("emptied"), "store");
+  await mustRun(["cp", "-a", root, store]);
+  const names = await namesIn(store);
+  await mustTsbuild(["rmi", ...names], { store });
+  await mustTsbuild(["prune", "-f", "--all"], { store });
+  const found = readdirSync(store, { recursive: true, withFileTypes: true }).filter((entry) => !entry.isDirectory());
+  // The files of steps' locks stay.
+  return found
+    .map((entry) => relative(store, join(entry.parentPath, entry.name)))
+    .filter((path) => !path.startsWith("v1/locks/"))
+    .sort();
+}
+
 describe("a store with a collector", needs("sandbox"), () => {
   let root: string;
   let registry: FakeRegistry;
@@ -73,6 +89,8 @@ describe("a store with a collector", needs("sandbox"), () => {
       () => ["rmi", below(2) === 0 ? `own-${below(3)}` : `${registry.host}/team/app:v${1 + below(2)}`],
     ];
     let killed = 0;
+    // What a command that was not killed has said to be there.
+    const promised = new Set<string>(["busybox"]);
     for (let round = 0; round < kills; round++) {
       const words = commands[[0, 0, 1, 2, 2, 3][below(6)] ?? 0]?.() ?? [];
       const afterSeconds = String((120 + below(words[0] === "build" ? 900 : 250)) / 1000);
@@ -82,6 +100,12 @@ describe("a store with a collector", needs("sandbox"), () => {
       // rmi of what is not there fails.
       expect(words[0] === "rmi" ? [0, 1, 124, 137] : [0, 124, 137], `${what}: ${stderr}`).toContain(code);
       if (code === 137) killed++;
+      const name = (words[0] === "build" ? words[words.indexOf("-t") + 1] : words.at(-1)) ?? "";
+      if (words[0] === "rmi") {
+        if (code === 1) expect([...promised], what).not.toContain(name);
+        promised.delete(name);
+      } else if (words[0] !== "prune" && code === 0) promised.add(name);
+      expect(await namesIn(root), what).toEqual(expect.arrayContaining([...promised]));
       expect(await problemsIn(root), what).toEqual([]);
       await using store = await openStore(root);
       await collectGarbage(store);
@@ -90,6 +114,9 @@ describe("a store with a collector", needs("sandbox"), () => {
     }
     expect(killed).toBeGreaterThan(kills / 4);
     expect(transientFiles(root)).toEqual([]);
+    const unharmed = temporaryStore();
+    await importBusybox({ store: unharmed });
+    expect(await filesWithoutImages(root)).toEqual(await filesWithoutImages(unharmed));
   });
 
   it("serves processes that build while others collect, and loses nothing", { timeout: 300_000 }, async () => {
