@@ -25,6 +25,7 @@ import { type PlannedSite, planSite } from "./plan-site.ts";
 import { refuseSteps } from "./refuse-steps.ts";
 import { type Host, openHost } from "./sandbox/host.ts";
 import { leaksInTree, refuseLeaks } from "./secrets/gate.ts";
+import { openLayerGate } from "./secrets/layer-gate.ts";
 import { openSecrets, type Secrets } from "./secrets/secrets.ts";
 import { type DatedSite, dateSite } from "./source-date-epoch.ts";
 import { baseLayersBelow, squash } from "./squash.ts";
@@ -105,7 +106,8 @@ export async function executePlan(
   return execute({
     plan,
     store,
-    cache: stepCache(store),
+    cache: stepCache(store, options.allowSecretsInImage),
+    layerGate: openLayerGate(secrets),
     fetch: async (layers, reading) => (await finder.fetcher()).fetch(layers, reading),
     contexts,
     remote,

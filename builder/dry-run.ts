@@ -78,7 +78,7 @@ async function predict(plan: BuildPlan, { options, contexts, remote, epoch, stor
   try {
     const execution = {
       ...{ plan, store, contexts, remote, signal },
-      cache: stepCache(store),
+      cache: stepCache(store, options.allowSecretsInImage),
       run: { host, addHosts, ...(security === undefined ? {} : { security }) },
       ...(epoch === undefined ? {} : { epoch }),
       useCache: usesCache(options),

@@ -15,6 +15,7 @@ import type { BuildPlan, StageWork } from "./plan/build-plan.ts";
 import { baseChain, childChain } from "./plan/key.ts";
 import type { PlannedStep } from "./plan/stage.ts";
 import type { EventSink, StepInfo } from "./progress/event.ts";
+import type { LayerGate } from "./secrets/layer-gate.ts";
 import { StepError } from "./step-error.ts";
 import { bindInputs } from "./steps/bind-inputs.ts";
 import { copyStep } from "./steps/copy.ts";
@@ -43,6 +44,7 @@ export interface Execution {
   readonly contexts: Pick<Contexts, "reader">;
   readonly remote: () => Promise<RemoteSources>;
   readonly run: RunSettings;
+  readonly layerGate: LayerGate;
   readonly epoch?: number;
   readonly jobs: number;
   readonly useCache: (stage: StageWork) => boolean;
@@ -117,6 +119,7 @@ export async function execute(execution: Execution): Promise<ReadonlyMap<number,
       basePlatform: work.basePlatform,
       ...(execution.epoch === undefined ? {} : { epoch: execution.epoch }),
       useCache: execution.useCache(work),
+      layerGate: execution.layerGate,
       signal,
       rootfs,
       busy: (job) =>

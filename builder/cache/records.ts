@@ -12,6 +12,8 @@ export interface StepRecord {
   readonly layer: LayerInfo;
   /** When the step ran, RFC 3339: the history entry's time, so that a cached build gives the same config. */
   readonly created: string;
+  /** Ids of the secrets that were found in the layer and allowed there: a build that does not allow them has no use for it. Absent: none. */
+  readonly secrets?: readonly string[];
 }
 
 /** What besides its content makes a layer the same: what it stands on, and what decides the times and bytes of its tar. */
@@ -32,7 +34,8 @@ export interface StepCache {
   saveRoots(origin: Digest, roots: readonly Digest[]): Promise<void>;
 }
 
-export function stepCache(store: Store): StepCache {
+/** `allowed`: ids of the secrets that layers may hold. */
+export function stepCache(store: Store, allowed: readonly string[] = []): StepCache {
   const read = (area: RecordArea, key: Digest) => readRecord(store, area, hexOf(key));
   const write = (area: RecordArea, key: Digest, body: string) => writeRecord(store, area, hexOf(key), Buffer.from(body, "utf8"));
 
@@ -40,6 +43,7 @@ export function stepCache(store: Store): StepCache {
     if (bytes === undefined) return undefined;
     const record = JSON.parse(bytes.toString("utf8")) as StepRecord;
     if (record.version !== keyVersion) return undefined;
+    if (record.secrets?.some((id) => !allowed.includes(id))) return undefined;
     // Pinned first: what is there afterwards stays.
     await store.pin(record.layer.diffId, record.layer.blob.digest);
     return (await store.blobs.has(record.layer.blob)) ? record : undefined;
@@ -56,12 +60,13 @@ export function stepCache(store: Store): StepCache {
       return (await read("by-op", operationDigest(key, words))) !== undefined;
     },
 
-    async save(record, merkles = [], words = []) {
+    async save({ secrets = [], ...record }, merkles = [], words = []) {
+      const found = secrets.length === 0 ? {} : { secrets };
       const key = keyDigest(record.key);
       for (const { nodes } of merkles) {
         for (const [digest, text] of nodes) if ((await read("nodes", digest)) === undefined) await write("nodes", digest, text);
       }
-      await write("steps", key, JSON.stringify({ version: keyVersion, ...record }));
+      await write("steps", key, JSON.stringify({ version: keyVersion, ...record, ...found }));
       await write("by-op", operationDigest(record.key, words), key);
       await write("by-content", contentKey(record.key, record.layer.contentId), key);
     },

@@ -17,6 +17,8 @@ export interface Secret {
 export interface Secrets {
   /** Undefined where the caller gave none of this name. Throws SECRET_INVALID where it cannot be read, or is too large. */
   get(id: string): Promise<Secret | undefined>;
+  /** All that the caller gave. Throws as get() does. */
+  all(): Promise<readonly Secret[]>;
   /** Whether the image may hold it. */
   isAllowed(id: string): boolean;
 }
@@ -26,14 +28,17 @@ const mostBytes = 500 * 1024;
 
 export function openSecrets(sources: Readonly<Record<string, SecretSource>>, allowed: readonly string[] = []): Secrets {
   const read = new Map<string, Promise<Secret>>();
+  const readOnce = (id: string, source: SecretSource): Promise<Secret> => {
+    const known = read.get(id) ?? readSecret(id, source);
+    read.set(id, known);
+    return known;
+  };
   return {
     async get(id) {
       const source = Object.hasOwn(sources, id) ? sources[id] : undefined;
-      if (source === undefined) return undefined;
-      const known = read.get(id) ?? readSecret(id, source);
-      read.set(id, known);
-      return known;
+      return source === undefined ? undefined : readOnce(id, source);
     },
+    all: () => Promise.all(Object.entries(sources).map(([id, source]) => readOnce(id, source))),
     isAllowed: (id) => allowed.includes(id),
   };
 }

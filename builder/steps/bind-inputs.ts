@@ -58,7 +58,9 @@ export function bindInputs(sources: BindSources): (context: StepContext) => RunI
     };
     const request = requestOf(operation, [literal(mount.source)]);
     const find = async () => entryInputs(await sources.inputs(mount.origin, request), shownName);
-    return [operation, nothing, find, { ...context, useCache: true }];
+    // It is in no image: what a step may see there it need not keep.
+    const { layerGate: _, ...ungated } = context;
+    return [operation, nothing, find, { ...ungated, useCache: true }];
   }
 
   return (context) => ({

@@ -57,17 +57,17 @@ async function copyOnce(operation: CopyOperation, files: Files, inputs: CopyInpu
   const { outcome, hashed } = await lookup(operation, files, inputs, context);
   if (hashed !== undefined) await inputs.saveRoots(hashed);
   const { warnings = [] } = inputs;
-  const said = warnings.length === 0 ? {} : { warnings };
-  if (outcome !== undefined) return { ...outcome, ...said };
+  const said = (lines: readonly string[]) => (lines.length === 0 ? {} : { warnings: lines });
+  if (outcome !== undefined) return { ...outcome, ...said(warnings) };
 
   return context.busy(async () => {
-    const { layer, created, merkles, isInside, devices } = await write(operation, files, inputs, context);
+    const { layer, created, secrets, merkles, isInside, devices, warnings: found } = await write(operation, files, inputs, context);
     const unnamed = isInside ? undefined : withoutName(operation, merkles);
     const key = keyOf(operation, files, context, unnamed ?? merkles);
-    await context.cache.save({ key, layer, created }, merkles, wordTexts(operation.words));
+    await context.cache.save({ key, layer, created, secrets }, merkles, wordTexts(operation.words));
     await inputs.saveRoots(merkles);
     const note = devices === 0 ? {} : { note: `device files of archives that are left out: ${devices}` };
-    return { layer, created, cached: false, ...said, ...note };
+    return { layer, created, cached: false, ...said([...warnings, ...found]), ...note };
   });
 }
 
@@ -132,11 +132,11 @@ async function write(operation: CopyOperation, files: Files, inputs: CopyInputs,
     for (const { lent: file, ...entry } of lent) entries.push({ ...entry, content: await parent.content(file) });
     const dated = new Set(sources.flatMap((source) => (source.dated ? source.nodes : [])));
     const isDated = (path: ByteString) => dated.has(placed.get(path) as SourceNode);
-    const { layer, created, tree } = await inputs.reading(() => entriesLayer(entries, files, context, isDated));
+    const { layer, created, secrets, warnings, tree } = await inputs.reading(() => entriesLayer(entries, files, context, isDated));
     // What was read in this pass is what the key is made of, whatever an earlier scan said.
     const merkles = await inputs.merkles(new Map([...writtenDigests(tree, placed), ...archives.digests]));
     const { entry } = parent.resolve(bytesOf(operation.target), { followLast: true });
-    return { layer, created, merkles, isInside: entry?.kind === "directory", devices: archives.devices };
+    return { layer, created, secrets, warnings, merkles, isInside: entry?.kind === "directory", devices: archives.devices };
   } finally {
     await archives.close();
   }

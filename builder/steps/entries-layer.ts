@@ -14,6 +14,10 @@ export interface EntriesLayer {
   readonly created: string;
   /** Of what was written, with the digests of what was really read. */
   readonly tree: Tree;
+  /** Of the layer's record. */
+  readonly secrets: readonly string[];
+  /** What there is to say of it, each a line. */
+  readonly warnings: readonly string[];
 }
 
 /**
@@ -35,10 +39,13 @@ export async function entriesLayer(
       sync: true,
       ignoreMtime: ({ path }) => epoch === undefined && !isDated(path),
     });
+    const { secrets = [], warnings = [] } = (await context.layerGate?.(async () => ({ entries: tree.entries, tar }))) ?? {};
     const known = await cache.findContent(keyContext(files, context, writerVersion), tree.contentId);
-    if (known !== undefined) return { layer: known.layer, created: known.created, tree };
+    if (known !== undefined) {
+      return { layer: known.layer, created: known.created, tree, secrets: [...new Set([...secrets, ...(known.secrets ?? [])])], warnings };
+    }
     await store.pin(tree.diffId);
-    return { layer: await store.layers.add(tree, { tempTar: tar }), created: createdAt(context), tree };
+    return { layer: await store.layers.add(tree, { tempTar: tar }), created: createdAt(context), tree, secrets, warnings };
   } finally {
     await removeTree(scratch);
   }

@@ -22,7 +22,7 @@ import { type LimitHit, limitHit } from "../sandbox/limits-hit.ts";
 import { parseAddHost, stepHostname } from "../sandbox/network-files.ts";
 import { type OutputTail, outputTail } from "../sandbox/output-tail.ts";
 import { sandboxSecurity } from "../sandbox/security.ts";
-import { badLeaks, leaksInLayer, type PackedLayer, refuseLeaks } from "../secrets/gate.ts";
+import { badLeaks, leaksInLayer } from "../secrets/gate.ts";
 import { type MaskedStream, maskStream } from "../secrets/mask.ts";
 import type { Secrets } from "../secrets/secrets.ts";
 import { type FailedStep, StepError } from "../step-error.ts";
@@ -119,7 +119,7 @@ export async function runAndCommit(
     // What the command does not care about may still be why something is missing.
     if (hit !== undefined) settings.onNote(`${place.info.title}: ${hit.what}: ${hit.hint}`);
     refuseWriters(finished, place);
-    return commit(finished, files, context, keyFor(finished.host.owners), (packed) => refuseSecrets(packed, secrets, settings.secrets));
+    return commit(finished, files, context, keyFor(finished.host.owners));
   }).catch((error: unknown) => {
     endOutput();
     throw asStepError(error, place);
@@ -140,18 +140,6 @@ function openStreams(
     return hidden === undefined ? { add: show, end: () => undefined } : maskStream(hidden, show);
   };
   return { stdout: open("stdout"), stderr: open("stderr") };
-}
-
-/** Before anybody can use the layer. Returns warnings. */
-async function refuseSecrets(
-  packed: () => Promise<PackedLayer>,
-  { hidden, all }: StepSecrets,
-  secrets: Secrets,
-): Promise<readonly string[]> {
-  if (hidden === undefined) return [];
-  const warnings: string[] = [];
-  refuseLeaks(await leaksInLayer(await packed(), hidden), all, secrets, (message) => void warnings.push(message));
-  return warnings;
 }
 
 interface Failing {
@@ -251,13 +239,7 @@ function signalName(number: number): string {
 }
 
 /** A run that gave the same content as one before over the same parent content gives that one's layer: what follows stays cached. */
-async function commit(
-  finished: FinishedContainer,
-  files: Files,
-  context: StepContext,
-  key: KeyTree,
-  check: (packed: () => Promise<PackedLayer>) => Promise<readonly string[]>,
-): Promise<StepOutcome> {
+async function commit(finished: FinishedContainer, files: Files, context: StepContext, key: KeyTree): Promise<StepOutcome> {
   const { host, directory, startedAtMs, endedAtMs, result, usage } = finished;
   const packed: PackedUpper = await host.work.pack({
     directory,
@@ -268,15 +250,21 @@ async function commit(
     created: result.created,
     ...(context.epoch === undefined ? {} : { epoch: context.epoch }),
   });
-  const warnings = await check(async () => ({ entries: await host.work.packedEntries({ directory }), tar: join(directory, packedTar) }));
+  const packedLayer = async () => ({ entries: await host.work.packedEntries({ directory }), tar: join(directory, packedTar) });
+  const { secrets = [], warnings = [] } = (await context.layerGate?.(packedLayer)) ?? {};
   const known = await context.cache.findContent(keyContext(files, context, writerVersion), packed.contentId);
   if (known !== undefined) {
-    await context.cache.save({ key, layer: known.layer, created: known.created });
+    await context.cache.save({
+      key,
+      layer: known.layer,
+      created: known.created,
+      secrets: [...new Set([...secrets, ...(known.secrets ?? [])])],
+    });
     const note = known.layer.diffId === packed.diffId ? "same layer as before" : "same content as before: what follows stays cached";
     return { layer: known.layer, created: known.created, cached: false, note, usage, warnings };
   }
   const layer = await host.work.adopt({ directory, owners: host.owners });
   const created = createdAt(context);
-  await context.cache.save({ key, layer, created });
+  await context.cache.save({ key, layer, created, secrets });
   return { layer, created, cached: false, usage, warnings };
 }

@@ -8,6 +8,7 @@ import type { StepCache } from "../cache/records.ts";
 import type { KeyContext } from "../plan/key.ts";
 import { rfc3339 } from "../plan/rfc3339.ts";
 import type { StepUsage } from "../progress/event.ts";
+import type { LayerGate } from "../secrets/layer-gate.ts";
 
 /** The files of a stage after some of its steps. */
 export interface Files {
@@ -50,6 +51,8 @@ export interface StepContext {
    * busy(), and look the record up again inside.
    */
   once(key: Digest, work: () => Promise<StepOutcome>): Promise<StepOutcome>;
+  /** Every new layer goes through it before it is kept. Absent: there is nothing to look for. */
+  readonly layerGate?: LayerGate;
   /** The wall clock, milliseconds. */
   now(): number;
 }

@@ -16,9 +16,9 @@ export async function workdirStep(operation: WorkdirOperation, files: Files, con
   if (known !== undefined) return known;
   const rootfs = await context.rootfs(files.layers);
   const { uid, gid } = operation.user === "" ? { uid: 0, gid: 0 } : await resolveUser(rootfs, operation.user);
-  const { layer, created } = await entriesLayer(directoriesTo(operation.path, rootfs, { uid, gid }), files, context);
-  await context.cache.save({ key: keyOf(operation, files, context), layer, created });
-  return { layer, created, cached: false };
+  const { layer, created, secrets, warnings } = await entriesLayer(directoriesTo(operation.path, rootfs, { uid, gid }), files, context);
+  await context.cache.save({ key: keyOf(operation, files, context), layer, created, secrets });
+  return { layer, created, cached: false, ...(warnings.length === 0 ? {} : { warnings }) };
 }
 
 /** The record of a WORKDIR, if there is one. */

@@ -125,6 +125,55 @@ describe("secrets of a build", needs("sandbox"), () => {
     expect(stderr).toContain('the image holds the secret "token": "/copy" has it as it is');
   });
 
+  it("are let through for the builds that allow them only: what is cached of one is not for another", async () => {
+    const dockerfile = "FROM busybox\nRUN --mount=type=secret,id=token cp /run/secrets/token /cached\n";
+    const given = ["--secret", "id=token,env=THE_TOKEN"];
+    const allowing = [...given, "--allow-secret-in-image", "token"];
+    expect((await build(options, dockerfile, allowing)).code).toBe(0);
+    const again = await build(options, dockerfile, allowing);
+    expect(ranSteps(again.stderr)).toEqual([]);
+    expect(await refused(dockerfile, given)).toContain('"token": "/cached" has it as it is [SECRET_IN_IMAGE]');
+  });
+
+  it("are found behind one that is allowed, however often that one comes", async () => {
+    const dockerfile =
+      "FROM busybox\nRUN --mount=type=secret,id=a --mount=type=secret,id=token for i in $(seq 200); do cat /run/secrets/a; echo; done > /a && cp /run/secrets/token /b\n";
+    const file = join(contextDirectory({ a: "another secret of it" }), "a");
+    const stderr = await refused(dockerfile, [
+      ...["--secret", "id=token,env=THE_TOKEN", "--secret", `id=a,src=${file}`, "--allow-secret-in-image", "a"],
+    ]);
+    expect(stderr).toContain('"token": "/b" has it as it is [SECRET_IN_IMAGE]');
+  });
+
+  it.each<[string, string, string]>([
+    ["COPY", "COPY npmrc /npmrc", '"/npmrc" has line 2 of it'],
+    ["COPY --link", "COPY --link npmrc /linked", '"/linked" has line 2 of it'],
+    ["ADD of a document", `COPY <<EOF /document\n_authToken=${value}\nEOF`, '"/document" has line 2 of it'],
+    ["RUN without the secret", `RUN --mount=type=bind,source=npmrc,target=/in cp /in /out`, '"/out" has line 2 of it'],
+    ["WORKDIR", `WORKDIR /srv/_authToken=${value}`, 'the name or an attribute of "/srv/***" has line 2 of it'],
+  ])("in what %s brings are found", async (_name, instruction, place) => {
+    // Not all of it: what a person would copy has another beginning.
+    const npmrc = `always-auth=true\n_authToken=${value}\n`;
+    const file = join(contextDirectory({ given: npmrc }), "given");
+    const { code, stderr } = await build(options, `FROM busybox\n${instruction}\n`, ["--secret", `id=npmrc,src=${file}`], {
+      npmrc: `# ours\n_authToken=${value}\n`,
+    });
+    expect(code, stderr).toBe(1);
+    expect(stderr).toContain(`"npmrc": ${place}`);
+    expect(stderr).toContain("[SECRET_IN_IMAGE]");
+  });
+
+  it("may be in what a step sees and does not keep", async () => {
+    const file = join(contextDirectory({ given: value }), "given");
+    const { code, stderr } = await build(
+      options,
+      "FROM busybox\nRUN --mount=type=bind,source=bound,target=/in wc -c /in\n",
+      ["--secret", `id=token,src=${file}`],
+      { bound: value },
+    );
+    expect(code, stderr).toBe(0);
+  });
+
   it("that are certificates are said only", async () => {
     const pem = `-----BEGIN CERTIFICATE-----\n${"QUJDREVGR0hJSktMTU5PUA==\n".repeat(3)}-----END CERTIFICATE-----\n`;
     const file = join(contextDirectory({ "ca.pem": pem }), "ca.pem");
