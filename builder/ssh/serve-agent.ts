@@ -11,6 +11,9 @@ export interface ServedAgent {
   close(): Promise<void>;
 }
 
+/** At once; who comes after them is turned away. */
+const maxClients = 100;
+
 /** Lets whoever may open the socket `agent` in a directory talk to an agent. */
 export async function serveAgent(agent: SshAgent, directory: string): Promise<ServedAgent> {
   const clients = new Set<Socket>();
@@ -19,10 +22,15 @@ export async function serveAgent(agent: SshAgent, directory: string): Promise<Se
     const connection = agent.connect();
     // Answers go back in the order of the requests.
     let last: Promise<unknown> = Promise.resolve();
+    let waiting = 0;
     receive(client, (request) => {
+      // Who does not take answers is not heard: else they would pile up here.
+      client.pause();
+      waiting++;
       last = last.then(async () => {
         const answer = await connection.answer(request);
-        if (!client.destroyed) client.write(string(answer));
+        if (!client.destroyed && !client.write(string(answer))) await writable(client);
+        if (--waiting === 0) client.resume();
       });
       last.catch(() => client.destroy());
     });
@@ -33,6 +41,7 @@ export async function serveAgent(agent: SshAgent, directory: string): Promise<Se
         connection.close();
       });
   });
+  server.maxConnections = maxClients;
   // By way of the directory's descriptor: an address has room for 107 bytes of path (unix(7)).
   const fd = openSync(directory, constants.O_RDONLY | constants.O_DIRECTORY);
   try {
@@ -51,4 +60,15 @@ export async function serveAgent(agent: SshAgent, directory: string): Promise<Se
       closeSync(fd);
     },
   };
+}
+
+/** Resolves when a socket takes more, or is closed. */
+function writable(client: Socket): Promise<void> {
+  return new Promise((resolve) => {
+    const done = (): void => {
+      client.off("drain", done).off("close", done);
+      resolve();
+    };
+    client.on("drain", done).on("close", done);
+  });
 }

@@ -6,7 +6,7 @@ import { connect } from "node:net";
 import { join } from "node:path";
 import { afterEach, describe, expect, it } from "vitest";
 import type { SshSource } from "../../../builder/options.ts";
-import { openAgent } from "../../../builder/ssh/agent.ts";
+import { openAgent, type SshAgent } from "../../../builder/ssh/agent.ts";
 import { serveAgent } from "../../../builder/ssh/serve-agent.ts";
 import { command } from "../../support/command.ts";
 import { temporaryDirectory } from "../../support/temporary.ts";
@@ -115,5 +115,36 @@ describe("the caller's agent", () => {
     const client = connect(await served({ keys: [] }));
     client.write(Buffer.from("ffffffff00", "hex"));
     await once(client, "close");
+  });
+});
+
+describe("a client that floods an agent", () => {
+  it("is not heard while it does not take its answers, and gets all of them when it does", async () => {
+    let answered = 0;
+    const answer = Buffer.alloc(65_536, 12);
+    const agent: SshAgent = {
+      connect: () => ({
+        answer: async () => {
+          answered++;
+          return answer;
+        },
+        close: () => {},
+      }),
+    };
+    const { path, close } = await serveAgent(agent, temporaryDirectory("ssh-flood"));
+    closing.push(close);
+    const client = connect(path).pause();
+    await once(client, "connect");
+    const asked = 1000;
+    client.write(Buffer.concat(Array.from({ length: asked }, () => Buffer.from([0, 0, 0, 1, 11]))));
+    await expect.poll(() => answered).toBeGreaterThan(0);
+    for (let turn = 0; turn < 2000; turn++) await new Promise(setImmediate);
+    expect(answered).toBeLessThan(asked / 10);
+    let bytes = 0;
+    client.resume().on("data", (chunk: Buffer) => {
+      bytes += chunk.length;
+    });
+    await expect.poll(() => bytes, { timeout: 20_000 }).toBe(asked * (4 + answer.length));
+    client.destroy();
   });
 });
