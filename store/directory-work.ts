@@ -161,7 +161,7 @@ export function localDirectoryWork(store: Store): DirectoryWork {
       const { mode, uid, gid } = root?.kind === "directory" ? root : rootDefaults;
       const upper = join(directory, "upper");
       await mkdir(upper);
-      await mkdir(join(directory, "work"));
+      await mkdir(join(directory, "work"), { mode: 0o700 });
       const owner = owners === "exact" ? { uid, gid } : {};
       await setAttributes(upper, [{ path: bytesOf(""), mode, ...owner }]);
     },

@@ -61,7 +61,7 @@ export function layerDirectories(root: string, tempFile: () => Promise<string>):
       const staged = await tempFile();
       mkdirSync(staged, { mode: 0o700 });
       renameSync(path, join(staged, "fs"));
-      writeFileSync(join(staged, "ok"), encodeOk({ owners, bootId: bootId(), flushed: false }));
+      writeFileSync(join(staged, "ok"), encodeOk({ owners, bootId: bootId(), flushed: false }), { mode: 0o600 });
       const target = wrapper(diffId, owners, on);
       makeDirectories(join(target, ".."), 0o700);
       for (;;) {

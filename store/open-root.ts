@@ -68,7 +68,7 @@ async function makeStore(root: string): Promise<void> {
   makeDirectory(storePaths.format(root));
   await withLock(storePaths.lock(root), "exclusive", async () => {
     if (readRevision(root) !== undefined) return;
-    makeDirectories(storePaths.blobs(root));
+    makeDirectories(storePaths.blobs(root), 0o755);
     for (const folder of folders) makeDirectory(join(storePaths.format(root), folder));
     for (const folder of ["by-op", "by-content", "nodes"]) makeDirectory(join(storePaths.steps(root), folder));
     const temp = (name: string) => join(storePaths.tmp(root), `new-${name}`);

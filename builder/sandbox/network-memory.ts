@@ -29,7 +29,7 @@ export async function rememberRefusal(store: Store, program: string, ownUsers: b
   const memory: Memory = { of: circumstances(program, ownUsers), atMs: Date.now(), why };
   try {
     const file = await store.tempFile("network");
-    await writeFile(file, JSON.stringify(memory));
+    await writeFile(file, JSON.stringify(memory), { mode: 0o600 });
     await rename(file, memoryFile(store));
   } catch {
     // The next one tries, and fails, for itself.
