@@ -71,6 +71,18 @@ describe("the command line", () => {
       "error: reading the command line: build takes no more than PATH | URL | -, got pul x y [WRONG_OPERANDS]\n  hint: did you mean the command pull?\n",
     ],
     [
+      "a word of docker's before a command",
+      ["buildx", "build", "."],
+      2,
+      "error: reading the command line: build takes no more than PATH | URL | -, got buildx build . [WRONG_OPERANDS]\n  hint: leave the word out: tsbuild build\n",
+    ],
+    [
+      "a command of docker's for what runs in the background",
+      ["logs", "k1"],
+      2,
+      "error: reading the command line: build takes no more than PATH | URL | -, got logs k1 [WRONG_OPERANDS]\n  hint: containers run in the foreground until their command ends; tsbuild ps lists those that run --keep left\n",
+    ],
+    [
       "a command without its dash",
       ["lsremote", "x"],
       2,
