@@ -5,6 +5,7 @@ import { layerCollector, type TarInode } from "../../../store/layer/layer-collec
 import { tarParser } from "../../../store/layer/tar-parse.ts";
 import { readTar } from "../../../store/layer/tar-read.ts";
 import { readLayerBlob } from "../../../store/layer-blob.ts";
+import { random } from "../../builder/dockerfile/random.ts";
 import { sampleBytes } from "../../support/sample-bytes.ts";
 import { chunked, pax, raw, trailer } from "./samples.ts";
 
@@ -17,6 +18,33 @@ async function parsed(tar: Buffer) {
 
 const small = (count: number) => Array.from({ length: count }, (_, i) => raw({ name: `f${i}` }, sampleBytes((i * 37) % 1500)));
 const base256 = Buffer.concat([Buffer.from([0x80, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 5])]).toString("latin1");
+
+/** TSBUILD_FUZZ=N reads so many. */
+const seeds = Number(process.env.TSBUILD_FUZZ ?? 400);
+const firstSeed = process.env.TSBUILD_FUZZ === undefined ? 1 : Date.now() % 1_000_000;
+
+/** A few entries of all kinds; in most archives some header has a byte changed, its checksum put right, and some archives are cut short. */
+function randomTar(draw: (below: number) => number): Buffer {
+  const types = ["0", "0", "0", "1", "2", "3", "5", "6", "\0", "7", "S", "V"];
+  const parts = Array.from({ length: 1 + draw(6) }, (_, i) => {
+    const content = sampleBytes(draw(3) === 0 ? 0 : draw(1600));
+    if (draw(6) === 0) return pax({ path: `long${i}`, ...(draw(3) === 0 ? { size: String(draw(700)) } : {}) }, draw(4) === 0 ? "g" : "x");
+    const type = types[draw(types.length)] ?? "0";
+    const entry = raw({ name: draw(8) === 0 ? ".wh.f0" : `f${draw(5)}`, type, linkName: "f0", major: "0000001\0" }, content);
+    return draw(2) === 0 ? withChangedHeader(entry, draw) : entry;
+  });
+  const tar = Buffer.concat([...parts, ...(draw(8) === 0 ? [] : [trailer]), ...(draw(8) === 0 ? [sampleBytes(600)] : [])]);
+  return draw(6) === 0 ? tar.subarray(0, draw(tar.length)) : tar;
+}
+
+function withChangedHeader(entry: Buffer, draw: (below: number) => number): Buffer {
+  const changed = Buffer.from(entry);
+  changed[draw(512)] = [0, 32, 48, 55, 56, 47, 128, 255, 65][draw(9)] ?? 0;
+  changed.fill(" ", 148, 156);
+  const sum = changed.subarray(0, 512).reduce((total, byte) => total + byte, 0);
+  changed.write(`${sum.toString(8).padStart(6, "0")}\0 `, 148, "latin1");
+  return changed;
+}
 
 describe("a tar is read as the parser alone reads it:", () => {
   it.each<[name: string, parts: readonly Buffer[]]>([
@@ -50,6 +78,26 @@ describe("a tar is read as the parser alone reads it:", () => {
       const { contentId: _, ...read } = tree;
       expect(read, `${form} in chunks of ${chunkBytes}`).toEqual(expected);
     }
+  });
+
+  it(`in ${seeds} random archives, broken or not (seeds from ${firstSeed})`, async () => {
+    let read = 0;
+    for (let seed = firstSeed; seed < firstSeed + seeds; seed++) {
+      const draw = random(seed);
+      const tar = randomTar(draw);
+      const bytes = draw(2) === 0 ? tar : gzipSync(tar, { level: 1 });
+      const expected = await parsed(tar).catch(() => undefined);
+      const blob = await readLayerBlob(chunked(bytes, 1 + draw(3000))).catch(() => undefined);
+      if (blob === undefined || expected === undefined) {
+        // What one refuses the other does too.
+        expect({ seed, native: blob?.tree, parser: expected }).toEqual({ seed, native: undefined, parser: undefined });
+        continue;
+      }
+      const { contentId: _, ...tree } = blob.tree;
+      expect({ seed, ...tree }).toEqual({ seed, ...expected });
+      read++;
+    }
+    expect(read).toBeGreaterThan(seeds / 10);
   });
 
   it.each<[name: string, tar: Buffer]>([
