@@ -1,3 +1,5 @@
+import { stat } from "node:fs/promises";
+import { join } from "node:path";
 import { type ByteString, bytesOf, decodeScan, hashFiles, isSystemError, type ScanEntry, scan } from "../../runtime-addon/index.ts";
 import { digestFromBytes } from "../digest.ts";
 import type { IndexedFile, TreeEntry } from "../layer/entry.ts";
@@ -5,21 +7,27 @@ import { quotePath } from "../layer/entry-path.ts";
 import type { Tree } from "../layer/tree.ts";
 
 /**
- * How an unpacked directory differs from its layer: files by kind and content, links by target; nothing more in it than the layer has. Undefined: not at all, or it has gone, or this user may
- * not look. Devices may be missing, where none could be made.
+ * How an unpacked directory differs from its layer: files by kind, mode, owner and content, links by target, directories by what they hide; nothing more in it than the layer has. Undefined: not
+ * at all, or it has gone, or this user may not look. Devices may be missing, where none could be made; owners are compared where `exact` says that they are kept and they are root's own.
  */
-export async function checkDirectory(path: string, tree: Tree): Promise<string | undefined> {
+export async function checkDirectory(path: string, tree: Tree, owners: "exact" | "flat"): Promise<string | undefined> {
   try {
     const found = new Map(
-      [...decodeScan(await scan(path, [bytesOf("")], { recursive: true, xattrs: false }))].map((entry) => [entry.path, entry]),
+      [...decodeScan(await scan(path, [bytesOf("")], { recursive: true, xattrs: true }))].map((entry) => [entry.path, entry]),
     );
+    const hasOwners = owners === "exact" && process.getuid?.() === 0 && (await stat(join(path, ".."))).uid === 0;
     const files: IndexedFile[] = [];
     const named = new Set<ByteString>();
     for (const entry of tree.entries) {
-      if (entry.kind === "opaque" || entry.path === "") continue;
+      if (entry.path === "") continue;
+      if (entry.kind === "opaque") {
+        if (found.get(entry.path)?.xattrs?.["user.overlay.opaque"] !== "y")
+          return `its ${quotePath(entry.path)} lets files of lower layers through`;
+        continue;
+      }
       named.add(entry.path);
       const there = found.get(entry.path);
-      const problem = difference(entry, there);
+      const problem = difference(entry, there) ?? (there && metadataDifference(entry, there, hasOwners));
       if (problem !== undefined) return problem;
       if (entry.kind === "file" && there?.type === "file") files.push(entry);
     }
@@ -49,4 +57,12 @@ function difference(entry: Exclude<TreeEntry, { kind: "opaque" }>, there: ScanEn
   if (entry.kind === "file" && there.size !== entry.size) return `its ${quotePath(entry.path)} has ${there.size} bytes, not ${entry.size}`;
   if (entry.kind === "symlink" && there.target !== entry.target) return `its ${quotePath(entry.path)} leads elsewhere than the layer's`;
   return undefined;
+}
+
+function metadataDifference(entry: Exclude<TreeEntry, { kind: "opaque" }>, there: ScanEntry, hasOwners: boolean): string | undefined {
+  if (entry.kind === "hardlink" || entry.kind === "whiteout" || entry.kind === "char" || entry.kind === "block") return undefined;
+  if (hasOwners && (there.uid !== entry.uid || there.gid !== entry.gid))
+    return `its ${quotePath(entry.path)} belongs to ${there.uid}:${there.gid}, not to ${entry.uid}:${entry.gid}`;
+  if (entry.kind === "symlink" || there.mode === entry.mode) return undefined;
+  return `its ${quotePath(entry.path)} has mode ${there.mode.toString(8)}, not ${entry.mode.toString(8)}`;
 }

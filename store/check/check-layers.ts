@@ -84,7 +84,9 @@ async function checkLayer(store: Store, diffId: Digest, damaged: ReadonlySet<Dig
 async function checkUnpacked(folder: string, part: string, tree: Tree): Promise<string | undefined> {
   if (part === "plain") return checkPlain(folder, tree.diffId);
   if (part === "contents") return checkContents(folder, tree);
-  return part.startsWith("dir") ? checkDirectory(join(folder, part, "fs"), tree) : undefined;
+  return part.startsWith("dir")
+    ? checkDirectory(join(folder, part, "fs"), tree, part.startsWith("dir-flat") ? "flat" : "exact")
+    : undefined;
 }
 
 async function checkPlain(folder: string, diffId: Digest): Promise<string | undefined> {

@@ -1,6 +1,7 @@
 import { createHash } from "node:crypto";
 import {
   appendFileSync,
+  chmodSync,
   mkdirSync,
   readdirSync,
   readFileSync,
@@ -119,6 +120,12 @@ describe("what is damaged", () => {
       "a file of an unpacked directory",
       () => writeFileSync(inLayer("dir/fs/d/e"), "in the_cache"),
       () => [`directory v1/layers/${hexOf(cached)}/dir: its "d/e" has other bytes than the layer's`],
+      [],
+    ],
+    [
+      "the mode of an unpacked file",
+      () => chmodSync(inLayer("dir/fs/d/e"), 0o4777),
+      () => [`directory v1/layers/${hexOf(cached)}/dir: its "d/e" has mode 4777, not 644`],
       [],
     ],
     [
