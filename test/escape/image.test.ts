@@ -17,8 +17,8 @@ const DEFENCES: readonly Mutation[] = [
   { file: "builder/steps/passwd.ts", from: ".filter(({ uid, gid }) => uid <= maxId && gid <= maxId)", to: "" },
   { file: "runtime-addon/sandbox-plan.ts", from: "value >= 0xffffffff", to: "value > 0xffffffff" },
   {
-    file: "builder/steps/run-and-commit.ts",
-    from: "refuseLeaks(await leaksInLayer(await packed(), hidden), all",
+    file: "builder/secrets/layer-gate.ts",
+    from: "refuseLeaks(leaks, all",
     to: "refuseLeaks([], all",
   },
 ];

