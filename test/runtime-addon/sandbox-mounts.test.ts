@@ -17,7 +17,7 @@ import {
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { describe, expect, it } from "vitest";
-import { runSandbox } from "../../runtime-addon/index.ts";
+import { runSandbox, type SandboxResult } from "../../runtime-addon/index.ts";
 import { needs } from "../support/needs.ts";
 import { temporaryDirectory } from "../support/temporary.ts";
 import { box, boxSpec, busyboxRoot, layered, lines } from "./box.ts";
@@ -89,11 +89,12 @@ describe("mounts of a sandbox", needs("root", "privateMounts"), () => {
       );
     const isBox = (pid: number) => readFileSync(`/proc/${pid}/mountinfo`, "utf8").includes(" / / rw,nodev,relatime - overlay ");
     try {
-      const reading = await held(constants.O_RDONLY);
-      expect(reading.skipped).toEqual([]);
+      // Kernels before 6.12 cannot put abstract sockets out of reach, which has nothing to do with mounts.
+      const refusals = ({ skipped }: SandboxResult) =>
+        skipped.flatMap(({ failure }) => (failure?.op === "--scope" ? [] : [`${failure?.op} ${failure?.errno}`]));
+      expect(refusals(await held(constants.O_RDONLY))).toEqual([]);
       expect(() => openSync(`/proc/self/fd/${open[0]}`, "r+")).toThrow("EROFS");
-      const writing = await held(constants.O_WRONLY);
-      expect(writing.skipped.map(({ failure }) => `${failure?.op} ${failure?.errno}`)).toEqual(["seal EBUSY"]);
+      expect(refusals(await held(constants.O_WRONLY))).toEqual(["seal EBUSY"]);
     } finally {
       for (const fd of open) closeSync(fd);
     }
