@@ -2,6 +2,7 @@ import { mkdirSync, readdirSync, readFileSync, statSync, utimesSync, writeFileSy
 import { join } from "node:path";
 import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
 import { needs } from "../support/needs.ts";
+import { processesWith } from "../support/processes-with.ts";
 import { type ModeChanges, openSandboxes, type Sandboxes, type SandboxMode } from "../support/sandbox/modes.ts";
 
 /** What a sandbox is like from inside and outside, in whatever way it is made. */
@@ -223,17 +224,7 @@ export function describeSandbox(mode: SandboxMode): void {
 /** A number that only this process's sleeping commands have. */
 const SECONDS = String(300_000 + (process.pid % 100_000));
 
-function sleepers(): string[] {
-  return readdirSync("/proc").filter((name) => {
-    if (!/^\d+$/.test(name)) return false;
-    try {
-      return readFileSync(`/proc/${name}/cmdline`, "utf8").split("\0").includes(SECONDS);
-    } catch {
-      // It ended between the listing and the reading.
-      return false;
-    }
-  });
-}
+const sleepers = (): string[] => processesWith(SECONDS);
 
 function linesOf(text: string): string[] {
   return text.split("\n").filter((line) => line !== "");

@@ -1,9 +1,10 @@
 import { type ChildProcess, spawn } from "node:child_process";
-import { copyFileSync, readdirSync, readFileSync } from "node:fs";
+import { copyFileSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterEach, describe, expect, it } from "vitest";
 import { helperPath, runSandbox, type SandboxOptions } from "../../runtime-addon/index.ts";
 import { needs } from "../support/needs.ts";
+import { processesWith } from "../support/processes-with.ts";
 import { temporaryDirectory } from "../support/temporary.ts";
 import { box, boxSpec } from "./box.ts";
 import { bundleProgram } from "./bundled.ts";
@@ -11,18 +12,7 @@ import { bundleProgram } from "./bundled.ts";
 /** A number that only this test's sleeping processes have in their command line. */
 const SECONDS = String(200_000 + (process.pid % 100_000));
 
-/** Host pids of processes with that number in their command line. */
-function sleepers(): string[] {
-  return readdirSync("/proc").filter((name) => {
-    if (!/^\d+$/.test(name)) return false;
-    try {
-      return readFileSync(`/proc/${name}/cmdline`, "utf8").split("\0").includes(SECONDS);
-    } catch {
-      // It ended between the listing and the reading.
-      return false;
-    }
-  });
-}
+const sleepers = (): string[] => processesWith(SECONDS);
 
 async function until(what: string, holds: () => boolean): Promise<void> {
   for (const deadline = Date.now() + 10_000; !holds(); ) {
