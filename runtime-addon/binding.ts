@@ -14,9 +14,10 @@ export interface NativeAddon {
   removeTree(path: string): Promise<void>;
   syncFileSystem(fd: number): Promise<void>;
   renameNoReplace(from: string, to: string): void;
-  tryFlock(fd: number, operation: number): boolean;
+  /** flock(2), or with `byte` the lock of that one. */
+  tryLock(fd: number, operation: number, byte: bigint | undefined): boolean;
   /** Waits on a thread of its own; the answer gives the wait up, after which `settle` is not called. */
-  waitFlock(fd: number, operation: number, settle: (error?: Error) => void): () => void;
+  waitLock(fd: number, operation: number, byte: bigint | undefined, settle: (error?: Error) => void): () => void;
   readonly PatternSet: new (patterns: readonly Uint8Array[], breaks: readonly string[], groups: readonly number[]) => NativePatternSet;
   readonly TarReader: new (gzip: boolean) => NativeTarReader;
   readonly TarSink: new (path: string) => NativeTarSink;

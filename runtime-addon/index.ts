@@ -13,7 +13,7 @@ export { FileChangedError } from "./file-changed.ts";
 export { type AttributeChange, removePaths, removeTree, renameNoReplace, setAttributes, syncFileSystem } from "./fs.ts";
 export { hashFiles } from "./hash-files.ts";
 export { type IdMap, type IdRange, parseIdMap, planIdMap, readIdMap } from "./id-map.ts";
-export { type LockOptions, lockFile } from "./locks.ts";
+export { type LockMode, type LockOptions, lockByte, lockFile } from "./locks.ts";
 export { serveNamespaceWorker, type WorkerMethods } from "./namespace-worker.ts";
 export { findPasta } from "./pasta.ts";
 export { type Match, openPatterns, type Pattern, type PatternSet } from "./patterns.ts";

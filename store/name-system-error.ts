@@ -69,7 +69,8 @@ export function nameSystemError(
 
 function isOfStore(error: SystemError, root: string): boolean {
   const { syscall, path, dest } = error;
-  if (path === undefined) return withoutPath.has(systemErrorCode(error)) || syscall === "flock";
+  // Locks are asked for by flock(2) and fcntl(2), which tell no path either.
+  if (path === undefined) return withoutPath.has(systemErrorCode(error)) || syscall === "flock" || syscall === "fcntl";
   return [path, dest].some((file) => file === root || file?.startsWith(root.endsWith("/") ? root : `${root}/`));
 }
 

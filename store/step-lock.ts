@@ -1,6 +1,8 @@
+import { readdirSync } from "node:fs";
 import { join } from "node:path";
 import { isSystemError } from "../runtime-addon/index.ts";
 import { type Digest, hexOf } from "./digest.ts";
+import { discardFile } from "./discard.ts";
 import type { Abortable } from "./file-bytes.ts";
 import { withLock } from "./lock.ts";
 import { makeDirectories } from "./make-directories.ts";
@@ -8,8 +10,9 @@ import type { Store } from "./store.ts";
 import { storePaths } from "./store-paths.ts";
 
 /**
- * Runs `work` while no other process on the store runs work of the same key. There are 256 locks for all keys, so that their files need no cleaning;
- * two steps that share one wait for each other without need. Work must not take another step's lock.
+ * Runs `work` while no other process on the store runs work of the same key. Each key has a lock of its own, which is a byte of one file that stays empty:
+ * nothing is left of a lock, whoever held it and however that ended. Work must not take another step's lock:
+ * two could wait for each other.
  */
 export async function withStepLock<T>(
   store: Pick<Store, "root">,
@@ -17,13 +20,31 @@ export async function withStepLock<T>(
   work: () => Promise<T>,
   options: Abortable = {},
 ): Promise<T> {
-  const directory = storePaths.locks(store.root);
-  const path = join(directory, hexOf(key).slice(0, 2));
+  const path = storePaths.stepLocks(store.root);
+  const lock = { ...options, byte: byteOf(key) };
   try {
-    return await withLock(path, "exclusive", work, options);
+    return await withLock(path, "exclusive", work, lock);
   } catch (error) {
     if (!isSystemError(error, "ENOENT") || error.path !== path) throw error;
-    makeDirectories(directory, 0o700);
-    return withLock(path, "exclusive", work, options);
+    makeDirectories(storePaths.locks(store.root), 0o700);
+    return withLock(path, "exclusive", work, lock);
   }
+}
+
+/** 62 bits of the digest, as an offset in a file has 63: two keys of one byte are not met, and would only wait for each other. */
+function byteOf(key: Digest): bigint {
+  return BigInt(`0x${hexOf(key).slice(0, 16)}`) >> 2n;
+}
+
+/** Removes the empty files that were the locks of steps before each key had its own. */
+export function removeOldStepLocks(root: string): void {
+  const directory = storePaths.locks(root);
+  let names: readonly string[];
+  try {
+    names = readdirSync(directory);
+  } catch (error) {
+    if (isSystemError(error, "ENOENT")) return;
+    throw error;
+  }
+  for (const name of names) if (/^[0-9a-f]{2}$/.test(name)) discardFile(join(directory, name));
 }

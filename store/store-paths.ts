@@ -36,8 +36,9 @@ export const storePaths = {
   /** What failed steps left, for a look into them; see keepFailedStep. */
   failed: (root: string) => join(root, formatFolder, "failed"),
   leases: (root: string) => join(root, formatFolder, "leases"),
-  /** Locks of steps that run; see withStepLock. */
   locks: (root: string) => join(root, formatFolder, "locks"),
+  /** Locks of steps that run; see withStepLock. */
+  stepLocks: (root: string) => join(root, formatFolder, "locks", "steps"),
   tmp: (root: string) => join(root, formatFolder, "tmp"),
   trash: (root: string) => join(root, formatFolder, "trash"),
 } as const;

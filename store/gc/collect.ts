@@ -6,6 +6,7 @@ import { readLayerInfo } from "../layer-info.ts";
 import { updateStoreIndex } from "../layout.ts";
 import { removeStale } from "../lease.ts";
 import { withLock } from "../lock.ts";
+import { removeOldStepLocks } from "../step-lock.ts";
 import type { Store } from "../store.ts";
 import { storePaths } from "../store-paths.ts";
 import { allocatedBytes, namesIn } from "./allocated.ts";
@@ -87,6 +88,7 @@ export async function collectGarbage(store: Store, policy: GarbagePolicy = {}): 
   // By way of the trash, since some of it may be of mapped owners.
   for (const path of stale) if (dirname(path) === storePaths.tmp(root)) moveToTrash(root, path);
   await removeStale(root);
+  removeOldStepLocks(root);
   const plan = await withLock(
     storePaths.lock(root),
     "exclusive",

@@ -70,6 +70,16 @@ describe("a file system that has", needs("root", "privateMounts"), () => {
   it.each<[name: string, refused: Refused, why: string]>([
     ["no locks, as NFS without its lock service", { flock: "ENOLCK" }, "ENOLCK: no locks available, flock"],
     ["locks of another kind only", { flock: "EOPNOTSUPP" }, "ENOTSUP: operation not supported on socket, flock"],
+    [
+      "no locks of bytes, as an old server",
+      { fcntl: "ENOLCK" },
+      "its file system has no locks of ranges of bytes: ENOLCK: no locks available, fcntl",
+    ],
+    [
+      "no locks of bytes, as an old kernel",
+      { fcntl: "EINVAL" },
+      "its file system has no locks of ranges of bytes: EINVAL: invalid argument, fcntl",
+    ],
     ["no hard links, as vfat", { link: "EPERM" }, "its file system has no hard links: EPERM: operation not permitted, link"],
     ["no symbolic links, as exfat", { symlink: "EPERM" }, "its file system has no symbolic links: EPERM: operation not permitted, symlink"],
   ])("%s is refused before there is a store", async (_name, refused, why) => {
@@ -88,6 +98,13 @@ describe("a file system that has", needs("root", "privateMounts"), () => {
       1,
       `error: using the store ${prepared}: ENOLCK: no locks available, flock [STORE_UNSUITABLE]\n${hint}`,
     ]);
+  });
+
+  it("no locks of bytes any more, where the store was moved to, is named", async () => {
+    const { code, stderr } = await onFileSystem(prepared, { fcntl: "ENOLCK" }, ["build", "-q", "--network", "none", makeContext()]);
+    expect(code).toBe(1);
+    expect(stderr).toContain(`using the store ${prepared}: ENOLCK: no locks available, fcntl [STORE_UNSUITABLE]\n`);
+    expect(stderr).toContain(hint);
   });
 
   it.each<[name: string, refused: Refused]>([

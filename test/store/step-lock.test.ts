@@ -1,41 +1,87 @@
-import { describe, expect, it } from "vitest";
-import { digestOf } from "../../store/digest.ts";
+import { existsSync, mkdirSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { beforeAll, describe, expect, it } from "vitest";
+import { type Digest, digestOf } from "../../store/digest.ts";
+import { collectGarbage } from "../../store/gc/collect.ts";
 import { withStepLock } from "../../store/step-lock.ts";
 import { openStore, type Store } from "../../store/store.ts";
+import { storePaths } from "../../store/store-paths.ts";
 import { temporaryDirectory } from "../support/temporary.ts";
+import { ended, type StoreProcess, type StoreProgram, storeProgram } from "./store-process.ts";
 
 async function withStore(body: (store: Store) => Promise<void>): Promise<void> {
   await using store = await openStore(`${temporaryDirectory("store")}/store`);
   await body(store);
 }
 
-const turn = () => new Promise((resolve) => setTimeout(resolve, 5));
+/** A key in the middle of others: they differ in the byte before it, at its end, or behind what tells locks apart. */
+const key = `sha256:ab${"1".repeat(62)}` as Digest;
+const sameFirstByte = `sha256:ab${"2".repeat(62)}` as Digest;
+const nextNumber = `sha256:ab${"1".repeat(13)}8${"1".repeat(48)}` as Digest;
+
+/** Holds the lock of a key from the promise's end until `release`. */
+async function hold(store: Store, held: Digest): Promise<{ release: () => Promise<void> }> {
+  let release = () => {};
+  let done: Promise<void> = Promise.resolve();
+  await new Promise<void>((holding, failed) => {
+    done = withStepLock(store, held, () => {
+      holding();
+      return new Promise<void>((resolve) => {
+        release = resolve;
+      });
+    });
+    done.catch(failed);
+  });
+  return {
+    release: async () => {
+      release();
+      await done;
+    },
+  };
+}
+
+/** Whether the lock can be had at once: a wait that need not be is over before anything of another process can be. */
+async function isFree(store: Store, wanted: Digest): Promise<boolean> {
+  const stop = new AbortController();
+  const free = withStepLock(store, wanted, async () => true, { signal: stop.signal });
+  // What waits does so on a thread; what does not has had its turn after a few turns of the loop.
+  for (let turns = 0; turns < 20; turns++) await new Promise((resolve) => setImmediate(resolve));
+  stop.abort(new Error("held"));
+  return free.catch((error: Error) => {
+    expect(error.message).toBe("held");
+    return false;
+  });
+}
 
 describe("the lock of a step", () => {
-  it("lets equal keys in one after the other, and different ones at once", () =>
+  it("lets equal keys in one after the other", () =>
     withStore(async (store) => {
       const log: string[] = [];
-      const work = (name: string) => async () => {
-        log.push(`${name} begins`);
-        await turn();
-        await turn();
-        log.push(`${name} ends`);
-      };
-      await Promise.all([
-        withStepLock(store, digestOf("x"), work("first")),
-        turn().then(() => withStepLock(store, digestOf("x"), work("second"))),
-      ]);
-      expect(log).toEqual(["first begins", "first ends", "second begins", "second ends"]);
-      let met = false;
-      let release = () => {};
-      const held = withStepLock(store, digestOf("a"), () => new Promise<void>((resolve) => (release = resolve)));
-      await withStepLock(store, digestOf("b"), async () => {
-        met = true;
-      });
-      release();
-      await held;
-      expect(met).toBe(true);
+      const { release } = await hold(store, key);
+      const second = withStepLock(store, key, async () => log.push("second"));
+      expect(await isFree(store, key)).toBe(false);
+      log.push("first ends");
+      await release();
+      await second;
+      expect(log).toEqual(["first ends", "second"]);
+      expect(await isFree(store, key)).toBe(true);
     }));
+
+  it.each<[name: string, other: Digest]>([
+    ["begins with the same byte", sameFirstByte],
+    ["differs in the last bit that counts", nextNumber],
+    ["has the greatest number", `sha256:${"f".repeat(64)}` as Digest],
+    ["has the least", `sha256:${"0".repeat(64)}` as Digest],
+  ])("is a key's own: no other waits for it that %s", (_name, other) =>
+    withStore(async (store) => {
+      const { release } = await hold(store, key);
+      const { release: releaseOther } = await hold(store, other);
+      expect([await isFree(store, key), await isFree(store, other)]).toEqual([false, false]);
+      await releaseOther();
+      expect([await isFree(store, key), await isFree(store, other)]).toEqual([false, true]);
+      await release();
+    }),
+  );
 
   it("is given up when its holder fails", () =>
     withStore(async (store) => {
@@ -44,16 +90,67 @@ describe("the lock of a step", () => {
       expect(await withStepLock(store, digestOf("x"), async () => "free")).toBe("free");
     }));
 
-  it("is waited for only until the wait is aborted", () =>
+  it("is its holder's still when a wait for it is aborted, and another's when the holder ends", () =>
     withStore(async (store) => {
-      let release = () => {};
-      const held = withStepLock(store, digestOf("x"), () => new Promise<void>((resolve) => (release = resolve)));
-      await turn();
+      const { release } = await hold(store, key);
       const stop = new AbortController();
-      const waiting = withStepLock(store, digestOf("x"), async () => "never", { signal: stop.signal });
+      const waiting = withStepLock(store, key, async () => "never", { signal: stop.signal });
+      const patient = withStepLock(store, key, async () => "patient");
       stop.abort(new Error("enough"));
       await expect(waiting).rejects.toThrow("enough");
-      release();
-      await held;
+      expect(await isFree(store, key)).toBe(false);
+      await release();
+      expect(await patient).toBe("patient");
     }));
+
+  it("leaves nothing that grows, and prune removes what older ones left", () =>
+    withStore(async (store) => {
+      mkdirSync(storePaths.locks(store.root));
+      const [old, foreign] = ["ab", "notes"].map((name) => join(storePaths.locks(store.root), name));
+      for (const path of [old, foreign]) writeFileSync(path ?? "", "");
+      for (const name of ["a", "b", "c"]) await withStepLock(store, digestOf(name), async () => {});
+      await collectGarbage(store, { all: true });
+      expect([existsSync(old ?? ""), existsSync(foreign ?? ""), existsSync(storePaths.stepLocks(store.root))]).toEqual([false, true, true]);
+    }));
+});
+
+describe("the lock of a step of another process", () => {
+  let program: StoreProgram;
+  beforeAll(() => {
+    program = storeProgram(
+      temporaryDirectory("program"),
+      `import { openStore } from "store/store.ts";
+       import { withStepLock } from "store/step-lock.ts";
+       const [root, key] = process.argv.slice(2);
+       await using store = await openStore(root);
+       await withStepLock(store, key, () => {
+         process.stdout.write("held\\n");
+         return new Promise((resolve) => { process.once("SIGTERM", resolve); setInterval(() => {}, 1000); });
+       });
+       process.exit(0);`,
+    );
+  });
+
+  async function holder(store: Store, held: Digest): Promise<StoreProcess> {
+    const child = program.start(store.root, held);
+    await new Promise((resolve, reject) => {
+      child.stdout.once("data", resolve);
+      child.once("exit", () => reject(new Error("the holder has ended")));
+    });
+    return child;
+  }
+
+  it.each<[name: string, signal: NodeJS.Signals]>([
+    ["ends", "SIGTERM"],
+    ["is killed", "SIGKILL"],
+  ])("is waited for until it %s, by its own key only", (_name, signal) =>
+    withStore(async (store) => {
+      const child = await holder(store, key);
+      expect([await isFree(store, sameFirstByte), await isFree(store, key)]).toEqual([true, false]);
+      const next = withStepLock(store, key, async () => "next");
+      child.kill(signal);
+      expect(await next).toBe("next");
+      await ended(child);
+    }),
+  );
 });

@@ -193,6 +193,23 @@ int flock(int fd, int operation) {
   return -1;
 }
 
+/** The same of locks of bytes; what else fcntl does passes. */
+int fcntl64(int fd, int command, ...) {
+  static int (*real)(int, int, ...);
+  if (real == NULL) real = (int (*)(int, int, ...))dlsym(RTLD_NEXT, "fcntl64");
+  va_list rest;
+  va_start(rest, command);
+  void *argument = va_arg(rest, void *);
+  va_end(rest);
+  char path[PATH_MAX];
+  bool locks = command == F_OFD_SETLK || command == F_OFD_SETLKW;
+  int error = locks && of_fd(fd, path) ? refusal("fcntl") : 0;
+  if (error == 0) return real(fd, command, argument);
+  note("fcntl", path, error, false);
+  errno = error;
+  return -1;
+}
+
 /** Opening counts where it may make a file. */
 #define MODE(flags, mode)                               \
   mode_t mode = 0;                                      \
