@@ -1,4 +1,6 @@
 import { nativeAddon } from "./binding.ts";
+import type { ByteString } from "./bytes.ts";
+import { packPaths } from "./message.ts";
 
 /** A byte string that is looked for. */
 export interface Pattern {
@@ -26,6 +28,11 @@ export interface PatternSet<P extends Pattern> {
   find(text: Uint8Array, last: boolean): { readonly end: number; readonly matches: readonly Match<P>[] };
   /** Those in a file of any size, on another thread; no more than `most` of an id. */
   searchFile(path: string, most: number): Promise<readonly Match<P>[]>;
+  /**
+   * Which regular files below `root` have some, on other threads: of each id one, in the order of the paths. No symlink is followed, and what has gone meanwhile
+   * or is no file any more is passed over.
+   */
+  searchFiles(root: string, paths: readonly ByteString[]): Promise<readonly { readonly path: ByteString; readonly pattern: P }[]>;
 }
 
 export function openPatterns<P extends Pattern>(patterns: readonly P[]): PatternSet<P> {
@@ -52,5 +59,13 @@ export function openPatterns<P extends Pattern>(patterns: readonly P[]): Pattern
       return { end, matches: named(matches) };
     },
     searchFile: async (path, most) => named(await native.searchFile(path, most)),
+    async searchFiles(root, paths) {
+      const { numbers, text } = packPaths(paths);
+      const found = await native.searchFiles(root, numbers, text);
+      return Array.from({ length: found.length / 2 }, (_, i) => ({
+        path: paths[found[2 * i] ?? 0] as ByteString,
+        pattern: patterns[found[2 * i + 1] ?? 0] as P,
+      }));
+    },
   };
 }

@@ -1,7 +1,8 @@
 import { mkdir, rename, stat, writeFile } from "node:fs/promises";
 import { availableParallelism } from "node:os";
 import { join } from "node:path";
-import { type Attributes, bytesOf, removePaths, removeTree, setAttributes, textOf } from "../runtime-addon/index.ts";
+import { type Attributes, type ByteString, bytesOf, removePaths, removeTree, setAttributes, textOf } from "../runtime-addon/index.ts";
+import { clockLagMs } from "./clock-lag.ts";
 import { type Digest, digestOf } from "./digest.ts";
 import { inParallel } from "./in-parallel.ts";
 import { applyLayer, dependsOnLower } from "./layer/apply.ts";
@@ -17,6 +18,7 @@ import type { LayerInfo } from "./layers.ts";
 import { type MakeCacheRequest, makeCache } from "./make-cache.ts";
 import { keptTree, stackLayers, storedLayers } from "./open-rootfs.ts";
 import type { Store } from "./store.ts";
+import { type FoundPattern, removeBelow, type SearchRequest, searchWritten } from "./written-files.ts";
 
 /** What a container stands on where it cannot stand on an overlay. */
 export interface CopyRequest {
@@ -96,6 +98,10 @@ export interface DirectoryWork {
   packedEntries(request: { readonly directory: string }): Promise<readonly TreeEntry[]>;
   /** Makes what pack() wrote a layer of the store, with the build directory's upper, if there is one, as its directory. */
   adopt(request: { readonly directory: string; readonly owners: OwnerMode }): Promise<LayerInfo>;
+  /** Looks for patterns in what was lately written in a directory, in which others may be writing: a pattern of each id once for a file, and for its names. */
+  search(request: SearchRequest): Promise<readonly FoundPattern[]>;
+  /** Removes files below a directory, and directories with what is in them; what is missing is fine, and no symlink is followed. */
+  removeBelow(request: { readonly directory: string; readonly paths: readonly ByteString[] }): Promise<void>;
   /** Removes a directory with whatever owners and modes are in it. */
   remove(request: { readonly path: string }): Promise<void>;
 }
@@ -111,8 +117,6 @@ interface Unpacked {
 /** The extractor has threads of its own; beyond this the disk is what they wait for. */
 const layersAtOnce = Math.min(4, availableParallelism());
 
-/** The clock of file systems lags behind the system's by up to a tick. */
-const clockLagMs = 50;
 const rootDefaults = { mode: 0o755, uid: 0, gid: 0 };
 
 /** Does the work in this process. */
@@ -214,6 +218,9 @@ export function localDirectoryWork(store: Store): DirectoryWork {
       if (isOwn) await layers.adoptDirectory(tree.diffId, join(directory, "upper"), owners);
       return info;
     },
+
+    search: searchWritten,
+    removeBelow: ({ directory, paths }) => removeBelow(directory, paths),
 
     async remove({ path }) {
       packed.delete(path);

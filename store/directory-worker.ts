@@ -17,6 +17,8 @@ serveNamespaceWorker(
     pack: work.pack,
     packedEntries: work.packedEntries,
     adopt: work.adopt,
+    search: work.search,
+    removeBelow: work.removeBelow,
     remove: work.remove,
   },
   () => store.close(),

@@ -19,7 +19,7 @@ export const secretFlags = {
   "allow-secret-in-image": {
     value: "ID",
     many: true,
-    help: "The image may hold this secret; another one that gets into it fails the build",
+    help: "The image and cache mounts may hold this secret; another one that gets there fails the build",
   },
 } as const satisfies FlagTable;
 

@@ -124,6 +124,8 @@ function remoteDirectoryWork(worker: NamespaceWorker<DirectoryMethods>): Directo
     pack: (request) => worker.request("pack", request),
     packedEntries: (request) => worker.request("packedEntries", request),
     adopt: (request) => worker.request("adopt", request),
+    search: (request) => worker.request("search", request),
+    removeBelow: (request) => worker.request("removeBelow", request),
     remove: (request) => worker.request("remove", request),
   };
 }

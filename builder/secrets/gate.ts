@@ -71,23 +71,27 @@ export function refuseLeaks(
   onWarning: (message: string) => void,
 ): void {
   const bad = badLeaks(leaks, secrets, allowed);
-  for (const leak of leaks) if (!bad.includes(leak)) onWarning(`the image holds the secret ${said(leak)}`);
+  for (const leak of leaks) if (!bad.includes(leak)) onWarning(`the image holds the secret ${leakText(leak)}`);
   const [first] = bad;
   if (first === undefined) return;
-  const shown = bad.slice(0, shownLeaks).map(said);
-  const more = bad.length > shown.length ? `, and ${bad.length - shown.length} more` : "";
-  throw new TsbuildError("SECRET_IN_IMAGE", `looking for secrets in the image: ${shown.join("; ")}${more}`, {
+  throw new TsbuildError("SECRET_IN_IMAGE", `looking for secrets in the image: ${leakTexts(bad)}`, {
     hint: `whoever has the image could read it: let the step leave nothing of it behind, or allow it with --allow-secret-in-image ${first.id}`,
   });
 }
 
 /** Those that may not be. */
-export function badLeaks(leaks: readonly Leak[], secrets: readonly Secret[], allowed: Secrets): readonly Leak[] {
-  const isHarmless = ({ id }: Leak) => allowed.isAllowed(id) || secrets.some((secret) => secret.id === id && secret.isPublic);
+export function badLeaks<L extends Leak>(leaks: readonly L[], secrets: readonly Secret[], allowed: Secrets): readonly L[] {
+  const isHarmless = ({ id }: L) => allowed.isAllowed(id) || secrets.some((secret) => secret.id === id && secret.isPublic);
   return leaks.filter((leak) => !isHarmless(leak));
 }
 
-function said({ id, place, form }: Leak): string {
+/** The first of them. */
+export function leakTexts(leaks: readonly Leak[]): string {
+  const shown = leaks.slice(0, shownLeaks).map(leakText);
+  return `${shown.join("; ")}${leaks.length > shown.length ? `, and ${leaks.length - shown.length} more` : ""}`;
+}
+
+export function leakText({ id, place, form }: Leak): string {
   return `${JSON.stringify(id)}: ${place} has ${form}`;
 }
 
@@ -103,11 +107,11 @@ function leaksInTexts(texts: readonly Buffer[], place: () => string, patterns: P
 }
 
 /** The secret may be part of it. */
-function shownPath(path: ByteString, patterns: Patterns): string {
+export function shownPath(path: ByteString, patterns: Patterns): string {
   return quotePath(bytesFrom(masked(bufferOf(`/${path}` as ByteString), patterns)));
 }
 
 /** Each place once for a secret, whatever of it is there. */
-function distinct(leaks: readonly Leak[]): readonly Leak[] {
+export function distinct(leaks: readonly Leak[]): readonly Leak[] {
   return [...new Map(leaks.map((leak) => [JSON.stringify([leak.id, leak.place]), leak])).values()];
 }

@@ -2,6 +2,7 @@ import { type CacheSharing, type HeldCache, holdCache } from "../../store/cache-
 import { type Digest, digestOf } from "../../store/digest.ts";
 import type { RunMount } from "../plan/operation.ts";
 import type { OpenHost } from "../sandbox/ladder.ts";
+import type { WritableCache } from "../secrets/cache-gate.ts";
 import type { BindInput, RunInputs } from "./run-inputs.ts";
 import type { StepContext } from "./step.ts";
 
@@ -11,6 +12,8 @@ export type CacheMount = Extract<RunMount, { type: "cache" }>;
 export interface HeldCaches {
   /** What is mounted. */
   directory(mount: CacheMount): string;
+  /** Those that the command may write to, each once. */
+  readonly writable: readonly WritableCache[];
   /** Lets others have them; once the command has ended. */
   release(): void;
 }
@@ -52,7 +55,9 @@ export function cacheMounts(namespace = ""): CacheMounts {
         release();
         throw error;
       }
+      const writable = [...held].filter(([mount]) => !mount.readOnly).map(([{ id }, { directory }]) => ({ id, directory }));
       return {
+        writable: [...new Map(writable.map((cache) => [cache.directory, cache])).values()],
         directory(mount) {
           const cache = held.get(mount);
           if (cache === undefined) throw new RangeError(`the cache ${mount.id} is not held`);

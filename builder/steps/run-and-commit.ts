@@ -22,6 +22,7 @@ import { type LimitHit, limitHit } from "../sandbox/limits-hit.ts";
 import { parseAddHost, stepHostname } from "../sandbox/network-files.ts";
 import { type OutputTail, outputTail } from "../sandbox/output-tail.ts";
 import { sandboxSecurity } from "../sandbox/security.ts";
+import type { CacheGate } from "../secrets/cache-gate.ts";
 import { badLeaks, leaksInLayer } from "../secrets/gate.ts";
 import { type MaskedStream, maskStream } from "../secrets/mask.ts";
 import type { Secrets } from "../secrets/secrets.ts";
@@ -58,6 +59,7 @@ export interface RunSettings {
 export interface StepResources {
   readonly mounts: readonly ContainerMount[];
   readonly secrets: StepSecrets;
+  readonly cacheGate: CacheGate;
   /** Variables that are no part of the key. */
   readonly env: Readonly<Record<string, string>>;
 }
@@ -85,7 +87,7 @@ export async function runAndCommit(
   context: StepContext,
   settings: RunSettings,
   place: RunPlace,
-  { mounts, secrets, env }: StepResources,
+  { mounts, secrets, cacheGate, env }: StepResources,
   keyFor: (owners: OwnerMode) => KeyTree,
 ): Promise<StepOutcome> {
   const tail = outputTail(tailLines);
@@ -119,6 +121,7 @@ export async function runAndCommit(
     // What the command does not care about may still be why something is missing.
     if (hit !== undefined) settings.onNote(`${place.info.title}: ${hit.what}: ${hit.hint}`);
     refuseWriters(finished, place);
+    await cacheGate.refuse();
     return commit(finished, files, context, keyFor(finished.host.owners));
   }).catch((error: unknown) => {
     endOutput();

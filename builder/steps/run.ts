@@ -7,6 +7,7 @@ import type { Host } from "../sandbox/host.ts";
 import { parseAddHost, stepHostname } from "../sandbox/network-files.ts";
 import { refuseForeign } from "../sandbox/runnable.ts";
 import { securityKey } from "../sandbox/security.ts";
+import { openCacheGate } from "../secrets/cache-gate.ts";
 import type { RunPlace, RunSettings } from "./run-and-commit.ts";
 import { bindsOf, type RunInputs } from "./run-inputs.ts";
 import { containerMounts } from "./run-mounts.ts";
@@ -44,9 +45,15 @@ export async function runStep(
       const caches = await settings.caches.hold(operation.mounts, { context, host, inputs, onNote: settings.onNote });
       try {
         const mounts = await containerMounts(operation.mounts, { inputs, rootfs, caches, secrets, agents });
-        const resources = { mounts, secrets, env: { ...agents.env, ...secrets.env } };
-        const outcome = await context.busy(() => runAndCommit(operation, files, context, settings, place, resources, keyFor));
-        return { ...outcome, warnings: [...warnings, ...(outcome.warnings ?? [])] };
+        const onNote = (message: string) => settings.onNote(`${place.info.title}: ${message}`);
+        const cacheGate = openCacheGate(caches.writable, { secrets, allowed: settings.secrets, work: host.work, onNote });
+        try {
+          const resources = { mounts, secrets, cacheGate, env: { ...agents.env, ...secrets.env } };
+          const outcome = await context.busy(() => runAndCommit(operation, files, context, settings, place, resources, keyFor));
+          return { ...outcome, warnings: [...warnings, ...(outcome.warnings ?? [])] };
+        } finally {
+          await cacheGate.close();
+        }
       } finally {
         caches.release();
       }

@@ -82,6 +82,22 @@ RUN --mount=type=secret,id=token mkdir -p /etc/app && base64 /run/secrets/token 
     );
     expect(stderr).not.toContain(value);
   });
+
+  it("that is copied into a cache mount fails the build, and is not there for the next one", async () => {
+    const copying = (also: string) => `FROM busybox
+RUN --mount=type=secret,id=token --mount=type=cache,target=/cache,id=leak mkdir -p /cache/d && ${also} echo kept > /cache/d/log && \
+    cp /run/secrets/token /cache/d/token && mkdir "/cache/$(cat /run/secrets/token)" && touch "/cache/$(cat /run/secrets/token)/f"
+`;
+    const { code, stderr } = await build(options, copying(""), ["--secret", "id=token,env=THE_TOKEN"]);
+    expect(code, stderr).toBe(1);
+    expect(stderr).toContain('error: looking for secrets in cache mounts: "token": "/d/token" of the cache mount "leak" has it as it is;');
+    expect(stderr).toContain('"token": the name or an attribute of "/***" of the cache mount "leak" has it as it is;');
+    expect(stderr).toContain("removed from there [SECRET_IN_CACHE]");
+    expect(stderr).not.toContain(value);
+    const looking = "FROM busybox\nRUN --mount=type=cache,target=/cache,id=leak find /cache -type f > /out\n";
+    expect((await build(options, looking)).code).toBe(0);
+    expect(await mustTsbuild(["run", "--rm", "app", "cat", "/out"], options)).toBe("/cache/d/log\n");
+  });
 });
 
 describe("secrets of a build", needs("sandbox"), () => {
@@ -123,6 +139,32 @@ describe("secrets of a build", needs("sandbox"), () => {
     const { code, stderr } = await build(options, dockerfile, ["--secret", "id=token,env=THE_TOKEN", "--allow-secret-in-image", "token"]);
     expect(code, stderr).toBe(0);
     expect(stderr).toContain('the image holds the secret "token": "/copy" has it as it is');
+  });
+
+  const cached = (script: string, also = "") =>
+    `FROM busybox\nRUN --mount=type=secret,id=token --mount=type=cache,target=/cache,id=of-secrets${also} ${script}\n`;
+  const holdingCaches = () => holding(join(options.store ?? "", "v1/cache-mounts"), value);
+
+  it("are removed from the cache mounts of a step that failed, which says so", async () => {
+    const stderr = await refused(cached("cp /run/secrets/token /cache/of-failed; exit 3"));
+    expect(stderr).toContain('[2/2] RUN');
+    expect(stderr).toContain('removed, for the secrets in it: "token": "/of-failed" of the cache mount "of-secrets" has it as it is');
+    expect(stderr).toContain("STEP_FAILED");
+    expect(holdingCaches()).toEqual([]);
+  });
+
+  it("stay in cache mounts by their id, where no later step that leaves them alone is blamed for them", async () => {
+    const copying = cached("cp -p /run/secrets/token /cache/allowed && ln /cache/allowed /cache/linked");
+    const given = ["--secret", "id=token,env=THE_TOKEN"];
+    const { code, stderr } = await build(options, copying, [...given, "--allow-secret-in-image", "token"]);
+    expect(code, stderr).toBe(0);
+    expect(stderr).toContain('the secret "token": "/allowed" of the cache mount "of-secrets" has it as it is');
+    expect((await build(options, cached("echo x > /cache/other"), given)).code).toBe(0);
+    expect(holdingCaches()).toHaveLength(2);
+    expect((await build(options, cached("test -e /cache/allowed", ",ro"), given)).code).toBe(0);
+    const renaming = await refused(cached("mv /cache/allowed /cache/moved; touch -d 1990-01-01 /cache/moved"), given);
+    expect(renaming).toContain('"/moved" of the cache mount "of-secrets" has it as it is');
+    expect(holdingCaches()).toEqual([]);
   });
 
   it("are let through for the builds that allow them only: what is cached of one is not for another", async () => {

@@ -1,7 +1,8 @@
-import { writeFileSync } from "node:fs";
+import { execFileSync } from "node:child_process";
+import { mkdirSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
-import { openPatterns, type PatternSet } from "../../runtime-addon/index.ts";
+import { bytesOf, openPatterns, type PatternSet } from "../../runtime-addon/index.ts";
 import { temporaryDirectory } from "../support/temporary.ts";
 
 const pattern = (text: string, breaks = "", id = text) => ({ bytes: Buffer.from(text), breaks, id });
@@ -48,5 +49,35 @@ describe("patterns in a file", () => {
     expect(found.filter(({ pattern: { id } }) => id === "other-secret")).toEqual([
       { begin: edge - 5, end: edge + 7, pattern: pattern("other-secret") },
     ]);
+  });
+});
+
+describe("patterns in the files of a directory", () => {
+  const set = openPatterns([pattern("first-secret"), pattern("other-secret")]);
+
+  it("are found in each file once, cut anywhere, and without following links", async () => {
+    const root = temporaryDirectory("patterns");
+    mkdirSync(join(root, "d"));
+    const edge = 256 * 1024;
+    writeFileSync(join(root, "d/large"), `${"first-secret ".repeat(3).padEnd(edge - 5, ".")}other-secret`);
+    writeFileSync(join(root, "empty"), "");
+    writeFileSync(join(root, "small"), "other-secret");
+    symlinkSync("small", join(root, "link"));
+    symlinkSync("d", join(root, "linked"));
+    execFileSync("mkfifo", [join(root, "fifo")]);
+    const paths = ["d/large", "empty", "fifo", "gone", "link", "linked/large", "small"].map(bytesOf);
+    const found = await set.searchFiles(root, paths);
+    expect(found.map(({ path, pattern: { id } }) => `${path} ${id}`)).toEqual([
+      "d/large first-secret",
+      "d/large other-secret",
+      "small other-secret",
+    ]);
+  });
+
+  it("are not looked for outside of it", async () => {
+    const root = temporaryDirectory("patterns");
+    await expect(set.searchFiles(root, [bytesOf("../x")])).rejects.toMatchObject({ code: "EINVAL" });
+    await expect(set.searchFiles(join(root, "missing"), [bytesOf("x")])).rejects.toMatchObject({ code: "ENOENT" });
+    expect(await set.searchFiles(root, [])).toEqual([]);
   });
 });

@@ -6,6 +6,7 @@
 #include "job.h"
 #include "patterns.h"
 #include "search-file.h"
+#include "search-many.h"
 
 namespace tsbuild {
 
@@ -34,10 +35,39 @@ class SearchJob : public Job {
   Matches matches_;
 };
 
+class SearchManyJob : public Job {
+ public:
+  SearchManyJob(const Napi::CallbackInfo& info, std::shared_ptr<const Patterns> patterns)
+      : Job(info.Env()), patterns_(std::move(patterns)), root_(info[0].ToString().Utf8Value()), paths_(borrow(info[1], info[2])) {}
+
+ private:
+  Outcome run() override {
+    std::vector<std::string_view> paths;
+    while (!paths_.at_end()) paths.push_back(paths_.text());
+    if (!paths_.intact()) return malformed_message();
+    return search_many(root_, paths, *patterns_, &found_);
+  }
+  /** Two numbers for each pattern found: which file has it, and which it is. */
+  Napi::Value result(Napi::Env env) override {
+    auto array = Napi::Array::New(env, found_.size() * 2);
+    uint32_t at = 0;
+    for (const Found& found : found_)
+      for (size_t number : {found.file, found.pattern}) array.Set(at++, static_cast<double>(number));
+    return array;
+  }
+
+  std::shared_ptr<const Patterns> patterns_;
+  std::string root_;
+  MessageReader paths_;
+  std::vector<Found> found_;
+};
+
 class PatternSet : public Napi::ObjectWrap<PatternSet> {
  public:
   static Napi::Function define(Napi::Env env) {
-    return DefineClass(env, "PatternSet", {InstanceMethod("find", &PatternSet::find), InstanceMethod("searchFile", &PatternSet::search_file)});
+    return DefineClass(env, "PatternSet",
+                       {InstanceMethod("find", &PatternSet::find), InstanceMethod("searchFile", &PatternSet::search_file),
+                        InstanceMethod("searchFiles", &PatternSet::search_files)});
   }
 
   /** An array of buffers, one of the bytes that do not count inside them, and one of their groups. */
@@ -66,6 +96,7 @@ class PatternSet : public Napi::ObjectWrap<PatternSet> {
     return result;
   }
   Napi::Value search_file(const Napi::CallbackInfo& info) { return Job::start(new SearchJob(info, patterns_)); }
+  Napi::Value search_files(const Napi::CallbackInfo& info) { return Job::start(new SearchManyJob(info, patterns_)); }
 
   std::shared_ptr<const Patterns> patterns_;
 };

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <functional>
 #include <string>
 
 #include "failure.h"
@@ -7,7 +8,13 @@
 
 namespace tsbuild {
 
-/** Looks for patterns in a file, in one pass and in bounded memory; stops where no group can have more. */
+/** Reads on, at most so many bytes; none at the end. */
+using ReadOn = std::function<Outcome(char* to, size_t most, size_t* count)>;
+
+/** Looks for patterns in what is read, in one pass, with `read_bytes` and a pattern's length in memory; stops where no group can have more. */
+Outcome search_all(const ReadOn& read_on, size_t read_bytes, const Patterns& patterns, Matches* matches);
+
+/** The same for a file. */
 Outcome search_file(const std::string& path, const Patterns& patterns, Matches* matches);
 
 }  // namespace tsbuild

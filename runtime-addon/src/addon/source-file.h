@@ -15,6 +15,8 @@ class SourceFile {
 
   /** Reads exactly `size` bytes. */
   Outcome read(char* to, size_t size);
+  /** Reads on, at most so many bytes; none at the end, wherever that is by now. */
+  Outcome read_some(char* to, size_t most, size_t* count);
   /** Fails unless all bytes were read and the file has no more. */
   Outcome expect_end();
 

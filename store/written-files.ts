@@ -1,0 +1,65 @@
+import {
+  type ByteString,
+  bufferOf,
+  decodeScan,
+  isSystemError,
+  openPatterns,
+  type Pattern,
+  removePaths,
+  type ScanEntry,
+  scan,
+} from "../runtime-addon/index.ts";
+import { clockLagMs } from "./clock-lag.ts";
+import { rootPath } from "./layer/entry-path.ts";
+
+/** What to look for, in what of a directory. */
+export interface SearchRequest {
+  readonly directory: string;
+  /** Only what was written since is looked through, by its ctime, which no program can set: milliseconds. */
+  readonly sinceMs: number;
+  readonly patterns: readonly Pattern[];
+}
+
+/** A file that has a pattern: in its content, or in its name, link target or attributes. */
+export interface FoundPattern {
+  readonly path: ByteString;
+  readonly isContent: boolean;
+  /** Which of the request's. */
+  readonly pattern: number;
+}
+
+/** See DirectoryWork.search. */
+export async function searchWritten({ directory, sinceMs, patterns }: SearchRequest): Promise<readonly FoundPattern[]> {
+  const entries = decodeScan(await scan(directory, [rootPath], { recursive: true, xattrs: true }));
+  const written = entries.filter(({ ctime, ctimeNsec }) => ctime * 1000 + ctimeNsec / 1e6 >= sinceMs - clockLagMs);
+  const set = openPatterns(patterns.map((pattern, index) => ({ ...pattern, index })));
+  const inNames = written.flatMap((entry) =>
+    textsOf(entry)
+      .flatMap((text) => set.find(bufferOf(text), true).matches)
+      .map(({ pattern: { index } }) => ({ path: entry.path, isContent: false, pattern: index })),
+  );
+  const files = written.filter(({ type }) => type === "file").map(({ path }) => path);
+  const inContents = await set.searchFiles(directory, files);
+  return [...inContents.map(({ path, pattern: { index } }) => ({ path, isContent: true, pattern: index })), ...inNames];
+}
+
+/** See DirectoryWork.removeBelow. */
+export async function removeBelow(directory: string, paths: readonly ByteString[]): Promise<void> {
+  const doomed = new Set<string>(paths);
+  const isDoomed = (path: string): boolean => {
+    for (let end = path.length; end > 0; end = path.lastIndexOf("/", end - 1)) if (doomed.has(path.slice(0, end))) return true;
+    return false;
+  };
+  const all = decodeScan(await scan(directory, [rootPath], { recursive: true, xattrs: false }));
+  // What is in a directory goes before it.
+  for (const { path } of all.filter((entry) => isDoomed(entry.path)).reverse()) {
+    await removePaths(directory, [path]).catch((error: unknown) => {
+      if (!isSystemError(error, "ENOENT")) throw error;
+    });
+  }
+}
+
+function textsOf({ path, target, xattrs = {} }: ScanEntry): readonly ByteString[] {
+  const attributes = Object.entries(xattrs).flatMap(([name, value]) => [name as ByteString, value]);
+  return [path, ...(target === undefined ? [] : [target]), ...attributes];
+}
