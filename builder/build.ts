@@ -1,6 +1,5 @@
-import { availableParallelism } from "node:os";
 import { resolve } from "node:path";
-import { openPatterns } from "../runtime-addon/index.ts";
+import { openPatterns, usableCpus } from "../runtime-addon/index.ts";
 import { type Digest, digestOf } from "../store/digest.ts";
 import { TsbuildError } from "../store/errors.ts";
 import { forgetFailedSteps } from "../store/failed-steps.ts";
@@ -128,7 +127,7 @@ export async function executePlan(
       ...(options.shmSizeBytes === undefined ? {} : { shmSizeBytes: options.shmSizeBytes }),
     },
     ...(epoch === undefined ? {} : { epoch }),
-    jobs: options.jobs ?? availableParallelism(),
+    jobs: options.jobs ?? usableCpus(),
     useCache: usesCache(options),
     onEvent: options.onEvent,
     signal,

@@ -174,7 +174,7 @@ export interface BuildOptions {
   readonly hostCa?: boolean;
   /** What a failed RUN step left is kept in the store for shellInFailed, until the next build of the same target, or until other failed steps take its place. Absent: false. */
   readonly keepFailed?: boolean;
-  /** How many steps at once; absent: the number of processors. */
+  /** How many steps at once; absent: the number of processors that affinity and quotas of control groups leave this process. */
   readonly jobs?: number;
   /** Hears what the build does while it goes on. Absent: nobody does. */
   readonly onEvent?: EventSink;

@@ -3,12 +3,12 @@ import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { TsbuildError } from "./errors.ts";
 
-/** What addon.node exports: `numbers` and `text` are a packed list (message.ts). */
+/** What addon.node exports: `numbers` and `text` are a packed list (message.ts); at most `threads` threads work on a call. */
 export interface NativeAddon {
-  scan(root: string, numbers: Float64Array, text: Buffer, recursive: boolean, xattrs: boolean): Promise<Buffer>;
+  scan(root: string, numbers: Float64Array, text: Buffer, recursive: boolean, xattrs: boolean, threads: number): Promise<Buffer>;
   statMany(root: string, numbers: Float64Array, text: Buffer, xattrs: boolean): Promise<Buffer>;
-  hashFiles(root: string, numbers: Float64Array, text: Buffer): Promise<Buffer>;
-  extract(root: string, tar: string, numbers: Float64Array, text: Buffer, owners: boolean): Promise<void>;
+  hashFiles(root: string, numbers: Float64Array, text: Buffer, threads: number): Promise<Buffer>;
+  extract(root: string, tar: string, numbers: Float64Array, text: Buffer, owners: boolean, threads: number): Promise<void>;
   setAttributes(root: string, numbers: Float64Array, text: Buffer): Promise<void>;
   removePaths(root: string, numbers: Float64Array, text: Buffer): Promise<void>;
   removeTree(path: string): Promise<void>;
@@ -28,6 +28,7 @@ export interface NativeAddon {
     to: string,
     level: number,
     blockBytes: number,
+    threads: number,
   ): {
     readonly done: Promise<{ readonly plainDigest: Buffer; readonly digest: Buffer; readonly size: number }>;
     readonly cancel: () => void;

@@ -1,4 +1,5 @@
 import { readFileSync } from "node:fs";
+import { join } from "node:path";
 
 /** One mounted hierarchy of control groups. */
 export interface CgroupMount {
@@ -54,6 +55,11 @@ export function ownGroups(cgroup: string = readFileSync("/proc/self/cgroup", "ut
     for (const name of names.split(",")) groups.set(name, path);
   }
   return groups;
+}
+
+/** The directory of a group, given by its path within the hierarchy, of which a part may be mounted. */
+export function groupDirectory({ mountPoint, root }: CgroupMount, group: string): string {
+  return join(mountPoint, root !== "/" && group.startsWith(root) ? group.slice(root.length) : group);
 }
 
 /** Space, tab, newline and backslash are written in octal. */

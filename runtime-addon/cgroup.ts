@@ -4,7 +4,7 @@ import { delegatedParent } from "./cgroup-delegation.ts";
 import { unavailable } from "./cgroup-error.ts";
 import { limitFilesV1, limitFilesV2 } from "./cgroup-files.ts";
 import { type Group, makeGroup, removeGroups } from "./cgroup-group.ts";
-import { type CgroupMount, cgroupMounts, ownGroups } from "./cgroup-mounts.ts";
+import { type CgroupMount, cgroupMounts, groupDirectory, ownGroups } from "./cgroup-mounts.ts";
 import { type CgroupUsage, usageV1, usageV2 } from "./cgroup-usage.ts";
 import { deviceNumbers } from "./device-numbers.ts";
 import type { LimitFile, ResourceLimits } from "./resource-limits.ts";
@@ -102,11 +102,6 @@ async function groupFor(parent: string, version: 1 | 2, { controller, limit }: L
 /** A new v1 cpuset is empty, and takes no process before it has processors and memory nodes. */
 async function inheritCpuset(parent: string, directory: string): Promise<void> {
   for (const file of ["cpuset.cpus", "cpuset.mems"]) await writeFile(join(directory, file), await readFile(join(parent, file), "utf8"));
-}
-
-/** The directory of a group, given by its path within the hierarchy, of which a part may be mounted. */
-function groupDirectory({ mountPoint, root }: CgroupMount, group: string): string {
-  return join(mountPoint, root !== "/" && group.startsWith(root) ? group.slice(root.length) : group);
 }
 
 async function writeLimit(directory: string, { controller, limit, file, value, implied, otherwise }: LimitFile): Promise<void> {

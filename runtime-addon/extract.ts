@@ -2,6 +2,7 @@ import { nativeAddon } from "./binding.ts";
 import type { ByteString } from "./bytes.ts";
 import { rethrowChanges } from "./file-changed.ts";
 import { MessageWriter } from "./message.ts";
+import { fileSystemThreads } from "./usable-cpus.ts";
 
 interface ExtractName {
   /** Relative, normalised; "" is the root directory itself. */
@@ -53,7 +54,7 @@ export async function extract(root: string, tar: string, entries: readonly Extra
   const message = new MessageWriter();
   for (const entry of entries) packEntry(message, entry);
   const { numbers, text } = message.finish();
-  await rethrowChanges(nativeAddon().extract(root, tar, numbers, text, options.owners));
+  await rethrowChanges(nativeAddon().extract(root, tar, numbers, text, options.owners, fileSystemThreads()));
 }
 
 function packEntry(message: MessageWriter, entry: ExtractEntry): void {

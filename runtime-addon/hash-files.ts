@@ -2,6 +2,7 @@ import { nativeAddon } from "./binding.ts";
 import type { ByteString } from "./bytes.ts";
 import { rethrowChanges } from "./file-changed.ts";
 import { packPaths } from "./message.ts";
+import { usableCpus } from "./usable-cpus.ts";
 
 /**
  * The SHA-256 of each file below `root`, 32 bytes each, in order; on all CPUs. Rejects with a system error (a symlink
@@ -9,5 +10,5 @@ import { packPaths } from "./message.ts";
  */
 export async function hashFiles(root: string, paths: readonly ByteString[]): Promise<Buffer> {
   const { numbers, text } = packPaths(paths);
-  return rethrowChanges(nativeAddon().hashFiles(root, numbers, text));
+  return rethrowChanges(nativeAddon().hashFiles(root, numbers, text, usableCpus()));
 }

@@ -54,4 +54,5 @@ export { MASKED_PATHS, READ_ONLY_PATHS } from "./system-paths.ts";
 export { openTarReader, type SkimmedTar, type TarReader } from "./tar-reader.ts";
 export { openTarSink, type TarPiece, type TarSink } from "./tar-sink.ts";
 export { thisMachine } from "./this-machine.ts";
+export { usableCpus } from "./usable-cpus.ts";
 export { type NamespaceWorker, type NamespaceWorkerOptions, openNamespaceWorker, openUserNamespace } from "./user-namespace.ts";

@@ -1,6 +1,7 @@
 import { nativeAddon } from "./binding.ts";
 import type { ByteString } from "./bytes.ts";
 import { packPaths } from "./message.ts";
+import { fileSystemThreads } from "./usable-cpus.ts";
 
 export interface ScanOptions {
   /** Descend into directories (never through symlinks). Otherwise the given directories' own children only. */
@@ -19,7 +20,7 @@ export interface ScanOptions {
  */
 export async function scan(root: string, directories: readonly ByteString[], options: ScanOptions): Promise<Buffer> {
   const { numbers, text } = packPaths(directories);
-  return nativeAddon().scan(root, numbers, text, options.recursive, options.xattrs);
+  return nativeAddon().scan(root, numbers, text, options.recursive, options.xattrs, fileSystemThreads());
 }
 
 /** Packed records of exactly these paths (lstat(2)); those that do not exist, or lie behind a symlink, are left out. */

@@ -1,7 +1,15 @@
 import { mkdir, rename, stat, writeFile } from "node:fs/promises";
-import { availableParallelism } from "node:os";
 import { join } from "node:path";
-import { type Attributes, type ByteString, bytesOf, removePaths, removeTree, setAttributes, textOf } from "../runtime-addon/index.ts";
+import {
+  type Attributes,
+  type ByteString,
+  bytesOf,
+  removePaths,
+  removeTree,
+  setAttributes,
+  textOf,
+  usableCpus,
+} from "../runtime-addon/index.ts";
 import { clockLagMs } from "./clock-lag.ts";
 import { type Digest, digestOf } from "./digest.ts";
 import { inParallel } from "./in-parallel.ts";
@@ -115,7 +123,7 @@ interface Unpacked {
 }
 
 /** The extractor has threads of its own; beyond this the disk is what they wait for. */
-const layersAtOnce = Math.min(4, availableParallelism());
+const mostLayersAtOnce = 4;
 
 const rootDefaults = { mode: 0o755, uid: 0, gid: 0 };
 
@@ -152,7 +160,9 @@ export function localDirectoryWork(store: Store): DirectoryWork {
       // Of a layer that is there twice only the topmost is mounted, on all that lies below it.
       const topmost = diffIds.flatMap((diffId, i) => (diffIds.lastIndexOf(diffId) === i ? { diffId, below: diffIds.slice(0, i) } : []));
       // Each takes from lower layers what their trees say, and never waits for their directories.
-      const unpacked = await inParallel(topmost, layersAtOnce, ({ diffId, below }) => unpackOne(diffId, below, owners));
+      const unpacked = await inParallel(topmost, Math.min(mostLayersAtOnce, usableCpus()), ({ diffId, below }) =>
+        unpackOne(diffId, below, owners),
+      );
       const directories = new Map(topmost.map(({ diffId }, i) => [diffId, unpacked[i]?.directory]));
       return {
         directories: diffIds.map((diffId) => directories.get(diffId) as string),

@@ -1,9 +1,8 @@
 import { createHash, type Hash } from "node:crypto";
 import { open } from "node:fs/promises";
-import { availableParallelism } from "node:os";
 import { promisify } from "node:util";
 import { gzip } from "node:zlib";
-import { gzipFile, gzipLibrary } from "../runtime-addon/index.ts";
+import { gzipFile, gzipLibrary, usableCpus } from "../runtime-addon/index.ts";
 import { type Digest, digestFromBytes, parseDigest } from "./digest.ts";
 import type { Abortable } from "./file-bytes.ts";
 import { writeStream } from "./tee-file.ts";
@@ -92,7 +91,7 @@ async function* members(source: AsyncIterable<Buffer>, level: number): AsyncGene
       // A failure is met when its turn has come; until then it must not count as unhandled.
       member.catch(() => undefined);
       underWay.push(member);
-      yield* takenDownTo(availableParallelism(), underWay);
+      yield* takenDownTo(usableCpus(), underWay);
     }
     yield* takenDownTo(0, underWay);
   } finally {

@@ -1,7 +1,6 @@
 import { lstatSync } from "node:fs";
-import { availableParallelism } from "node:os";
 import { join } from "node:path";
-import { bytesOf, hashFiles, isSystemError, TsbuildError } from "../../runtime-addon/index.ts";
+import { bytesOf, hashFiles, isSystemError, TsbuildError, usableCpus } from "../../runtime-addon/index.ts";
 import { type Digest, digestFromBytes, isDigest } from "../digest.ts";
 import type { Abortable } from "../file-bytes.ts";
 import { namesIn } from "../gc/allocated.ts";
@@ -12,7 +11,7 @@ import { fileIdentity, type StoreProblem } from "./problem.ts";
 /** Reads every blob: its name must be its digest. What vanishes meanwhile is no problem. */
 export async function checkBlobs(root: string, { signal }: Abortable = {}): Promise<readonly StoreProblem[]> {
   const folder = storePaths.blobs(root);
-  const found = await inParallel(namesIn(folder), availableParallelism(), async (name): Promise<StoreProblem | undefined> => {
+  const found = await inParallel(namesIn(folder), usableCpus(), async (name): Promise<StoreProblem | undefined> => {
     signal?.throwIfAborted();
     const path = join(folder, name);
     const digest = `sha256:${name}`;

@@ -1,10 +1,63 @@
 import { execFileSync } from "node:child_process";
-import { chmodSync, chownSync, mkdirSync, writeFileSync } from "node:fs";
+import { chmodSync, chownSync, mkdirSync, readdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
+import { nativeAddon } from "../../runtime-addon/binding.ts";
+import { bytesOf, decodeScan } from "../../runtime-addon/index.ts";
+import { MessageWriter, packPaths } from "../../runtime-addon/message.ts";
+import { digestOf } from "../../store/digest.ts";
 import { needs } from "../support/needs.ts";
+import { sampleBytes } from "../support/sample-bytes.ts";
 import { temporaryDirectory } from "../support/temporary.ts";
 import { bundleProgram } from "./bundled.ts";
+
+/** 800 files in 40 directories. */
+function writeTree(tree: string): void {
+  for (let directory = 0; directory < 40; directory++) {
+    mkdirSync(join(tree, `d${directory}`), { recursive: true });
+    for (let file = 0; file < 20; file++) writeFileSync(join(tree, `d${directory}`, `f${file}`), Buffer.alloc(2000, file));
+  }
+}
+
+describe("however many threads there are", () => {
+  it("scans, hashes, extracts and compresses to the same bytes", needs("libdeflate"), async () => {
+    const root = temporaryDirectory("threads");
+    const tree = join(root, "tree");
+    writeTree(tree);
+    const addon = nativeAddon();
+    const sums: string[] = [];
+    for (const threads of [1, 2, 7, 40]) {
+      const out = join(root, `out-${threads}`);
+      mkdirSync(out);
+      const top = packPaths([bytesOf("")]);
+      const scanned = await addon.scan(tree, top.numbers, top.text, true, true, threads);
+      const files = decodeScan(scanned).filter(({ type }) => type === "file");
+      const paths = packPaths(files.map(({ path }) => path));
+      const hashes = await addon.hashFiles(tree, paths.numbers, paths.text, threads);
+      const tar = join(out, "tar");
+      writeFileSync(tar, sampleBytes(2 ** 20));
+      const { digest } = await addon.gzipFile(tar, join(out, "tar.gz"), 6, 2 ** 16, threads).done;
+      const copy = join(out, "copy");
+      mkdirSync(copy);
+      const entries = new MessageWriter();
+      for (const [i, { path }] of files.entries()) {
+        entries
+          .number(0)
+          .text(bytesOf(path.replace("/", "-")))
+          .number(i * 512)
+          .number(512);
+        entries.number(0o644).number(0).number(0).number(i).number(0).number(0);
+      }
+      const { numbers, text } = entries.finish();
+      await addon.extract(copy, tar, numbers, text, false, threads);
+      const names = readdirSync(copy);
+      const copied = packPaths(names.map(bytesOf));
+      const contents = await addon.hashFiles(copy, copied.numbers, copied.text, threads);
+      sums.push(digestOf(Buffer.concat([scanned, hashes, digest, contents, Buffer.from(names.join())])));
+    }
+    expect(new Set(sums).size).toBe(1);
+  });
+});
 
 const UID = 54_321;
 
@@ -12,10 +65,7 @@ describe("without a thread to be had", needs("root"), () => {
   it("scans, hashes, packs, extracts and removes all the same", { timeout: 60_000 }, () => {
     const root = temporaryDirectory("threads");
     const tree = join(root, "tree");
-    for (let directory = 0; directory < 40; directory++) {
-      mkdirSync(join(tree, `d${directory}`), { recursive: true });
-      for (let file = 0; file < 20; file++) writeFileSync(join(tree, `d${directory}`, `f${file}`), Buffer.alloc(2000, file));
-    }
+    writeTree(tree);
     const program = bundleProgram(
       root,
       `const { execFileSync } = await import("node:child_process");

@@ -59,7 +59,7 @@ bool read_paths(MessageReader list, std::vector<std::string_view>* paths) {
 std::string text_of(const Napi::Value& value) { return value.ToString().Utf8Value(); }
 
 Napi::Value scan(const Napi::CallbackInfo& info) {
-  WalkOptions options{info[3].ToBoolean().Value(), info[4].ToBoolean().Value()};
+  WalkOptions options{info[3].ToBoolean().Value(), info[4].ToBoolean().Value(), threads_of(info[5])};
   return start_list(info, 1, Answer::kBytes, [root = text_of(info[0]), options](MessageReader list, std::string* bytes) -> Outcome {
     std::vector<std::string_view> directories;
     if (!read_paths(list, &directories)) return malformed_message();
@@ -77,17 +77,19 @@ Napi::Value stat_listed(const Napi::CallbackInfo& info) {
 }
 
 Napi::Value hash_files(const Napi::CallbackInfo& info) {
-  return start_list(info, 1, Answer::kBytes, [root = text_of(info[0])](MessageReader list, std::string* bytes) -> Outcome {
+  unsigned threads = threads_of(info[3]);
+  return start_list(info, 1, Answer::kBytes, [root = text_of(info[0]), threads](MessageReader list, std::string* bytes) -> Outcome {
     std::vector<std::string_view> paths;
     if (!read_paths(list, &paths)) return malformed_message();
-    return hash_many(root, paths, bytes);
+    return hash_many(root, paths, threads, bytes);
   });
 }
 
 Napi::Value extract_entries(const Napi::CallbackInfo& info) {
   bool owners = info[4].ToBoolean().Value();
-  return start_list(info, 2, Answer::kNothing, [root = text_of(info[0]), tar = text_of(info[1]), owners](MessageReader list, std::string*) {
-    return extract(root, tar, list, owners);
+  unsigned threads = threads_of(info[5]);
+  return start_list(info, 2, Answer::kNothing, [root = text_of(info[0]), tar = text_of(info[1]), owners, threads](MessageReader list, std::string*) {
+    return extract(root, tar, list, owners, threads);
   });
 }
 

@@ -23,7 +23,7 @@ class GzipJob : public Job {
       : Job(info.Env()),
         from_(info[0].ToString().Utf8Value()),
         to_(info[1].ToString().Utf8Value()),
-        form_{info[2].ToNumber().Int32Value(), static_cast<size_t>(info[3].ToNumber().Int64Value())},
+        form_{info[2].ToNumber().Int32Value(), static_cast<size_t>(info[3].ToNumber().Int64Value()), threads_of(info[4])},
         cancelled_(std::move(cancelled)) {}
 
  private:
@@ -43,7 +43,7 @@ class GzipJob : public Job {
   GzipSums sums_;
 };
 
-/** gzipFile(from, to, level, blockBytes): {done, cancel}. */
+/** gzipFile(from, to, level, blockBytes, threads): {done, cancel}. */
 Napi::Value start_gzip(const Napi::CallbackInfo& info) {
   Napi::Env env = info.Env();
   auto cancelled = std::make_shared<std::atomic<bool>>(false);

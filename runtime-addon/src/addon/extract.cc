@@ -25,8 +25,8 @@ constexpr size_t kBufferBytes = 256 * 1024;
 constexpr size_t kHoleBytes = 64 * 1024;
 /** Neighbours that one thread makes: they share a parent directory. */
 constexpr size_t kEntriesAtOnce = 64;
-/** A second thread is not worth its start for fewer. */
-constexpr size_t kEntriesForThreads = 256;
+/** One more thread is not worth its start for fewer. */
+constexpr size_t kEntriesForThread = 128;
 /** Directories and files belong to us alone until they are complete. */
 constexpr mode_t kPrivateDirectory = 0700;
 constexpr mode_t kPrivateFile = 0600;
@@ -174,10 +174,10 @@ struct Sorted {
   std::vector<ExtractEntry> hardlinks;
 };
 
-Outcome make_leaves(const std::string& root, const std::string& tar, Extractor* own, const std::vector<ExtractEntry>& leaves) {
+Outcome make_leaves(const std::string& root, const std::string& tar, Extractor* own, const std::vector<ExtractEntry>& leaves, unsigned threads) {
   FirstFailure first;
   std::atomic<size_t> next{0};
-  unsigned workers = leaves.size() >= kEntriesForThreads ? usable_cpus() : 1;
+  unsigned workers = static_cast<unsigned>(std::clamp<size_t>(leaves.size() / kEntriesForThread, 1, threads));
   run_parallel(workers, [&](unsigned worker) {
     Extractor other;
     Extractor* extractor = worker == 0 ? own : &other;
@@ -197,7 +197,7 @@ Outcome make_leaves(const std::string& root, const std::string& tar, Extractor* 
 
 }  // namespace
 
-Outcome extract(const std::string& root, const std::string& tar, MessageReader entries, bool owners) {
+Outcome extract(const std::string& root, const std::string& tar, MessageReader entries, bool owners, unsigned threads) {
   Extractor extractor;
   if (Outcome failure = extractor.open(root, tar)) return failure;
   Sorted sorted;
@@ -214,7 +214,7 @@ Outcome extract(const std::string& root, const std::string& tar, MessageReader e
     if (directory.kind != EntryKind::kDirectory) continue;
     if (Outcome failure = extractor.make_directory(directory)) return failure;
   }
-  if (Outcome failure = make_leaves(root, tar, &extractor, sorted.leaves)) return failure;
+  if (Outcome failure = make_leaves(root, tar, &extractor, sorted.leaves, threads)) return failure;
   for (const ExtractEntry& link : sorted.hardlinks) {
     if (Outcome failure = extractor.make_hardlink(link)) return failure;
   }

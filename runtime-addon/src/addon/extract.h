@@ -12,6 +12,6 @@ namespace tsbuild {
  * for file offset, size | symlink, hardlink target | char, block major, minor; and unless it is a hardlink, a whiteout or
  * opaque: mode, uid, gid, seconds, nanoseconds, count of xattrs, and (name, value) in the text for each.
  */
-Outcome extract(const std::string& root, const std::string& tar, MessageReader entries, bool owners);
+Outcome extract(const std::string& root, const std::string& tar, MessageReader entries, bool owners, unsigned threads);
 
 }  // namespace tsbuild

@@ -90,7 +90,7 @@ Outcome GzipFile::open() {
 }
 
 Outcome GzipFile::run() {
-  unsigned threads = static_cast<unsigned>(std::min<uint64_t>(usable_cpus(), blocks_));
+  unsigned threads = static_cast<unsigned>(std::min<uint64_t>(form_.threads, blocks_));
   slots_.resize(threads * size_t{2});
   run_parallel(threads, [this](unsigned) { work(); });
   return failure_.take();

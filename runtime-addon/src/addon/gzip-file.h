@@ -15,6 +15,8 @@ struct GzipForm {
   int level;
   /** Plain bytes of each member but the last. */
   size_t block_bytes;
+  /** At most so many compress at once. */
+  unsigned threads;
 };
 
 struct GzipSums {
@@ -24,8 +26,8 @@ struct GzipSums {
 };
 
 /**
- * Compresses a regular file into a new one, block by block on all CPUs, each block a gzip member (RFC 1952); an empty file is one empty block. The
- * bytes depend on libdeflate and the form alone. Of memory it takes two blocks and their members for each CPU. ECANCELED soon after
+ * Compresses a regular file into a new one, block by block on `threads` threads, each block a gzip member (RFC 1952); an empty file is one empty block. The
+ * bytes depend on libdeflate, level and block size alone. Of memory it takes two blocks and their members for each thread. ECANCELED soon after
  * `cancelled` is set. After a failure there is no file at `to`.
  */
 Outcome gzip_file(const std::string& from, const std::string& to, const GzipForm& form, const std::atomic<bool>& cancelled, GzipSums* sums);

@@ -37,15 +37,14 @@ Outcome hash_one(Below* root, std::string_view path, char* buffer, Sha256* sha25
 
 }  // namespace
 
-Outcome hash_many(const std::string& root, const std::vector<std::string_view>& paths, std::string* digests) {
+Outcome hash_many(const std::string& root, const std::vector<std::string_view>& paths, unsigned threads, std::string* digests) {
   digests->resize(paths.size() * kDigestBytes);
   std::atomic<size_t> next{0};
   FirstFailure first;
-  unsigned batches = static_cast<unsigned>(std::min<size_t>((paths.size() + kFilesAtOnce - 1) / kFilesAtOnce, 64));
   // Few files may still be large: then one of them at a time.
-  size_t at_once = paths.size() < kFilesAtOnce * usable_cpus() ? 1 : kFilesAtOnce;
-  unsigned workers = std::min(usable_cpus(), at_once == 1 ? static_cast<unsigned>(paths.size()) : batches);
-  run_parallel(workers, [&](unsigned) {
+  size_t at_once = paths.size() < kFilesAtOnce * threads ? 1 : kFilesAtOnce;
+  size_t pieces = (paths.size() + at_once - 1) / at_once;
+  run_parallel(static_cast<unsigned>(std::min<size_t>(threads, pieces)), [&](unsigned) {
     Below below;
     if (Outcome failure = below.open_root(root)) return first.add(0, std::move(*failure));
     auto buffer = std::make_unique<char[]>(kBufferBytes);

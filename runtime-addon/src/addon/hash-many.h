@@ -8,7 +8,7 @@
 
 namespace tsbuild {
 
-/** The SHA-256 of each regular file below `root`, 32 bytes each, in order; on all CPUs. */
-Outcome hash_many(const std::string& root, const std::vector<std::string_view>& paths, std::string* digests);
+/** The SHA-256 of each regular file below `root`, 32 bytes each, in order; on at most so many threads. */
+Outcome hash_many(const std::string& root, const std::vector<std::string_view>& paths, unsigned threads, std::string* digests);
 
 }  // namespace tsbuild

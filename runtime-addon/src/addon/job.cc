@@ -1,5 +1,6 @@
 #include "job.h"
 
+#include <algorithm>
 #include <cerrno>
 
 namespace tsbuild {
@@ -33,6 +34,8 @@ MessageReader Job::borrow(const Napi::Value& numbers, const Napi::Value& text, c
 }
 
 Failure malformed_message() { return Failure::system(EINVAL, "unpack"); }
+
+unsigned threads_of(const Napi::Value& count) { return std::max(count.ToNumber().Uint32Value(), uint32_t{1}); }
 
 Napi::Value buffer_of(Napi::Env env, const std::string& bytes) { return Napi::Buffer<char>::Copy(env, bytes.data(), bytes.size()); }
 

@@ -49,6 +49,9 @@ class Job : public Napi::AsyncWorker {
 /** The failure for a list that does not follow the packed form: a mistake of the caller, not of the input. */
 Failure malformed_message();
 
+/** A call's argument that says how many threads may work on it; at least one does. */
+unsigned threads_of(const Napi::Value& count);
+
 Napi::Value buffer_of(Napi::Env env, const std::string& bytes);
 
 }  // namespace tsbuild

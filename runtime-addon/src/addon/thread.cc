@@ -1,9 +1,7 @@
 #include "thread.h"
 
-#include <algorithm>
 #include <csignal>
 #include <memory>
-#include <thread>
 #include <vector>
 
 namespace tsbuild {
@@ -60,7 +58,5 @@ void run_parallel(unsigned wanted, const std::function<void(unsigned worker)>& b
   }
   body(0);
 }
-
-unsigned usable_cpus() { return std::clamp(std::thread::hardware_concurrency(), 1u, 8u); }
 
 }  // namespace tsbuild

@@ -28,7 +28,4 @@ class Thread {
 /** Runs body(worker) once for each of up to `wanted` workers at the same time, and returns when all have ended. */
 void run_parallel(unsigned wanted, const std::function<void(unsigned worker)>& body);
 
-/** The number of CPUs that this process may use, 1–8: more threads than that gain nothing on one file system. */
-unsigned usable_cpus();
-
 }  // namespace tsbuild

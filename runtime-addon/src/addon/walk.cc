@@ -206,7 +206,7 @@ Outcome walk(const std::string& root, const std::vector<std::string_view>& direc
     tops.push_back(std::make_unique<Listing>(Listing{std::string(*directory), true, {}, {}}));
     queue.push_one(tops.back().get());
   }
-  std::vector<Thread> helpers(usable_cpus() - 1);
+  std::vector<Thread> helpers(options.threads - 1);
   Lister own(below, options);
   queue.drain(&own, true, [&] {
     for (Thread& helper : helpers) {

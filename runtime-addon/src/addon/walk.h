@@ -11,6 +11,8 @@ namespace tsbuild {
 struct WalkOptions {
   bool recursive;
   bool xattrs;
+  /** At most so many read directories. */
+  unsigned threads;
 };
 
 /** Packed records of what is below the given directories of `root`: parents first, children sorted by bytes. */
