@@ -11,7 +11,7 @@ import { withBuildSite } from "./build-site.ts";
 import { stepCache } from "./cache/records.ts";
 import { applyChecks } from "./check.ts";
 import { type Delivered, deliver, type FinishedImage } from "./deliver.ts";
-import { deliverFiles } from "./deliver-files.ts";
+import { checkOutputs, deliverFiles } from "./deliver-files.ts";
 import { execute, type StageResult } from "./execute.ts";
 import { noteCopiedLock } from "./lock-in-context.ts";
 import { lockOtherStages } from "./lock-other-stages.ts";
@@ -39,8 +39,9 @@ import { usesCache } from "./uses-cache.ts";
  * promise settles nothing is left running, and a failed build has changed no name.
  */
 export async function build(options: BuildOptions): Promise<BuildResult> {
-  // Before anything is read that could not be named afterwards.
+  // Before anything is done that could not be named or written afterwards.
   refuseNames(options);
+  await checkOutputs(options.outputs ?? []);
   return withBuildSite(options, async (given) => {
     const site = await dateSite(given);
     const planned = await planSite(site);

@@ -1,3 +1,4 @@
+import type { RootfsDestination } from "../store/archive/export-rootfs.ts";
 import type { Digest } from "../store/digest.ts";
 import { digestOf } from "../store/digest.ts";
 import { imageOf, rawImageOf } from "../store/images.ts";
@@ -31,6 +32,14 @@ export async function deliverFiles(
     else await exportFiles(store, images, output, options);
   }
   return digests;
+}
+
+/** Throws what deliverFiles would throw of where it writes to, after hours of building. Nothing is made or changed. */
+export async function checkOutputs(outputs: readonly BuildOutput[]): Promise<void> {
+  for (const output of outputs.filter(isFile)) {
+    if (output.type === "oci" || output.type === "docker") (await import("../store/archive/save.ts")).checkSaveDestination(output.to);
+    else (await import("../store/archive/export-rootfs.ts")).checkRootfsDestination(filesTo(output));
+  }
 }
 
 function isFile(output: BuildOutput): output is FileOutput {
@@ -73,5 +82,9 @@ async function exportFiles(
 ): Promise<void> {
   const { exportRootfs } = await import("../store/archive/export-rootfs.ts");
   const roots = images.map(({ layers, target }) => ({ layers, ...(images.length === 1 ? {} : { folder: target }) }));
-  await exportRootfs(store, roots, output.type === "tar" ? output.to : { directory: output.directory }, { signal, onNote });
+  await exportRootfs(store, roots, filesTo(output), { signal, onNote });
+}
+
+function filesTo(output: Exclude<FileOutput, ArchiveOutput>): RootfsDestination {
+  return output.type === "tar" ? output.to : { directory: output.directory };
 }

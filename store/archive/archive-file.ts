@@ -1,22 +1,22 @@
 import { randomBytes } from "node:crypto";
-import { closeSync, constants, createWriteStream, openSync, readlinkSync, realpathSync, renameSync, type Stats, statSync } from "node:fs";
+import { closeSync, constants, createWriteStream, openSync, renameSync, statSync } from "node:fs";
 import { Socket } from "node:net";
-import { basename, dirname, join, resolve } from "node:path";
+import { basename, dirname, join } from "node:path";
 import type { Writable } from "node:stream";
 import { pipeline } from "node:stream/promises";
 import { setTimeout } from "node:timers/promises";
 import { isSystemError } from "../../runtime-addon/index.ts";
 import { syncFile } from "../atomic-file.ts";
 import { discardFile } from "../discard.ts";
-import { TsbuildError } from "../errors.ts";
 import type { Abortable } from "../file-bytes.ts";
+import { checkDestination } from "./check-destination.ts";
+import { targetOf } from "./link-target.ts";
 
 const readerPollMs = 50;
 
 /**
  * Writes to what a path names. A regular file, or none, is replaced in one step when all is written and flushed; a link stays, and what it leads to is replaced. A FIFO or a character
- * device gets the bytes as they come; a FIFO waits for its reader. `doing` begins the message. Throws NOT_A_FILE for a directory and whatever else, what the source throws, system
- * errors and `signal.reason`.
+ * device gets the bytes as they come; a FIFO waits for its reader. `doing` begins the message. Throws what checkDestination and the source throw, system errors and `signal.reason`.
  */
 export async function writeArchiveFile(
   path: string,
@@ -24,12 +24,10 @@ export async function writeArchiveFile(
   doing: string,
   options: Abortable = {},
 ): Promise<void> {
-  const found = statOf(path);
+  checkDestination({ file: path }, doing);
+  const found = statSync(path, { throwIfNoEntry: false });
   if (found === undefined || found.isFile()) return replaceFile(targetOf(path), bytes, options);
-  if (found.isFIFO()) return pump(bytes, await fifoWriter(path, options), options);
-  if (found.isCharacterDevice()) return pump(bytes, createWriteStream(path), options);
-  const what = found.isDirectory() ? "it is a directory" : "it is no file that could be replaced";
-  throw new TsbuildError("NOT_A_FILE", `${doing}: ${what}`, { hint: "name a file" });
+  return pump(bytes, found.isFIFO() ? await fifoWriter(path, options) : createWriteStream(path), options);
 }
 
 /** pipeline(), but when aborted it rejects with the signal's own reason. */
@@ -80,35 +78,6 @@ function socketOf(fd: number): Socket {
     return new Socket({ fd, readable: false, writable: true });
   } catch (error) {
     closeSync(fd);
-    throw error;
-  }
-}
-
-function statOf(path: string): Stats | undefined {
-  try {
-    return statSync(path);
-  } catch (error) {
-    if (isSystemError(error, "ENOENT")) return undefined;
-    throw error;
-  }
-}
-
-/** Where links lead, also to what is not there yet. */
-function targetOf(path: string): string {
-  try {
-    return realpathSync(path);
-  } catch (error) {
-    if (!isSystemError(error, "ENOENT")) throw error;
-  }
-  const link = linkOf(path);
-  return link === undefined ? path : targetOf(resolve(dirname(path), link));
-}
-
-function linkOf(path: string): string | undefined {
-  try {
-    return readlinkSync(path);
-  } catch (error) {
-    if (isSystemError(error, "ENOENT", "EINVAL")) return undefined;
     throw error;
   }
 }

@@ -1,5 +1,3 @@
-import { resolve } from "node:path";
-import type { Writable } from "node:stream";
 import { type ByteString, bytesOf, isSystemError } from "../../runtime-addon/index.ts";
 import { TsbuildError } from "../errors.ts";
 import type { Abortable } from "../file-bytes.ts";
@@ -11,6 +9,7 @@ import { nameSystemError } from "../name-system-error.ts";
 import { type LayerRef, openLayers } from "../open-rootfs.ts";
 import type { Store } from "../store.ts";
 import { pump, writeArchiveFile } from "./archive-file.ts";
+import { checkDestination, type Destination, pathOf } from "./check-destination.ts";
 import { exportToDirectory } from "./rootfs-directory.ts";
 
 /** What a container of an image would see at its start. */
@@ -25,7 +24,7 @@ export interface ExportedRootfs {
  * Where the files go. A file is a tar, written as writeArchiveFile does it; a stream gets the tar's bytes and is ended; a directory is made where it is missing, and gets the files
  * among those that it has (exportToDirectory).
  */
-export type RootfsDestination = { readonly file: string } | { readonly directory: string } | { readonly stream: Writable };
+export type RootfsDestination = Destination;
 
 export interface ExportOptions extends Abortable {
   /** Hears what could not be made of the files in a directory. */
@@ -42,6 +41,7 @@ export async function exportRootfs(
   destination: RootfsDestination,
   { signal, onNote }: ExportOptions = {},
 ): Promise<void> {
+  checkRootfsDestination(destination);
   const entries: SourceEntry[] = [];
   for (const { layers, folder } of roots) {
     const merged = await mergeLayers([], await openLayers(store.layers, layers));
@@ -50,13 +50,22 @@ export async function exportRootfs(
     for (const entry of folder === undefined ? files : inFolder(bytesOf(folder) as ByteString, files)) entries.push(entry);
   }
   if ("stream" in destination) return pump(streamTar(entries, { signal }), destination.stream, { signal });
-  const path = resolve("file" in destination ? destination.file : destination.directory);
+  const path = pathOf(destination);
   try {
     await ("file" in destination
-      ? writeArchiveFile(path, streamTar(entries, { signal }), `exporting to ${path}`, { signal })
+      ? writeArchiveFile(path, streamTar(entries, { signal }), exportingTo(path), { signal })
       : exportToDirectory(entries, path, { signal, ...(onNote === undefined ? {} : { onNote }) }));
   } catch (error) {
     if (!isSystemError(error) || error.path?.startsWith(`${store.root}/`)) throw nameSystemError(error, store.root);
-    throw new TsbuildError("WRITE_FAILED", `exporting to ${path}: ${error.message}`, { cause: error });
+    throw new TsbuildError("WRITE_FAILED", `${exportingTo(path)}: ${error.message}`, { cause: error });
   }
+}
+
+/** Throws what exportRootfs would throw of its destination. Nothing is made or changed. */
+export function checkRootfsDestination(destination: RootfsDestination): void {
+  if (!("stream" in destination)) checkDestination(destination, exportingTo(pathOf(destination)), "any");
+}
+
+function exportingTo(path: string): string {
+  return `exporting to ${path}`;
 }

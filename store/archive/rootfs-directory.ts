@@ -8,6 +8,7 @@ import { canonicalEntries } from "../layer/canonical.ts";
 import type { SourceEntry } from "../layer/entry.ts";
 import { extractFiles, finishDirectories, sortFiles } from "../layer/extract-files.ts";
 import { makeDirectories } from "../make-directories.ts";
+import { targetOf } from "./link-target.ts";
 import { mergeDirectory } from "./merge-directory.ts";
 
 export interface ToDirectoryOptions extends Abortable {
@@ -25,7 +26,7 @@ const setIdBits = 0o6000;
  */
 export async function exportToDirectory(entries: readonly SourceEntry[], directory: string, options: ToDirectoryOptions): Promise<void> {
   const { signal, onNote = () => undefined, exact = process.geteuid?.() === 0 } = options;
-  makeDirectories(directory);
+  makeDirectories(targetOf(directory));
   const target = realpathSync(directory);
   const files = sortFiles(canonicalEntries(entries).map((entry) => (exact ? entry : ownable(entry))));
   const scratch = join(target, `.tsbuild-${randomBytes(6).toString("hex")}`);

@@ -1,6 +1,5 @@
-import { readdirSync, renameSync } from "node:fs";
-import { join, resolve } from "node:path";
-import type { Writable } from "node:stream";
+import { renameSync } from "node:fs";
+import { join } from "node:path";
 import { isSystemError, removeTree } from "../../runtime-addon/index.ts";
 import { canonicalJson } from "../canonical-json.ts";
 import type { Digest } from "../digest.ts";
@@ -18,7 +17,9 @@ import type { Store } from "../store.ts";
 import { writeStream } from "../tee-file.ts";
 import { pump, siblingOf, writeArchiveFile } from "./archive-file.ts";
 import { type ArchivedImage, type ArchiveForm, archivedImage, type SavableImage } from "./archived-image.ts";
+import { checkDestination, type Destination, pathOf } from "./check-destination.ts";
 import { type DockerImage, dockerManifest, dockerRepositories } from "./docker-manifest.ts";
+import { targetOf } from "./link-target.ts";
 import { ociFiles } from "./oci-files.ts";
 import { type OuterFile, outerTar, smallFile } from "./outer-tar-write.ts";
 
@@ -34,7 +35,7 @@ export interface SaveOptions extends Abortable, ArchiveForm {}
  * Where the images go. A file is an OCI archive, written as writeArchiveFile does it; a directory, an OCI image layout, which must
  * be missing or empty; a stream gets the archive's bytes and is ended.
  */
-export type SaveDestination = { readonly file: string } | { readonly directory: string } | { readonly stream: Writable };
+export type SaveDestination = Destination;
 
 /**
  * Writes images with all their blobs, each checked on the way: IntegrityError and NotFoundError tell of a damaged store, and nothing is left
@@ -47,6 +48,7 @@ export async function saveImages(
   destination: SaveDestination,
   options: SaveOptions = {},
 ): Promise<readonly Descriptor[]> {
+  checkSaveDestination(destination);
   await using _lease = await leaseOn(store, images);
   const archived: ArchivedImage[] = [];
   try {
@@ -58,17 +60,26 @@ export async function saveImages(
   }
 }
 
+/** Throws what saveImages would throw of its destination. Nothing is made or changed. */
+export function checkSaveDestination(destination: SaveDestination): void {
+  if (!("stream" in destination)) checkDestination(destination, savingTo(pathOf(destination)));
+}
+
+function savingTo(path: string): string {
+  return `saving to ${path}`;
+}
+
 async function write(store: Store, files: readonly OuterFile[], destination: SaveDestination, options: Abortable): Promise<void> {
   if ("stream" in destination) return pump(outerTar(files), destination.stream, options);
-  const path = resolve("file" in destination ? destination.file : destination.directory);
+  const path = pathOf(destination);
   try {
     await ("file" in destination
-      ? writeArchiveFile(path, outerTar(files), `saving to ${path}`, options)
-      : saveDirectory(path, files, options));
+      ? writeArchiveFile(path, outerTar(files), savingTo(path), options)
+      : saveDirectory(targetOf(path), files, options));
   } catch (error) {
     // The store is only read: what cannot be written, or is not said of a file of its own, is the destination.
     if (!isSystemError(error) || error.path?.startsWith(`${store.root}/`)) throw nameSystemError(error, store.root);
-    throw new TsbuildError("WRITE_FAILED", `saving to ${path}: ${error.message}`, { cause: error });
+    throw new TsbuildError("WRITE_FAILED", `${savingTo(path)}: ${error.message}`, { cause: error });
   }
 }
 
@@ -112,10 +123,8 @@ function filesOf(images: readonly SavedImage[], archived: readonly ArchivedImage
   ];
 }
 
+/** In the place of an empty directory, or where there is none. */
 async function saveDirectory(directory: string, files: readonly OuterFile[], options: Abortable): Promise<void> {
-  if (!isMissingOrEmpty(directory)) {
-    throw new TsbuildError("DESTINATION_EXISTS", `saving to ${directory}: the directory is not empty`, { hint: "name a new one" });
-  }
   const temp = siblingOf(directory);
   try {
     makeDirectories(join(temp, "blobs", "sha256"));
@@ -128,15 +137,6 @@ async function saveDirectory(directory: string, files: readonly OuterFile[], opt
     renameSync(temp, directory);
   } catch (error) {
     await removeTree(temp);
-    throw error;
-  }
-}
-
-function isMissingOrEmpty(directory: string): boolean {
-  try {
-    return readdirSync(directory).length === 0;
-  } catch (error) {
-    if (isSystemError(error, "ENOENT")) return true;
     throw error;
   }
 }

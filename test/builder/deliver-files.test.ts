@@ -1,9 +1,9 @@
-import { readdirSync, readFileSync } from "node:fs";
+import { mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { PassThrough } from "node:stream";
 import { beforeEach, describe, expect, it } from "vitest";
 import { build } from "../../builder/build.ts";
-import type { BuildOptions } from "../../builder/options.ts";
+import type { BuildOptions, BuildOutput } from "../../builder/options.ts";
 import { loadImages } from "../../store/archive/load.ts";
 import { mediaTypes } from "../../store/oci.ts";
 import { openStore } from "../../store/store.ts";
@@ -40,6 +40,25 @@ async function loaded(file: string) {
   expect(await verifyStore(store)).toEqual([]);
   return images;
 }
+
+describe("outputs that cannot be written", () => {
+  const file = (name: string) => ({ to: { file: at(name) } });
+  it.each<[name: string, output: () => BuildOutput, message: string]>([
+    ["an OCI archive", () => ({ type: "oci", ...file("no/a.tar") }), "saving to DIR/no/a.tar: there is no directory DIR/no"],
+    ["a layout", () => ({ type: "oci", to: { directory: at("full") } }), "saving to DIR/full: the directory is not empty"],
+    ["an archive for docker load", () => ({ type: "docker", ...file("full") }), "saving to DIR/full: it is a directory"],
+    ["a tar", () => ({ type: "tar", ...file("file/a.tar") }), "exporting to DIR/file/a.tar: DIR/file is no directory"],
+    ["files", () => ({ type: "local", directory: at("file") }), "exporting to DIR/file: it is no directory"],
+  ])("%s: nothing is begun", async (_name, output, message) => {
+    mkdirSync(at("full/inside"), { recursive: true });
+    writeFileSync(at("file"), "");
+    const before = readdirSync(directory, { recursive: true });
+    const events: string[] = [];
+    const failing = buildTo([{ type: "image" }, output()], { onEvent: ({ type }) => void events.push(type) });
+    await expect(failing).rejects.toMatchObject({ message: message.replaceAll("DIR", directory) });
+    expect([events, readdirSync(directory, { recursive: true })]).toEqual([[], before]);
+  });
+});
 
 describe("outputs to files", () => {
   it("are an OCI archive, an archive for docker load, a layout, a tar and a directory of one build", async () => {

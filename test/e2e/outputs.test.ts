@@ -1,4 +1,4 @@
-import { existsSync, readFileSync, writeFileSync } from "node:fs";
+import { cpSync, existsSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { output } from "../store/sample-image.ts";
@@ -7,6 +7,7 @@ import { mustRun } from "../support/command.ts";
 import { contextDirectory } from "../support/context.ts";
 import { needs } from "../support/needs.ts";
 import { temporaryDirectory } from "../support/temporary.ts";
+import { createUser } from "../support/users.ts";
 
 const context = contextDirectory({ Dockerfile: "FROM scratch\nCOPY a /dir/a\nENV A=1\n", a: "content" });
 
@@ -68,10 +69,20 @@ describe("tsbuild -o", () => {
     const { code, stderr } = await tsbuild(["-o", "type=tarball,dest=x", context], { store: temporaryStore() });
     expect([code, stderr]).toEqual([2, expect.stringContaining("type=tarball is not supported")]);
     const failed = await tsbuild(["-o", join(file, "below"), context], { store: temporaryStore() });
-    expect([failed.code, failed.stderr]).toEqual([
-      1,
-      expect.stringMatching(/exporting to .*below: .*ENOTDIR|not a directory.*WRITE_FAILED/),
-    ]);
+    expect([failed.code, failed.stderr]).toEqual([1, `error: exporting to ${file}/below: ${file} is no directory [WRITE_FAILED]\n`]);
     expect(existsSync(join(file, "below"))).toBe(false);
+  });
+
+  it.each<[name: string, output: (directory: string) => string, doing: string]>([
+    ["an archive", (directory) => `type=oci,dest=${directory}/app.tar`, "saving to DIR/app.tar"],
+    ["a layout", (directory) => `type=oci,tar=false,dest=${directory}/new`, "saving to DIR/new"],
+    ["files", (directory) => `type=local,dest=${directory}/some/where`, "exporting to DIR/some/where"],
+  ])("refuses %s where this user cannot write", needs("root", "privateMounts"), async (_name, output, doing) => {
+    const [user, directory] = [createUser({ uid: 4711, subIds: false }), temporaryDirectory("closed")];
+    const place = join(user.home, "context");
+    cpSync(context, place, { recursive: true });
+    const { code, stderr } = await tsbuild(["-o", output(directory), place], { user });
+    const message = `error: ${doing}: this user cannot write to DIR [WRITE_FAILED]\n`;
+    expect([code, stderr]).toEqual([1, message.replaceAll("DIR", directory)]);
   });
 });

@@ -653,15 +653,15 @@ describe("an archive", () => {
 
   it("says where it cannot be written", async () => {
     here.putImage("app", "1", own);
-    for (const place of [
-      { kind: "oci", directory: "/proc/none/at/all" },
-      { kind: "oci-archive", file: join(directory, "none/image.tar") },
-      { kind: "oci", directory: join(directory, "file") },
+    for (const [place, why] of [
+      [{ kind: "oci", directory: "/proc/none/at/all" }, "E"],
+      [{ kind: "oci-archive", file: join(directory, "none/image.tar") }, `there is no directory ${join(directory, "none")}`],
+      [{ kind: "oci", directory: join(directory, "file") }, "E"],
     ] as const) {
       writeFileSync(join(directory, "file"), "");
       const path = "file" in place ? place.file : place.directory;
       const error = await failureOf(copy(at(here, "app:1"), place));
-      expect(error).toMatchObject({ code: "WRITE_FAILED", message: expect.stringContaining(`copying to ${path}: E`) });
+      expect(error).toMatchObject({ code: "WRITE_FAILED", message: expect.stringContaining(`copying to ${path}: ${why}`) });
     }
   });
 
