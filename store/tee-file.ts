@@ -3,6 +3,7 @@ import { type FileHandle, open } from "node:fs/promises";
 import { type Digest, digestFromBytes } from "./digest.ts";
 import { discardFile } from "./discard.ts";
 import type { Abortable } from "./file-bytes.ts";
+import { roomFor } from "./room.ts";
 
 export interface TeeOptions extends Abortable {
   /** Flush to the disk before the end. */
@@ -11,7 +12,8 @@ export interface TeeOptions extends Abortable {
 
 /**
  * The same chunks, written to a new file at `path` on the way. When the iteration has ended by itself, the file is whole and
- * closed; when it was left early or failed, there is none. Reading, consuming and writing overlap by one chunk.
+ * closed; when it was left early or failed, there is none. Reading, consuming and writing overlap by one chunk. Throws ENOSPC before the last of the file
+ * system is taken, since nobody knows how long a source is (see roomFor).
  */
 export async function* teeToFile(
   source: AsyncIterable<Uint8Array>,
@@ -25,6 +27,7 @@ export async function* teeToFile(
     await source[Symbol.asyncIterator]().return?.();
     throw error;
   }
+  const takeRoom = roomFor(path);
   let whole = false;
   let sizeBytes = 0;
   let writing: Promise<void> | undefined;
@@ -32,6 +35,7 @@ export async function* teeToFile(
     for await (const chunk of source) {
       options.signal?.throwIfAborted();
       await writing;
+      takeRoom(chunk.length);
       writing = writeAll(file, chunk, sizeBytes);
       // Its failure is met at the next await; until then it must not count as unhandled.
       writing.catch(() => undefined);

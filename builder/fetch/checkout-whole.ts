@@ -1,9 +1,9 @@
 import { TsbuildError } from "../../store/errors.ts";
+import { refuseWithoutRoom } from "../../store/room.ts";
 import type { Store } from "../../store/store.ts";
 import { type GitRemote, parseGitRemote } from "../plan/git-remote.ts";
 import { publicUrl } from "../plan/public-url.ts";
 import { type CheckoutLimits, emptyCheckout, grown } from "./checkout-limits.ts";
-import { refuseWithoutRoom } from "./free-space.ts";
 import { type CheckoutOptions, checkoutFiles, commitTime } from "./git-checkout.ts";
 import type { Remote } from "./git-client.ts";
 import { keepGitDirectory } from "./git-directory.ts";

@@ -9,7 +9,7 @@ import { progressBytes } from "../../store/registry/pace.ts";
 import { RegistryError } from "../../store/registry/registry-error.ts";
 import type { Retrying, Try } from "../../store/registry/retry.ts";
 import type { RegistrySettings } from "../../store/registry/settings.ts";
-import { refuseWithoutRoom } from "./free-space.ts";
+import { refuseWithoutRoom } from "../../store/room.ts";
 import { httpGet } from "./http-get.ts";
 
 /** What a server said of a file's version, as it wrote it. */

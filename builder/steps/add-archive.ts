@@ -1,7 +1,6 @@
 import { createHash } from "node:crypto";
-import { createReadStream, createWriteStream } from "node:fs";
+import { createReadStream } from "node:fs";
 import { join } from "node:path";
-import { pipeline } from "node:stream/promises";
 import { type ByteString, FileChangedError, removeTree, textOf } from "../../runtime-addon/index.ts";
 import { plainBytes } from "../../store/compression.ts";
 import { type Digest, digestFromBytes } from "../../store/digest.ts";
@@ -14,6 +13,7 @@ import { contentsBytes, writeContents } from "../../store/layer/sparse-contents.
 import { checksumHolds } from "../../store/layer/tar-header.ts";
 import { readTar } from "../../store/layer/tar-read.ts";
 import type { Store } from "../../store/store.ts";
+import { teeToFile } from "../../store/tee-file.ts";
 import { openConfined } from "../context/confined-file.ts";
 import type { PlacedSource } from "./copy-place.ts";
 import type { CopySource, SourceNode } from "./copy-source.ts";
@@ -141,7 +141,7 @@ async function inflate({ node, read }: Archive, tar: string, signal: AbortSignal
     for (let chunk = await next(); chunk !== undefined; chunk = await next()) yield chunk;
   }
   try {
-    await pipeline(plainBytes(hashed(), { signal }), createWriteStream(tar, { flags: "wx", mode: 0o600 }), { signal });
+    for await (const _ of teeToFile(plainBytes(hashed(), { signal }), tar, { sync: false, signal }));
     // What stands behind the end of the compressed data is part of the file too.
     while ((await next()) !== undefined);
   } finally {

@@ -3,6 +3,7 @@ import { discardFile } from "../discard.ts";
 import { IntegrityError, TsbuildError } from "../errors.ts";
 import type { StagedLayer } from "../layers.ts";
 import type { LayerRef } from "../open-rootfs.ts";
+import { refuseWithoutRoom } from "../room.ts";
 import type { Store } from "../store.ts";
 import { teeToFile } from "../tee-file.ts";
 import { RegistryError } from "./registry-error.ts";
@@ -20,6 +21,7 @@ export async function fetchLayer(
   report: TransferReport,
   signal: AbortSignal,
 ): Promise<void> {
+  refuseWithoutRoom(store.root, layer.blob.size, `fetching layer ${layer.blob.digest}`);
   const failures: unknown[] = [];
   const queue = [...places];
   for (let place = queue.shift(); place !== undefined; place = queue.shift()) {
