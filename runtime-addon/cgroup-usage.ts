@@ -6,6 +6,8 @@ import { OWN_PROCESSES } from "./cgroup-files.ts";
 export interface CgroupUsage {
   readonly cpuMs: number;
   readonly peakMemoryBytes: number;
+  /** Whose peak that is: of all processes together, which only a group knows, or of the one that had most. */
+  readonly peakMemoryOf: "all" | "largest";
   readonly readBytes: number;
   readonly writtenBytes: number;
   /** The kernel killed a process of the group for lack of memory. */
@@ -23,7 +25,7 @@ export function usageV1(directory: string): Partial<CgroupUsage> {
   const cpuNs = numberIn(directory, "cpuacct.usage");
   const io = textIn(directory, "blkio.throttle.io_service_bytes_recursive");
   return {
-    ...(peak !== undefined && { peakMemoryBytes: peak }),
+    ...(peak !== undefined && { peakMemoryBytes: peak, peakMemoryOf: "all" }),
     ...(oom !== undefined && { oomKilled: oom > 0 }),
     ...(cpuNs !== undefined && { cpuMs: cpuNs / 1e6 }),
     ...(io !== undefined && { readBytes: sumOf(io, / Read (\d+)/g), writtenBytes: sumOf(io, / Write (\d+)/g) }),
@@ -38,7 +40,7 @@ export function usageV2(directory: string): Partial<CgroupUsage> {
   const cpuUs = counters(directory, "cpu.stat").get("usage_usec");
   const io = textIn(directory, "io.stat");
   return {
-    ...(peak !== undefined && { peakMemoryBytes: peak }),
+    ...(peak !== undefined && { peakMemoryBytes: peak, peakMemoryOf: "all" }),
     ...(oom !== undefined && { oomKilled: oom > 0 }),
     ...(cpuUs !== undefined && { cpuMs: cpuUs / 1000 }),
     ...(io !== undefined && { readBytes: sumOf(io, /\brbytes=(\d+)/g), writtenBytes: sumOf(io, /\bwbytes=(\d+)/g) }),

@@ -192,6 +192,7 @@ function usageOf(line: ReportedUsage): CgroupUsage {
   return {
     cpuMs: line.cpuUs / 1000,
     peakMemoryBytes: line.maxRssKb * 1024,
+    peakMemoryOf: "largest",
     readBytes: line.blocksRead * 512,
     writtenBytes: line.blocksWritten * 512,
     oomKilled: false,

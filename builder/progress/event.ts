@@ -6,11 +6,12 @@ export interface StepUsage {
   readonly wallMs: number;
   /** User and system time of all processes of the step, milliseconds. */
   readonly cpuMs?: number;
-  /** Peak memory of the step's cgroup, bytes. */
+  /** Peak memory of the step's cgroup; where it has none, of its largest process. */
   readonly peakMemoryBytes?: number;
+  readonly peakMemoryOf?: "all" | "largest";
   readonly readBytes?: number;
   readonly writtenBytes?: number;
-  /** Most processes and threads at a time. */
+  /** Most processes and threads at a time; absent where no cgroup counts them. */
   readonly peakPids?: number;
   /** What the step could reach: everything that the host can, only what is outside of the host, or nothing. */
   readonly network?: "host" | "isolated" | "none";

@@ -16,7 +16,8 @@ export function describeResult(end: StepEnd, startMs: number | undefined): strin
 function describeUsage(usage: StepUsage): string[] {
   const said: string[] = [];
   if (usage.cpuMs !== undefined) said.push(`${formatDuration(usage.cpuMs)} cpu`);
-  if (usage.peakMemoryBytes !== undefined) said.push(`${formatBytes(usage.peakMemoryBytes)} memory`);
+  if (usage.peakMemoryBytes !== undefined)
+    said.push(`${formatBytes(usage.peakMemoryBytes)} memory${usage.peakMemoryOf === "largest" ? " (largest process)" : ""}`);
   if (usage.readBytes) said.push(`${formatBytes(usage.readBytes)} read`);
   if (usage.network === "host") said.push("network of the host");
   if (usage.writtenBytes) said.push(`${formatBytes(usage.writtenBytes)} written`);

@@ -147,7 +147,7 @@ describe("secrets of a build", needs("sandbox"), () => {
 
   it("are removed from the cache mounts of a step that failed, which says so", async () => {
     const stderr = await refused(cached("cp /run/secrets/token /cache/of-failed; exit 3"));
-    expect(stderr).toContain('[2/2] RUN');
+    expect(stderr).toContain("[2/2] RUN");
     expect(stderr).toContain('removed, for the secrets in it: "token": "/of-failed" of the cache mount "of-secrets" has it as it is');
     expect(stderr).toContain("STEP_FAILED");
     expect(holdingCaches()).toEqual([]);

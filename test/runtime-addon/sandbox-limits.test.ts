@@ -61,6 +61,7 @@ describe("limits of a sandbox", needs("root", "privateMounts", "cgroups"), () =>
     expect(run.usage.oomKilled).toBe(false);
     expect(run.usage.peakMemoryBytes).toBeGreaterThan(16 * 1024 * 1024);
     expect(run.usage.peakMemoryBytes).toBeLessThan(200 * 1024 * 1024);
+    expect(run.usage.peakMemoryOf).toBe("all");
   });
 
   it("pids: as many as asked for, and not one more", async () => {
@@ -69,6 +70,13 @@ describe("limits of a sandbox", needs("root", "privateMounts", "cgroups"), () =>
     expect(run.stdout).toBe("four\n");
     expect(run.stderr).toMatch(/can't fork/);
     expect(run.usage).toMatchObject({ peakPids: 5, pidsRefused: true });
+  });
+
+  it("pids: a group that counts them does not know their memory", async () => {
+    const { usage } = await limited({ pids: 50 }, `${take(16)} & ${take(16)} & wait`);
+    expect(usage.peakMemoryOf).toBe("largest");
+    expect(usage.peakMemoryBytes).toBeGreaterThan(16 * 1024 * 1024);
+    expect(usage.peakMemoryBytes).toBeLessThan(30 * 1024 * 1024);
   });
 
   it("pids: the most at a time are counted, without the sandbox's own", async () => {

@@ -11,7 +11,7 @@ describe("plain progress", () => {
   it("shows a build from start to end", () => {
     const usage = { wallMs: 3210, cpuMs: 2900, peakMemoryBytes: 120_000_000, readBytes: 0, writtenBytes: 4096, peakPids: 12 };
     const text = plain([
-      plan("[1/3] FROM debian", "[2/3] RUN npm ci", "[3/3] COPY . ."),
+      plan("[1/4] FROM debian", "[2/4] RUN npm ci", "[3/4] COPY . .", "[4/4] RUN true"),
       { type: "note", message: "no cgroup can be made here: nothing is limited or measured" },
       warning,
       start(1, 1000),
@@ -22,18 +22,22 @@ describe("plain progress", () => {
       end(2, "done", 4211, { usage }),
       start(3, 4211),
       end(3, "done", 4300, { note: "same content as before: later steps stay cached" }),
+      start(4, 4300),
+      end(4, "done", 4400, { usage: { wallMs: 100, peakMemoryBytes: 1_200_000, peakMemoryOf: "largest" } }),
       image,
     ]);
     expect(text).toBe(`note: no cgroup can be made here: nothing is limited or measured
 warning: line 3: stage names are compared in lower case
-#1 [1/3] FROM debian
+#1 [1/4] FROM debian
 #1 cached
-#2 [2/3] RUN npm ci
+#2 [2/4] RUN npm ci
 #2 added 57 packages
 #2 npm warn old
 #2 done 3.2 s, 2.9 s cpu, 120 MB memory, 4.10 kB written, 12 processes
-#3 [3/3] COPY . .
+#3 [3/4] COPY . .
 #3 done 0.1 s, same content as before: later steps stay cached
+#4 [4/4] RUN true
+#4 done 0.1 s, 1.20 MB memory (largest process)
 image sha256:${"1a".repeat(32)}, 45.2 MB: app:latest, app:v1
 `);
   });
