@@ -12,7 +12,7 @@ import { stepCache } from "./cache/records.ts";
 import { applyChecks } from "./check.ts";
 import { type Delivered, deliver, type FinishedImage } from "./deliver.ts";
 import { checkOutputs, deliverFiles } from "./deliver-files.ts";
-import { execute, type StageResult } from "./execute.ts";
+import { type BuiltStage, execute, type StageResult } from "./execute.ts";
 import { noteCopiedLock } from "./lock-in-context.ts";
 import { lockOtherStages } from "./lock-other-stages.ts";
 import type { BuildOptions, BuildResult, BuiltImage } from "./options.ts";
@@ -29,6 +29,7 @@ import { openSecrets, type Secrets } from "./secrets/secrets.ts";
 import { type DatedSite, dateSite } from "./source-date-epoch.ts";
 import { baseLayersBelow, squash } from "./squash.ts";
 import { cacheMounts } from "./steps/cache-mounts.ts";
+import type { RunSettings } from "./steps/run-settings.ts";
 import { stepsOfLayers } from "./target-layers.ts";
 import { namesByTarget } from "./target-names.ts";
 import { usesCache } from "./uses-cache.ts";
@@ -95,13 +96,19 @@ export function buildOf({ dockerfile, planOptions, options: { context } }: Dated
   return digestOf(JSON.stringify([path === undefined ? context : resolve(path), dockerfile.file, planOptions.targets]));
 }
 
+/** What the steps of a build run with. */
+export interface Running {
+  readonly store: Store;
+  readonly host: Host;
+  readonly secrets: Secrets;
+  /** As of buildOf. */
+  readonly name: Digest;
+}
+
 /** Runs the steps of a plan. */
-export async function executePlan(
-  plan: BuildPlan,
-  site: DatedSite,
-  { store, host, secrets, name }: { readonly store: Store; readonly host: Host; readonly secrets: Secrets; readonly name: Digest },
-): Promise<ReadonlyMap<number, StageResult>> {
-  const { options, contexts, remote, epoch, onNote, signal } = site;
+export async function executePlan(plan: BuildPlan, site: DatedSite, running: Running): Promise<ReadonlyMap<number, BuiltStage>> {
+  const { store, secrets } = running;
+  const { options, contexts, remote, epoch, signal } = site;
   const finder = await site.finder();
   return execute({
     plan,
@@ -111,22 +118,7 @@ export async function executePlan(
     fetch: async (layers, reading) => (await finder.fetcher()).fetch(layers, reading),
     contexts,
     remote,
-    run: {
-      host,
-      secrets,
-      ssh: options.ssh,
-      caches: cacheMounts(options.buildArgs.BUILDKIT_CACHE_MOUNT_NS),
-      limits: options.limits,
-      addHosts: options.addHosts,
-      ...(options.security === undefined ? {} : { security: options.security }),
-      defaultNetwork: options.network === "isolated" ? "isolated" : "default",
-      dns: options.dns,
-      proxy: { ...options.proxy, ...Object.fromEntries(Object.entries(options.buildArgs).filter(([name]) => isProxyArg(name))) },
-      hostCa: options.hostCa,
-      onNote,
-      ...(options.keepFailed ? { keepFailed: name } : {}),
-      ...(options.shmSizeBytes === undefined ? {} : { shmSizeBytes: options.shmSizeBytes }),
-    },
+    run: runSettings(site, running),
     ...(epoch === undefined ? {} : { epoch }),
     jobs: options.jobs ?? usableCpus(),
     useCache: usesCache(options),
@@ -134,6 +126,26 @@ export async function executePlan(
     signal,
     now: Date.now,
   });
+}
+
+/** What RUN steps have in common. */
+export function runSettings({ options, onNote }: DatedSite, { host, secrets, name }: Omit<Running, "store">): RunSettings {
+  return {
+    host,
+    secrets,
+    ssh: options.ssh,
+    caches: cacheMounts(options.buildArgs.BUILDKIT_CACHE_MOUNT_NS),
+    limits: options.limits,
+    addHosts: options.addHosts,
+    ...(options.security === undefined ? {} : { security: options.security }),
+    defaultNetwork: options.network === "isolated" ? "isolated" : "default",
+    dns: options.dns,
+    proxy: { ...options.proxy, ...Object.fromEntries(Object.entries(options.buildArgs).filter(([name]) => isProxyArg(name))) },
+    hostCa: options.hostCa,
+    onNote,
+    ...(options.keepFailed ? { keepFailed: name } : {}),
+    ...(options.shmSizeBytes === undefined ? {} : { shmSizeBytes: options.shmSizeBytes }),
+  };
 }
 
 type TargetImage = FinishedImage & Pick<BuiltImage, "target" | "steps">;

@@ -21,7 +21,8 @@ import { bindInputs } from "./steps/bind-inputs.ts";
 import { copyStep } from "./steps/copy.ts";
 import { detached } from "./steps/detached.ts";
 import { runStep } from "./steps/run.ts";
-import type { RunSettings } from "./steps/run-and-commit.ts";
+import type { RunInputs } from "./steps/run-inputs.ts";
+import type { RunSettings } from "./steps/run-settings.ts";
 import type { Files, StepContext, StepOutcome } from "./steps/step.ts";
 import { workdirStep } from "./steps/workdir.ts";
 
@@ -33,6 +34,11 @@ export interface StageResult {
   /** RFC 3339, one for each step of the stage, in order. */
   readonly created: readonly string[];
   readonly cachedSteps: number;
+}
+
+/** The same, and what a further RUN of the stage would be given. */
+export interface BuiltStage extends StageResult {
+  readonly next: { readonly context: StepContext; readonly inputs: RunInputs };
 }
 
 export interface Execution {
@@ -57,13 +63,13 @@ export interface Execution {
  * Walks the stages: each as soon as what it stands on or copies from is there, independent ones at the same time. The first failure stops
  * the rest, and nothing is left running when the promise settles. Resolves with every planned stage's result, by index.
  */
-export async function execute(execution: Execution): Promise<ReadonlyMap<number, StageResult>> {
+export async function execute(execution: Execution): Promise<ReadonlyMap<number, BuiltStage>> {
   const { plan, store } = execution;
   const stop = new AbortController();
   const signal = AbortSignal.any([execution.signal, stop.signal]);
   const limit = pLimit(execution.jobs);
   const rootfs = rootfsCache(store, (layers) => execution.fetch(layers, { signal }));
-  const results = new Map<number, Promise<StageResult>>();
+  const results = new Map<number, Promise<BuiltStage>>();
   const running = new Map<Digest, Promise<StepOutcome>>();
 
   const once = (key: Digest, work: () => Promise<StepOutcome>): Promise<StepOutcome> => {
@@ -74,7 +80,7 @@ export async function execute(execution: Execution): Promise<ReadonlyMap<number,
     return started;
   };
 
-  const resultOf = (stage: number): Promise<StageResult> => {
+  const resultOf = (stage: number): Promise<BuiltStage> => {
     const result = results.get(stage);
     if (result === undefined) throw new RangeError(`stage ${stage} was not planned`);
     return result;
@@ -90,7 +96,7 @@ export async function execute(execution: Execution): Promise<ReadonlyMap<number,
   });
   const binds = bindInputs(origins);
 
-  async function buildStage(work: StageWork): Promise<StageResult> {
+  async function buildStage(work: StageWork): Promise<BuiltStage> {
     const context = stepContext(work);
     const base = await baseOf(work, context);
     let { files } = base;
@@ -108,7 +114,8 @@ export async function execute(execution: Execution): Promise<ReadonlyMap<number,
       created.push(outcome.created);
       files = { layers: [...files.layers, outcome.layer], chain: childChain(files.chain, outcome.layer.contentId) };
     }
-    return { files, created, cachedSteps, ...(base.created === undefined ? {} : { baseCreated: base.created }) };
+    const next = { context, inputs: binds(context) };
+    return { files, created, cachedSteps, next, ...(base.created === undefined ? {} : { baseCreated: base.created }) };
   }
 
   function stepContext(work: StageWork): StepContext {

@@ -29,5 +29,6 @@ export type { BuildEvent, EventSink, StepInfo, StepUsage } from "./progress/even
 export { type Rebuild, rebuild } from "./rebuild.ts";
 export { runContainer } from "./run-container.ts";
 export type { BindMount, PortMapping, RunOptions } from "./run-options.ts";
-export { type ShellOptions, shellAt, shellCommand, shellInFailed } from "./shell.ts";
+export { type ShellOptions, shellCommand, shellInFailed } from "./shell.ts";
+export { shellAt } from "./shell-at.ts";
 export { StepError } from "./step-error.ts";

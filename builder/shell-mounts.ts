@@ -21,20 +21,33 @@ export async function givenAgain(
   { secrets = {}, ssh = {} }: Pick<BuildOptions, "secrets" | "ssh">,
   { store, host, onNote }: { readonly store: Store; readonly host: Host; readonly onNote: (message: string) => void },
 ): Promise<GivenAgain> {
-  const mounts: readonly RunMount[] = given.map((mount) => ("required" in mount ? { ...mount, required: false } : mount));
+  const mounts = notRequired(given);
   const opened = await openStepSecrets({ args: ["sh"], env, documents: [], mounts }, openSecrets(secrets), () => undefined);
   const agents = await openStepAgents({ mounts, env }, ssh, { store, host: await host.open() });
   const made = mounts.flatMap((mount): readonly ContainerMount[] => {
     if (mount.type === "secret") {
       const { id, target, mode, uid, gid } = mount;
       const secret = opened.of(mount);
-      if (secret === undefined) onNote(`the step had the secret ${JSON.stringify(id)}: --secret id=${id},src=FILE gives it again`);
+      if (secret === undefined) onNote(missingSecret(id));
       return target === undefined || secret === undefined ? [] : [{ kind: "content", target, content: secret.bytes, mode, uid, gid }];
     }
     if (mount.type !== "ssh") return [];
     const source = agents.of(mount);
-    if (source === undefined) onNote(`the step had the SSH agent ${JSON.stringify(mount.id)}: --ssh ${mount.id} gives it again`);
+    if (source === undefined) onNote(missingAgent(mount.id));
     return source === undefined ? [] : [{ kind: "host", source, target: mount.target, readOnly: false, isFile: true }];
   });
   return { mounts: made, env: { ...opened.env, ...agents.env }, close: agents.close };
+}
+
+/** A shell goes without the secrets and agents that nobody gives. */
+export function notRequired(mounts: readonly RunMount[]): readonly RunMount[] {
+  return mounts.map((mount) => ("required" in mount ? { ...mount, required: false } : mount));
+}
+
+export function missingSecret(id: string): string {
+  return `the step had the secret ${JSON.stringify(id)}: --secret id=${id},src=FILE gives it again`;
+}
+
+export function missingAgent(id: string): string {
+  return `the step had the SSH agent ${JSON.stringify(id)}: --ssh ${id} gives it again`;
 }

@@ -4,25 +4,14 @@ import { pinCacheAt } from "../store/cache-mounts.ts";
 import { TsbuildError } from "../store/errors.ts";
 import { holdLastFailedStep } from "../store/failed-steps.ts";
 import { nameSystemError } from "../store/name-system-error.ts";
-import { openRootfs } from "../store/open-rootfs.ts";
 import { openStore, type Store } from "../store/store.ts";
-import { buildOf, executePlan } from "./build.ts";
-import { withBuildSite } from "./build-site.ts";
-import { cutAt, type StepPlace } from "./cut-at.ts";
 import type { BuildOptions } from "./options.ts";
-import { planSite } from "./plan-site.ts";
-import { refuseSteps } from "./refuse-steps.ts";
 import type { RunOptions } from "./run-options.ts";
 import { type ContainerSpec, withContainer } from "./sandbox/container.ts";
 import { type Host, openHost } from "./sandbox/host.ts";
 import type { KeptSpec } from "./sandbox/keep-failed.ts";
-import { parseAddHost, stepHostname } from "./sandbox/network-files.ts";
-import { sandboxSecurity } from "./sandbox/security.ts";
 import { stopper } from "./sandbox/stop.ts";
-import { openSecrets } from "./secrets/secrets.ts";
 import { givenAgain } from "./shell-mounts.ts";
-import { dateSite } from "./source-date-epoch.ts";
-import { resolveUser } from "./steps/passwd.ts";
 
 /** How a shell is talked to. */
 export interface ShellOptions
@@ -66,17 +55,18 @@ export async function shellInFailed(
     options.onNote(`${title}, as it failed; what is changed here is thrown away`);
     const kept = spec.mounts.filter((mount) => mount.kind !== "host" || existsSync(mount.source));
     const host = openHost(store, () => {}, again.userns);
-    const given = await givenAgain(spec, again, { store, host, onNote: options.onNote }).catch(async (error: unknown) => {
-      await host.close();
-      throw error;
-    });
-    const { given: _, ...container } = spec;
     try {
-      const mounts = [...kept, ...given.mounts];
-      const env = { ...spec.env, ...given.env };
-      return await runShell(store, host, { ...container, env, mounts, over: `${failed.directory}/upper` }, options);
+      const given = await givenAgain(spec, again, { store, host, onNote: options.onNote });
+      const { given: _, ...container } = spec;
+      try {
+        const mounts = [...kept, ...given.mounts];
+        const env = { ...spec.env, ...given.env };
+        return await runShell(store, host, { ...container, env, mounts, over: `${failed.directory}/upper` }, options);
+      } finally {
+        await given.close();
+      }
     } finally {
-      await given.close();
+      await host.close();
     }
   } catch (error) {
     throw nameSystemError(error, store.root);
@@ -85,62 +75,13 @@ export async function shellInFailed(
   }
 }
 
-/**
- * Builds as far as a step, its own result included unless `before`, and runs a shell there with the variables, directory and user of that place. Throws UNKNOWN_STEP, and what
- * building and running a container throw.
- */
-export async function shellAt(given: BuildOptions, place: StepPlace, options: ShellOptions, onReady: () => void): Promise<number> {
-  return withBuildSite(given, async (opened) => {
-    const dated = await dateSite(opened);
-    // The last stage is the target.
-    const site = { ...dated, dockerfile: cutAt(dated.dockerfile, place), planOptions: { ...dated.planOptions, targets: [] } };
-    const { plan } = await planSite(site);
-    refuseSteps(plan, site.options);
-    const [target] = plan.targets;
-    if (target === undefined) throw new RangeError("there was no target");
-    site.options.onEvent({
-      type: "plan",
-      steps: plan.stages.flatMap(({ fromInfo, infos }) => [fromInfo, ...infos]).sort((a, b) => a.id - b.id),
-    });
-    const store = await site.store();
-    const host = openHost(store, site.onNote, site.options.userns);
-    const secrets = openSecrets(site.options.secrets, site.options.allowSecretsInImage);
-    const results = await executePlan(plan, site, { store, host, secrets, name: buildOf(site) }).catch(async (error: unknown) => {
-      await host.close();
-      throw error;
-    });
-    const { layers } = results.get(target.index)?.files ?? { layers: [] };
-    const { fetcher } = await site.finder();
-    await (await fetcher()).fetch(layers, { signal: site.signal });
-    const rootfs = await openRootfs(store.layers, layers);
-    const { addHosts, hostCa, limits, shmSizeBytes, network, security } = site.options;
-    const { config, scope } = target.state;
-    onReady();
-    return runShell(
-      store,
-      host,
-      {
-        layers,
-        env: Object.fromEntries(scope.variables),
-        cwd: config.WorkingDir || "/",
-        identity: await resolveUser(rootfs, config.User ?? ""),
-        network: { mode: site.options.hermetic ? "none" : network, ports: [], dns: site.options.dns },
-        hostname: stepHostname,
-        hosts: addHosts.map(parseAddHost),
-        hostCa,
-        limits,
-        ...(security === undefined ? {} : { security: sandboxSecurity(security) }),
-        ...(shmSizeBytes === undefined ? {} : { shmSizeBytes }),
-        mounts: [],
-        documents: [],
-      },
-      options,
-    );
-  });
-}
-
-/** Closes the host. */
-async function runShell(store: Store, host: Host, spec: Omit<ContainerSpec, "args" | "tty">, options: ShellOptions): Promise<number> {
+/** Runs a shell in a container, and resolves with its exit code. */
+export async function runShell(
+  store: Store,
+  host: Host,
+  spec: Omit<ContainerSpec, "args" | "tty">,
+  options: ShellOptions,
+): Promise<number> {
   const { command, env, interactive, tty, output, signal, onNote, onStarted } = options;
   const args = shellCommand(command);
   const whole = { ...spec, args, tty, env: { ...(tty ? { TERM: "xterm" } : {}), ...spec.env, ...env } };
@@ -166,6 +107,5 @@ async function runShell(store: Store, host: Host, spec: Omit<ContainerSpec, "arg
     );
   } finally {
     stopping?.close();
-    await host.close();
   }
 }

@@ -24,7 +24,7 @@ export const shell = command(
     name: "shell",
     operands: "[IMAGE | PATH | URL]",
     summary:
-      "Open a shell in the RUN step that failed last, as its command left it; with --at in any step of a build, which is built as far as that; with IMAGE in an image. It is bash, or sh where there is no bash. What is changed in it is thrown away: the next build goes on from the steps before.",
+      "Open a shell in the RUN step that failed last, as its command left it; with --at in any step of a build, which is built as far as that, and with the mounts of a RUN; with IMAGE in an image. It is bash, or sh where there is no bash. What is changed in it is thrown away: the next build goes on from the steps before.",
     flags: {
       at: {
         value: "LINE|[STAGE:]STEP",
@@ -47,8 +47,8 @@ export const shell = command(
   async ({ flags, operands: [operand], argv }, io) => {
     if (flags.at === undefined && flags.before === true)
       throw new UsageError("MISSING_VALUE", "reading the command line: --before needs --at");
-    const { shellAt, shellCommand, shellInFailed } = await import("../shell.ts");
     if (flags.at !== undefined) {
+      const { shellAt } = await import("../shell-at.ts");
       const place: StepPlace = { at: readPlace(flags.at), before: flags.before ?? false };
       const { options, settings } = await readBuild({ flags, context: operand ?? ".", argv }, io);
       const display = openDisplay(flags.progress ?? settings.progress ?? "auto", { ...io, stdout: io.stderr });
@@ -59,6 +59,7 @@ export const shell = command(
         display.close();
       }
     }
+    const { shellCommand, shellInFailed } = await import("../shell.ts");
     const settings = await loadSettings({ env: io.env });
     const store = await storeRootOf(flags, io, settings);
     if (operand === undefined)

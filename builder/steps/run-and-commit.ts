@@ -2,7 +2,6 @@ import { statfsSync } from "node:fs";
 import { constants } from "node:os";
 import { join } from "node:path";
 import { SandboxError } from "../../runtime-addon/index.ts";
-import type { Digest } from "../../store/digest.ts";
 import { type PackedUpper, packedTar } from "../../store/directory-work.ts";
 import { TsbuildError } from "../../store/errors.ts";
 import { writerVersion } from "../../store/layer/tar-format.ts";
@@ -10,59 +9,21 @@ import type { OwnerMode } from "../../store/layer-directories.ts";
 import type { Store } from "../../store/store.ts";
 import type { Source } from "../dockerfile/errors.ts";
 import type { Instruction } from "../dockerfile/instruction.ts";
-import type { DnsSettings, ResourceLimits, SecurityOptions, SshSource } from "../options.ts";
 import type { KeyTree } from "../plan/key.ts";
 import type { RunOperation } from "../plan/operation.ts";
 import type { EventSink, StepInfo } from "../progress/event.ts";
 import { type ContainerSpec, type FinishedContainer, withContainer } from "../sandbox/container.ts";
-import type { ContainerMount } from "../sandbox/container-mounts.ts";
-import type { Host } from "../sandbox/host.ts";
 import { keepFailed } from "../sandbox/keep-failed.ts";
 import { type LimitHit, limitHit } from "../sandbox/limits-hit.ts";
-import { parseAddHost, stepHostname } from "../sandbox/network-files.ts";
 import { type OutputTail, outputTail } from "../sandbox/output-tail.ts";
-import { sandboxSecurity } from "../sandbox/security.ts";
-import type { CacheGate } from "../secrets/cache-gate.ts";
 import { badLeaks, leaksInLayer } from "../secrets/gate.ts";
 import { type MaskedStream, maskStream } from "../secrets/mask.ts";
-import type { Secrets } from "../secrets/secrets.ts";
 import { type FailedStep, StepError } from "../step-error.ts";
-import type { CacheMounts } from "./cache-mounts.ts";
-import { resolveUser } from "./passwd.ts";
+import type { StepResources } from "./run-resources.ts";
+import type { RunSettings } from "./run-settings.ts";
+import { runSpec } from "./run-spec.ts";
 import { createdAt, type Files, keyContext, type StepContext, type StepOutcome } from "./step.ts";
 import type { StepSecrets } from "./step-secrets.ts";
-
-/** What RUN steps of one build have in common. */
-export interface RunSettings {
-  readonly host: Host;
-  readonly caches: CacheMounts;
-  readonly secrets: Secrets;
-  readonly ssh: Readonly<Record<string, SshSource>>;
-  readonly limits: ResourceLimits;
-  readonly addHosts: readonly string[];
-  /** What the default network is: one of its own where that can be had, or nothing else. */
-  readonly defaultNetwork: "default" | "isolated";
-  readonly dns: DnsSettings;
-  /** Proxy variables of the caller: given to the command, not part of the key. */
-  readonly proxy: Readonly<Record<string, string>>;
-  readonly hostCa: boolean;
-  readonly shmSizeBytes?: number;
-  /** Absent: Docker's defaults. */
-  readonly security?: SecurityOptions;
-  /** Which build a failed step is kept for. Absent: it is not kept. */
-  readonly keepFailed?: Digest;
-  /** Says what this machine cannot do and a step does without. */
-  readonly onNote: (message: string) => void;
-}
-
-/** What was opened for one step alone. */
-export interface StepResources {
-  readonly mounts: readonly ContainerMount[];
-  readonly secrets: StepSecrets;
-  readonly cacheGate: CacheGate;
-  /** Variables that are no part of the key. */
-  readonly env: Readonly<Record<string, string>>;
-}
 
 /** The instruction as events and errors name it. */
 export interface RunPlace {
@@ -96,23 +57,7 @@ export async function runAndCommit(
   const endOutput = (): void => {
     for (const stream of Object.values(streams)) stream.end();
   };
-  const spec = {
-    layers: files.layers,
-    args: operation.args,
-    env: { ...settings.proxy, ...operation.env, ...env },
-    cwd: operation.cwd,
-    identity: await resolveUser(await context.rootfs(files.layers), operation.user),
-    network: { mode: operation.network === "default" ? settings.defaultNetwork : operation.network, ports: [], dns: settings.dns },
-    hostname: operation.hostname ?? stepHostname,
-    hosts: settings.addHosts.map(parseAddHost),
-    hostCa: settings.hostCa,
-    limits: settings.limits,
-    ...(settings.shmSizeBytes === undefined ? {} : { shmSizeBytes: settings.shmSizeBytes }),
-    security: sandboxSecurity(settings.security ?? {}, operation.security),
-    mounts,
-    documents: operation.documents,
-    tty: false,
-  } as const;
+  const spec = await runSpec(operation, files, context, settings, { mounts, env });
   const options = { signal: context.signal, now: context.now, onNote: settings.onNote };
   return withContainer(context.store, settings.host, spec, { stdin: "null", output }, options, async (finished) => {
     endOutput();
@@ -189,7 +134,7 @@ async function refuseFailure(
 async function secretLeft(
   { host, directory, result, startedAtMs, endedAtMs }: FinishedContainer,
   { files, secrets: { hidden, all } }: Failing,
-  allowed: Secrets,
+  allowed: RunSettings["secrets"],
 ): Promise<string | undefined> {
   if (hidden === undefined) return undefined;
   const parents = files.layers.map(({ diffId }) => diffId);

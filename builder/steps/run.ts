@@ -7,13 +7,11 @@ import type { Host } from "../sandbox/host.ts";
 import { parseAddHost, stepHostname } from "../sandbox/network-files.ts";
 import { refuseForeign } from "../sandbox/runnable.ts";
 import { securityKey } from "../sandbox/security.ts";
-import { openCacheGate } from "../secrets/cache-gate.ts";
-import type { RunPlace, RunSettings } from "./run-and-commit.ts";
+import type { RunPlace } from "./run-and-commit.ts";
 import { bindsOf, type RunInputs } from "./run-inputs.ts";
-import { containerMounts } from "./run-mounts.ts";
+import { withStepResources } from "./run-resources.ts";
+import type { RunSettings } from "./run-settings.ts";
 import { type Files, keyContext, type StepContext, type StepOutcome } from "./step.ts";
-import { openStepAgents } from "./step-agents.ts";
-import { openStepSecrets } from "./step-secrets.ts";
 
 /** RUN: takes the recorded layer, or runs the command in a sandbox and makes a layer of what it changed. Throws StepError when it fails. */
 export async function runStep(
@@ -35,31 +33,15 @@ export async function runStep(
     const host = await settings.host.open();
     const late = await recorded(keyFor(host.owners), context);
     if (late !== undefined) return late;
-    const rootfs = await context.rootfs(files.layers);
     // Loaded now: a cached build has no use for the sandbox.
     const { runAndCommit } = await import("./run-and-commit.ts");
     const warnings: string[] = [];
-    const secrets = await openStepSecrets(operation, settings.secrets, (message) => void warnings.push(message));
-    const agents = await openStepAgents(operation, settings.ssh, { store: context.store, host });
-    try {
-      const caches = await settings.caches.hold(operation.mounts, { context, host, inputs, onNote: settings.onNote });
-      try {
-        const mounts = await containerMounts(operation.mounts, { inputs, rootfs, caches, secrets, agents });
-        const onNote = (message: string) => settings.onNote(`${place.info.title}: ${message}`);
-        const cacheGate = openCacheGate(caches.writable, { secrets, allowed: settings.secrets, work: host.work, onNote });
-        try {
-          const resources = { mounts, secrets, cacheGate, env: { ...agents.env, ...secrets.env } };
-          const outcome = await context.busy(() => runAndCommit(operation, files, context, settings, place, resources, keyFor));
-          return { ...outcome, warnings: [...warnings, ...(outcome.warnings ?? [])] };
-        } finally {
-          await cacheGate.close();
-        }
-      } finally {
-        caches.release();
-      }
-    } finally {
-      await agents.close();
-    }
+    const onNote = (message: string) => settings.onNote(`${place.info.title}: ${message}`);
+    const onWarning = (message: string) => void warnings.push(message);
+    const outcome = await withStepResources(operation, { files, context, host, inputs }, settings, { onNote, onWarning }, (resources) =>
+      context.busy(() => runAndCommit(operation, files, context, settings, place, resources, keyFor)),
+    );
+    return { ...outcome, warnings: [...warnings, ...(outcome.warnings ?? [])] };
   });
 }
 

@@ -1,10 +1,12 @@
-import { spawnSync } from "node:child_process";
+import { execFileSync, spawnSync } from "node:child_process";
 import { writeFileSync } from "node:fs";
+import { join } from "node:path";
 import { beforeAll, describe, expect, it } from "vitest";
 import { importBusybox } from "../support/bases.ts";
 import { mustTsbuild, temporaryStore, tsbuild } from "../support/cli.ts";
 import { contextDirectory } from "../support/context.ts";
 import { needs } from "../support/needs.ts";
+import { temporaryDirectory } from "../support/temporary.ts";
 
 const store = temporaryStore();
 
@@ -108,6 +110,36 @@ describe("tsbuild shell", needs("sandbox"), () => {
     expect((await shell("--at", "8", "--before", "--build-arg", "A=other", "-c", "echo $A; ls /tmp", context)).stdout).toBe("other\ntwo\n");
     const beyond = await shell("--at", "one:9", context);
     expect([beyond.code, beyond.stderr]).toEqual([125, expect.stringContaining("there are 3 [UNKNOWN_STEP]")]);
+  });
+
+  it("has at a RUN what the step has, after it and before it, and in a place that is no RUN no mounts", async () => {
+    const run = [
+      "RUN --mount=type=bind,from=files,source=/d,target=/bound --mount=type=bind,target=/ctx --mount=type=cache,target=/cached,id=of-shell-at",
+      "--mount=type=tmpfs,target=/t --mount=type=secret,id=THE_TOKEN,required --mount=type=ssh,required --network=none",
+      "test -s /run/secrets/THE_TOKEN && test -S $SSH_AUTH_SOCK && echo c > /cached/x && echo done > /done",
+    ].join(" ");
+    const context = contextDirectory({
+      Dockerfile: `FROM busybox AS files\nRUN mkdir /d && echo of the stage > /d/f\nFROM busybox\nARG A=arg\n${run}\nENV B=env\n`,
+      a: "of the context\n",
+    });
+    const key = join(temporaryDirectory("key"), "key");
+    execFileSync("ssh-keygen", ["-q", "-t", "ed25519", "-N", "", "-f", key]);
+    const env = { THE_TOKEN: "s3cr3t-value-of-the-build" };
+    const given = ["--secret", "id=THE_TOKEN", "--ssh", `default=${key}`];
+    const look =
+      "cat /bound/f /ctx/a /run/secrets/THE_TOKEN; echo; mount | grep -c ' /t '; ls /done /cached; test -S \"$SSH_AUTH_SOCK\" && echo agent; echo $A; tail -n +3 /proc/net/dev | wc -l";
+    const at = (...args: string[]) => tsbuild(["shell", "--at", "5", ...args, "-c", look, context], { store, env });
+    const before = await at("--before", ...given);
+    expect(before.stdout, before.stderr).toBe(`of the stage\nof the context\n${env.THE_TOKEN}\n1\n/cached:\nagent\narg\n1\n`);
+    const after = await at(...given);
+    expect(after.stdout, after.stderr).toBe(`of the stage\nof the context\n${env.THE_TOKEN}\n1\n/done\n\n/cached:\nx\nagent\narg\n1\n`);
+    // The step is cached now: a shell goes without what nobody gives.
+    const without = await at();
+    expect(without.stdout, without.stderr).toBe("of the stage\nof the context\n\n1\n/done\n\n/cached:\nx\narg\n1\n");
+    expect(without.stderr).toContain('the step had the secret "THE_TOKEN": --secret id=THE_TOKEN,src=FILE gives it again');
+    expect(without.stderr).toContain('the step had the SSH agent "default": --ssh default gives it again');
+    const copied = await shell("--at", "6", "-c", "ls /ctx; echo $B", context);
+    expect([copied.stdout, copied.stderr]).toEqual(["env\n", expect.stringContaining("/ctx: No such file or directory")]);
   });
 
   it("opens an image", async () => {

@@ -1,8 +1,8 @@
 import { afterAll, afterEach, describe, expect, it } from "vitest";
 import type { RunOperation } from "../../../builder/plan/operation.ts";
 import { lookupRun } from "../../../builder/steps/run.ts";
-import type { RunSettings } from "../../../builder/steps/run-and-commit.ts";
 import type { RunInputs } from "../../../builder/steps/run-inputs.ts";
+import type { RunSettings } from "../../../builder/steps/run-settings.ts";
 import { type Digest, digestOf } from "../../../store/digest.ts";
 import type { SourceEntry } from "../../../store/layer/entry.ts";
 import { directoryEntry, fileEntry, symlinkEntry } from "../../store/layer/samples.ts";
