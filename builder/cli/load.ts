@@ -5,6 +5,8 @@ import { harmless } from "../progress/terminal-text.ts";
 import type { CliIo } from "./cli-io.ts";
 import { command } from "./command.ts";
 import { withLimitedStore } from "./keep-store-limits.ts";
+import { note } from "./note.ts";
+import { platformFlags, platformOfFlag } from "./platform-flag.ts";
 import { storeFlags } from "./store-flag.ts";
 import { UsageError } from "./usage-error.ts";
 
@@ -16,12 +18,12 @@ export const load = command(
       "Take all images of an archive (OCI's or docker save's, plain or compressed) or of an OCI image layout directory into the store, with their names. Without FILE the archive comes from standard input.",
     flags: {
       input: { short: "i", value: "FILE|DIR", help: "The same as the operand" },
+      ...platformFlags,
       quiet: { short: "q", help: "Print image ids only" },
       ...storeFlags,
     },
     foreign: {
       "disable-content-trust": { note: "content trust is not used" },
-      platform: { value: true, missing: "of images for several platforms this machine's is taken" },
     },
     examples: ["tsbuild load app.tar", "tsbuild load layout/", "zcat app.tar.gz | tsbuild load"],
   },
@@ -30,8 +32,9 @@ export const load = command(
     if (operand !== undefined && flags.input !== undefined)
       throw new UsageError("WRONG_OPERANDS", `reading the command line: load takes --input ${flags.input} or ${operand}, not both`);
     const source = sourceOf(operand ?? flags.input ?? "-", io);
+    const options = { platform: platformOfFlag(flags), signal: io.signal, onNote: (message: string) => note(io, message) };
     return withLimitedStore(flags, io, async (store) => {
-      for (const { names, imageId } of await loadImages(store, source, { signal: io.signal })) {
+      for (const { names, imageId } of await loadImages(store, source, options)) {
         io.stdout.write(flags.quiet ? `${imageId}\n` : `loaded ${harmless([...names, imageId].join(" "), { colors: false })}\n`);
       }
       return 0;

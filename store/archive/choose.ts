@@ -1,9 +1,10 @@
 import type { Digest } from "../digest.ts";
 import { TsbuildError } from "../errors.ts";
+import { shortened } from "../foreign-text.ts";
 import { nameOf, referenceOf, withoutName } from "../image-names.ts";
 import type { Descriptor, Index, Platform } from "../oci.ts";
-import { bestForPlatform, platformText } from "../platform.ts";
-import { distinctOffers, offersOf, offersText } from "../platform-offers.ts";
+import { machinePlatform, platformText } from "../platform.ts";
+import { chooseOffer, distinctOffers, offersOf, offersText } from "../platform-offers.ts";
 import { familiarName } from "../reference.ts";
 
 /** One image of a layout: its manifest, and the names that it has there, as far as an image can be called so. */
@@ -12,28 +13,64 @@ export interface ChosenImage {
   readonly names: readonly string[];
 }
 
+/** A platform of a named image that is not taken. */
+export interface LeftOut {
+  readonly name: string | undefined;
+  /** "linux/arm64", for messages. */
+  readonly platform: string;
+  /** Of an index that came without it: not there. */
+  readonly isHere: boolean;
+}
+
+/** What a layout has besides its index.json. */
+export interface LayoutDocuments {
+  /** Undefined for an index that is not there: it then offers nothing. */
+  index(descriptor: Descriptor): Promise<Index | undefined>;
+  hasManifest(descriptor: Descriptor): Promise<boolean>;
+}
+
 /**
- * The images of a layout for one platform. What bears one name is one image for several platforms, be it a list of manifests or an index;
- * so are nameless manifests of distinct platforms. Where there is no choice the platform does not matter. Throws PLATFORM_NOT_FOUND, NO_IMAGES.
+ * The images of a layout for one platform, and what is left out of them. What bears one name is one image for several platforms, be it a list of manifests or an index; so are nameless
+ * manifests of distinct platforms. `platform` is the one asked for; absent: this machine's, where there is a choice, else what is there. Throws PLATFORM_NOT_FOUND, NO_IMAGES.
  */
 export async function chooseImages(
   index: Index,
-  readIndex: (descriptor: Descriptor) => Promise<Index>,
-  platform: Platform,
-): Promise<readonly ChosenImage[]> {
+  documents: LayoutDocuments,
+  platform?: Platform,
+): Promise<{ readonly images: readonly ChosenImage[]; readonly leftOut: readonly LeftOut[] }> {
   const chosen = new Map<Digest, { manifest: Descriptor; names: string[] }>();
+  const leftOut: LeftOut[] = [];
   for (const { name, entries } of groupsOf(index)) {
-    const offers: Descriptor[] = [];
-    for (const entry of entries) offers.push(...(await offersOf(entry, readIndex)));
+    const offers: Offer[] = [];
+    for (const entry of entries) {
+      for (const manifest of await offersOf(entry, documents.index)) {
+        offers.push({ manifest, isHere: await documents.hasManifest(manifest) });
+      }
+    }
     const manifest = chooseOne(offers, platform, name);
     if (manifest === undefined) continue;
     const image = chosen.get(manifest.digest) ?? { manifest: withoutName(manifest), names: [] };
     chosen.set(manifest.digest, image);
     const reference = referenceOf(entries[0] as Descriptor);
     if (reference !== undefined && reference.digest === undefined) image.names.push(familiarName(reference));
+    leftOut.push(...leftOutOf(offers, manifest, name));
   }
   if (chosen.size === 0) throw new TsbuildError("NO_IMAGES", "reading an image layout: its index.json lists no image");
-  return [...chosen.values()];
+  return { images: [...chosen.values()], leftOut };
+}
+
+interface Offer {
+  readonly manifest: Descriptor;
+  readonly isHere: boolean;
+}
+
+function leftOutOf(offers: readonly Offer[], { digest }: Descriptor, name: string | undefined): readonly LeftOut[] {
+  const others = new Map(offers.flatMap((offer) => (offer.manifest.digest === digest ? [] : [[offer.manifest.digest, offer] as const])));
+  return [...others.values()].map(({ manifest: { platform, digest: other }, isHere }) => ({
+    name,
+    platform: platform === undefined ? other : shortened(platformText(platform)),
+    isHere,
+  }));
 }
 
 interface Group {
@@ -59,13 +96,19 @@ function groupsOf(index: Index): readonly Group[] {
   return [...named.values(), ...groups.filter((entries) => entries.length > 0).map((entries) => ({ name: undefined, entries }))];
 }
 
-function chooseOne(offers: readonly Descriptor[], platform: Platform, name: string | undefined): Descriptor | undefined {
-  const distinct = distinctOffers(offers);
-  if (distinct.length < 2) return distinct[0];
-  const best = bestForPlatform(distinct, platform);
-  if (best !== undefined) return best;
+function chooseOne(offers: readonly Offer[], wanted: Platform | undefined, name: string | undefined): Descriptor | undefined {
+  const all = distinctOffers(offers.map(({ manifest }) => manifest));
+  const here = distinctOffers(offers.flatMap(({ manifest, isHere }) => (isHere ? [manifest] : [])));
+  // Of what is not there at all, reading says so.
+  const candidates = here.length > 0 && wanted === undefined ? here : all;
+  if (candidates.length < 2 && wanted === undefined) return candidates[0];
+  const platform = wanted ?? machinePlatform();
+  const best = chooseOffer(candidates, platform);
+  if (best !== undefined && (wanted === undefined || here.includes(best))) return best;
   throw new TsbuildError(
     "PLATFORM_NOT_FOUND",
-    `reading image ${name ?? "without a name"}: it is for ${offersText(distinct)}, not ${platformText(platform)}`,
+    best === undefined
+      ? `reading image ${name ?? "without a name"}: it is for ${offersText(candidates)}, not ${platformText(platform)}`
+      : `reading image ${name ?? "without a name"}: its index lists ${platformText(platform)}, but that is not there`,
   );
 }

@@ -3,23 +3,27 @@ import { removeTree, syncFileSystem } from "../../runtime-addon/index.ts";
 import { syncFile } from "../atomic-file.ts";
 import type { PlainLimits } from "../compression.ts";
 import type { Digest } from "../digest.ts";
-import { TsbuildError } from "../errors.ts";
+import { NotFoundError, TsbuildError } from "../errors.ts";
 import { type Abortable, collect, fileBytes } from "../file-bytes.ts";
 import type { Image, RawImage } from "../images.ts";
 import type { StagedLayer } from "../layers.ts";
 import { checkOciLayout } from "../layout.ts";
-import type { Descriptor } from "../oci.ts";
+import type { Descriptor, Platform } from "../oci.ts";
 import { isConfigType, maxConfigBytes, maxManifestBytes, parseConfig, parseIndex, parseManifest } from "../oci-parse.ts";
-import { machinePlatform } from "../platform.ts";
+import { platformMatch, platformOf, platformText } from "../platform.ts";
 import type { Store } from "../store.ts";
 import { type ArchiveContent, directoryContent, stageArchive } from "./archive-content.ts";
-import { type ChosenImage, chooseImages } from "./choose.ts";
+import { type ChosenImage, chooseImages, type LayoutDocuments, type LeftOut } from "./choose.ts";
 import { namingSource } from "./naming-source.ts";
 
 export type LoadSource = { readonly file: string } | { readonly directory: string } | { readonly stream: AsyncIterable<Uint8Array> };
 
 export interface LoadOptions extends Abortable {
   readonly limits?: PlainLimits;
+  /** Absent: this machine's, where there is a choice. */
+  readonly platform?: Platform | undefined;
+  /** Hears of each platform that is left out. */
+  readonly onNote?: (message: string) => void;
 }
 
 /** Above this many blobs, one syncfs costs less than a flush of each. */
@@ -27,8 +31,9 @@ const manyBlobs = 16;
 
 /**
  * Loads all images of an OCI archive or of one of Docker's own (a tar, itself plain or compressed), or of an OCI image layout, for this machine's platform where there is a
- * choice, under the names they have there. Every blob is checked by digest and size, every layer's plain tar by diffId, before anything is
- * visible: a refused archive leaves nothing. Bytes of manifests and configs stay as they are.
+ * choice, under the names they have there, which the answer has, too. Every blob is checked by digest and size, every layer's plain tar by diffId, before anything is
+ * visible: a refused archive leaves nothing. Bytes of manifests and configs stay as they are. Throws PLATFORM_NOT_FOUND, NO_IMAGES, NOT_AN_IMAGE, NotFoundError, IntegrityError and what is wrong
+ * with an archive.
  */
 export function loadImages(store: Store, source: LoadSource, options: LoadOptions = {}): Promise<readonly Image[]> {
   const path = "file" in source ? source.file : "directory" in source ? source.directory : undefined;
@@ -41,11 +46,10 @@ async function loadFrom(store: Store, source: LoadSource, options: LoadOptions):
   try {
     const content = await contentOf(source, directory, options);
     checkOciLayout(content.layout, "the archive's oci-layout");
-    const readIndex = async (descriptor: Descriptor) =>
-      parseIndex(await readSmall(content, descriptor, maxManifestBytes), descriptor.digest);
-    const chosen = await chooseImages(parseIndex(content.index, "index.json"), readIndex, machinePlatform());
+    const { images, leftOut } = await chooseImages(parseIndex(content.index, "index.json"), documentsOf(content), options.platform);
+    for (const one of leftOut) options.onNote?.(leftOutText(one));
     const checked: RawImage[] = [];
-    for (const image of chosen) checked.push(await check(store, content, image, staged, options));
+    for (const image of images) checked.push(await check(store, content, image, staged, options));
     return await publish(store, content, checked, staged);
   } finally {
     for (const layer of staged.values()) layer.discard();
@@ -56,6 +60,29 @@ async function loadFrom(store: Store, source: LoadSource, options: LoadOptions):
 function contentOf(source: LoadSource, directory: string, options: LoadOptions): Promise<ArchiveContent> | ArchiveContent {
   if ("directory" in source) return directoryContent(source.directory, directory, options);
   return stageArchive("file" in source ? fileBytes(source.file, options) : source.stream, directory, options);
+}
+
+function documentsOf(content: ArchiveContent): LayoutDocuments {
+  const isThere = async (descriptor: Descriptor) => {
+    // Refused when it is read.
+    if (descriptor.size > maxManifestBytes) return true;
+    try {
+      await content.stage(descriptor);
+      return true;
+    } catch (error) {
+      if (error instanceof NotFoundError) return false;
+      throw error;
+    }
+  };
+  return {
+    hasManifest: isThere,
+    index: async (descriptor) =>
+      (await isThere(descriptor)) ? parseIndex(await readSmall(content, descriptor, maxManifestBytes), descriptor.digest) : undefined,
+  };
+}
+
+function leftOutText({ name = "an image without a name", platform, isHere }: LeftOut): string {
+  return `${name}: ${platform} is left out: ${isHere ? `--platform ${platform} takes it instead` : "it is not in the archive"}`;
 }
 
 async function check(
@@ -74,7 +101,14 @@ async function check(
     );
   }
   const rawConfig = await readSmall(content, manifest.config, maxConfigBytes);
-  const diffIds = parseConfig(rawConfig, manifest.config.digest).rootfs.diff_ids;
+  const config = parseConfig(rawConfig, manifest.config.digest);
+  if (options.platform !== undefined && platformMatch(platformOf(config), options.platform) === undefined) {
+    throw new TsbuildError(
+      "PLATFORM_NOT_FOUND",
+      `reading image ${names[0] ?? descriptor.digest}: it is for ${platformText(platformOf(config))} only, not ${platformText(options.platform)}`,
+    );
+  }
+  const diffIds = config.rootfs.diff_ids;
   if (diffIds.length !== manifest.layers.length) {
     throw new TsbuildError(
       "INVALID_DOCUMENT",
@@ -121,7 +155,7 @@ async function publish(
   for (const { blob, file } of missing) await store.blobs.adopt(file, blob);
   for (const layer of staged.values()) await layer.publish();
   const images: Image[] = [];
-  for (const image of checked) images.push(await store.images.putRaw(image));
+  for (const image of checked) images.push({ ...(await store.images.putRaw(image)), names: image.names });
   return images;
 }
 

@@ -47,14 +47,16 @@ export interface CopySource extends AsyncDisposable {
   readonly repository?: Repository;
   /** Where it was opened for the image. */
   readonly store?: Store;
-  /** What of the image is left out. */
-  readonly note?: string;
+  /** What of the image is left out; absent: nothing. */
+  readonly notes?: readonly string[];
 }
 
 export interface CopyContext {
   readonly registry: Registry;
   /** Opened when the image is in it or goes there, or where an archive or layers must be unpacked. */
   readonly store: () => Promise<Store>;
+  /** Of an image of the store that is to be copied with all platforms: all or none. Absent: what is there. */
+  readonly allPlatforms?: boolean | undefined;
   readonly signal?: AbortSignal | undefined;
 }
 
@@ -100,7 +102,7 @@ async function fromStore(name: string, selection: Selection, context: CopyContex
   const store = await context.store();
   const platform = selection === "all" ? undefined : wantedOf(selection);
   const image = await openPinned(store, name, platform);
-  const stored = await storedGraph(store, image, name);
+  const stored = await storedGraph(store, image, name, selection === "all" && context.allPlatforms ? "all" : "any");
   const close = { [Symbol.asyncDispose]: async () => undefined };
   if (selection === "all") return { ...stored, ...close };
   if (platform !== undefined && !selection.orOther) checkStoredPlatform(image, platform, name);

@@ -43,16 +43,16 @@ export interface CopyOptions extends PushingOptions, CopyContext {
  * REGISTRY_NOT_FOUND, PLATFORM_NOT_FOUND, NOT_CONVERTIBLE, UNSUPPORTED_COPY, INVALID_REFERENCE, NOT_AN_IMAGE, DESTINATION_EXISTS, NOT_A_FILE, WRITE_FAILED, IntegrityError, RegistryError, and `signal.reason`.
  */
 export async function copyImage(options: CopyOptions): Promise<Descriptor> {
-  const { from, to, platform, format, signal, onEvent, onNote } = options;
+  const { from, to, platform, allPlatforms, format, signal, onEvent, onNote } = options;
   checkReferrers(options);
   checkDestination(options);
   if (from.kind === "store" && to.kind === "registry") {
     const store = await options.store();
-    return pushStored(store, options.registry, from.name, [to.reference], { platform, format, signal, onEvent, onNote });
+    return pushStored(store, options.registry, from.name, [to.reference], { platform, allPlatforms, format, signal, onEvent, onNote });
   }
   await using source = await openSource(from, selectionOf(options), options);
   const { graph: converted, notes } = format === undefined ? { graph: source.graph, notes: [] } : convertGraph(source.graph, format);
-  for (const note of [...(source.note === undefined ? [] : [source.note]), ...notes]) onNote?.(note);
+  for (const note of [...(source.notes ?? []), ...notes]) onNote?.(note);
   await using loadable = to.kind === "docker-archive" ? await forDockerLoad(converted, source.reader, options.store, options) : undefined;
   const { graph, reader } = loadable ?? { graph: converted, reader: source.reader };
   await deliver({ ...source, reader }, graph, options);

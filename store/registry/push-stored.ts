@@ -15,6 +15,8 @@ import { storedGraph } from "./stored-graph.ts";
 export interface PushStoredOptions extends Omit<PushOptions, "fetcher"> {
   /** Absent: all platforms where the store has them all, else the one that is there. */
   readonly platform?: Platform | undefined;
+  /** All platforms or none: PLATFORM_NOT_FOUND where the store does not have them all. `platform` counts first. Absent: what is there. */
+  readonly allPlatforms?: boolean | undefined;
   /** Of the manifest, of each platform's where there are several; added to those that it has. */
   readonly annotations?: Readonly<Record<string, string>>;
   /** Those of the index and of single platforms too; beside `annotations`, and over them. */
@@ -37,8 +39,8 @@ export async function pushStored(
   const targets = targetsOf(registry, destinations);
   const image = await openPinned(store, name, platform);
   if (platform !== undefined) checkStoredPlatform(image, platform, name);
-  const stored = platform === undefined ? await storedGraph(store, image, name) : undefined;
-  if (stored?.note !== undefined) onNote?.(stored.note);
+  const stored = platform === undefined ? await storedGraph(store, image, name, options.allPlatforms ? "all" : "any") : undefined;
+  for (const note of stored?.notes ?? []) onNote?.(note);
   if (stored === undefined || !isIndexType(stored.graph.root.descriptor.mediaType)) {
     const { rawConfig, layers, rawManifest, config } = image;
     checkWithoutIndex(annotations, config, name);

@@ -84,9 +84,10 @@ describe("push", () => {
     const digest = fake.content.find("other/app", "1");
     expect(digest).not.toBe(index);
     expect(stdout).toBe(`ghcr.io/pp/app@${digest}\n`);
-    expect(stderr.split("\n").slice(0, 3)).toEqual([
+    expect(stderr.split("\n").slice(0, 4)).toEqual([
       `note: ghcr.io/pp/app is ${fake.host}/other/app by registry.rewrite`,
-      expect.stringMatching(/^note: .*team\/app:1: the store does not have all of its platforms: /),
+      expect.stringMatching(/^note: .*team\/app:1: linux\/.* is not in the store: left out$/),
+      expect.stringMatching(/^note: .*team\/app:1: linux\/.* alone is taken, under its own digest: /),
       expect.stringMatching(/^layer [0-9a-f]{12} |^pushed layer /),
     ]);
     const copied = await run(copy, ["-q", "ghcr.io/pp/app:1", `${fake.host}/third`]);

@@ -1,13 +1,16 @@
+import { existsSync, rmSync } from "node:fs";
 import { join } from "node:path";
-import { afterAll, beforeAll, expect, it } from "vitest";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import type { Command } from "../../../builder/cli/command.ts";
 import { copy } from "../../../builder/cli/copy.ts";
 import { images } from "../../../builder/cli/images.ts";
 import { inspect } from "../../../builder/cli/inspect.ts";
 import { load } from "../../../builder/cli/load.ts";
+import { pull } from "../../../builder/cli/pull.ts";
 import { push } from "../../../builder/cli/push.ts";
 import { rmi } from "../../../builder/cli/rmi.ts";
 import { save } from "../../../builder/cli/save.ts";
+import { tag } from "../../../builder/cli/tag.ts";
 import { machinePlatform, platformText } from "../../../store/platform.ts";
 import { openStore } from "../../../store/store.ts";
 import { verifyStore } from "../../../store/verify.ts";
@@ -40,11 +43,15 @@ beforeAll(async () => {
 });
 afterAll(() => fake.close());
 
-async function run(store: string, command: Command, ...argv: string[]): Promise<string> {
+async function printed(store: string, command: Command, ...argv: string[]): Promise<{ stdout: string; stderr: string }> {
   const io = fakeIo({ env: { HOME: home, TSBUILD_ROOT: join(home, store) } });
   expect(await command.main(argv, io)).toBe(0);
-  return io.printed.stdout;
+  return io.printed;
 }
+
+const run = async (store: string, command: Command, ...argv: string[]) => (await printed(store, command, ...argv)).stdout;
+const failing = (store: string, command: Command, ...argv: string[]) =>
+  expect(command.main(argv, fakeIo({ env: { HOME: home, TSBUILD_ROOT: join(home, store) } }))).rejects;
 
 const json = async (store: string, command: Command, ...argv: string[]) => JSON.parse(await run(store, command, ...argv));
 const architecture = async (store: string, name: string) => (await run(store, inspect, "--field", "architecture", name)).trim();
@@ -91,6 +98,68 @@ it("is saved and loaded for this machine, and goes into an archive of Docker's f
   expect(await run("c", copy, "-q", "--platform", platformText(foreign), "store:multi", docker)).toBe(`${other.digest}\n`);
   await run("d", load, `${home}/docker.tar`);
   expect(await architecture("d", "multi")).toBe(foreign.architecture);
+});
+
+describe("of which one platform is there", () => {
+  const [here, missing] = [platformText(machine), platformText(foreign)];
+  beforeAll(async () => {
+    await run("one", pull, "-q", `${fake.host}/multi:1`);
+    await run("one", tag, `${fake.host}/multi:1`, "multi");
+    await run("both", copy, "-q", "--all-platforms", `${fake.host}/multi:1`, "store:multi");
+  });
+
+  it("says for each other one that it is left out", async () => {
+    const alone = `note: multi: ${here} alone is taken, under its own digest: its index lists what the store does not have\n`;
+    const leftOut = `note: multi: ${missing} is not in the store: left out\n`;
+    expect((await printed("one", push, "-q", "multi", `${fake.host}/alone:1`)).stderr).toBe(leftOut + alone);
+    expect((await printed("one", copy, "-q", "store:multi", `oci:${home}/alone:multi`)).stderr).toBe(leftOut + alone);
+    expect((await printed("one", save, "multi", "-o", `${home}/one.tar`)).stderr).toBe(
+      `note: multi: ${missing} is left out of the archive: it is not in the store\n`,
+    );
+    expect((await printed("both", save, "multi", "-o", `${home}/one-of-both.tar`)).stderr).toBe(
+      `note: multi: ${missing} is left out of the archive: --platform ${missing} takes it instead\n`,
+    );
+    expect((await printed("both", push, "-q", "multi", `${fake.host}/whole:1`)).stderr).toBe("");
+  });
+
+  it("fails where the one that is asked for is not there, or all are", async () => {
+    const absent = `looking for image "multi": it is in the store ${home}/one, but not for ${missing}`;
+    await failing("one", save, "--platform", missing, "multi", "-o", `${home}/x.tar`).toMatchObject({ code: "NOT_FOUND", message: absent });
+    await failing("one", push, "--platform", missing, "multi", `${fake.host}/x`).toMatchObject({ message: absent });
+    await failing("one", copy, "--platform", missing, "store:multi", `oci:${home}/x`).toMatchObject({ message: absent });
+    const message = `reading all platforms of multi: ${missing}: not in the store`;
+    for (const to of [`oci:${home}/x`, `${fake.host}/x`]) {
+      await failing("one", copy, "--all-platforms", "store:multi", to).toMatchObject({ code: "PLATFORM_NOT_FOUND", message });
+    }
+    expect(existsSync(`${home}/x.tar`) || existsSync(`${home}/x`)).toBe(false);
+  });
+
+  it("is saved and loaded for the platform that is asked for", async () => {
+    await run("both", save, "--platform", missing, "multi", "-o", `${home}/asked.tar`);
+    await run("asked", load, `${home}/asked.tar`);
+    expect(await architecture("asked", "multi")).toBe(foreign.architecture);
+    await failing("asked", load, "--platform", here, `${home}/asked.tar`).toMatchObject({
+      code: "PLATFORM_NOT_FOUND",
+      message: `loading ${home}/asked.tar: reading image multi: it is for ${missing} only, not ${here}`,
+    });
+    await run("both", copy, "-q", "store:multi", `oci:${home}/layout:multi`);
+    await run("of-both", load, "--platform", missing, `${home}/layout`);
+    expect(await architecture("of-both", "multi")).toBe(foreign.architecture);
+  });
+
+  it("is loaded from a layout that lists more than it has", async () => {
+    await run("both", copy, "-q", "store:multi", `oci:${home}/sparse:multi`);
+    rmSync(join(home, "sparse/blobs/sha256", other.digest.slice("sha256:".length)));
+    const { stdout, stderr } = await printed("sparse", load, `${home}/sparse`);
+    expect(stdout).toMatch(/^loaded multi sha256:[0-9a-f]{64}\n$/);
+    expect(stderr).toBe(`note: multi: ${missing} is left out: it is not in the archive\n`);
+    await failing("sparse", load, "--platform", missing, `${home}/sparse`).toMatchObject({
+      code: "PLATFORM_NOT_FOUND",
+      message: `loading ${home}/sparse: reading image multi: its index lists ${missing}, but that is not there`,
+    });
+    rmSync(join(home, "sparse/blobs/sha256", own.digest.slice("sha256:".length)));
+    await failing("sparse", load, `${home}/sparse`).toMatchObject({ code: "NOT_FOUND" });
+  });
 });
 
 it("leaves the store with all of its platforms", async () => {

@@ -387,7 +387,8 @@ describe("into the store", () => {
     await copy(at(here, "app:1"), inStore("mine"));
     expect((await copy(inStore("mine"), at(there, "app:1"))).digest).toBe(own.digest);
     expect(notes).toEqual([
-      `mine: the store does not have all of its platforms: linux/${machine.architecture} alone is taken, under its own digest`,
+      `mine: linux/${foreign.architecture} is not in the store: left out`,
+      `mine: linux/${machine.architecture} alone is taken, under its own digest: its index lists what the store does not have`,
     ]);
   });
 
