@@ -87,6 +87,8 @@ function explain(failure: SandboxFailure): Explanation {
       };
     case "--network":
       return explainNetwork(failure);
+    case "--routed":
+      return explainRouter(failure);
     case "--join-network":
       return { code: "NETWORK_REFUSED", what: `entering the network namespace ${path}` };
     case "--scope":
@@ -132,6 +134,20 @@ function explainNetwork({ errno, syscall, path }: SandboxFailure): Explanation {
   if (errno === "EPROTO")
     return { code, what: `connecting the network: ${path}`, isWhole: true, ...(/\btun\b/.test(path) && { hint: tunHint }) };
   return { code, what: `making a network namespace at ${syscall} ${path}`.trimEnd(), ...namespaceHint(errno) };
+}
+
+function explainRouter({ errno, path }: SandboxFailure): Explanation {
+  if (path.startsWith("/proc/sys/net/ipv6/"))
+    return { code: "NETWORK_REFUSED", what: "handing on packets of IPv6", hint: "/proc/sys is read-only in most containers" };
+  if (path === "veth" && errno === "EOPNOTSUPP") {
+    return {
+      code: "NETWORK_REFUSED",
+      what: "putting the network behind one that keeps it from this machine's loopback: the kernel has no veth interfaces",
+      hint: "load the module veth (modprobe veth), or say --network host",
+      isWhole: true,
+    };
+  }
+  return { code: "NETWORK_REFUSED", what: `putting the network behind one that keeps it from this machine's loopback, at ${path}` };
 }
 
 function explainExec({ errno, path }: SandboxFailure): Explanation {

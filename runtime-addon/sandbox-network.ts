@@ -34,14 +34,18 @@ export interface NetworkOptions {
 export interface SandboxNetwork {
   /** A process in the namespace. */
   readonly pid: number;
+  /** What the machine has of a network and this one does without. */
+  readonly skipped: readonly SandboxError[];
   /** Ends it and waits for its end; sandboxes in it are cut off. Idempotent. */
   close(): Promise<void>;
 }
 
 /**
  * Makes a network namespace that pasta connects to the outside with the sockets of an ordinary process: nothing of the host's network changes. Its
- * abstract sockets are out of reach, and its loopback is for ordinary connections: packets to 127.0.0.0/8 that are sent out of the other interface get
- * through to it with a pasta of 2023. Its other addresses can be reached. It dies with this process, however that ends.
+ * abstract sockets and its loopback are out of reach, whatever is sent; its other addresses can be reached. It dies with this process, however that ends.
+ *
+ * What keeps packets from the loopback, since a pasta of 2023 does not, is another namespace between this one and pasta. Only a network of which ports are
+ * published does without: there, crafted packets to 127.0.0.0/8 that are sent out of its interface get through.
  *
  * Throws SandboxError NETWORK_REFUSED where the kernel or pasta refuses, or where pasta is not ready after ten seconds.
  */
@@ -61,18 +65,20 @@ export async function openNetwork(options: NetworkOptions): Promise<SandboxNetwo
   };
   (channel as Writable | undefined)?.on("error", () => {}).end(networkSpec(options));
   try {
-    return { pid: await readyPid(status as Readable | undefined, ended), close };
+    const skipped: SandboxError[] = [];
+    return { pid: await readyPid(status as Readable | undefined, ended, skipped), skipped, close };
   } catch (error) {
     await close();
     throw error;
   }
 }
 
-function readyPid(status: Readable | undefined, ended: Promise<string>): Promise<number> {
+function readyPid(status: Readable | undefined, ended: Promise<string>, skipped: SandboxError[]): Promise<number> {
   return new Promise((resolve, reject) => {
     let failure: ReportedFailure | undefined;
     const onLine = statusReader((line) => {
       if ("pid" in line) resolve(line.pid);
+      else if ("skipped" in line) skipped.push(sandboxError(line.skipped));
       else if ("error" in line) failure ??= line.error;
     });
     const lost = (how: string) =>
@@ -95,6 +101,12 @@ function endOf(child: ChildProcess): Promise<string> {
   });
 }
 
+/**
+ * Addresses that a program connects to as to this machine's loopback (RFC 6890; IPv4 written as IPv6, RFC 4291 section 2.5.5): nothing of the kind is
+ * for another machine.
+ */
+const LOOPBACKS = ["127.0.0.0/8", "0.0.0.0/8", "::/96", "::ffff:0:0/96"];
+
 /** The descriptors are those of src/init/network.cc. */
 function networkSpec({ program, userNamespace, publish = [], resolver, hostLoopback = false }: NetworkOptions): Buffer {
   const ports = (protocol: PublishedPort["protocol"]): string[] => {
@@ -105,7 +117,9 @@ function networkSpec({ program, userNamespace, publish = [], resolver, hostLoopb
     const flag = protocol === "tcp" ? "-t" : "-u";
     return words.length === 0 ? [flag, "none"] : words.flatMap((word) => [flag, word]);
   };
-  const settings = ["--network", ...(userNamespace === undefined ? [] : ["--join", String(userNamespace.pid)])];
+  // To what is published pasta connects by the loopback of the namespace that it is in: that is the sandboxes' own then.
+  const routed = publish.length === 0 ? ["--routed", ...LOOPBACKS.flatMap((prefix) => ["--blackhole", prefix])] : [];
+  const settings = ["--network", ...routed, ...(userNamespace === undefined ? [] : ["--join", String(userNamespace.pid)])];
   return encodeSpec(settings, [
     program,
     ...["--foreground", "--quiet", "--config-net"],

@@ -1,7 +1,7 @@
 import type { SandboxError } from "../../runtime-addon/index.ts";
 
 /** What is scarce or slow for a while. */
-const PASSING = new Set(["EMFILE", "ENFILE", "ENOMEM", "EAGAIN", "EINTR", "ETIMEDOUT"]);
+const PASSING = new Set(["EMFILE", "ENFILE", "ENOMEM", "ENOBUFS", "EAGAIN", "EINTR", "ETIMEDOUT"]);
 
 /** What pasta says of ports that it cannot have, and of what is scarce. */
 const PASSING_WORDS = /\bbind\b|\bports?\b|Too many open files|Cannot allocate memory|Resource temporarily unavailable|No buffer space/i;

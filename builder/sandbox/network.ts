@@ -74,7 +74,10 @@ export async function hostResolvConf(dns: DnsSettings): Promise<string> {
 }
 
 /** Resolves with an error where this machine makes no such network. */
-async function isolatedNetwork(request: NetworkRequest, { store, userNamespace }: NetworkSite): Promise<ContainerNetwork | SandboxError> {
+async function isolatedNetwork(
+  request: NetworkRequest,
+  { store, userNamespace, onNote }: NetworkSite,
+): Promise<ContainerNetwork | SandboxError> {
   const program = findPasta();
   if (program === undefined) {
     return new SandboxError("NETWORK_REFUSED", "making a network apart from the host's: pasta is not installed", {
@@ -96,6 +99,7 @@ async function isolatedNetwork(request: NetworkRequest, { store, userNamespace }
   };
   try {
     const network = await openNetworkInTime(options);
+    for (const { message } of network.skipped) onNote(`the network does without: ${message}`);
     return { kind: "isolated", namespace: { pid: network.pid }, gateway: gateway ?? loopback, resolvConf: text, close: network.close };
   } catch (error) {
     if (!(error instanceof SandboxError && isLastingRefusal(error))) throw error;

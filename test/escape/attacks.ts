@@ -1,9 +1,11 @@
 import { execFileSync, spawn } from "node:child_process";
+import { createSocket } from "node:dgram";
 import { once } from "node:events";
 import { existsSync, mkdirSync, readdirSync, readFileSync, statSync, symlinkSync, writeFileSync } from "node:fs";
-import { createServer } from "node:net";
+import { type AddressInfo, createServer } from "node:net";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { defaultGateway } from "../../builder/sandbox/default-gateway.ts";
 import type { ModeChanges, Sandboxes } from "../support/sandbox/modes.ts";
 import { temporaryDirectory } from "../support/temporary.ts";
 import type { WITHOUT } from "./defences.ts";
@@ -14,15 +16,16 @@ export interface Attack {
   /** With what taken out it succeeds. */
   readonly control: keyof typeof WITHOUT;
   /** What it takes of the machine besides sandboxes. */
-  readonly needs?: "cgroups";
-  /** Resolves with whether it reached something outside. `tools` is where attack.c's program is. */
+  readonly needs?: "cgroups" | "isolatedNetwork" | "isolatedIpv6";
+  /** Resolves with whether it reached something outside. `tools` is where the programs of attack.c and crafted-packets.c are. */
   attempt(sandboxes: Sandboxes, tools: string): Promise<boolean>;
 }
 
-/** Compiles attack.c into a directory that can be mounted. */
+/** Compiles attack.c and crafted-packets.c into a directory that can be mounted. */
 export function attackTools(): string {
   const directory = temporaryDirectory("attack");
-  execFileSync("gcc", ["-static", "-w", "-o", join(directory, "attack"), fileURLToPath(new URL("attack.c", import.meta.url))]);
+  for (const name of ["attack", "crafted-packets"])
+    execFileSync("gcc", ["-static", "-w", "-o", join(directory, name), fileURLToPath(new URL(`${name}.c`, import.meta.url))]);
   return directory;
 }
 
@@ -49,8 +52,12 @@ async function outputOf(sandboxes: Sandboxes, script: string, changes: ModeChang
 
 /** What the program of attack.c says of this way. */
 function attack(sandboxes: Sandboxes, tools: string, words: readonly string[], changes: ModeChanges = {}): Promise<string> {
+  return toolOutput(sandboxes, tools, ["attack", ...words], changes);
+}
+
+function toolOutput(sandboxes: Sandboxes, tools: string, [name, ...words]: readonly string[], changes: ModeChanges): Promise<string> {
   const mounts = [{ kind: "bind", source: tools, target: "/tools", readOnly: true } as const];
-  const args: [string, ...string[]] = ["/tools/attack", ...words];
+  const args: [string, ...string[]] = [`/tools/${name}`, ...words];
   return outputOf(sandboxes, "", { ...changes, mounts, process: { ...changes.process, args } });
 }
 
@@ -125,6 +132,34 @@ async function swapInCache(sandboxes: Sandboxes, tools: string): Promise<boolean
     await swapping;
   }
   return !isUnchanged(host);
+}
+
+/** Whether packets of crafted-packets.c arrive at servers on the machine's loopback, of which the sandbox's network is not to know the way. */
+async function reachLoopback(sandboxes: Sandboxes, tools: string, way: string, address: string, user = {}): Promise<boolean> {
+  let reached = false;
+  const connections = createServer((socket) => {
+    reached = true;
+    socket.destroy();
+  }).listen(0, address);
+  const onReach = (text: Buffer): void => {
+    reached ||= text.includes("crafted");
+  };
+  const datagrams = createSocket(address === "::1" ? "udp6" : "udp4").on("message", onReach);
+  datagrams.bind(0, address);
+  const last = createSocket("udp4").on("message", (_text, { port }) => last.send("x", port, "127.0.0.1"));
+  last.bind(0, "127.0.0.1");
+  await Promise.all([connections, datagrams, last].map((server) => once(server, "listening")));
+  try {
+    const ports = [datagrams.address().port, (connections.address() as AddressInfo).port].map(String);
+    const words = ["crafted-packets", way, ...ports, (await defaultGateway()) ?? "", String(last.address().port)];
+    const said = await toolOutput(sandboxes, tools, words, { isolated: true, process: user });
+    if (said !== "answered\n") throw new Error("the sandbox has no way out at all, which proves nothing");
+    return reached;
+  } finally {
+    connections.close();
+    datagrams.close();
+    last.close();
+  }
 }
 
 // What runs programs as root of the machine, or ends it (sysctl(2), core(5), cgroups(7) "release_agent").
@@ -203,6 +238,24 @@ export const ATTACKS: readonly Attack[] = [
         server.close();
       }
     },
+  },
+  {
+    name: "datagrams to the host's loopback, bound to the other interface",
+    control: "plan",
+    needs: "isolatedNetwork",
+    attempt: (sandboxes, tools) => reachLoopback(sandboxes, tools, "bound", "127.0.0.1", { capabilities: [] }),
+  },
+  {
+    name: "frames to the host's loopback",
+    control: "plan",
+    needs: "isolatedNetwork",
+    attempt: (sandboxes, tools) => reachLoopback(sandboxes, tools, "frames", "127.0.0.1"),
+  },
+  {
+    name: "frames of IPv6 to the host's loopback",
+    control: "plan",
+    needs: "isolatedIpv6",
+    attempt: (sandboxes, tools) => reachLoopback(sandboxes, tools, "frames6", "::1"),
   },
   {
     name: "a leaked descriptor",

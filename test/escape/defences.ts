@@ -39,7 +39,7 @@ export const WITHOUT: Readonly<Record<"walls" | "processes" | "plan", readonly M
       to: "if (network !== undefined || proc) return [];",
     },
   ],
-  // Of the plan: all system calls, and the capability that mounts; nothing is moved into the control groups.
+  // Of the plan: all system calls, and the capability that mounts; nothing is moved into the control groups; networks lie behind nothing.
   plan: [
     {
       file: "runtime-addon/sandbox-plan.ts",
@@ -55,6 +55,11 @@ export const WITHOUT: Readonly<Record<"walls" | "processes" | "plan", readonly M
       file: "runtime-addon/cgroup.ts",
       from: 'await writeFile(join(directory, "cgroup.procs"), String(pid));',
       to: "void [directory, pid];",
+    },
+    {
+      file: "runtime-addon/sandbox-network.ts",
+      from: "const routed = publish.length === 0 ?",
+      to: "const routed = publish === undefined ?",
     },
   ],
 };

@@ -13,4 +13,22 @@ describe("a network that cannot be connected", () => {
   it("has no hint where it is something else", () => {
     expect(refused("No routable interface").hint).toBeUndefined();
   });
+
+  it.each([
+    [
+      "a kernel without veth",
+      "veth",
+      95,
+      "putting the network behind one that keeps it from this machine's loopback: the kernel has no veth interfaces",
+    ],
+    [
+      "something else",
+      "route",
+      101,
+      "putting the network behind one that keeps it from this machine's loopback, at route: ENETUNREACH, netlink",
+    ],
+    ["a read-only /proc/sys", "/proc/sys/net/ipv6/conf/all/forwarding", 30, "handing on packets of IPv6: EROFS, netlink"],
+  ])("is told of by what the router lacks: %s", (_name, path, errno, message) => {
+    expect(sandboxError({ op: "--routed", syscall: "netlink", errno, path })).toMatchObject({ code: "NETWORK_REFUSED", message });
+  });
 });

@@ -127,6 +127,11 @@ export const REQUIREMENTS = {
     missingInCi: "containers of CI services may have neither /dev/net/tun nor a route",
     holds: () => onPath("pasta") && pastaWorks(),
   },
+  isolatedIpv6: {
+    reason: "pasta cannot connect a network namespace, or there is no default route of IPv6",
+    missingInCi: "machines of CI services may have no IPv6",
+    holds: () => onPath("pasta") && pastaWorks() && hasIpv6Route(),
+  },
   socketScopes: {
     reason: "the kernel cannot keep a process from abstract sockets (Linux 6.12 with Landlock is needed)",
     missingInCi: "runners have the kernels of their distributions, which may be older",
@@ -183,6 +188,13 @@ function loopMountWorks(): boolean {
 }
 
 /** By what the program itself finds out, since pasta alone may never end. */
+/** A default route of IPv6 (proc_pid_net(5), "ipv6_route"): destination and length, source and length, gateway, metric, and so on. */
+function hasIpv6Route(): boolean {
+  if (!existsSync("/proc/net/ipv6_route")) return false;
+  const rows = readFileSync("/proc/net/ipv6_route", "latin1").split("\n");
+  return rows.some((row) => /^0{32} 00 0{32} 00 (?!0{32})/.test(row));
+}
+
 function pastaWorks(): boolean {
   const store = mkdtempSync(join(tmpdir(), "tsbuild-pasta-"));
   try {

@@ -16,6 +16,8 @@ export interface TestUser {
   readonly node: string;
   /** Holds the files that are bound over /etc's. */
   readonly etc: string;
+  /** May open /dev/net/tun, where the machine has it. */
+  readonly tunDevice: boolean;
 }
 
 const CHECKOUT = fileURLToPath(new URL("../..", import.meta.url)).replace(/\/$/, "");
@@ -27,8 +29,8 @@ const SUB_ID_COUNT = 65_536;
  * Makes a user with an own home, with or without a range of sub-ids. The machine's own files stay as they are: passwd, group,
  * subuid and subgid are bound over /etc's in a private mount namespace for each command. Needs root.
  */
-export function createUser(options: { readonly uid: number; readonly subIds: boolean }): TestUser {
-  const { uid, subIds } = options;
+export function createUser(options: { readonly uid: number; readonly subIds: boolean; readonly tunDevice?: boolean }): TestUser {
+  const { uid, subIds, tunDevice = false } = options;
   const directory = temporaryDirectory("user");
   const name = `tsbuild-test-${uid}`;
   const user: TestUser = {
@@ -38,6 +40,7 @@ export function createUser(options: { readonly uid: number; readonly subIds: boo
     checkout: join(directory, "checkout"),
     node: join(directory, "bin/node"),
     etc: join(directory, "etc"),
+    tunDevice,
   };
   for (const path of [user.home, user.checkout, user.etc, join(directory, "bin")]) mkdirSync(path, { mode: 0o755 });
   writeFileSync(user.node, "");
@@ -57,6 +60,10 @@ export function createUser(options: { readonly uid: number; readonly subIds: boo
   }
   return user;
 }
+
+/** In a private mount namespace: everyone may open /dev/net/tun, where the machine has it. */
+export const OPEN_TUN_DEVICE =
+  "if [ -c /dev/net/tun ]; then mount -t tmpfs -o mode=0755 tun /dev/net && mknod -m 0666 /dev/net/tun c 10 200; fi";
 
 /** Runs a command as the user, with an environment of their own and `env` added to it. */
 export function asUser(
@@ -87,6 +94,7 @@ export function userCommand(
     'mount --bind "$2" "$3"',
     'mount --bind "$4" "$5"',
     'mount -o remount,bind,ro "$3"',
+    ...(user.tunDevice ? [OPEN_TUN_DEVICE] : []),
     'cd "$6"',
     'uid="$7"',
     "shift 7",

@@ -5,6 +5,7 @@
 #include <sched.h>
 #include <signal.h>
 #include <sys/prctl.h>
+#include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -13,6 +14,8 @@
 
 #include "fd.h"
 #include "namespaces.h"
+#include "netlink.h"
+#include "router.h"
 #include "syscalls.h"
 
 namespace {
@@ -38,36 +41,72 @@ Result open_pipe(Pipe& made) {
 
 struct Holder {
   pid_t pid = 0;
+  // The namespace that the program connects.
   Fd network;
+  // The holder's end of this says what it has come to, and hears when to go on.
+  Fd channel;
 };
 
-// The process that stands for the namespace: it is looked at through /proc, and does nothing. The namespace belongs to the user namespace of the
-// sandboxes, never to one below: whoever has the id of that one's maker has every capability in it (user_namespaces(7)), granted or not.
-[[noreturn]] void hold(const Status& status, const Fd& made) {
-  Result r = unshare(CLONE_NEWNET) < 0 ? failed("unshare", "network") : success();
+bool tell(const Fd& channel) { return write(channel.get(), "", 1) == 1; }
+
+bool hear(const Fd& channel) {
+  char byte;
+  return read(channel.get(), &byte, 1) == 1;
+}
+
+Result enter_new_network() { return unshare(CLONE_NEWNET) < 0 ? failed("unshare", "network") : success(); }
+
+// Once the namespace we are in is connected, goes on to another one that lies behind it. False: it never was.
+bool go_behind(const Spec& spec, const Status& status, const Fd& channel, Result& result) {
+  const Fd outer_namespace(open("/proc/self/ns/net", O_RDONLY | O_CLOEXEC));
+  if (!outer_namespace.valid()) return result = failed("open", "/proc/self/ns/net"), true;
+  Fd outer, inner;
+  if (result = open_netlink(outer); !result.ok()) return true;
+  // Before there is an interface: none shall be configured by whoever answers it.
+  const Result ipv6 = route_ipv6();
+  if (!tell(channel) || !hear(channel)) return false;
+  if (result = enter_new_network(); !result.ok()) return true;
+  if (result = raise_loopback(); !result.ok()) return true;
+  if (result = open_netlink(inner); !result.ok()) return true;
+  bool left = false;
+  result = move_behind({outer, inner, ipv6}, outer_namespace.get(), spec.blackholes, left);
+  if (left) status.skipped("--routed", ipv6);
+  return true;
+}
+
+// The process that stands for the namespace of the sandboxes: it is looked at through /proc, and does nothing. The namespace belongs to the user namespace of
+// the sandboxes, never to one below: whoever has the id of that one's maker has every capability in it (user_namespaces(7)), granted or not.
+[[noreturn]] void hold(const Spec& spec, const Status& status, const Fd& channel) {
+  Result r = enter_new_network();
   // A change of credentials clears both.
   if (r.ok() && prctl(PR_SET_DUMPABLE, 1, 0, 0, 0) < 0) r = failed("prctl", "PR_SET_DUMPABLE");
   if (r.ok() && prctl(PR_SET_PDEATHSIG, SIGKILL) < 0) r = failed("prctl", "PR_SET_PDEATHSIG");
-  if (!r.ok()) status.error("--network", r);
-  if (!r.ok() || write(made.get(), "", 1) != 1) _exit(1);
+  if (!r.ok()) status.error("--network", r), _exit(1);
+  if (spec.routed && !go_behind(spec, status, channel, r)) _exit(1);
+  if (!r.ok()) status.error("--routed", r), _exit(1);
+  if (!tell(channel)) _exit(1);
   sys::close_range(0, ~0U, 0);
   for (;;) pause();
 }
 
 // False where it has failed and said so.
-bool start_holder(const Status& status, Holder& holder) {
+bool start_holder(const Spec& spec, const Status& status, Holder& holder) {
   const auto report = [&](const Result& result) {
     if (!result.ok()) status.error("--network", result);
     return result.ok();
   };
-  Pipe made;
-  if (!report(open_pipe(made))) return false;
+  int ends[2];
+  if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) < 0) return report(failed("socketpair"));
+  holder.channel = Fd(ends[0]);
+  Fd other(ends[1]);
   holder.pid = fork();
   if (holder.pid < 0) return report(failed("fork"));
-  if (holder.pid == 0) hold(status, made.in);
-  made.in.reset();
-  char byte;
-  if (read(made.out.get(), &byte, 1) != 1) return false;
+  if (holder.pid == 0) {
+    holder.channel.reset();
+    hold(spec, status, other);
+  }
+  other.reset();
+  if (!hear(holder.channel)) return false;
   const std::string path = "/proc/" + std::to_string(holder.pid) + "/ns/net";
   holder.network = Fd(open(path.c_str(), O_RDONLY | O_CLOEXEC));
   return holder.network.valid() || report(failed("open", path));
@@ -159,12 +198,14 @@ int become_network(const Spec& spec, const Status& status) {
     if (Result r = join_user_namespace(spec.join); !r.ok()) return status.error("--join", r), 1;
   Holder holder;
   pid_t keeper = 0;
-  bool ready = start_holder(status, holder);
+  bool ready = start_holder(spec, status, holder);
   if (ready) {
     const Result r = start_program(spec, holder, keeper);
     ready = r.ok();
     if (!ready) status.error("--network", r);
   }
+  // Where it fails, the holder says why.
+  if (ready && spec.routed) ready = tell(holder.channel) && hear(holder.channel);
   if (ready) {
     status.started(holder.pid);
     char byte;

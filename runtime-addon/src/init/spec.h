@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "result.h"
+#include "router.h"
 #include "seccomp.h"
 
 // The language of fd 3: tokens, each ended by a NUL, read to the end of the file. The first token is the version, the second
@@ -54,6 +55,10 @@ struct Spec {
 
   // A network namespace instead of a sandbox: the command connects it (network.h).
   bool network = false;
+  // It is another one that is connected, and the sandboxes' lies behind it (router.h).
+  bool routed = false;
+  // What that one does not hand on.
+  std::vector<Prefix> blackholes;
 
   // A worker in a new user namespace instead of a sandbox.
   bool worker = false;

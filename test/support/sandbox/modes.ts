@@ -6,7 +6,7 @@ import type { ResourceLimits, SandboxProcess, SandboxSpec } from "../../../runti
 import { busyboxTar } from "../bases.ts";
 import { CHECKOUT } from "../cli.ts";
 import { temporaryDirectory } from "../temporary.ts";
-import { createUser, type TestUser, userCommand } from "../users.ts";
+import { createUser, OPEN_TUN_DEVICE, type TestUser, userCommand } from "../users.ts";
 import type { SandboxAnswer, SandboxRequest } from "./protocol.ts";
 
 /** A way to have sandboxes made. */
@@ -36,6 +36,7 @@ export type ModeChanges = Omit<Partial<SandboxRequest["spec"]>, "process"> & {
   readonly lowers?: readonly string[];
   readonly limits?: ResourceLimits;
   readonly abort?: SandboxRequest["abort"];
+  readonly isolated?: true;
   readonly initPath?: string;
 };
 
@@ -59,7 +60,7 @@ export interface Sandboxes {
 
 /** `program` is the directory of the sources; a mutant's, where something of them shall be otherwise. Needs root. */
 export async function openSandboxes(mode: SandboxMode, program: string = CHECKOUT): Promise<Sandboxes> {
-  const user = mode.user === undefined ? undefined : createUser(mode.user);
+  const user = mode.user === undefined ? undefined : createUser({ ...mode.user, tunDevice: true });
   const base = user === undefined ? temporaryDirectory("sandboxes") : join(user.home, "sandboxes");
   mkdirSync(base, { recursive: true, mode: 0o755 });
   const own = (path: string) => {
@@ -71,7 +72,7 @@ export async function openSandboxes(mode: SandboxMode, program: string = CHECKOU
   for (const path of ["dev", "proc", "sys", "tmp", "etc"]) mkdirSync(join(system, path), { recursive: true });
   own(base);
   const directory = temporaryDirectory("server");
-  const child = start(user, [bundleServer(program, directory), mode.how, base, system]);
+  const child = start(mode, user, [bundleServer(program, directory), mode.how, base, system]);
   const ended = new Promise<void>((resolve) => child.once("close", () => resolve()));
   const answers = await answersOf(child);
   let last = 0;
@@ -101,7 +102,7 @@ export async function openSandboxes(mode: SandboxMode, program: string = CHECKOU
 }
 
 function requestOf(id: number, script: string, changes: ModeChanges): SandboxRequest {
-  const { process, lowers = [], limits, abort, initPath, ...rest } = changes;
+  const { process, lowers = [], limits, abort, isolated, initPath, ...rest } = changes;
   const spec: Omit<SandboxSpec, "root"> = {
     network: "none",
     hostname: "box",
@@ -124,12 +125,16 @@ function requestOf(id: number, script: string, changes: ModeChanges): SandboxReq
     lowers,
     ...(limits === undefined ? {} : { limits }),
     ...(abort === undefined ? {} : { abort }),
+    ...(isolated === undefined ? {} : { isolated }),
     ...(initPath === undefined ? {} : { initPath }),
   };
 }
 
-function start(user: TestUser | undefined, args: readonly string[]): ChildProcess {
+function start({ how }: SandboxMode, user: TestUser | undefined, args: readonly string[]): ChildProcess {
   const stdio = ["pipe", "pipe", "inherit"] as const;
+  // Root of a user namespace is nobody in particular to the device.
+  const openTun = ["--mount", "--propagation", "private", "sh", "-euc", `${OPEN_TUN_DEVICE}; exec "$@"`, "sh", process.execPath];
+  if (how === "mapped") return spawn("unshare", [...openTun, ...args], { stdio: [...stdio] });
   if (user === undefined) return spawn(process.execPath, args, { stdio: [...stdio] });
   const { argv, env } = userCommand(user, [user.node, ...args]);
   const [file, ...rest] = argv;

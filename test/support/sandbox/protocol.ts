@@ -9,6 +9,8 @@ export interface SandboxRequest {
   readonly limits?: ResourceLimits;
   /** Aborts once the standard output holds this text. */
   readonly abort?: { readonly when: string; readonly graceMs?: number };
+  /** In a network of its own instead of the spec's, in which the default gateway's address leads to the machine's loopback. */
+  readonly isolated?: true;
   /** In the place of tsb-init. */
   readonly initPath?: string;
 }

@@ -29,7 +29,13 @@ export async function serve(runtime: typeof Runtime): Promise<void> {
       const { group } = await runtime.openCgroup(request.limits ?? {});
       try {
         const limited = group === undefined ? {} : { cgroup: group };
-        return { upper: changed, result: await run(request, { ...request.spec, root, ...userNamespace, ...limited }) };
+        const own = request.isolated === undefined ? undefined : await openNetwork();
+        try {
+          const network = own ?? request.spec.network;
+          return { upper: changed, result: await run(request, { ...request.spec, root, network, ...userNamespace, ...limited }) };
+        } finally {
+          await own?.close();
+        }
       } finally {
         await group?.close();
       }
@@ -37,6 +43,12 @@ export async function serve(runtime: typeof Runtime): Promise<void> {
       const { code, message, failure, name } = error as Runtime.SandboxError;
       return { upper: changed, error: { name, code, message, ...(failure === undefined ? {} : { failure }) } };
     }
+  }
+
+  function openNetwork(): Promise<Runtime.SandboxNetwork> {
+    const program = runtime.findPasta();
+    if (program === undefined) throw new Error("pasta is not installed");
+    return runtime.openNetwork({ program, hostLoopback: true, ...userNamespace });
   }
 
   async function run(request: SandboxRequest, spec: Runtime.SandboxSpec): Promise<NonNullable<SandboxAnswer["result"]>> {
