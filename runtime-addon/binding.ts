@@ -53,7 +53,7 @@ export interface NativePatternSet {
   find(text: Uint8Array, last: boolean): { readonly end: number; readonly matches: readonly number[] };
   searchFile(path: string, most: number): Promise<readonly number[]>;
   /** Two numbers each: index of the path, index of the pattern. */
-  searchFiles(root: string, numbers: Float64Array, text: Buffer): Promise<readonly number[]>;
+  searchFiles(root: string, numbers: Float64Array, text: Buffer, threads: number): Promise<readonly number[]>;
 }
 
 export interface NativeTarSink {

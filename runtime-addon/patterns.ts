@@ -1,6 +1,7 @@
 import { nativeAddon } from "./binding.ts";
 import type { ByteString } from "./bytes.ts";
 import { packPaths } from "./message.ts";
+import { usableCpus } from "./usable-cpus.ts";
 
 /** A byte string that is looked for. */
 export interface Pattern {
@@ -61,7 +62,7 @@ export function openPatterns<P extends Pattern>(patterns: readonly P[]): Pattern
     searchFile: async (path, most) => named(await native.searchFile(path, most)),
     async searchFiles(root, paths) {
       const { numbers, text } = packPaths(paths);
-      const found = await native.searchFiles(root, numbers, text);
+      const found = await native.searchFiles(root, numbers, text, usableCpus());
       return Array.from({ length: found.length / 2 }, (_, i) => ({
         path: paths[found[2 * i] ?? 0] as ByteString,
         pattern: patterns[found[2 * i + 1] ?? 0] as P,

@@ -38,14 +38,18 @@ class SearchJob : public Job {
 class SearchManyJob : public Job {
  public:
   SearchManyJob(const Napi::CallbackInfo& info, std::shared_ptr<const Patterns> patterns)
-      : Job(info.Env()), patterns_(std::move(patterns)), root_(info[0].ToString().Utf8Value()), paths_(borrow(info[1], info[2])) {}
+      : Job(info.Env()),
+        patterns_(std::move(patterns)),
+        root_(info[0].ToString().Utf8Value()),
+        paths_(borrow(info[1], info[2])),
+        threads_(threads_of(info[3])) {}
 
  private:
   Outcome run() override {
     std::vector<std::string_view> paths;
     while (!paths_.at_end()) paths.push_back(paths_.text());
     if (!paths_.intact()) return malformed_message();
-    return search_many(root_, paths, *patterns_, &found_);
+    return search_many(root_, paths, *patterns_, threads_, &found_);
   }
   /** Two numbers for each pattern found: which file has it, and which it is. */
   Napi::Value result(Napi::Env env) override {
@@ -59,6 +63,7 @@ class SearchManyJob : public Job {
   std::shared_ptr<const Patterns> patterns_;
   std::string root_;
   MessageReader paths_;
+  unsigned threads_;
   std::vector<Found> found_;
 };
 

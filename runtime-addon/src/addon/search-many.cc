@@ -30,11 +30,12 @@ Outcome search_one(Below* root, std::string_view path, const Patterns& patterns,
 
 }  // namespace
 
-Outcome search_many(const std::string& root, const std::vector<std::string_view>& paths, const Patterns& patterns, std::vector<Found>* found) {
+Outcome search_many(const std::string& root, const std::vector<std::string_view>& paths, const Patterns& patterns, unsigned threads,
+                    std::vector<Found>* found) {
   std::atomic<size_t> next{0};
   std::mutex adding;
   FirstFailure first;
-  run_parallel(static_cast<unsigned>(std::min<size_t>(usable_cpus(), paths.size())), [&](unsigned) {
+  run_parallel(static_cast<unsigned>(std::min<size_t>(threads, paths.size())), [&](unsigned) {
     Below below;
     if (Outcome failure = below.open_root(root)) return first.add(0, std::move(*failure));
     for (size_t i = next++; i < paths.size() && !first.any(); i = next++) {

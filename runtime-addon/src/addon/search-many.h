@@ -16,9 +16,10 @@ struct Found {
 };
 
 /**
- * Looks for patterns in regular files below `root`, on all CPUs: the first of each group in each file, in the order of the list. What has gone since it was
+ * Looks for patterns in regular files below `root`, on `threads` threads: the first of each group in each file, in the order of the list. What has gone since it was
  * listed, or is no regular file any more, is passed over: others may be writing there.
  */
-Outcome search_many(const std::string& root, const std::vector<std::string_view>& paths, const Patterns& patterns, std::vector<Found>* found);
+Outcome search_many(const std::string& root, const std::vector<std::string_view>& paths, const Patterns& patterns, unsigned threads,
+                    std::vector<Found>* found);
 
 }  // namespace tsbuild
