@@ -39,7 +39,7 @@ export async function withBuildSite<T>(given: BuildOptions, work: (site: BuildSi
   const onNote = saidOnce(options.onEvent);
   const lock = await openLock(options.lock, options.hermetic);
   await using registries = lazyRegistry(options.registry);
-  const store = opened(() => openStore(options.store));
+  const store = opened(() => openStore(options.store, options));
   const remote = opened(async () => {
     const { openRemoteSources } = await import("./fetch/open-remote-sources.ts");
     const { settings, proxy, userAgent } = options.registry;

@@ -18,7 +18,20 @@ import { sandboxSecurity } from "./sandbox/security.ts";
 import { type Identity, resolveUser } from "./steps/passwd.ts";
 
 type OfRun =
-  | ("store" | "image" | "command" | "entrypoint" | "env" | "workdir" | "user" | "hostname" | "dns" | "addHosts" | "volumes")
+  | (
+      | "store"
+      | "unpackLimits"
+      | "image"
+      | "command"
+      | "entrypoint"
+      | "env"
+      | "workdir"
+      | "user"
+      | "hostname"
+      | "dns"
+      | "addHosts"
+      | "volumes"
+    )
   | ("tmpfs" | "readOnly" | "limits" | "security" | "shmSizeBytes" | "pull" | "platform" | "registry" | "onTransfer" | "onNote" | "signal");
 
 /** What a bundle is made of: a container as `runContainer` would make it. */
@@ -41,7 +54,7 @@ export async function bundleImage(given: BundleOptions): Promise<void> {
   refuseTargets([...options.volumes, ...options.tmpfs]);
   const security = sandboxSecurity(options.security ?? {});
   const owner = ownerHere();
-  const store = await openStore(options.store);
+  const store = await openStore(options.store, options);
   try {
     const image = await findWhole(store, options);
     const config = image.config.config ?? {};

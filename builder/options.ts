@@ -2,6 +2,7 @@ import type { Writable } from "node:stream";
 import type { DeviceValue, ResourceLimits, SandboxProcess, SeccompProfile } from "../runtime-addon/index.ts";
 import type { LayerForm } from "../store/layer-form.ts";
 import type { RegistryOptions } from "../store/registry/registry.ts";
+import type { UnpackLimits } from "../store/unpack-limits.ts";
 import type { EventSink, StepInfo } from "./progress/event.ts";
 
 export type { DeviceValue, RegistryOptions, ResourceLimits };
@@ -117,6 +118,8 @@ export interface BuildOptions {
   readonly contexts?: Readonly<Record<string, ContextSource>>;
   /** The store's directory; it becomes a store when it is missing or empty. */
   readonly store: string;
+  /** What one layer may come to that is unpacked or made. Absent: the defaults. */
+  readonly unpackLimits?: Partial<UnpackLimits>;
   /**
    * Path of the Dockerfile, on the host or, where the context is no directory of the host, in the context; or its text. Absent: Dockerfile, then dockerfile,
    * then Containerfile in the context.

@@ -31,14 +31,14 @@ export interface Rebuild {
  * ImageNotFoundError, and as build().
  */
 export async function rebuild(name: string, options: BuildOptions): Promise<Rebuild> {
-  await using store = await openStore(options.store);
+  await using store = await openStore(options.store, options);
   try {
     const image = await openPinned(store, name, options.platform === undefined ? undefined : parsePlatform(options.platform));
     const directory = await store.temp("rebuild");
     try {
       await makeSecondStore(store, directory);
       const built = await build({ ...options, ...datedAs(image.config, options), ...alone(options), store: directory });
-      await using second = await openStore(directory);
+      await using second = await openStore(directory, options);
       const rebuilt = await second.images.open(built.imageId);
       const difference = await firstDifference({ store, image }, { store: second, image: rebuilt });
       const step = difference?.of === "layer" ? stepOf(built, difference.layer) : undefined;

@@ -21,7 +21,7 @@ import { resolveUser } from "./steps/passwd.ts";
 export async function runContainer(given: RunOptions): Promise<number> {
   const options = resolveRunOptions(given);
   refuseTargets([...options.volumes, ...options.tmpfs]);
-  const store = await openStore(options.store);
+  const store = await openStore(options.store, options);
   try {
     const image = await findWhole(store, options);
     const config = image.config.config ?? {};

@@ -1,4 +1,5 @@
 import type { TransferSink } from "../store/registry/transfer-event.ts";
+import type { UnpackLimits } from "../store/unpack-limits.ts";
 import {
   type DnsSettings,
   hostDns,
@@ -55,6 +56,8 @@ export interface TmpfsMount {
 export interface RunOptions {
   /** The store's directory. */
   readonly store: string;
+  /** What one layer may come to that is unpacked or made. Absent: the defaults. */
+  readonly unpackLimits?: Partial<UnpackLimits>;
   /** Name, digest or image id, as typed. */
   readonly image: string;
   /** Replaces the image's CMD when it has at least one word. Absent: none. */

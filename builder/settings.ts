@@ -2,6 +2,7 @@ import { isAbsolute } from "node:path";
 import type { StoreLimits } from "../store/gc/limits.ts";
 import { isComponent, isReadAsHost, isRegistryHost } from "../store/reference.ts";
 import type { HostSettings, RegistrySettings } from "../store/registry/settings.ts";
+import type { UnpackLimits } from "../store/unpack-limits.ts";
 import { parseDuration, parseSize } from "./amounts.ts";
 import type { NetworkMode, UserNamespaceMode } from "./options.ts";
 import { type ProgressMode, progressModes } from "./progress/mode.ts";
@@ -23,6 +24,8 @@ export interface Settings {
   readonly storeRoot?: string;
   /** What commands that add to the store keep it to when they end. */
   readonly storeLimits?: StoreLimits;
+  /** What one layer may come to that is unpacked or made; absent ones: the defaults. */
+  readonly unpackLimits?: Partial<UnpackLimits>;
   /** What differs from the defaults. */
   readonly registry?: Partial<RegistrySettings>;
 }
@@ -83,6 +86,22 @@ function storeLimit(name: string, field: keyof StoreLimits, expects: string, par
     },
   };
 }
+
+/** A limit of what one layer may come to. */
+function unpackLimit(name: string, field: keyof UnpackLimits, expects: string, read: (value: unknown) => number | undefined): Key {
+  return {
+    name: `store.${name}`,
+    expects,
+    accepts: (value) => (read(value) ?? 0) > 0,
+    inProject: never,
+    put: (settings, value) => {
+      settings.unpackLimits = { ...settings.unpackLimits, [field]: read(value) };
+    },
+  };
+}
+
+const readSize = (value: unknown) => (typeof value === "string" ? parseSize(value) : undefined);
+const readCount = (value: unknown) => (isWhole(1, 2 ** 31)(value) ? Number(value) : undefined);
 
 /** "host:5000/path": a host that names of images can have, and what may follow it in them. */
 function isPlace(text: string): boolean {
@@ -157,6 +176,9 @@ export const settingKeys: readonly Key[] = [
   storeLimit("max_size", "maxStoreBytes", 'a size, as "50g"', parseSize),
   storeLimit("min_free", "minFreeBytes", 'a size, as "10g"', parseSize),
   storeLimit("keep", "maxAgeSeconds", 'a duration, as "30d" or "24h"', parseDuration),
+  unpackLimit("max_layer_size", "plainBytes", 'a size, as "256g"', readSize),
+  unpackLimit("max_layer_entries", "entries", `a whole number from 1 to ${2 ** 31}`, readCount),
+  unpackLimit("max_layer_names", "nameBytes", 'a size, as "192m"', readSize),
   registryNumber("parallel", "parallel", 1, 64),
   registryNumber("attempts", "attempts", 1, 100),
   registryNumber("deadline_seconds", "deadlineMs", 1, 86_400, second),

@@ -65,7 +65,7 @@ async function merge(store: Store, layers: Merge, { fetcher, signal }: Omit<Squa
 async function mergedLayer(store: Store, base: readonly LayerRef[], own: readonly LayerRef[]): Promise<LayerInfo> {
   const entries = await mergeLayers(await openLayers(store.layers, base), await openLayers(store.layers, own));
   const tempTar = await store.tempFile("squash");
-  const tree = await writeLayer(entries, tempTar, { sync: true, ignoreMtime: () => false });
+  const tree = await writeLayer(entries, tempTar, { sync: true, limits: store.unpackLimits, ignoreMtime: () => false });
   const before = await openRootfs(store.layers, [...base, ...own]);
   for (const entry of tree.entries) {
     if (entry.kind !== "file") continue;

@@ -129,14 +129,16 @@ async function* limited(
 
 /** Throws TOO_LARGE where so many compressed bytes may not become so many plain ones. */
 export function checkLimits(plain: number, compressed: number, limits: PlainLimits = defaultLimits): void {
-  if (plain > limits.plainBytes) throw tooLarge(`more than ${limits.plainBytes} bytes`);
+  if (plain > limits.plainBytes) {
+    throw tooLarge(`more than ${limits.plainBytes} bytes`, "the limit is max_layer_size under [store] in tsbuild.toml");
+  }
   if (plain > limits.freeBytes && plain > compressed * limits.ratio) {
     throw tooLarge(`${compressed} bytes become more than ${plain} (a compression bomb)`);
   }
 }
 
-function tooLarge(why: string): TsbuildError {
-  return new TsbuildError("TOO_LARGE", `decompressing: ${why}`);
+function tooLarge(why: string, hint?: string): TsbuildError {
+  return new TsbuildError("TOO_LARGE", `decompressing: ${why}`, hint === undefined ? {} : { hint });
 }
 
 function decompress(

@@ -214,7 +214,7 @@ export function localDirectoryWork(store: Store): DirectoryWork {
         const at = mtime * 1000 + mtimeNsec / 1e6;
         return at >= startedAtMs - clockLagMs && at < endedAtMs + 1;
       };
-      const tree = await writeLayer(entries, join(directory, packedTar), { sync: true, ignoreMtime: isNow });
+      const tree = await writeLayer(entries, join(directory, packedTar), { sync: true, limits: store.unpackLimits, ignoreMtime: isNow });
       packed.set(directory, { tree, isOwn: copied === undefined && upper === join(directory, "upper") });
       return { diffId: tree.diffId, contentId: tree.contentId };
     },

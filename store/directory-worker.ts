@@ -2,10 +2,10 @@ import { serveNamespaceWorker } from "../runtime-addon/index.ts";
 import { type DirectoryWork, localDirectoryWork } from "./directory-work.ts";
 import { openStore } from "./store.ts";
 
-// Entry of the process inside the user namespace: argv[2] is the store.
-const [, , root] = process.argv;
-if (root === undefined) throw new Error("usage: worker STORE");
-const store = await openStore(root);
+// Entry of the process inside the user namespace: argv[2] is the store, argv[3] its limits of unpacking as JSON.
+const [, , root, unpackLimits] = process.argv;
+if (root === undefined || unpackLimits === undefined) throw new Error("usage: worker STORE LIMITS");
+const store = await openStore(root, { unpackLimits: JSON.parse(unpackLimits) });
 const work: DirectoryWork = localDirectoryWork(store);
 serveNamespaceWorker(
   {

@@ -33,6 +33,6 @@ export { type Diagnostic, RegistryError } from "./registry/registry-error.ts";
 export type { RemoteManifest, Repository } from "./registry/repository.ts";
 export { defaultRegistrySettings, type HostSettings, type RegistrySettings } from "./registry/settings.ts";
 export type { TransferEvent, TransferSink } from "./registry/transfer-event.ts";
-export { openStore, type Store } from "./store.ts";
+export { type OpenOptions, openStore, type Store } from "./store.ts";
 export { defaultStoreRoot } from "./store-paths.ts";
 export { verifyStore } from "./verify.ts";

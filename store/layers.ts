@@ -18,6 +18,7 @@ import { makeDirectories } from "./make-directories.ts";
 import { type Descriptor, mediaTypes } from "./oci.ts";
 import { storePaths } from "./store-paths.ts";
 import { writeStream } from "./tee-file.ts";
+import { plainLimitsOf, type UnpackLimits } from "./unpack-limits.ts";
 import { blameDamage, verified } from "./verified.ts";
 
 /** A layer by its two ids, and its bytes. */
@@ -78,10 +79,11 @@ export interface StagedLayer {
 }
 
 export interface EnsureOptions extends Abortable {
+  /** Of decompressing; absent: the store's. */
   readonly limits?: PlainLimits | undefined;
 }
 
-export function layerStore(root: string, blobs: BlobStore, tempFile: () => Promise<string>): LayerStore {
+export function layerStore(root: string, blobs: BlobStore, tempFile: () => Promise<string>, unpackLimits: UnpackLimits): LayerStore {
   const folder = (diffId: Digest) => join(storePaths.layers(root), hexOf(diffId));
   const inFlight = new Map<string, Promise<unknown>>();
 
@@ -138,7 +140,7 @@ export function layerStore(root: string, blobs: BlobStore, tempFile: () => Promi
 
   const readTar = async (diffId: Digest, blob: Descriptor, tar: Bytes, { limits, signal }: EnsureOptions): Promise<StagedLayer> => {
     const { readLayerBlob } = await import("./layer-blob.ts");
-    const { tree } = await readLayerBlob(tar, { limits, signal });
+    const { tree } = await readLayerBlob(tar, { limits, unpackLimits, signal });
     if (tree.diffId !== diffId) throw new IntegrityError(`reading layer ${blob.digest}: its plain tar`, diffId, tree.diffId);
     const file = await writeTree(tree);
     const { contentId } = tree;
@@ -196,7 +198,7 @@ export function layerStore(root: string, blobs: BlobStore, tempFile: () => Promi
       }
       const temp = await tempFile();
       const { plainBytes } = await import("./compression.ts");
-      const plain = plainBytes(blobs.open(blob), { compressedBytes: blob.size });
+      const plain = plainBytes(blobs.open(blob), { compressedBytes: blob.size, limits: plainLimitsOf(unpackLimits) });
       await writeStream(verified(plain, { digest: diffId, size }, `inflating layer ${blob.digest}`), temp, { sync: true });
       renameSync(temp, path);
       return path;

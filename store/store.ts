@@ -7,6 +7,7 @@ import { type LayerStore, layerStore } from "./layers.ts";
 import { type Lease, openLease, removeStale } from "./lease.ts";
 import { openRoot } from "./open-root.ts";
 import { storePaths } from "./store-paths.ts";
+import { defaultUnpackLimits, type UnpackLimits } from "./unpack-limits.ts";
 
 /**
  * Images, layers and blobs of one directory, which is an OCI image layout at any time. Any number of processes may use it at once. What
@@ -18,6 +19,8 @@ export interface Store extends AsyncDisposable {
   readonly blobs: BlobStore;
   readonly layers: LayerStore;
   readonly images: ImageStore;
+  /** Of whatever is unpacked for it. */
+  readonly unpackLimits: UnpackLimits;
   /** From here until close() these stay, if they are there: look whether they are *after* pinning. See Lease. */
   pin(...digests: readonly Digest[]): Promise<void>;
   /** A lease of the caller's own. */
@@ -30,11 +33,16 @@ export interface Store extends AsyncDisposable {
   close(): Promise<void>;
 }
 
+export interface OpenOptions {
+  /** Absent ones: defaultUnpackLimits. */
+  readonly unpackLimits?: Partial<UnpackLimits>;
+}
+
 /**
  * Opens the store in a directory, which becomes one when it is missing or empty. Opening an existing one costs one small read.
  * Throws STORE_TOO_NEW, NOT_A_STORE, STORE_DAMAGED, STORE_INACCESSIBLE.
  */
-export async function openStore(directory: string): Promise<Store> {
+export async function openStore(directory: string, options: OpenOptions = {}): Promise<Store> {
   const root = resolve(directory);
   await openRoot(root);
 
@@ -61,12 +69,14 @@ export async function openStore(directory: string): Promise<Store> {
     await made?.cleaning;
   };
 
+  const unpackLimits = { ...defaultUnpackLimits, ...options.unpackLimits };
   const blobs = directoryBlobs(storePaths.blobs(root), () => tempFile("blob"));
   return {
     root,
     blobs,
-    layers: layerStore(root, blobs, () => tempFile("layer")),
+    layers: layerStore(root, blobs, () => tempFile("layer"), unpackLimits),
     images: imageStore(root, blobs, () => tempFile("image")),
+    unpackLimits,
     pin: async (...digests) => (await ownLease()).pin(...digests),
     lease: () => openLease(root),
     temp: async (kind) => (await ownLease()).temp(kind),

@@ -122,7 +122,7 @@ async function verifyBytes(store: Store, blobs: readonly Descriptor[], report: R
 
 async function verifyLayer(store: Store, name: string, blob: Descriptor, diffId: Digest | undefined, report: Reporter): Promise<void> {
   const open = () => store.blobs.open(blob);
-  const { tree } = await blameDamage(open, () => readLayerBlob(open()));
+  const { tree } = await blameDamage(open, () => readLayerBlob(open(), { unpackLimits: store.unpackLimits }));
   if (diffId !== undefined && tree.diffId !== diffId)
     report.add(`${name}: the config's diffId is ${diffId}, its plain tar's is ${tree.diffId}`);
   // A layer that another tool put there has no tree yet.

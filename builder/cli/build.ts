@@ -194,6 +194,7 @@ export async function readBuild(
     keepFailed: flags["keep-failed"] ?? settings.keepFailed ?? true,
     ...(jobs === undefined ? {} : { jobs }),
     store: await storeRootOf(flags, io, settings),
+    ...(settings.unpackLimits === undefined ? {} : { unpackLimits: settings.unpackLimits }),
     ...lockOptionsOf(flags, inputs),
     signal: io.signal,
     environment: io.env,

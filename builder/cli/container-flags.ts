@@ -57,6 +57,7 @@ export async function readContainer(
   const mounts = readMounts(flags.mount ?? [], flags.tmpfs ?? []);
   return {
     store: await storeRootOf(flags, io, settings),
+    ...(settings.unpackLimits === undefined ? {} : { unpackLimits: settings.unpackLimits }),
     image,
     command: words,
     ...(flags.entrypoint === undefined ? {} : { entrypoint: flags.entrypoint === "" ? [] : [flags.entrypoint] }),

@@ -102,7 +102,7 @@ function lazyStore(flags: { readonly store?: string }, io: CliIo, settings: Sett
   let root: string | undefined;
   const open = async () => {
     root = await storeRootOf(flags, io, settings);
-    return openStore(root);
+    return openStore(root, settings);
   };
   return {
     open() {

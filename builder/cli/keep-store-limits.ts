@@ -13,7 +13,7 @@ export async function withLimitedStore<T>(flags: { readonly store?: string }, io
   const settings = await loadSettings({ env: io.env });
   const root = await storeRootOf(flags, io, settings);
   try {
-    return await withStoreMade({ store: root }, io, use);
+    return await withStoreMade({ store: root }, io, use, settings);
   } finally {
     await keepStoreLimits(root, settings, io);
   }

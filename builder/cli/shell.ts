@@ -75,6 +75,7 @@ export const shell = command(
       return await runContainer({
         ...options,
         store,
+        ...(settings.unpackLimits === undefined ? {} : { unpackLimits: settings.unpackLimits }),
         image: operand,
         entrypoint: shellCommand(words),
         pull: pullPolicy(flags.pull),

@@ -9,6 +9,7 @@ import { type Rootfs, stackRootfs } from "../../store/layer/rootfs.ts";
 import { contentsBytes, writeContents } from "../../store/layer/sparse-contents.ts";
 import type { Store } from "../../store/store.ts";
 import { teeToFile } from "../../store/tee-file.ts";
+import { plainLimitsOf } from "../../store/unpack-limits.ts";
 import { stepCache } from "../cache/records.ts";
 import type { FetchedFile } from "../fetch/remote-sources.ts";
 import type { ContextReader } from "../steps/context-inputs.ts";
@@ -24,6 +25,7 @@ export interface TarOptions {
   readonly describe: string;
   readonly store: () => Promise<Store>;
   readonly signal: AbortSignal;
+  /** Of decompressing; absent: the store's. */
   readonly limits?: PlainLimits;
 }
 
@@ -68,12 +70,13 @@ async function openTar(
   file: string | undefined,
   options: TarOptions,
 ): Promise<OpenedSource> {
-  const { describe, signal, limits } = options;
+  const { describe, signal } = options;
   const store = await options.store();
+  const limits = options.limits ?? plainLimitsOf(store.unpackLimits);
   const plain = plainBytes(bytes, { signal, limits });
   const temp = isCompressed || file === undefined ? await store.tempFile("context") : undefined;
   const written = temp === undefined ? plain : teeToFile(plain, temp, { sync: false, signal });
-  const tree = await namingSource("reading", describe, store.root, () => readContextTar(written));
+  const tree = await namingSource("reading", describe, store.root, () => readContextTar(written, store.unpackLimits));
   if (tree.size === 0) throw new TsbuildError("INVALID_TAR", `reading ${describe}: the archive is empty`);
   const plainTar = temp ?? file ?? "";
   const tar = contentsBytes(tree) === undefined ? plainTar : await store.tempFile("context");

@@ -2,6 +2,7 @@ import type { ByteString } from "../../runtime-addon/index.ts";
 import { TsbuildError } from "../../store/errors.ts";
 import type { TreeEntry } from "../../store/layer/entry.ts";
 import { quotePath } from "../../store/layer/entry-path.ts";
+import type { LayerLimits } from "../../store/layer/layer-limits.ts";
 import { tarParser } from "../../store/layer/tar-parse.ts";
 import { readLayer } from "../../store/layer/tar-read.ts";
 import type { Tree } from "../../store/layer/tree.ts";
@@ -11,9 +12,9 @@ import { contextXattrs } from "./context-xattrs.ts";
  * The index of a plain tar as a context's: every file belongs to root, its top directory has mode 0755 and no attributes, and the others have those of contextXattrs. Throws what
  * readLayer does, RESERVED_NAME for names that no layer can hold, INVALID_TAR for hard links to what is not there.
  */
-export async function readContextTar(plain: AsyncIterable<Uint8Array>): Promise<Tree> {
+export async function readContextTar(plain: AsyncIterable<Uint8Array>, limits: LayerLimits): Promise<Tree> {
   const names = reservedNames();
-  const { tree } = await readLayer(plain, { onChunk: (chunk) => names.push(chunk) });
+  const { tree } = await readLayer(plain, { onChunk: (chunk) => names.push(chunk), limits });
   const files = new Set<ByteString>(tree.entries.flatMap((entry) => (entry.kind === "file" ? [entry.path] : [])));
   return { ...tree, entries: tree.entries.map((entry) => contextEntry(entry, files)) };
 }

@@ -99,7 +99,11 @@ type DirectoryMethods = { [Name in keyof DirectoryWork]: DirectoryWork[Name] };
 
 async function openWorker(store: Store, map: IdMap, direct: FoundForm): Promise<NamespaceWorker<DirectoryMethods>> {
   try {
-    return await openNamespaceWorker<DirectoryMethods>({ map, script: workerScript(), args: [store.root] });
+    return await openNamespaceWorker<DirectoryMethods>({
+      map,
+      script: workerScript(),
+      args: [store.root, JSON.stringify(store.unpackLimits)],
+    });
   } catch (error) {
     if (!(error instanceof SandboxError)) throw error;
     throw noSandbox(direct, [error]);

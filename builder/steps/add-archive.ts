@@ -2,18 +2,19 @@ import { createHash } from "node:crypto";
 import { createReadStream } from "node:fs";
 import { join } from "node:path";
 import { type ByteString, FileChangedError, removeTree, textOf } from "../../runtime-addon/index.ts";
-import { plainBytes } from "../../store/compression.ts";
+import { type PlainLimits, plainBytes } from "../../store/compression.ts";
 import { type Digest, digestFromBytes } from "../../store/digest.ts";
 import { TsbuildError } from "../../store/errors.ts";
 import type { FileEntry, TreeEntry } from "../../store/layer/entry.ts";
 import { quotePath } from "../../store/layer/entry-path.ts";
 import type { TarInode } from "../../store/layer/layer-collector.ts";
-import { layerMeter } from "../../store/layer/layer-limits.ts";
+import { type LayerLimits, layerMeter } from "../../store/layer/layer-limits.ts";
 import { contentsBytes, writeContents } from "../../store/layer/sparse-contents.ts";
 import { checksumHolds } from "../../store/layer/tar-header.ts";
 import { readTar } from "../../store/layer/tar-read.ts";
 import type { Store } from "../../store/store.ts";
 import { teeToFile } from "../../store/tee-file.ts";
+import { plainLimitsOf } from "../../store/unpack-limits.ts";
 import { openConfined } from "../context/confined-file.ts";
 import type { PlacedSource } from "./copy-place.ts";
 import type { CopySource, SourceNode } from "./copy-source.ts";
@@ -58,8 +59,8 @@ export async function unpackArchives(
       const scratch = await store.temp("add");
       scratches.push(scratch);
       const tar = join(scratch, "plain.tar");
-      digests.set(archive.node, await inflate(archive, tar, signal));
-      const unpacked = await entriesOf(source, tar);
+      digests.set(archive.node, await inflate(archive, tar, plainLimitsOf(store.unpackLimits), signal));
+      const unpacked = await entriesOf(source, tar, store.unpackLimits);
       all.push({ name: source.name, nodes: unpacked.nodes, unpacked: true });
       devices += unpacked.devices;
     }
@@ -126,7 +127,7 @@ async function* readFile(root: string, path: Buffer): AsyncGenerator<Uint8Array>
 async function* empty(): AsyncGenerator<Uint8Array> {}
 
 /** Writes the plain tar, and gives the digest of the archive as it was read, which the step's key is made of. */
-async function inflate({ node, read }: Archive, tar: string, signal: AbortSignal): Promise<Digest> {
+async function inflate({ node, read }: Archive, tar: string, limits: PlainLimits, signal: AbortSignal): Promise<Digest> {
   const iterator = read()[Symbol.asyncIterator]();
   const hash = createHash("sha256");
   let size = 0;
@@ -141,7 +142,7 @@ async function inflate({ node, read }: Archive, tar: string, signal: AbortSignal
     for (let chunk = await next(); chunk !== undefined; chunk = await next()) yield chunk;
   }
   try {
-    for await (const _ of teeToFile(plainBytes(hashed(), { signal }), tar, { sync: false, signal }));
+    for await (const _ of teeToFile(plainBytes(hashed(), { signal, limits }), tar, { sync: false, signal }));
     // What stands behind the end of the compressed data is part of the file too.
     while ((await next()) !== undefined);
   } finally {
@@ -155,10 +156,14 @@ async function inflate({ node, read }: Archive, tar: string, signal: AbortSignal
 }
 
 /** The entries of a plain tar, in its order. */
-async function entriesOf(source: CopySource, tar: string): Promise<{ readonly nodes: readonly SourceNode[]; readonly devices: number }> {
+async function entriesOf(
+  source: CopySource,
+  tar: string,
+  limits: LayerLimits,
+): Promise<{ readonly nodes: readonly SourceNode[]; readonly devices: number }> {
   const found: (SourceNode | FoundFile)[] = [];
   let devices = 0;
-  const meter = layerMeter();
+  const meter = layerMeter(limits);
   const refuse = (path: ByteString): never => {
     throw new TsbuildError("RESERVED_NAME", `unpacking ${quotePath(source.name)}: ${quotePath(path)} has the name of a layer's whiteout`, {
       hint: "names that begin with .wh. cannot be in an image",

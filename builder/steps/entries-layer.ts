@@ -37,6 +37,7 @@ export async function entriesLayer(
     const tar = join(scratch, "layer.tar");
     const tree = await writeLayer(epoch === undefined ? entries : entries.map((entry) => clamp(entry, epoch)), tar, {
       sync: true,
+      limits: store.unpackLimits,
       ignoreMtime: ({ path }) => epoch === undefined && !isDated(path),
     });
     const { secrets = [], warnings = [] } = (await context.layerGate?.(async () => ({ entries: tree.entries, tar }))) ?? {};

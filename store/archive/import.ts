@@ -11,6 +11,7 @@ import type { ContainerConfig, Platform } from "../oci.ts";
 import { machinePlatform } from "../platform.ts";
 import type { Store } from "../store.ts";
 import { teeToFile } from "../tee-file.ts";
+import { plainLimitsOf } from "../unpack-limits.ts";
 import { namingSource } from "./naming-source.ts";
 
 export interface ImportOptions extends Abortable {
@@ -24,6 +25,7 @@ export interface ImportOptions extends Abortable {
   readonly platform?: Platform;
   /** History's comment; absent: "imported from NAME", with the file's name without its directory, "-" for a stream. */
   readonly comment?: string;
+  /** Of decompressing; absent: the store's. */
   readonly limits?: PlainLimits;
 }
 
@@ -38,7 +40,7 @@ export function importRootfs(store: Store, source: ImportSource, options: Import
 }
 
 async function importFrom(store: Store, source: ImportSource, options: ImportOptions): Promise<Image> {
-  const { names, config, created, platform = machinePlatform(), signal, limits } = options;
+  const { names, config, created, platform = machinePlatform(), signal, limits = plainLimitsOf(store.unpackLimits) } = options;
   // Before anything is read that could not be named afterwards.
   names.forEach(parseNewName);
   const from = "file" in source ? basename(source.file) : "-";
@@ -47,7 +49,9 @@ async function importFrom(store: Store, source: ImportSource, options: ImportOpt
   await using lease = await store.lease();
   let layer: LayerInfo;
   try {
-    const { tree } = await readLayer(teeToFile(plainBytes(bytes, { signal, limits }), temp, { sync: true, signal }));
+    const { tree } = await readLayer(teeToFile(plainBytes(bytes, { signal, limits }), temp, { sync: true, signal }), {
+      limits: store.unpackLimits,
+    });
     if (tree.size === 0) throw new TsbuildError("INVALID_TAR", "reading the tar of a root file system: it is empty");
     await lease.pin(tree.diffId);
     layer = await store.layers.add(tree, { tempTar: temp });

@@ -54,7 +54,7 @@ async function checkLayer(store: Store, diffId: Digest, damaged: ReadonlySet<Dig
   if (blob === undefined) return [];
   let actual: Tree;
   try {
-    const { tree } = await readLayerBlob(store.blobs.open(blob));
+    const { tree } = await readLayerBlob(store.blobs.open(blob), { unpackLimits: store.unpackLimits });
     actual = { ...tree, contentId: info.contentId };
   } catch (error) {
     if (!(error instanceof TsbuildError)) throw error;

@@ -71,7 +71,9 @@ function takeAway(root: string, remedy: Remedy): void {
 async function isUnreadable(store: Store, blobs: readonly Descriptor[]): Promise<boolean> {
   for (const blob of blobs) {
     try {
-      if (await store.blobs.has(blob)) await readLayerBlob(store.blobs.open(blob));
+      if (await store.blobs.has(blob)) {
+        await readLayerBlob(store.blobs.open(blob), { unpackLimits: store.unpackLimits });
+      }
     } catch (error) {
       if (!(error instanceof TsbuildError)) throw error;
       if (isUnreadableHere(error)) return true;

@@ -11,7 +11,7 @@ export interface LayerLimits {
 
 /** Layers of large images have a tenth of it. The same limits hold for layers that are written: what one made here can be read here. */
 export const defaultLayerLimits: LayerLimits = { entries: 1_200_000, nameBytes: 192 * 2 ** 20 };
-const hint = "a layer of so many files or such long names must be made of several steps";
+const hintOf = (setting: string) => `make it of several layers, or raise ${setting} under [store] in tsbuild.toml`;
 
 /** Counts what a tar costs whoever reads it. Its methods throw TOO_LARGE at the limits. */
 export interface LayerMeter {
@@ -25,13 +25,15 @@ export function layerMeter(limits: LayerLimits = defaultLayerLimits): LayerMeter
   const meter: LayerMeter = {
     entry(path, where, target = "" as ByteString, attributes = {}) {
       entries += 1;
-      if (entries > limits.entries) throw new TsbuildError("TOO_LARGE", `${where}: more than ${limits.entries} entries`, { hint });
+      if (entries > limits.entries) {
+        throw new TsbuildError("TOO_LARGE", `${where}: more than ${limits.entries} entries`, { hint: hintOf("max_layer_entries") });
+      }
       meter.names(path.length + target.length + xattrBytes(attributes), where);
     },
     names(bytes, where) {
       nameBytes += bytes;
       if (nameBytes > limits.nameBytes) {
-        throw new TsbuildError("TOO_LARGE", `${where}: names of more than ${limits.nameBytes} bytes`, { hint });
+        throw new TsbuildError("TOO_LARGE", `${where}: names of more than ${limits.nameBytes} bytes`, { hint: hintOf("max_layer_names") });
       }
     },
   };

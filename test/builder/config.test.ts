@@ -157,6 +157,20 @@ client_key = "/etc/client.key"
     ],
     ["no jobs", "[build]\njobs = 0\n", "CONFIG_INVALID_VALUE", ":2: build.jobs must be a whole number from 1 to 1024", undefined],
     ["half a job", "[build]\njobs = 1.5\n", "CONFIG_INVALID_VALUE", ":2: build.jobs must be a whole number from 1 to 1024", undefined],
+    [
+      "a layer of no bytes",
+      '[store]\nmax_layer_size = "0"\n',
+      "CONFIG_INVALID_VALUE",
+      ':2: store.max_layer_size must be a size, as "256g"',
+      undefined,
+    ],
+    [
+      "a number of entries as text",
+      '[store]\nmax_layer_entries = "many"\n',
+      "CONFIG_INVALID_VALUE",
+      ":2: store.max_layer_entries must be a whole number from 1 to 2147483648",
+      undefined,
+    ],
     ["a relative store", '[store]\nroot = "store"\n', "CONFIG_INVALID_VALUE", ":2: store.root must be an absolute path", undefined],
     ["a list", "[build]\njobs = [1]\n", "CONFIG_INVALID_VALUE", ":2: build.jobs must be a whole number from 1 to 1024", undefined],
     [
@@ -255,6 +269,7 @@ describe("a hostile context", () => {
       ":2: a context's own file may not set registry.host.h.insecure to true",
     ],
     ["has failed steps kept", "[build]\nkeep_failed = true\n", ":2: a context's own file may not set build.keep_failed to true"],
+    ["lets itself be larger", '[store]\nmax_layer_size = "900g"\n', ':2: a context\'s own file may not set store.max_layer_size to "900g"'],
     ["moves the store", '[store]\nroot = "/etc"\n', ':2: a context\'s own file may not set store.root to "/etc"'],
   ])("cannot do harm when it %s", async (_attack, text, message) => {
     write("user", '[sandbox]\nnetwork = "none"\n');
