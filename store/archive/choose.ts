@@ -1,7 +1,7 @@
 import type { Digest } from "../digest.ts";
 import { TsbuildError } from "../errors.ts";
 import { shortened } from "../foreign-text.ts";
-import { nameOf, referenceOf, withoutName } from "../image-names.ts";
+import { nameOf, referenceOf, shownName, withoutName } from "../image-names.ts";
 import type { Descriptor, Index, Platform } from "../oci.ts";
 import { machinePlatform, platformText } from "../platform.ts";
 import { chooseOffer, distinctOffers, offersOf, offersText } from "../platform-offers.ts";
@@ -40,7 +40,8 @@ export async function chooseImages(
 ): Promise<{ readonly images: readonly ChosenImage[]; readonly leftOut: readonly LeftOut[] }> {
   const chosen = new Map<Digest, { manifest: Descriptor; names: string[] }>();
   const leftOut: LeftOut[] = [];
-  for (const { name, entries } of groupsOf(index)) {
+  for (const entries of groupsOf(index)) {
+    const name = shownName(entries[0] as Descriptor);
     const offers: Offer[] = [];
     for (const entry of entries) {
       for (const manifest of await offersOf(entry, documents.index)) {
@@ -73,27 +74,19 @@ function leftOutOf(offers: readonly Offer[], { digest }: Descriptor, name: strin
   }));
 }
 
-interface Group {
-  readonly name: string | undefined;
-  readonly entries: Descriptor[];
-}
-
-function groupsOf(index: Index): readonly Group[] {
-  const named = new Map<string, Group>();
+/** Never an empty one. */
+function groupsOf(index: Index): readonly (readonly Descriptor[])[] {
+  const named = new Map<string, Descriptor[]>();
   const nameless: Descriptor[] = [];
   for (const entry of index.manifests) {
     const name = nameOf(entry);
     if (name === undefined) nameless.push(entry);
-    else {
-      const group = named.get(name) ?? { name, entries: [] };
-      named.set(name, group);
-      group.entries.push(entry);
-    }
+    else if (!named.get(name)?.push(entry)) named.set(name, [entry]);
   }
   const platforms = new Set(nameless.map(({ platform }) => (platform === undefined ? undefined : platformText(platform))));
   const isOneImage = !platforms.has(undefined) && platforms.size === nameless.length;
   const groups = isOneImage ? [nameless] : nameless.map((entry) => [entry]);
-  return [...named.values(), ...groups.filter((entries) => entries.length > 0).map((entries) => ({ name: undefined, entries }))];
+  return [...named.values(), ...groups.filter((entries) => entries.length > 0)];
 }
 
 function chooseOne(offers: readonly Offer[], wanted: Platform | undefined, name: string | undefined): Descriptor | undefined {

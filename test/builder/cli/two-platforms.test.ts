@@ -140,7 +140,7 @@ describe("of which one platform is there", () => {
     expect(await architecture("asked", "multi")).toBe(foreign.architecture);
     await failing("asked", load, "--platform", here, `${home}/asked.tar`).toMatchObject({
       code: "PLATFORM_NOT_FOUND",
-      message: `loading ${home}/asked.tar: reading image multi: it is for ${missing} only, not ${here}`,
+      message: `loading ${home}/asked.tar: reading image multi: it is for ${missing}, not ${here}`,
     });
     await run("both", copy, "-q", "store:multi", `oci:${home}/layout:multi`);
     await run("of-both", load, "--platform", missing, `${home}/layout`);
@@ -150,15 +150,15 @@ describe("of which one platform is there", () => {
   it("is loaded from a layout that lists more than it has", async () => {
     await run("both", copy, "-q", "store:multi", `oci:${home}/sparse:multi`);
     rmSync(join(home, "sparse/blobs/sha256", other.digest.slice("sha256:".length)));
-    const { stdout, stderr } = await printed("sparse", load, `${home}/sparse`);
+    const { stdout, stderr } = await printed("from-sparse", load, `${home}/sparse`);
     expect(stdout).toMatch(/^loaded multi sha256:[0-9a-f]{64}\n$/);
     expect(stderr).toBe(`note: multi: ${missing} is left out: it is not in the archive\n`);
-    await failing("sparse", load, "--platform", missing, `${home}/sparse`).toMatchObject({
+    await failing("from-sparse", load, "--platform", missing, `${home}/sparse`).toMatchObject({
       code: "PLATFORM_NOT_FOUND",
       message: `loading ${home}/sparse: reading image multi: its index lists ${missing}, but that is not there`,
     });
     rmSync(join(home, "sparse/blobs/sha256", own.digest.slice("sha256:".length)));
-    await failing("sparse", load, `${home}/sparse`).toMatchObject({ code: "NOT_FOUND" });
+    await failing("from-sparse", load, `${home}/sparse`).toMatchObject({ code: "NOT_FOUND" });
   });
 });
 
