@@ -15,6 +15,7 @@ import { type BuildOptions, type ContextSource, type ResolvedBuildOptions, resol
 import type { PlanOptions } from "./plan/build-plan.ts";
 import { parsePlatform } from "./plan/platform.ts";
 import type { EventSink } from "./progress/event.ts";
+import { openSecrets, type Secrets } from "./secrets/secrets.ts";
 
 /** What a build, its dry run and its checks work with. What is a function is opened when it is first called. */
 export interface BuildSite {
@@ -23,6 +24,7 @@ export interface BuildSite {
   readonly planOptions: PlanOptions;
   readonly contexts: Contexts;
   readonly lock: Lock;
+  readonly secrets: Secrets;
   readonly store: () => Promise<Store>;
   readonly finder: () => Promise<ImageFinder>;
   readonly remote: () => Promise<RemoteSources>;
@@ -38,6 +40,7 @@ export async function withBuildSite<T>(given: BuildOptions, work: (site: BuildSi
   const signal = options.signal ?? new AbortController().signal;
   const onNote = saidOnce(options.onEvent);
   const lock = await openLock(options.lock, options.hermetic);
+  const secrets = openSecrets(options.secrets, options.allowSecretsInImage);
   await using registries = lazyRegistry(options.registry);
   const store = opened(() => openStore(options.store, options));
   const remote = opened(async () => {
@@ -49,6 +52,7 @@ export async function withBuildSite<T>(given: BuildOptions, work: (site: BuildSi
       ...(proxy === undefined ? {} : { proxy }),
       ...(userAgent === undefined ? {} : { userAgent }),
       environment: options.environment,
+      secret: async (id) => (await secrets.get(id))?.bytes,
       onResolved: lock,
       onNote,
       signal,
@@ -80,7 +84,7 @@ export async function withBuildSite<T>(given: BuildOptions, work: (site: BuildSi
     const dockerfile = parseDockerfile(text, file, options.buildArgs.BUILDKIT_SYNTAX);
     const planOptions = planOptionsOf(options);
     return await work({
-      ...{ options, dockerfile, planOptions, contexts, lock, onNote, signal },
+      ...{ options, dockerfile, planOptions, contexts, lock, secrets, onNote, signal },
       ...{ store: store.open, finder: finder.open, remote: remote.open, registry: registries.open },
     });
   } catch (error) {

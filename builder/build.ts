@@ -25,7 +25,7 @@ import { refuseSteps } from "./refuse-steps.ts";
 import { type Host, openHost } from "./sandbox/host.ts";
 import { leaksInTree, refuseLeaks } from "./secrets/gate.ts";
 import { openLayerGate } from "./secrets/layer-gate.ts";
-import { openSecrets, type Secrets } from "./secrets/secrets.ts";
+import type { Secrets } from "./secrets/secrets.ts";
 import { type DatedSite, dateSite } from "./source-date-epoch.ts";
 import { baseLayersBelow, squash } from "./squash.ts";
 import { cacheMounts } from "./steps/cache-mounts.ts";
@@ -63,10 +63,9 @@ async function buildPlan(
   names: ReadonlyMap<StageWork, readonly string[]>,
   site: DatedSite,
 ): Promise<BuildResult> {
-  const { options, contexts, onNote } = site;
+  const { options, contexts, secrets, onNote } = site;
   const store = await site.store();
   const host = openHost(store, onNote, options.userns);
-  const secrets = openSecrets(options.secrets, options.allowSecretsInImage);
   try {
     const name = buildOf(site);
     const results = await executePlan(plan, site, { store, host, secrets, name });

@@ -12,7 +12,6 @@ import type { ContainerSpec } from "./sandbox/container.ts";
 import { openHost } from "./sandbox/host.ts";
 import { parseAddHost, stepHostname } from "./sandbox/network-files.ts";
 import { sandboxSecurity } from "./sandbox/security.ts";
-import { openSecrets } from "./secrets/secrets.ts";
 import { runShell, type ShellOptions } from "./shell.ts";
 import { missingAgent, missingSecret, notRequired } from "./shell-mounts.ts";
 import { type DatedSite, dateSite } from "./source-date-epoch.ts";
@@ -36,8 +35,7 @@ export async function shellAt(given: BuildOptions, place: StepPlace, options: Sh
     });
     const store = await site.store();
     const host = openHost(store, site.onNote, site.options.userns);
-    const secrets = openSecrets(site.options.secrets, site.options.allowSecretsInImage);
-    const running = { store, host, secrets, name: buildOf(site) };
+    const running = { store, host, secrets: site.secrets, name: buildOf(site) };
     try {
       const result = (await executePlan(plan, site, running)).get(target.index);
       if (result === undefined) throw new RangeError("the target was not built");

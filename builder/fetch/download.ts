@@ -27,6 +27,8 @@ export interface DownloadOptions extends Abortable {
   /** Of the version that is here; absent: whatever there is is wanted. */
   readonly known?: Validators | undefined;
   readonly onRetry?: ((message: string) => void) | undefined;
+  /** As GetOptions.authorization. */
+  readonly authorization?: string | undefined;
 }
 
 /** A finished file and its server's word on it. */
@@ -56,7 +58,7 @@ export async function download(url: URL, path: string, options: DownloadOptions)
 
 /** The work of one try; what the tries before it brought is kept between them. */
 function openTransfer(url: URL, file: FileHandle, options: DownloadOptions): (attempt: Try) => Promise<Downloaded | undefined> {
-  const { http, settings, known, root, signal } = options;
+  const { http, settings, known, root, signal, authorization } = options;
   let hash = createHash("sha256");
   let offset = 0;
   let validators: Validators = {};
@@ -71,7 +73,7 @@ function openTransfer(url: URL, file: FileHandle, options: DownloadOptions): (at
     const condition = rangeCondition(validators);
     if (offset > 0 && condition !== undefined) {
       const headers = { ...identity, range: `bytes=${offset}-`, "if-range": condition };
-      const response = await httpGet(http, url, { headers, expect: [416], settings, signal });
+      const response = await httpGet(http, url, { headers, authorization, expect: [416], settings, signal });
       if (response.status === 206 && rangeBegin(response) === offset) return response;
       await restart();
       if (response.status !== 206 && response.status !== 416) return response;
@@ -81,6 +83,7 @@ function openTransfer(url: URL, file: FileHandle, options: DownloadOptions): (at
     }
     const response = await httpGet(http, url, {
       headers: { ...identity, ...conditions(known) },
+      authorization,
       expect: known === undefined ? [] : [304],
       settings,
       signal,

@@ -10,6 +10,7 @@ import { fetchError } from "./fetch-error.ts";
 import { type GitCall, type GitEnded, runGit } from "./git-command.ts";
 import { type GitScope, gitEnvironment } from "./git-environment.ts";
 import { gitFailure, gitWords, isPassing } from "./git-failure.ts";
+import type { Authorization } from "./source-credentials.ts";
 
 /** A repository that may be asked. */
 export interface Remote {
@@ -17,13 +18,13 @@ export interface Remote {
   readonly remote: string;
 }
 
-export interface LocalCall extends Omit<GitScope, "remote"> {
+export interface LocalCall extends Omit<GitScope, "remote" | "authorization"> {
   readonly input?: string;
   /** As GitCall.onOutput. */
   readonly onOutput?: (chunk: Buffer) => void;
 }
 
-export interface RemoteCall extends Omit<GitScope, "remote"> {
+export interface RemoteCall extends Omit<GitScope, "remote" | "authorization"> {
   /** What is being done, as errors begin. */
   readonly doing: string;
   /** Ended after so long without a word. */
@@ -49,11 +50,13 @@ export interface GitClientOptions extends Abortable {
   readonly proxy: Readonly<Record<string, string | undefined>>;
   readonly environment: Readonly<Record<string, string | undefined>>;
   readonly onNote?: ((message: string) => void) | undefined;
+  /** What is sent along to a remote. Absent: nothing. */
+  readonly authorize?: ((remote: Remote) => Promise<Authorization | undefined>) | undefined;
 }
 
 /** Makes `folder` with the first call. */
 export function openGitClient(options: GitClientOptions): GitClient {
-  const { store, retrying, signal, onNote } = options;
+  const { store, retrying, signal, onNote, authorize } = options;
   const folder = storePaths.git(store.root);
   const run = (args: readonly string[], scope: GitScope, call: Pick<GitCall, "input" | "onOutput" | "silenceMs">) => {
     makeDirectories(folder, 0o700);
@@ -73,7 +76,11 @@ export function openGitClient(options: GitClientOptions): GitClient {
     remote: (remote, args, { doing, silenceMs, ...scope }) =>
       retrying(
         async () => {
-          const ended = await run(args, { ...scope, remote }, { silenceMs });
+          const authorization = await authorize?.(remote);
+          const known = authorization === undefined ? {} : { authorization: authorization.header };
+          const bare = await run(args, { ...scope, remote, ...known }, { silenceMs });
+          // The server's words are in it, and it knows the header.
+          const ended = authorization === undefined ? bare : { ...bare, said: authorization.hide(bare.said) };
           if (ended.code !== 0 && isPassing(ended)) throw new RegistryError("REGISTRY_UNREACHABLE", gitWords(ended), { retryable: true });
           return ended;
         },

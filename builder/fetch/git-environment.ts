@@ -15,6 +15,8 @@ export interface GitEnvironmentOptions {
 export interface GitScope {
   /** Absent: the network is out of reach. */
   readonly remote?: { readonly protocol: GitProtocol; readonly remote: string };
+  /** The header that is sent along to the remote, and nowhere else. */
+  readonly authorization?: string;
   readonly gitDir?: string;
   readonly workTree?: string;
   readonly indexFile?: string;
@@ -28,7 +30,7 @@ export interface GitScope {
  */
 export function gitEnvironment(options: GitEnvironmentOptions, scope: GitScope): Readonly<Record<string, string>> {
   const { environment, proxy, settings, folder } = options;
-  const { remote, gitDir, workTree, indexFile, lookUp } = scope;
+  const { remote, authorization, gitDir, workTree, indexFile, lookUp } = scope;
   return {
     ...defined({
       PATH: environment.PATH,
@@ -60,7 +62,7 @@ export function gitEnvironment(options: GitEnvironmentOptions, scope: GitScope):
     ...configuration([
       ...fixed,
       ...slowness(settings),
-      ...(remote === undefined ? [] : [...checking, ...trust(remote, settings)]),
+      ...(remote === undefined ? [] : [...checking, ...trust(remote, settings), ...authorized(remote, authorization)]),
       ...(lookUp ? [anyOwner] : []),
     ]),
   };
@@ -126,6 +128,15 @@ function trust({ remote }: { readonly remote: string }, { hosts }: Pick<Registry
     ["sslKey", clientKey],
   ];
   return settings.flatMap(([key, value]) => (value === undefined ? [] : [[`http.${origin}/.${key}`, value] as const]));
+}
+
+/** git would send its headers on to where it is redirected. */
+function authorized({ remote }: { readonly remote: string }, authorization: string | undefined): readonly Setting[] {
+  if (authorization === undefined) return [];
+  return [
+    [`http.${new URL(remote).origin}/.extraHeader`, `Authorization: ${authorization}`],
+    ["http.followRedirects", "false"],
+  ];
 }
 
 /** git's own way to be configured without its command line, which everybody on the machine can read. */

@@ -61,6 +61,7 @@ export function isDamaged({ said }: Pick<GitEnded, "said">): boolean {
 }
 
 const hints: readonly (readonly [words: RegExp, hint: string])[] = [
+  [/returned error: 30[1278]/, "with credentials no redirect is followed: write the URL that the server redirects to"],
   [/fsck error in pack/, "an object of the repository is malformed in a way that attacks use; git fsck in a clone of it shows which"],
   [/Host key verification failed/, "ssh does not know this host: connect to it once with ssh, or put its key into ~/.ssh/known_hosts"],
   [
@@ -69,7 +70,7 @@ const hints: readonly (readonly [words: RegExp, hint: string])[] = [
   ],
   [
     /could not read Username|Authentication failed|terminal prompts disabled|returned error: 40[13]/,
-    "the repository is private, or there is none of that name; git@HOST:PATH uses the keys of ssh-agent",
+    "the repository is private, or there is none of that name; --secret id=GIT_AUTH_TOKEN gives a token, git@HOST:PATH uses the keys of ssh-agent",
   ],
   [/Could not resolve hostname/, 'HOST:PATH is a repository on another machine; a file of that name is written "./HOST:PATH"'],
   [

@@ -15,10 +15,12 @@ import { gitFailure, isDamaged } from "./git-failure.ts";
 import { chooseRef, isFullCommit, type ResolvedRef, refPatterns } from "./git-refs.ts";
 import { gitRepository } from "./git-repository.ts";
 import type { FetchedTree, KeptGit } from "./remote-sources.ts";
+import type { SourceCredentials } from "./source-credentials.ts";
 import { underWay } from "./under-way.ts";
 import { makeUniform } from "./uniform-files.ts";
 
-export interface GitTreesOptions extends GitClientOptions {
+export interface GitTreesOptions extends Omit<GitClientOptions, "authorize"> {
+  readonly credentials?: SourceCredentials | undefined;
   readonly store: Pick<Store, "root" | "temp" | "tempFile" | "pin">;
   /** Hears of each ref of a remote once, before its files are handed on; what it throws goes to whoever asked. */
   readonly onResolved?: ((remote: string, ref: string | undefined, commit: string) => void) | undefined;
@@ -33,8 +35,13 @@ export interface GitTrees {
 
 /** Commits of repositories: each ref is asked for once, each commit checked out once. */
 export function openGitTrees(options: GitTreesOptions): GitTrees {
-  const { store, settings, signal, onResolved } = options;
-  const client = openGitClient(options);
+  const { store, settings, signal, onResolved, credentials } = options;
+  /** What submodules name is a repository's word only. */
+  const named = new Set<string>();
+  const client = openGitClient({
+    ...options,
+    authorize: credentials && (({ remote }) => credentials.git(remote, named.has(originOf(remote)))),
+  });
   const resolving = onceEach<ResolvedRef>();
   const checkingOut = onceEach<string>();
   const timing = onceEach<number>();
@@ -99,6 +106,7 @@ export function openGitTrees(options: GitTreesOptions): GitTrees {
       const remote = parseGitRemote(source.remote);
       if (remote === undefined) throw new TypeError(`${source.remote} is no git remote`);
       const doing = `fetching ${publicUrl(source.remote)}`;
+      named.add(originOf(remote.remote));
       const ref = await resolving(
         JSON.stringify([source.remote, source.ref]),
         async () => {
@@ -128,6 +136,11 @@ export function openGitTrees(options: GitTreesOptions): GitTrees {
       await Promise.all(made.splice(0).map((directory) => removeTree(directory)));
     },
   };
+}
+
+/** "https://host"; of the others than http(s), which have no origin, the remote itself. */
+function originOf(remote: string): string {
+  return /^https?:/.test(remote) ? new URL(remote).origin : remote;
 }
 
 /** With a directory of a repository alone there is no place for .git. */

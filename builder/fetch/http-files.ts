@@ -13,6 +13,7 @@ import { type DownloadRecord, openDownloads } from "./downloads.ts";
 import { checksumMismatch, fetchError } from "./fetch-error.ts";
 import { parseHttpDate } from "./http-date.ts";
 import type { FetchedFile } from "./remote-sources.ts";
+import type { SourceCredentials } from "./source-credentials.ts";
 import { underWay } from "./under-way.ts";
 
 export interface HttpFilesOptions extends Abortable {
@@ -24,6 +25,7 @@ export interface HttpFilesOptions extends Abortable {
   /** Hears of each URL (with each checksum) once, before its file is handed on; what it throws goes to whoever asked. */
   readonly onResolved?: ((url: string, digest: string) => void) | undefined;
   readonly onNote?: ((message: string) => void) | undefined;
+  readonly credentials?: SourceCredentials | undefined;
 }
 
 export interface HttpFiles {
@@ -60,6 +62,7 @@ export function openHttpFiles(options: HttpFilesOptions): HttpFiles {
           root: store.root,
           signal: stop,
           onRetry,
+          authorization: (await options.credentials?.http(url))?.header,
         });
         if (came !== undefined) return { file: fetchedFile(await downloads.keep(url.href, temp, came), came), isNew: true };
         const path = wanted && (await downloads.find(wanted));

@@ -9,6 +9,8 @@ import type { RegistrySettings } from "../../store/registry/settings.ts";
 
 export interface GetOptions extends Abortable {
   readonly headers: Readonly<Record<string, string>>;
+  /** For the URL's own server, whatever it redirects to. */
+  readonly authorization?: string | undefined;
   /** Statuses besides 2xx that are answers, too. */
   readonly expect: readonly number[];
   readonly settings: Pick<RegistrySettings, "hosts">;
@@ -18,13 +20,18 @@ export interface GetOptions extends Abortable {
 const mostRedirects = 10;
 
 /**
- * One GET and its redirects, which never lead from TLS to plain http; nothing is sent along that would identify anybody. The answer's body is unread. Fails as the
+ * One GET and its redirects, which never lead from TLS to plain http; but for `authorization` nothing is sent along that would identify anybody. The answer's body is unread. Fails as the
  * retry policy expects it: RegistryErrors, retryable where another try may do better, with no more of a URL than its host.
  */
-export async function httpGet(http: Http, url: URL, { headers, expect, settings, signal }: GetOptions): Promise<HttpResponse> {
+export async function httpGet(
+  http: Http,
+  url: URL,
+  { headers, authorization, expect, settings, signal }: GetOptions,
+): Promise<HttpResponse> {
   let at = url;
   for (let redirects = 0; ; redirects += 1) {
-    const response = await http.request(endpointOf(at, settings), { method: "GET", url: at, headers, signal });
+    const own = authorization === undefined || at.origin !== url.origin ? headers : { ...headers, authorization };
+    const response = await http.request(endpointOf(at, settings), { method: "GET", url: at, headers: own, signal });
     const { status } = response;
     if (expect.includes(status) || (status >= 200 && status < 300)) return response;
     await response.discard();

@@ -5,6 +5,7 @@ import type { Store } from "../../store/store.ts";
 import { openGitTrees } from "./git-trees.ts";
 import { openHttpFiles } from "./http-files.ts";
 import type { RemoteSources } from "./remote-sources.ts";
+import { sourceCredentials } from "./source-credentials.ts";
 
 export interface RemoteSourcesOptions extends Abortable {
   /** Downloads and repositories are kept in it; it must stay open until these sources are closed. */
@@ -24,15 +25,29 @@ export interface RemoteSourcesOptions extends Abortable {
   };
   /** Hears that something failed for a passing reason and is tried again. */
   readonly onNote?: (message: string) => void;
+  /** The value of a secret of the build: what servers are shown of them is by their names. Absent: none. */
+  readonly secret?: (id: string) => Promise<Buffer | undefined>;
   /** Where the pauses between tries come from. Absent: chance and the clock. */
   readonly clock?: RetryClock;
 }
 
 /** Opens nothing before something is fetched. The caller closes it, when nothing reads from what it gave any more. */
 export function openRemoteSources(options: RemoteSourcesOptions): RemoteSources {
-  const { store, settings = defaultRegistrySettings, proxy = {}, environment = {}, userAgent, onResolved, onNote, clock, signal } = options;
+  const {
+    store,
+    settings = defaultRegistrySettings,
+    proxy = {},
+    environment = {},
+    userAgent,
+    onResolved,
+    onNote,
+    clock,
+    signal,
+    secret,
+  } = options;
   const retrying = retryPolicy(settings, clock);
-  const shared = { store, settings, retrying, proxy, signal, onNote };
+  const credentials = secret && sourceCredentials({ secret, settings, onNote: onNote ?? (() => undefined) });
+  const shared = { store, settings, retrying, proxy, signal, onNote, credentials };
   const files = openHttpFiles({ ...shared, userAgent, onResolved: onResolved && ((url, digest) => onResolved.http(url, digest)) });
   const trees = openGitTrees({
     ...shared,

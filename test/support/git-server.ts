@@ -34,6 +34,12 @@ export interface GitServer {
   git(name: string, args: readonly string[], input?: string | Uint8Array): Promise<string>;
   /** "GET /app.git/info/refs", without queries. */
   readonly requests: string[];
+  /** The headers Authorization of all requests, "" where there is none. */
+  readonly authorizations: string[];
+  /** Who comes without this header is told so by 401 from now on. */
+  guard(header: string | undefined): void;
+  /** All requests are redirected there, to the same path, from now on: "http://127.0.0.1:PORT". */
+  redirect(origin: string | undefined): void;
   /** Answers the next requests with these statuses. */
   fail(...statuses: readonly number[]): void;
   /** How repositories are handed out from now on: by git's own protocol (so at first), as the files that they are, or not at all, without ever an answer. */
@@ -51,12 +57,19 @@ export async function startGitServer(): Promise<GitServer> {
   const waiting = new Set<() => void>();
   let how: "smart" | "dumb" | "never" = "smart";
   let clock = 1_700_000_000;
+  const authorizations: string[] = [];
+  let wanted: string | undefined;
+  let elsewhere: string | undefined;
 
   const server = createServer((request, response) => {
     requests.push(`${request.method} ${(request.url ?? "").replace(/\?.*$/, "")}`);
+    const { authorization = "" } = request.headers;
+    authorizations.push(authorization);
     for (const look of waiting) look();
     const failure = failures.shift();
     if (failure !== undefined) response.writeHead(failure).end();
+    else if (elsewhere !== undefined) response.writeHead(302, { location: `${elsewhere}${request.url}` }).end();
+    else if (wanted !== undefined && authorization !== wanted) response.writeHead(401, { "www-authenticate": "Basic" }).end(authorization);
     else if (how !== "never") backend(root, how === "smart", request, response);
   });
   const host = `127.0.0.1:${await listenLocally(server)}`;
@@ -89,6 +102,13 @@ export async function startGitServer(): Promise<GitServer> {
       return output;
     },
     requests,
+    authorizations,
+    guard: (header) => {
+      wanted = header;
+    },
+    redirect: (origin) => {
+      elsewhere = origin;
+    },
     fail: (...statuses) => void failures.push(...statuses),
     answer: (now) => {
       how = now;
