@@ -236,6 +236,26 @@ describe("a git repository", needs("git"), () => {
     expect(await lastLayer("kept")).toContain("-rw-r--r-- 0/0 app/.git/HEAD");
   });
 
+  it("may be private: with the secret for it, also where ADD names it", async () => {
+    const token = "t0ken-of-the-test";
+    git.guard(`Basic ${Buffer.from(`x-access-token:${token}`).toString("base64")}`);
+    try {
+      const file = join(temporaryDirectory("token"), "token");
+      writeFileSync(file, `${token}\n`);
+      const secret = ["--secret", `id=GIT_AUTH_TOKEN,src=${file}`];
+      const { stderr } = await build(["--progress", "rawjson", "-t", "private", ...secret, git.url("app")]);
+      expect(stderr).not.toContain(token);
+      expect(await contentOf("private", "app/a")).toBe("second");
+      const context = contextDirectory({ Dockerfile: `FROM scratch\nADD ${git.url("app")}#side /\n` });
+      await mustBuild(["-t", "private", ...secret, context]);
+      expect(await contentOf("private", "a")).toBe("other");
+      const refused = await build([`${git.url("app")}#side`]);
+      expect([refused.code, refused.stderr]).toEqual([1, expect.stringContaining("--secret id=GIT_AUTH_TOKEN gives a token")]);
+    } finally {
+      git.guard(undefined);
+    }
+  });
+
   it.each<[what: string, suffix: string, message: RegExp]>([
     ["a branch", "#none", /none/],
     ["a directory", "#:none", /\[GIT_SUBDIR_NOT_FOUND\]/],
