@@ -16,7 +16,8 @@ import type { RunningContainer } from "./sandbox/stop.ts";
 export interface PortMapping {
   /** Address of the host to listen on; absent: all of them. */
   readonly hostAddress?: string;
-  readonly hostPort: number;
+  /** Absent: a free one, which onNote names. */
+  readonly hostPort?: number;
   readonly containerPort: number;
   readonly protocol: "tcp" | "udp";
 }

@@ -7,8 +7,9 @@ import { command } from "./command.ts";
 import { containerFlags, readContainer } from "./container-flags.ts";
 import { foreignRunFlags } from "./foreign-flags.ts";
 import { keepStoreLimits } from "./keep-store-limits.ts";
+import { readPorts } from "./published-ports.ts";
 import { UsageError } from "./usage-error.ts";
-import { invalid, readInteger, readPort, readSignal } from "./values.ts";
+import { invalid, readInteger, readSignal } from "./values.ts";
 
 const flags = {
   rm: { help: "Remove the container when it ends, which is done unless it is kept" },
@@ -19,7 +20,7 @@ const flags = {
     short: "p",
     value: "HOST:CONTAINER",
     many: true,
-    help: "Port of the host that leads to one of the container: 8080:80",
+    help: "Port of the host that leads to one of the container: 8080:80, a range (8000-8002:80-82), or a free one (127.0.0.1::80)",
   },
   network: {
     value: "MODE",
@@ -72,7 +73,7 @@ export const run = command(
       tty: flags.tty ?? false,
       network: flags.network ?? settings.network ?? "default",
       userns: flags.userns ?? settings.userns ?? "host",
-      ports: (flags.publish ?? []).map((port) => readPort("--publish", port)),
+      ports: (flags.publish ?? []).flatMap((port) => readPorts("--publish", port)),
       ...(flags["stop-signal"] === undefined ? {} : { stopSignal: readSignal("--stop-signal", flags["stop-signal"]) }),
       ...(flags["stop-timeout"] === undefined ? {} : { stopTimeoutSeconds: readInteger("--stop-timeout", flags["stop-timeout"], -1) }),
       hostCa: flags["host-ca"] ?? settings.hostCa ?? false,

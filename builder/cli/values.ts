@@ -3,11 +3,10 @@ import { TsbuildError } from "../../runtime-addon/index.ts";
 import { parseNewName } from "../../store/image-names.ts";
 import { platformText } from "../../store/platform.ts";
 import { parseDuration, parseSize } from "../amounts.ts";
-import { isIpAddress } from "../ip-address.ts";
 import { coveredBySandbox } from "../mount-target.ts";
 import { parsePlatform } from "../plan/platform.ts";
 import { lastSecond } from "../plan/rfc3339.ts";
-import type { BindMount, PortMapping } from "../run-options.ts";
+import type { BindMount } from "../run-options.ts";
 import { parseAddHost } from "../sandbox/network-files.ts";
 import { isSignal } from "../sandbox/stop.ts";
 import { UsageError } from "./usage-error.ts";
@@ -73,20 +72,6 @@ export function readAnnotations(words: readonly string[]): Record<string, string
 export function readHost(flag: string, text: string): string {
   const { name, address } = usable(() => parseAddHost(text), flag, text, "is not NAME:ADDRESS", "write it as db:10.0.0.7");
   return `${name}:${address}`;
-}
-
-/** "[ADDRESS:]HOST:CONTAINER[/tcp|/udp]" */
-export function readPort(flag: string, text: string): PortMapping {
-  const match = /^(?:(\[[^\]]*\]|[^:]*):)?(\d+):(\d+)(?:\/(tcp|udp))?$/.exec(text);
-  if (match === null) throw invalid(flag, text, "is not HOST:CONTAINER", "write it as 8080:80 or 127.0.0.1:8080:80");
-  const address = match[1]?.replace(/^\[(.*)\]$/, "$1");
-  if (address !== undefined && !isIpAddress(address)) throw invalid(flag, text, `has no IP address in front: "${address}"`);
-  return {
-    ...(address === undefined ? {} : { hostAddress: address }),
-    hostPort: portOf(flag, text, match[2]),
-    containerPort: portOf(flag, text, match[3]),
-    protocol: match[4] === "udp" ? "udp" : "tcp",
-  };
 }
 
 /** Modes of a volume that say what is so in any case, or what there is no need of: labels of SELinux, caches of Docker Desktop. */
@@ -160,10 +145,4 @@ function usable<T>(read: () => T, flag: string, text: string, problem: string, h
 /** Throws INVALID_VALUE: `reading FLAG: "TEXT" PROBLEM`. */
 export function invalid(flag: string, text: string, problem: string, hint?: string): UsageError {
   return new UsageError("INVALID_VALUE", `reading ${flag}: "${text}" ${problem}`, hint === undefined ? {} : { hint });
-}
-
-function portOf(flag: string, text: string, digits: string | undefined): number {
-  const port = Number(digits);
-  if (!(port >= 1 && port <= 65535)) throw invalid(flag, text, `has a port that is not between 1 and 65535: ${digits}`);
-  return port;
 }

@@ -14,6 +14,7 @@ import { defaultGateway } from "./default-gateway.ts";
 import { type NetworkKind, resolution } from "./network-files.ts";
 import { rememberedRefusal, rememberRefusal } from "./network-memory.ts";
 import { isLastingRefusal, isTimeout } from "./network-refusal.ts";
+import { type ChosenPort, choosePorts } from "./port-choice.ts";
 import { noteReach, publishPorts, refuseTakenPorts } from "./port-forward.ts";
 
 /** What a container asks for. */
@@ -50,9 +51,10 @@ const loopback = "127.0.0.1";
  * Opens the network of one container. Throws SandboxError NETWORK_REFUSED where "isolated" cannot be had or the default one failed for a passing
  * reason, and what publishPorts throws.
  */
-export async function openContainerNetwork(request: NetworkRequest, site: NetworkSite): Promise<ContainerNetwork> {
-  const { mode } = request;
+export async function openContainerNetwork(asked: NetworkRequest, site: NetworkSite): Promise<ContainerNetwork> {
+  const { mode } = asked;
   if (mode === "none") return { kind: "none", namespace: "none", gateway: loopback, resolvConf: "", close: async () => {} };
+  const request = { ...asked, ports: await choosePorts(asked.ports, site.onNote) };
   if (mode === "host") return hostNetwork(request, site);
   const opened = await isolatedNetwork(request, site);
   if (!(opened instanceof SandboxError)) return opened;
@@ -61,7 +63,9 @@ export async function openContainerNetwork(request: NetworkRequest, site: Networ
   return hostNetwork(request, site);
 }
 
-async function hostNetwork({ ports, dns }: NetworkRequest, { onNote }: NetworkSite): Promise<ContainerNetwork> {
+type ChosenRequest = Omit<NetworkRequest, "ports"> & { readonly ports: readonly ChosenPort[] };
+
+async function hostNetwork({ ports, dns }: ChosenRequest, { onNote }: NetworkSite): Promise<ContainerNetwork> {
   const relays = await publishPorts(ports);
   for (const port of ports) noteReach(port, onNote);
   const resolvConf = await hostResolvConf(dns);
@@ -75,7 +79,7 @@ export async function hostResolvConf(dns: DnsSettings): Promise<string> {
 
 /** Resolves with an error where this machine makes no such network. */
 async function isolatedNetwork(
-  request: NetworkRequest,
+  request: ChosenRequest,
   { store, userNamespace, onNote }: NetworkSite,
 ): Promise<ContainerNetwork | SandboxError> {
   const program = findPasta();

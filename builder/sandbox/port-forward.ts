@@ -1,13 +1,13 @@
 import { createSocket } from "node:dgram";
 import { connect, createServer, type Socket } from "node:net";
 import { TsbuildError } from "../../store/errors.ts";
-import type { PortMapping } from "../run-options.ts";
+import type { ChosenPort } from "./port-choice.ts";
 
 /**
  * Publishes ports of a container that shares the host's network: a port that is the same on both sides is already reachable,
  * any other is relayed from the host's port to loopback. Throws PORT_IN_USE, UNSUPPORTED_PORT.
  */
-export async function publishPorts(ports: readonly PortMapping[]): Promise<{ close(): Promise<void> }> {
+export async function publishPorts(ports: readonly ChosenPort[]): Promise<{ close(): Promise<void> }> {
   const relays: Relay[] = [];
   const close = async (): Promise<void> => {
     await Promise.all(relays.map((relay) => relay.close()));
@@ -40,7 +40,7 @@ export async function publishPorts(ports: readonly PortMapping[]): Promise<{ clo
 }
 
 /** Throws PORT_IN_USE where another program listens on one of the ports: who takes them later does not say so itself. */
-export async function refuseTakenPorts(ports: readonly PortMapping[]): Promise<void> {
+export async function refuseTakenPorts(ports: readonly ChosenPort[]): Promise<void> {
   for (const port of ports) {
     if (port.protocol === "tcp") await (await openRelay(port)).close();
     else await tryUdpPort(port);
@@ -48,7 +48,7 @@ export async function refuseTakenPorts(ports: readonly PortMapping[]): Promise<v
 }
 
 /** Who gives an address or another port may take it for the only way in. */
-export function noteReach({ hostAddress, hostPort, containerPort }: PortMapping, onNote: (message: string) => void): void {
+export function noteReach({ hostAddress, hostPort, containerPort }: ChosenPort, onNote: (message: string) => void): void {
   if (hostAddress === undefined && hostPort === containerPort) return;
   onNote(
     `the container shares the host's network: port ${containerPort} can be reached as the command listens on it; port ${hostPort} is added, and keeps nobody out`,
@@ -60,7 +60,7 @@ interface Relay {
   close(): Promise<void>;
 }
 
-function tryUdpPort({ hostAddress, hostPort }: PortMapping): Promise<void> {
+function tryUdpPort({ hostAddress, hostPort }: ChosenPort): Promise<void> {
   return new Promise((resolve, reject) => {
     const socket = createSocket(hostAddress?.includes(":") ? "udp6" : "udp4");
     socket.once("error", (cause: NodeJS.ErrnoException) => {
@@ -82,7 +82,7 @@ function portError(hostPort: number, cause: NodeJS.ErrnoException): TsbuildError
   );
 }
 
-function openRelay({ hostAddress, hostPort, containerPort }: PortMapping): Promise<Relay> {
+function openRelay({ hostAddress, hostPort, containerPort }: ChosenPort): Promise<Relay> {
   return new Promise((resolve, reject) => {
     const sockets = new Set<Socket>();
     // Half-open: a side that has said all may still be listening.

@@ -67,6 +67,12 @@ describe("a network of its own", needs("sandbox", "isolatedNetwork"), () => {
     await whileServing(args, store, at, async () => expect(await (await fetch(at)).text()).toBe("inside\n"));
   });
 
+  it("publishes a port as a free one of the host, and says which", async () => {
+    const { code, stderr } = await run("--network", "isolated", "-p", "127.0.0.1::80", "busybox", "true");
+    expect(code).toBe(0);
+    expect(stderr).toMatch(/^note: port 80\/tcp is published as 127\.0\.0\.1:\d+\n$/);
+  });
+
   it("refuses to publish a port that another program listens on", async () => {
     const { port } = new URL(url);
     const { code, stderr } = await run("--network", "isolated", "-p", `127.0.0.1:${port}:80`, "busybox", "true");

@@ -1,7 +1,7 @@
 import { createSocket } from "node:dgram";
 import { connect, createServer, type Server, type Socket } from "node:net";
 import { afterEach, describe, expect, it } from "vitest";
-import type { PortMapping } from "../../../builder/run-options.ts";
+import { type ChosenPort, choosePorts } from "../../../builder/sandbox/port-choice.ts";
 import { publishPorts, refuseTakenPorts } from "../../../builder/sandbox/port-forward.ts";
 
 const open: { close(): Promise<void> }[] = [];
@@ -46,7 +46,7 @@ async function freePort(): Promise<number> {
   return port;
 }
 
-async function publish(mapping: Partial<PortMapping> & Pick<PortMapping, "containerPort">): Promise<number> {
+async function publish(mapping: Partial<ChosenPort> & Pick<ChosenPort, "containerPort">): Promise<number> {
   const hostPort = await freePort();
   const published = await publishPorts([{ hostPort, hostAddress: "127.0.0.1", protocol: "tcp", ...mapping }]);
   open.push(published);
@@ -146,7 +146,7 @@ describe("a port that cannot be published", () => {
     });
   });
 
-  it.each<[name: string, port: PortMapping, message: string]>([
+  it.each<[name: string, port: ChosenPort, message: string]>([
     [
       "udp under another number",
       { hostPort: 1, containerPort: 2, protocol: "udp" },
@@ -167,12 +167,32 @@ describe("ports that pasta is to take", () => {
     const socket = createSocket("udp4");
     await new Promise<void>((bound) => socket.bind(0, "127.0.0.1", bound));
     open.push({ close: () => new Promise<void>((closed) => void socket.close(() => closed())) });
-    const port: PortMapping = { hostAddress: "127.0.0.1", hostPort: socket.address().port, containerPort: 53, protocol: "udp" };
+    const port: ChosenPort = { hostAddress: "127.0.0.1", hostPort: socket.address().port, containerPort: 53, protocol: "udp" };
     await expect(refuseTakenPorts([port])).rejects.toMatchObject({
       code: "PORT_IN_USE",
       message: `publishing port ${port.hostPort}: another program listens on it`,
     });
     await open.pop()?.close();
     await refuseTakenPorts([port]);
+  });
+});
+
+describe("a port of the host that nobody named", () => {
+  it.each<[name: string, hostAddress: string | undefined, protocol: "tcp" | "udp", note: RegExp]>([
+    ["on one address", "127.0.0.1", "tcp", /^port 80\/tcp is published as 127\.0\.0\.1:(\d+)$/],
+    ["on all", undefined, "tcp", /^port 80\/tcp is published as port (\d+)$/],
+    ["of udp", "127.0.0.1", "udp", /^port 80\/udp is published as 127\.0\.0\.1:(\d+)$/],
+  ])("is a free one, and is told: %s", async (_name, hostAddress, protocol, note) => {
+    const notes: string[] = [];
+    const mapping = { ...(hostAddress === undefined ? {} : { hostAddress }), containerPort: 80, protocol };
+    const [first, second, third] = await choosePorts([mapping, { ...mapping, hostPort: 8 }, mapping], (message) => notes.push(message));
+    expect(notes.map((text) => Number(note.exec(text)?.[1]))).toEqual([first?.hostPort, third?.hostPort]);
+    expect(first?.hostPort).not.toBe(third?.hostPort);
+    expect(second?.hostPort).toBe(8);
+  });
+
+  it("cannot be had on an address that is not this machine's", async () => {
+    const ports = [{ hostAddress: "203.0.113.1", containerPort: 80, protocol: "tcp" }] as const;
+    await expect(choosePorts(ports, () => {})).rejects.toMatchObject({ code: "PORT_UNAVAILABLE" });
   });
 });
