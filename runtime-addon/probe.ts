@@ -78,8 +78,14 @@ function probeSubIds(map: IdMap, user: string): Probe {
     const ranges = map.uid.slice(1).map(({ outside, count }) => `${outside}–${outside + count - 1}`);
     return { name, ok: true, detail: `${user} has ${ranges.join(", ")}` };
   }
-  const remedy = `usermod --add-subuids 100000-165535 --add-subgids 100000-165535 ${user}`;
-  return { name, ok: false, detail: map.reason, ...(map.reason.includes("/etc/sub") && { remedy }) };
+  const remedy = subIdRemedy(map.reason, user);
+  return { name, ok: false, detail: map.reason, ...(remedy !== undefined && { remedy }) };
+}
+
+/** Of the reasons that planIdMap gives. */
+function subIdRemedy(reason: string, user: string): string | undefined {
+  if (reason.includes("/etc/sub")) return `usermod --add-subuids 100000-165535 --add-subgids 100000-165535 ${user}`;
+  return reason.includes("(package uidmap)") ? "apt-get install uidmap" : undefined;
 }
 
 async function findFormInNamespace(directory: string, map: IdMap): Promise<FoundForm> {

@@ -169,7 +169,7 @@ function explainUser({ errno, syscall, path }: SandboxFailure): Explanation {
     return {
       code: "ID_NOT_MAPPED",
       what: `${path === "" ? "setting the command's groups" : `becoming user or group ${path}`}: this user namespace has no such id`,
-      hint: "without sub-ids only root can run: give your user a range in /etc/subuid and /etc/subgid and install newuidmap (package uidmap)",
+      hint: "without sub-ids only root can run: give your user a range in /etc/subuid and /etc/subgid and install newuidmap (package uidmap); tsbuild info says what is missing, and the command for it",
     };
   }
   return { code: "SANDBOX_FAILED", what: `becoming user or group ${path}` };

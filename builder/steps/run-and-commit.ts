@@ -39,7 +39,7 @@ const tailLines = 20;
 const noRoomBytes = 64 * 1024;
 
 const oneIdHint =
-  "this sandbox has one user id only: a command that becomes another user (su, a service of its own) fails; give your user a range in /etc/subuid and /etc/subgid and install newuidmap (package uidmap)";
+  "this sandbox has one user id only: a command that becomes another user (su, a service of its own) fails; give your user a range in /etc/subuid and /etc/subgid and install newuidmap (package uidmap); tsbuild info says what is missing, and the command for it";
 
 /** Runs a step's command and records the layer that it makes, under the key for the owners that this machine can give. */
 export async function runAndCommit(

@@ -9,7 +9,7 @@ const STARTS = 20;
 /** The rows of the sandbox: its start beside that of any program, and what a network of its own costs. The tools are those of workloads.mjs. */
 export function sandboxRows({ row, once, fresh, freshStore, runs, build, tsbuild }) {
   /** What counts is not the time of the process, but the median that it has found. */
-  const start = (name, kind, runtime, mebibytes) => {
+  const start = (name, kind, runtime, mebibytes, ...more) => {
     let directory;
     return {
       name: `${name}, ${mebibytes === 0 ? "small parent" : `parent of ${mebibytes} MiB`}`,
@@ -17,7 +17,7 @@ export function sandboxRows({ row, once, fresh, freshStore, runs, build, tsbuild
       prepare: () => {
         directory = fresh("starts");
         mkdirSync(directory);
-        return { argv: [process.execPath, START, runtime, String(mebibytes), String(STARTS), directory, join(directory, "median")] };
+        return { argv: [process.execPath, START, runtime, String(mebibytes), String(STARTS), directory, join(directory, "median"), ...more] };
       },
       count: () => Number(readFileSync(join(directory, "median"), "utf8")),
     };
@@ -38,6 +38,7 @@ export function sandboxRows({ row, once, fresh, freshStore, runs, build, tsbuild
     row("sandbox", 3, `start and end of a sandbox, median of ${STARTS}`, () => [
       start("sandbox", "ours", RUNTIME, 0),
       start("sandbox", "ours", RUNTIME, 500),
+      start("sandbox without a list of system calls", "ours", RUNTIME, 0, "unconfined"),
       start("/bin/true without one", "floor", "-", 0),
       start("/bin/true without one", "floor", "-", 500),
     ]),
