@@ -1,7 +1,7 @@
-import { type NativeTarSink, nativeAddon } from "./binding.ts";
+import { nativeAddon } from "./binding.ts";
 import type { ByteString } from "./bytes.ts";
 import { rethrowChanges } from "./file-changed.ts";
-import { MessageWriter } from "./message.ts";
+import { MessageWriter, type PackedMessage } from "./message.ts";
 
 /** A stretch of a tar that is being written. */
 export type TarPiece =
@@ -16,7 +16,7 @@ export type TarPiece =
 export interface TarSink {
   /**
    * Appends the pieces, and resolves with 32 bytes of SHA-256 for each that is not `bytes`, in order. Rejects with a system
-   * error, or with FILE_CHANGED.
+   * error, or with FILE_CHANGED. The `bytes` are copied before the call returns.
    */
   write(pieces: readonly TarPiece[]): Promise<Buffer>;
   /** Closes the file, after an fsync(2) with `sync`. `digest` is the SHA-256 of all its bytes, in hex. */
@@ -32,8 +32,17 @@ const RANGE = 2;
 /** Creates the file, which must not exist, with mode 0644. Throws a system error. */
 export function openTarSink(path: string): TarSink {
   const sink = new (nativeAddon().TarSink)(path);
+  /** Memory of the last call for the next one's bytes; absent while a call has it. */
+  let spare: Buffer | undefined;
   return {
-    write: (pieces) => writePieces(sink, pieces),
+    async write(pieces) {
+      const packed = packPieces(pieces, spare);
+      spare = undefined;
+      const { numbers, text, bytes, hosts, memory } = packed;
+      const digests = await rethrowChanges(sink.write(numbers, text, bytes, hosts));
+      spare = memory;
+      return digests;
+    },
     async finish({ sync }) {
       const { digest, size } = await rethrowChanges(sink.finish(sync));
       return { digest: digest.toString("hex"), size };
@@ -42,9 +51,17 @@ export function openTarSink(path: string): TarSink {
   };
 }
 
-async function writePieces(sink: NativeTarSink, pieces: readonly TarPiece[]): Promise<Buffer> {
+interface PackedPieces extends PackedMessage {
+  /** Of all pieces that are bytes, joined: a part of `memory`. */
+  readonly bytes: Buffer;
+  readonly memory: Buffer;
+  readonly hosts: readonly string[];
+}
+
+function packPieces(pieces: readonly TarPiece[], spare: Buffer | undefined): PackedPieces {
   const message = new MessageWriter();
-  const bytes: Uint8Array[] = [];
+  const parts: Uint8Array[] = [];
+  let size = 0;
   const roots = new Map<string, number>();
   const tars = new Map<string, number>();
   const hosts: string[] = [];
@@ -59,13 +76,19 @@ async function writePieces(sink: NativeTarSink, pieces: readonly TarPiece[]): Pr
   for (const piece of pieces) {
     if ("bytes" in piece) {
       message.number(BYTES).number(piece.bytes.byteLength);
-      bytes.push(piece.bytes);
+      parts.push(piece.bytes);
+      size += piece.bytes.byteLength;
     } else if ("root" in piece) {
       message.number(FILE).number(hostOf(roots, piece.root)).number(piece.size).text(piece.path);
     } else {
       message.number(RANGE).number(hostOf(tars, piece.tar)).number(piece.offset).number(piece.size);
     }
   }
-  const { numbers, text } = message.finish();
-  return rethrowChanges(sink.write(numbers, text, Buffer.concat(bytes), hosts));
+  const memory = spare !== undefined && spare.length >= size ? spare : Buffer.allocUnsafeSlow(size);
+  let at = 0;
+  for (const part of parts) {
+    memory.set(part, at);
+    at += part.byteLength;
+  }
+  return { ...message.finish(), bytes: memory.subarray(0, size), memory, hosts };
 }

@@ -29,10 +29,13 @@ export function digestFromBytes(bytes: Uint8Array): Digest {
   return `sha256:${Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString("hex")}` as Digest;
 }
 
-/** The digest at an index of many: 32 raw bytes each, one behind the other. */
-export function digestAt(digests: Buffer, index: number): Digest {
-  return `sha256:${digests.toString("hex", index * 32, (index + 1) * 32)}` as Digest;
+/** From 32 raw bytes each, one behind the other. All are slices of one text, which costs far less than a text for each. */
+export function digestsFromBytes(bytes: Buffer): readonly Digest[] {
+  const text = bytes.toString("hex").replace(/.{64}/g, "sha256:$&");
+  return Array.from({ length: bytes.length / 32 }, (_, i) => text.slice(i * digestChars, (i + 1) * digestChars) as Digest);
 }
+
+const digestChars = "sha256:".length + 64;
 
 /** The hex part: what file names in the store are made of. */
 export function hexOf(digest: Digest): string {

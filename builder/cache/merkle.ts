@@ -31,7 +31,9 @@ export function merkleOf(nodes: readonly SourceNode[], digest: (node: SourceNode
     let content: string | undefined;
     if (node.kind === "directory") {
       const children = rows.get(node.path) ?? [];
-      children.sort(([a], [b]) => (a < b ? -1 : 1));
+      // They came from the last to the first: sorted already, but where a source is not.
+      children.reverse();
+      if (children.some(([name], at) => at > 0 && name < (children[at - 1]?.[0] ?? ""))) children.sort(([a], [b]) => (a < b ? -1 : 1));
       const text = children.map(([, row]) => row).join("\n");
       content = digestOf(text);
       texts.set(content as Digest, text);

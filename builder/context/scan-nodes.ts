@@ -1,6 +1,4 @@
 import type { ByteString, ScanEntry } from "../../runtime-addon/index.ts";
-import type { NodeEntry } from "../../store/layer/entry.ts";
-import type { Xattrs } from "../../store/layer/xattrs.ts";
 import type { SourceNode } from "../steps/copy-source.ts";
 import { contextXattrs } from "./context-xattrs.ts";
 
@@ -23,42 +21,43 @@ export function scanNodes(
   }
   return entries.map((entry) => {
     const path = entry.path.slice(cut) as ByteString;
-    const attributes = {
-      path,
-      mode: isRoot(entry) ? 0o755 : entry.mode,
-      uid: 0,
-      gid: 0,
-      mtime: entry.mtime,
-      mtimeNsec: entry.mtimeNsec,
-      ...xattrsOf(entry),
-      ...(leading.has(entry.path) ? { leads: true as const } : {}),
-    };
     const first = firstNames.get(entry.inode) ?? entry.path;
-    if (first !== entry.path) return { ...attributes, kind: "hardlink", target: first.slice(cut) as ByteString };
-    return { ...attributes, ...kindOf(entry, root) } as NodeEntry;
+    const node = first === entry.path ? nodeOf(entry, path, root) : hardlink(entry, path, first.slice(cut) as ByteString);
+    // Few have these: a spread into every node would take as long as all the rest.
+    const xattrs = isRoot(entry) ? undefined : contextXattrs(entry.xattrs);
+    if (xattrs !== undefined) Object.assign(node, { xattrs });
+    if (leading.has(entry.path)) Object.assign(node, { leads: true });
+    return node;
   });
 }
 
-function kindOf(entry: ScanEntry, root: string) {
-  switch (entry.type) {
-    case "file":
-      return { kind: "file", size: entry.size, content: { at: "path", root, path: entry.path } } as const;
+/** Each kind field by field: there may be very many. */
+function nodeOf(entry: ScanEntry, path: ByteString, root: string): SourceNode {
+  const { type, mtime, mtimeNsec } = entry;
+  const mode = isRoot(entry) ? 0o755 : entry.mode;
+  switch (type) {
+    case "file": {
+      const content = { at: "path", root, path: entry.path } as const;
+      return { kind: type, path, mode, uid: 0, gid: 0, mtime, mtimeNsec, size: entry.size, content };
+    }
     case "symlink":
-      return { kind: "symlink", target: entry.target ?? ("" as ByteString) } as const;
+      return { kind: type, path, mode, uid: 0, gid: 0, mtime, mtimeNsec, target: entry.target ?? ("" as ByteString) };
     case "char":
     case "block":
-      return { kind: entry.type, major: entry.major, minor: entry.minor } as const;
-    default:
-      return { kind: entry.type };
+      return { kind: type, path, mode, uid: 0, gid: 0, mtime, mtimeNsec, major: entry.major, minor: entry.minor };
+    case "directory":
+    case "fifo":
+      return { kind: type, path, mode, uid: 0, gid: 0, mtime, mtimeNsec };
+    case "socket":
+      throw new RangeError("a socket among what is copied");
   }
+}
+
+function hardlink({ mode, mtime, mtimeNsec }: ScanEntry, path: ByteString, target: ByteString): SourceNode {
+  return { kind: "hardlink", path, mode, uid: 0, gid: 0, mtime, mtimeNsec, target };
 }
 
 /** The context's own directory is a checkout's accident; mode and attributes would differ from machine to machine. */
 function isRoot({ path }: ScanEntry): boolean {
   return path === "";
-}
-
-function xattrsOf(entry: ScanEntry): { xattrs?: Xattrs } {
-  const xattrs = isRoot(entry) ? undefined : contextXattrs(entry.xattrs);
-  return xattrs === undefined ? {} : { xattrs };
 }

@@ -22,6 +22,7 @@ interface Row {
 }
 
 const magic = "tsbuild-stat-cache 1\n";
+const digestBytes = 32;
 /** Kernel clocks tick at least every 10 ms; file systems without nanoseconds count whole or even seconds. */
 const fineTickMs = 50;
 const coarseTickMs = 2100;
@@ -60,18 +61,28 @@ export function statCache(bytes: Buffer | undefined): StatCache {
     encode() {
       known ??= decode(bytes ?? Buffer.alloc(0));
       const isCovered = (path: ByteString) => covered.some((top) => top === "" || path === top || path.startsWith(`${top}/`));
-      const kept = [...known].filter(([path]) => used.has(path) || !isCovered(path));
-      return encode(new Map([...kept, ...used]));
+      const rows = new Map<ByteString, Row>();
+      for (const [path, row] of known) if (!used.has(path) && !isCovered(path)) rows.set(path, row);
+      return encode(rows, used);
     },
   };
 }
 
-function encode(rows: ReadonlyMap<ByteString, Row>): Buffer {
-  const parts: string[] = [magic];
-  for (const [path, { identity, digest }] of rows) {
-    parts.push(number16(path.length), path, number16(identity.length), identity, Buffer.from(hexOf(digest), "hex").toString("latin1"));
+function encode(...parts: readonly ReadonlyMap<ByteString, Row>[]): Buffer {
+  let size = magic.length;
+  for (const rows of parts) for (const [path, { identity }] of rows) size += 2 + path.length + 2 + identity.length + digestBytes;
+  const bytes = Buffer.alloc(size);
+  let at = bytes.write(magic, "latin1");
+  for (const rows of parts) {
+    for (const [path, { identity, digest }] of rows) {
+      at = bytes.writeUInt16BE(path.length, at);
+      at += bytes.write(path, at, "latin1");
+      at = bytes.writeUInt16BE(identity.length, at);
+      at += bytes.write(identity, at, "latin1");
+      at += bytes.write(hexOf(digest), at, "hex");
+    }
   }
-  return Buffer.from(parts.join(""), "latin1");
+  return bytes;
 }
 
 function decode(bytes: Buffer): Map<ByteString, Row> {
@@ -90,8 +101,4 @@ function decode(bytes: Buffer): Map<ByteString, Row> {
     at = identityEnd + 32;
   }
   return rows;
-}
-
-function number16(value: number): string {
-  return String.fromCharCode(value >> 8, value & 0xff);
 }

@@ -54,8 +54,8 @@ export function contextReader(store: Store, context: DirectoryContext, now: () =
         sources: async () => toCopySources(found),
         async merkles(given) {
           const memory = memoryOf(await readStats(), found, seenAtMs);
-          const digests = await reading(() => digestsOf(found, context.root, given, memory));
-          return sourceMerkles(toCopySources(found), (node) => digests.get(node) as Digest, request.irrelevant);
+          const digest = await reading(() => digestsOf(found, context.root, given, memory));
+          return sourceMerkles(toCopySources(found), digest, request.irrelevant);
         },
         async saveRoots(roots) {
           if (found.some((source) => source.list().scanned.some((entry) => isRacy(entry, seenAtMs)))) return;

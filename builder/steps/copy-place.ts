@@ -79,7 +79,7 @@ export function placeSources(sources: readonly PlacedSource[], parent: Rootfs, p
     if (newest === undefined || isNewer(entry, newest)) newest = entry;
     made.delete(entry.path);
     placed.delete(entry.path);
-    written.set({ ...entry, uid: owner?.uid ?? entry.uid, gid: owner?.gid ?? entry.gid });
+    written.set(owner === undefined ? entry : { ...entry, uid: owner.uid, gid: owner.gid });
   }
 
   /** Gives a new directory the time of the one that is copied to it. */
@@ -102,7 +102,7 @@ export function placeSources(sources: readonly PlacedSource[], parent: Rootfs, p
       throw new TsbuildError("COPY_OVER_DIRECTORY", `copying to "/${textOf(path)}": a file cannot replace a directory`);
     }
     const mode = chmod === undefined || node.kind === "symlink" ? node.mode : chmod.apply(node.mode, node.kind === "directory");
-    const entry = { ...node, path, mode, ...copiedTime } as WrittenEntry;
+    const entry = (copiedTime === undefined ? { ...node, path, mode } : { ...node, path, mode, ...copiedTime }) as WrittenEntry;
     put(entry.kind === "hardlink" ? { ...entry, target: joinPath(below, entry.target) } : entry);
     placed.set(path, node);
   }

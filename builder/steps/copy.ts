@@ -131,10 +131,10 @@ async function write(operation: CopyOperation, files: Files, inputs: CopyInputs,
     const { entries, lent, placed } = placeSources([...archives.sources, ...documents], parent, placement);
     for (const { lent: file, ...entry } of lent) entries.push({ ...entry, content: await parent.content(file) });
     const dated = new Set(sources.flatMap((source) => (source.dated ? source.nodes : [])));
-    const isDated = (path: ByteString) => dated.has(placed.get(path) as SourceNode);
+    const isDated = (path: ByteString) => dated.size > 0 && dated.has(placed.get(path) as SourceNode);
     const { layer, created, secrets, warnings, tree } = await inputs.reading(() => entriesLayer(entries, files, context, isDated));
     // What was read in this pass is what the key is made of, whatever an earlier scan said.
-    const merkles = await inputs.merkles(new Map([...writtenDigests(tree, placed), ...archives.digests]));
+    const merkles = await inputs.merkles(writtenDigests(tree, placed, archives.digests));
     const { entry } = parent.resolve(bytesOf(operation.target), { followLast: true });
     return { layer, created, secrets, warnings, merkles, isInside: entry?.kind === "directory", devices: archives.devices };
   } finally {
@@ -155,13 +155,18 @@ function asTheyAre(sources: readonly CopySource[]): UnpackedSources {
   return { sources, digests: new Map(), devices: 0, close: async () => {} };
 }
 
-/** Digests of source files as the written layer has them. */
-function writtenDigests(tree: Tree, placed: ReadonlyMap<ByteString, SourceNode>): ReadonlyMap<SourceNode, Digest> {
+/** Digests of source files as the written layer has them, and those of archives. */
+function writtenDigests(
+  tree: Tree,
+  placed: ReadonlyMap<ByteString, SourceNode>,
+  archives: ReadonlyMap<SourceNode, Digest>,
+): ReadonlyMap<SourceNode, Digest> {
   const digests = new Map<SourceNode, Digest>();
   for (const entry of tree.entries) {
     const node = entry.kind === "file" ? placed.get(entry.path) : undefined;
     if (node !== undefined && entry.kind === "file") digests.set(node, entry.digest);
   }
+  for (const [node, digest] of archives) digests.set(node, digest);
   return digests;
 }
 

@@ -1,6 +1,5 @@
 import { basename, dirname } from "node:path";
 import { bytesOf } from "../../runtime-addon/index.ts";
-import type { Digest } from "../../store/digest.ts";
 import { TsbuildError } from "../../store/errors.ts";
 import { quotePath, rootPath } from "../../store/layer/entry-path.ts";
 import type { StepCache } from "../cache/records.ts";
@@ -71,8 +70,8 @@ export function gitInputs(tree: FetchedTree, source: GitSource, request: InputsR
     sources: async () => toCopySources((await find()).found),
     async merkles(given) {
       const { root, found } = await find();
-      const digests = await digestsOf(found, root, given, { digest: () => undefined, remember: () => {} });
-      return sourceMerkles(toCopySources(found), (node) => digests.get(node) as Digest, request.irrelevant);
+      const digest = await digestsOf(found, root, given, { digest: () => undefined, remember: () => {} });
+      return sourceMerkles(toCopySources(found), digest, request.irrelevant);
     },
     reading: (work) => work(),
   };

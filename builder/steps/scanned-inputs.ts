@@ -41,14 +41,14 @@ export function toCopySources(found: readonly ScannedSource[]): readonly CopySou
   return found.map((source) => ({ name: source.name, nodes: source.list().nodes }));
 }
 
-/** The digest of each file: as `given`, as remembered, or hashed now. */
+/** Tells the digest of each file: as `given`, as remembered, or hashed now. */
 export async function digestsOf(
   found: readonly ScannedSource[],
   root: string,
   given: ReadonlyMap<SourceNode, Digest> | undefined,
   memory: FileMemory,
-): Promise<ReadonlyMap<SourceNode, Digest>> {
-  const digests = new Map<SourceNode, Digest>();
+): Promise<(file: SourceNode) => Digest> {
+  const others = new Map<SourceNode, Digest>();
   const unknown: { readonly node: SourceNode; readonly entry: ScanEntry }[] = [];
   for (const source of found) {
     const { nodes, scanned } = source.list();
@@ -56,10 +56,13 @@ export async function digestsOf(
       const entry = scanned[i];
       if (node.kind !== "file" || entry === undefined) continue;
       const read = given?.get(node);
-      const digest = read ?? memory.digest(entry);
+      if (read !== undefined) {
+        memory.remember(entry, read);
+        continue;
+      }
+      const digest = memory.digest(entry);
       if (digest === undefined) unknown.push({ node, entry });
-      else digests.set(node, digest);
-      if (read !== undefined) memory.remember(entry, read);
+      else others.set(node, digest);
     }
   }
   if (unknown.length > 0) {
@@ -69,9 +72,13 @@ export async function digestsOf(
     );
     for (const [i, { node, entry }] of unknown.entries()) {
       const digest = digestFromBytes(hashes.subarray(i * 32, i * 32 + 32));
-      digests.set(node, digest);
+      others.set(node, digest);
       memory.remember(entry, digest);
     }
   }
-  return digests;
+  return (file) => {
+    const digest = given?.get(file) ?? others.get(file);
+    if (digest === undefined) throw new RangeError("a file that is none of the sources'");
+    return digest;
+  };
 }

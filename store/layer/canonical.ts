@@ -10,10 +10,37 @@ import { layerXattrs } from "./xattrs.ts";
  * "a/b" is made.)
  */
 export function sortEntries<Entry extends LayerEntry>(entries: readonly Entry[]): Entry[] {
+  if (isSorted(entries)) return [...entries];
   const keyed = entries.map((entry) => ({ key: walkKey(entry.path), rank: Number(entry.kind === "opaque"), entry }));
   keyed.sort((a, b) => (a.key === b.key ? a.rank - b.rank : a.key < b.key ? -1 : 1));
   return keyed.map(({ entry }) => entry);
 }
+
+/** What comes from a walk is: finding that out costs far less than a key for each entry. */
+function isSorted(entries: readonly LayerEntry[]): boolean {
+  let last: LayerEntry | undefined;
+  for (const entry of entries) {
+    if (last !== undefined) {
+      const order = compareInWalk(last.path, entry.path);
+      if (order > 0 || (order === 0 && (last.kind === "opaque" || entry.kind !== "opaque"))) return false;
+    }
+    last = entry;
+  }
+  return true;
+}
+
+/** As comparing the walkKeys does. */
+function compareInWalk(a: ByteString, b: ByteString): number {
+  const shared = Math.min(a.length, b.length);
+  for (let i = 0; i < shared; i++) {
+    const one = a.charCodeAt(i);
+    const other = b.charCodeAt(i);
+    if (one !== other) return (one === slash ? 0 : one) - (other === slash ? 0 : other);
+  }
+  return a.length - b.length;
+}
+
+const slash = "/".charCodeAt(0);
 
 /** Orders paths like a walk when compared as strings. */
 function walkKey(path: ByteString): string {

@@ -58,6 +58,8 @@ export interface HeaderEncoder {
   addContent(content: Uint8Array): void;
   /** Everything added since the last call. The bytes are the caller's. */
   take(): Uint8Array;
+  /** Says that nobody reads any more what was taken: its memory is used again. */
+  reuse(): void;
   /** Bytes added so far in all. */
   readonly total: number;
 }
@@ -93,7 +95,7 @@ export function headerEncoder(): HeaderEncoder {
         paxTemplate.copy(slab, at);
         writeOctal(slab, at + field.size, 11, records.length);
         writeChecksum(slab, at);
-        slab.write(records, at + blockBytes, "latin1");
+        writeText(slab, at + blockBytes, records, 0, records.length);
       }
       const at = reserve(blockBytes);
       writeBlock(slab, at, header);
@@ -106,6 +108,12 @@ export function headerEncoder(): HeaderEncoder {
       const taken = slab.subarray(start, end);
       start = end;
       return taken;
+    },
+    reuse() {
+      if (start < end) return;
+      slab.fill(0, 0, end);
+      start = 0;
+      end = 0;
     },
     get total() {
       return total;
@@ -171,10 +179,10 @@ const field = {
 // `block` holds zeros from `at` on.
 function writeBlock(block: Buffer, at: number, header: CanonicalHeader, type: TypeFlag | "x" = header.type): void {
   const split = splitAt(header.name);
-  if (split <= 0) block.write(header.name.slice(0, nameBytes), at + field.name, "latin1");
+  if (split <= 0) writeText(block, at + field.name, header.name, 0, nameBytes);
   else {
-    block.write(header.name.slice(split + 1), at + field.name, "latin1");
-    block.write(header.name.slice(0, split), at + field.prefix, "latin1");
+    writeText(block, at + field.name, header.name, split + 1, nameBytes);
+    writeText(block, at + field.prefix, header.name, 0, split);
   }
   writeOctal(block, at + field.mode, 7, header.mode & 0o7777);
   writeOctal(block, at + field.uid, 7, header.uid > maxId ? 0 : header.uid);
@@ -182,16 +190,22 @@ function writeBlock(block: Buffer, at: number, header: CanonicalHeader, type: Ty
   writeOctal(block, at + field.size, 11, header.size > maxLong ? 0 : header.size);
   writeOctal(block, at + field.mtime, 11, header.mtime < 0 || header.mtime > maxLong ? 0 : header.mtime);
   block[at + field.type] = type.charCodeAt(0);
-  if (header.linkName !== undefined) block.write(header.linkName.slice(0, nameBytes), at + field.linkName, "latin1");
-  block.write("ustar\x0000", at + field.magic, "latin1");
+  if (header.linkName !== undefined) writeText(block, at + field.linkName, header.linkName, 0, nameBytes);
+  writeText(block, at + field.magic, magic, 0, magic.length);
   writeOctal(block, at + field.major, 7, header.major);
   writeOctal(block, at + field.minor, 7, header.minor);
   writeChecksum(block, at);
 }
 
+/** Up to `most` bytes of a byte string from an index on. For texts this short a call of write() costs more than the bytes. */
+function writeText(block: Buffer, at: number, text: string, from: number, most: number): void {
+  const end = Math.min(text.length, from + most);
+  for (let i = from; i < end; i++) block[at + i - from] = text.charCodeAt(i);
+}
+
 /** The sum of all bytes, the field itself counted as spaces. */
 function writeChecksum(block: Buffer, at: number): void {
-  block.fill(0x20, at + field.checksum, at + field.checksum + 8);
+  for (let i = at + field.checksum; i < at + field.checksum + 8; i++) block[i] = 0x20;
   let sum = 0;
   for (let i = at; i < at + blockBytes; i++) sum += block[i] ?? 0;
   writeOctal(block, at + field.checksum, 6, sum);
@@ -207,6 +221,9 @@ function writeOctal(block: Buffer, at: number, digits: number, value: number): v
     rest = next;
   }
 }
+
+/** With the version behind it. */
+const magic = "ustar\x0000";
 
 const paxTemplate = Buffer.alloc(blockBytes);
 writeBlock(paxTemplate, 0, { ...emptyFile("PaxHeader" as ByteString), mode: 0o644 }, "x");

@@ -1,5 +1,5 @@
 import { openTarReader, type SkimmedTar } from "../../runtime-addon/index.ts";
-import { type Digest, digestAt, parseDigest } from "../digest.ts";
+import { type Digest, digestsFromBytes, parseDigest } from "../digest.ts";
 import type { TarParser } from "./tar-parse.ts";
 
 /** What there is to say of gzip while it is inflated. */
@@ -92,10 +92,10 @@ export async function skimTar(
 
 function tell(parser: TarParser, { rest, contents, digests }: SkimmedTar): void {
   let at = 0;
-  for (let i = 0; 2 * i < contents.length; i++) {
+  for (const [i, digest] of digestsFromBytes(digests).entries()) {
     const position = contents[2 * i] ?? 0;
     if (position > at) parser.push(rest.subarray(at, position));
-    parser.skip(contents[2 * i + 1] ?? 0, digestAt(digests, i));
+    parser.skip(contents[2 * i + 1] ?? 0, digest);
     at = position;
   }
   if (at < rest.length) parser.push(rest.subarray(at));

@@ -1,5 +1,5 @@
 import { type ByteString, openTarSink, type TarPiece, type TarSink } from "../../runtime-addon/index.ts";
-import { type Digest, digestAt, digestFromBytes, digestOf, parseDigest } from "../digest.ts";
+import { type Digest, digestFromBytes, digestOf, digestsFromBytes, parseDigest } from "../digest.ts";
 import { TsbuildError } from "../errors.ts";
 import { canonicalEntries, isRemoval, sortEntries, tarOrder } from "./canonical.ts";
 import { contentIdOf } from "./content-id.ts";
@@ -70,6 +70,7 @@ async function writeEntries(entries: readonly SourceEntry[], sink: TarSink, limi
     await inFlight;
     // Not awaited here: the next headers are encoded while the sink works on these pieces.
     inFlight = sink.write(pieces).then((digests) => setDigests(files, digests));
+    encoder.reuse();
     inFlight.catch(() => {
       // Whoever awaits it next gets the error; until then it must not count as unhandled.
     });
@@ -112,8 +113,9 @@ async function writeEntries(entries: readonly SourceEntry[], sink: TarSink, limi
 // Stands in until the sink has read the content.
 const unknownDigest: Digest = digestFromBytes(new Uint8Array(32));
 
-function setDigests(files: readonly Unfinished[], digests: Buffer): void {
-  for (const [i, file] of files.entries()) file.digest = digestAt(digests, i);
+function setDigests(files: readonly Unfinished[], bytes: Buffer): void {
+  const digests = digestsFromBytes(bytes);
+  for (const [i, file] of files.entries()) file.digest = digests[i] ?? unknownDigest;
 }
 
 /** Field by field: for tens of thousands of files a rest of the entry would cost more than writing them. */

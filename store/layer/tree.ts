@@ -51,11 +51,24 @@ interface StoredEntry {
 
 /** JSON, one line an entry. Names stand in it as the bytes they are: valid UTF-8 wherever the names are. */
 export function encodeTree(tree: Tree): Buffer {
-  const { diffId, contentId, size } = tree;
-  const lines = tree.entries.map(storedEntry);
-  const head = JSON.stringify({ version: formVersion, diffId, contentId, size }).slice(0, -1);
-  return Buffer.from(`${head},"entries":[\n${lines.join(",\n")}\n]}\n`, "latin1");
+  const { diffId, contentId, size, entries } = tree;
+  const chunks: Buffer[] = [];
+  let text = `${JSON.stringify({ version: formVersion, diffId, contentId, size }).slice(0, -1)},"entries":[`;
+  let separator = "\n";
+  for (const entry of entries) {
+    text += separator + storedEntry(entry);
+    separator = ",\n";
+    if (text.length > chunkChars) {
+      chunks.push(Buffer.from(text, "latin1"));
+      text = "";
+    }
+  }
+  chunks.push(Buffer.from(`${text}${entries.length === 0 ? "\n" : ""}\n]}\n`, "latin1"));
+  return Buffer.concat(chunks);
 }
+
+/** What is put together at once: strings of many pieces take several times their length. */
+const chunkChars = 64 * 1024;
 
 /** JSON of a StoredEntry, put together by hand: for tens of thousands of entries objects made only for JSON.stringify cost more than all else. */
 function storedEntry(entry: TreeEntry): string {
