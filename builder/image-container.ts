@@ -3,6 +3,7 @@ import { posix } from "node:path";
 import { TsbuildError } from "../store/errors.ts";
 import type { ContainerConfig } from "../store/oci.ts";
 import { machinePlatform } from "../store/platform.ts";
+import { RegistryError } from "../store/registry/registry-error.ts";
 import type { Store } from "../store/store.ts";
 import { imageFinder } from "./find-image.ts";
 import type { FoundImage } from "./found-image.ts";
@@ -27,11 +28,20 @@ export async function findWhole(store: Store, options: ResolvedRunOptions): Prom
   await using registries = lazyRegistry(options.registry);
   const finder = imageFinder(store, { pull, take: "whole", registry: registries.open, onEvent, onNote, signal });
   const platform = options.platform === undefined ? undefined : parsePlatform(options.platform);
-  const image = await finder.find(options.image, platform);
+  const image = await finder.find(options.image, platform).catch((error: unknown) => {
+    throw withStoreHint(error, store, options);
+  });
   const note = otherPlatform(options.image, image.config, platform ?? machinePlatform());
   if (note !== undefined) onNote(note);
   await (await finder.fetcher()).fetch(image.layers, { signal });
   return image;
+}
+
+/** Of an image that a registry was asked for, since the store does not have it. */
+function withStoreHint(error: unknown, { root }: Store, { pull }: ResolvedRunOptions): unknown {
+  if (!(error instanceof RegistryError) || pull !== "missing") return error;
+  const hint = `it is not in the store ${root}, so its registry was asked: tsbuild images lists what is there`;
+  return new TsbuildError(error.code, error.message, { cause: error, hint: error.hint === undefined ? hint : `${hint}; ${error.hint}` });
 }
 
 /** A sandbox without its own /proc or /dev is none. */

@@ -13,7 +13,7 @@ import { invalid, readAnnotations, readEpoch } from "./values.ts";
 export const attach = command(
   {
     name: "attach",
-    operands: "NAME FILE…",
+    operands: "--artifact-type TYPE NAME FILE…",
     summary:
       "Attach files to an image of a registry, as an artifact that refers to it: an SBOM, a signature, a report. Without $SOURCE_DATE_EPOCH it has no time of creation, so that the same files always make the same artifact. Prints the artifact's name with its digest.",
     flags: {

@@ -16,6 +16,7 @@ import { foreignBuildFlags } from "./foreign-flags.ts";
 import { keepStoreLimits } from "./keep-store-limits.ts";
 import { limitFlags, readLimits } from "./limits.ts";
 import { lockFlags, lockOptionsOf, noteUnwritten } from "./lock-flags.ts";
+import { networkFlag } from "./network-flag.ts";
 import { readOutputs } from "./outputs.ts";
 import { levelsOf, withoutLevels } from "./placed-annotations.ts";
 import { pullFlag, pullPolicy, registryFlags, registryOptions } from "./registry-flags.ts";
@@ -61,7 +62,7 @@ export const buildFlags = {
   annotation: { value: "KEY=VALUE", many: true, help: "Annotation of the image's manifest" },
   squash: { help: "Merge the layers of this build into one" },
   "squash-all": { help: "Merge all layers into one, those of the base image too" },
-  network: { value: "MODE", blank: true, choices: ["default", "isolated", "none", "host"], help: "Network of RUN steps" },
+  network: { ...networkFlag, blank: true, help: "Network of RUN steps" },
   userns: { value: "MODE", choices: ["auto", "host"], help: "Whether root too runs steps in a user namespace (auto)" },
   "add-host": { value: "NAME:ADDRESS", many: true, help: "Another line of /etc/hosts in RUN steps" },
   "shm-size": { value: "SIZE", help: "Size of /dev/shm in RUN steps (64m)" },

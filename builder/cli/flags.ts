@@ -13,6 +13,8 @@ export interface Flag {
   readonly blank?: true;
   /** The only values allowed. */
   readonly choices?: readonly string[];
+  /** Hint for another one that is not nearly one of them. */
+  readonly choiceHint?: string;
   /** What the flag means when it stands alone; its value then needs "=". */
   readonly implied?: string;
   readonly help: string;
@@ -177,7 +179,7 @@ function store(values: Record<string, boolean | string | string[]>, token: Optio
     throw new UsageError(
       "INVALID_VALUE",
       `reading ${token.rawName}: "${value}" is not one of ${flag.choices.join(", ")}`,
-      didYouMean(value, flag.choices),
+      { ...(flag.choiceHint === undefined ? {} : { hint: flag.choiceHint }), ...didYouMean(value, flag.choices) },
     );
   }
   if (flag.many !== true) {

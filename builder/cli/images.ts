@@ -14,8 +14,9 @@ import { formatAge, formatTable, shortId } from "./table.ts";
 export const images = command(
   {
     name: "images",
-    operands: "",
-    summary: "List the images of the store, newest first. OWN is what no other image has: of it a removal can free no more.",
+    operands: "[PATTERN]",
+    summary:
+      "List the images of the store, newest first, or those whose names are like PATTERN. OWN is what no other image has: of it a removal can free no more.",
     flags: {
       all: { short: "a", help: "List each platform of an image, those too that are not here" },
       digests: { help: "Show digests" },
@@ -36,12 +37,12 @@ export const images = command(
       sort: { value: true, off: "created", missing: "the newest image is always first" },
       tree: { missing: "--all lists the platforms of each image" },
     },
-    examples: ["tsbuild images", "tsbuild images --all --filter label=team=web", "tsbuild images --format json"],
+    examples: ["tsbuild images", "tsbuild images --all --filter label=team=web", "tsbuild images 'team/*'", "tsbuild images --format json"],
   },
-  { min: 0, max: 0 },
-  ({ flags }, io) =>
+  { min: 0, max: 1 },
+  ({ flags, operands }, io) =>
     withStore(flags, io, async (store) => {
-      const passes = await imageFilter(flags.filter ?? [], store.images);
+      const passes = await imageFilter([...(flags.filter ?? []), ...operands.map((pattern) => `reference=${pattern}`)], store.images);
       const listed = [...(await store.images.list())].filter(passes).sort((a, b) => timeOf(b) - timeOf(a));
       for (const { names, manifestDigest, damage } of listed) {
         if (damage !== undefined)

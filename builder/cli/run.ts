@@ -7,6 +7,7 @@ import { command } from "./command.ts";
 import { containerFlags, readContainer } from "./container-flags.ts";
 import { foreignRunFlags } from "./foreign-flags.ts";
 import { keepStoreLimits } from "./keep-store-limits.ts";
+import { networkFlag } from "./network-flag.ts";
 import { readPorts } from "./published-ports.ts";
 import { UsageError } from "./usage-error.ts";
 import { invalid, readInteger, readSignal } from "./values.ts";
@@ -23,8 +24,7 @@ const flags = {
     help: "Port of the host that leads to one of the container: 8080:80, a range (8000-8002:80-82), or a free one (127.0.0.1::80)",
   },
   network: {
-    value: "MODE",
-    choices: ["default", "isolated", "none", "host"],
+    ...networkFlag,
     help: "Network of the container: its own where this machine can make one, else the host's (default); its own (isolated); the host's; or none",
   },
   userns: { value: "MODE", choices: ["auto", "host"], help: "Whether root too has the container in a user namespace (auto)" },

@@ -1,9 +1,9 @@
 import type { BuildEvent, StepUsage } from "./event.ts";
-import { formatBytes, formatDuration } from "./measures.ts";
+import { formatBytes, formatDuration, formatMemory } from "./measures.ts";
 
 type StepEnd = Extract<BuildEvent, { type: "step-end" }>;
 
-/** "done 3.2 s, 2.9 s cpu, 120 MB memory": what the end of a step says, in one line. `startMs` is the start's `atMs`. */
+/** "done 3.2 s, 2.9 s cpu, 120 MiB memory": what the end of a step says, in one line. `startMs` is the start's `atMs`. */
 export function describeResult(end: StepEnd, startMs: number | undefined): string {
   const said: string[] = [];
   if (end.outcome === "cached" || startMs === undefined) said.push(end.outcome);
@@ -17,7 +17,7 @@ function describeUsage(usage: StepUsage): string[] {
   const said: string[] = [];
   if (usage.cpuMs !== undefined) said.push(`${formatDuration(usage.cpuMs)} cpu`);
   if (usage.peakMemoryBytes !== undefined)
-    said.push(`${formatBytes(usage.peakMemoryBytes)} memory${usage.peakMemoryOf === "largest" ? " (largest process)" : ""}`);
+    said.push(`${formatMemory(usage.peakMemoryBytes)} memory${usage.peakMemoryOf === "largest" ? " (largest process)" : ""}`);
   if (usage.readBytes) said.push(`${formatBytes(usage.readBytes)} read`);
   if (usage.network === "host") said.push("network of the host");
   if (usage.writtenBytes) said.push(`${formatBytes(usage.writtenBytes)} written`);

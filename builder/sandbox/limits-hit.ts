@@ -1,6 +1,6 @@
 import type { CgroupUsage } from "../../runtime-addon/index.ts";
 import type { ResourceLimits } from "../options.ts";
-import { formatBytes } from "../progress/measures.ts";
+import { formatMemory } from "../progress/measures.ts";
 
 /** A limit that a command ran into: what happened, and what to do about it. */
 export interface LimitHit {
@@ -12,8 +12,8 @@ export interface LimitHit {
 export function limitHit(usage: Partial<CgroupUsage>, { memoryBytes, pids }: ResourceLimits): LimitHit | undefined {
   if (usage.oomKilled === true) {
     const figures = [
-      ...(memoryBytes === undefined ? [] : [`limit ${formatBytes(memoryBytes)}`]),
-      ...(usage.peakMemoryBytes === undefined ? [] : [`peak ${formatBytes(usage.peakMemoryBytes)}`]),
+      ...(memoryBytes === undefined ? [] : [`limit ${formatMemory(memoryBytes)}`]),
+      ...(usage.peakMemoryBytes === undefined ? [] : [`peak ${formatMemory(usage.peakMemoryBytes)}`]),
     ].join(", ");
     const hint = memoryBytes === undefined ? "the machine has not enough memory for it" : "raise --memory";
     return { what: `out of memory${figures === "" ? "" : ` (${figures})`}`, hint };

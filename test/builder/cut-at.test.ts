@@ -31,11 +31,22 @@ describe("a Dockerfile is cut", () => {
     expect(kept(at, true)).toEqual(before);
   });
 
-  it.each<[at: StepPlace["at"], message: string]>([
-    [{ line: 10 }, "looking for line 10 of Dockerfile: there is no instruction of a stage"],
-    [{ step: 4 }, "looking for step 4 of Dockerfile: there are 3"],
-    [{ step: 2, stage: "x" }, 'looking for a step: there is no stage "x" in Dockerfile'],
-  ])("not at %j", (at, message) => {
-    expect(thrown(() => cutAt(dockerfile, { at, before: false }))).toMatchObject({ code: "UNKNOWN_STEP", message });
+  it.each<[at: StepPlace["at"], message: string, hint: string]>([
+    [{ line: 10 }, "looking for line 10 of Dockerfile: there is no instruction of a stage", "the nearest: RUN on line 9"],
+    [
+      { step: 4 },
+      "looking for step 4 of Dockerfile: there are 3",
+      "1 FROM on line 6, 2 WORKDIR on line 7, 3 RUN on line 9; steps are numbered as in the progress of a build; a number alone is a line",
+    ],
+    [{ step: 2, stage: "x" }, 'looking for a step: there is no stage "x" in Dockerfile', "stages: builder, 1"],
+  ])("not at %j", (at, message, hint) => {
+    expect(thrown(() => cutAt(dockerfile, { at, before: false }))).toMatchObject({ code: "UNKNOWN_STEP", message, hint });
+  });
+
+  it("not between two instructions", () => {
+    const spaced = parseDockerfile("FROM a\n\n# nothing\nRUN one\n", "Dockerfile");
+    expect(thrown(() => cutAt(spaced, { at: { line: 2 }, before: false }))).toMatchObject({
+      hint: "the nearest: FROM on line 1, RUN on line 4",
+    });
   });
 });

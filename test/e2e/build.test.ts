@@ -211,13 +211,13 @@ RUN ignored
     const failing = await build(contextDirectory({ Dockerfile: `FROM busybox\nRUN ${take}\n` }), "--memory", "16m");
     expect(failing.code).toBe(1);
     expect(failing.stderr).toMatch(
-      /\[2\/2\] RUN dd .*: (exit code 137|killed by SIGKILL), out of memory \(limit 16\.8 MB, peak 16\.\d MB\) \[STEP_FAILED\]/,
+      /\[2\/2\] RUN dd .*: (exit code 137|killed by SIGKILL), out of memory \(limit 16\.0 MiB, peak 1[56]\.\d MiB\) \[STEP_FAILED\]/,
     );
     expect(failing.stderr).toContain("  hint: raise --memory\n");
-    expect(failing.stderr).toMatch(/^#2 failed .*, 16\.\d MB memory/m);
+    expect(failing.stderr).toMatch(/^#2 failed .*, 1[56]\.\d MiB memory/m);
     const goingOn = contextDirectory({ Dockerfile: `FROM busybox\nRUN (${take}) || true\n` });
     expect(await mustBuild(goingOn, "--resource", "memory=16m")).toMatch(
-      /^note: \[2\/2\] RUN .*: out of memory \(limit 16\.8 MB, peak 16\.\d MB\): raise --memory$/m,
+      /^note: \[2\/2\] RUN .*: out of memory \(limit 16\.0 MiB, peak 1[56]\.\d MiB\): raise --memory$/m,
     );
   });
 

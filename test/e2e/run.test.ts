@@ -124,7 +124,7 @@ describe("run", needs("sandbox"), () => {
   it("kills what needs more memory than it may have", needs("cgroups", "root"), async () => {
     const result = await run("-m", "16m", "busybox", "sh", "-c", "dd if=/dev/zero of=/dev/shm/x bs=1M count=60");
     expect(result.code).toBe(137);
-    expect(result.stderr).toMatch(/^note: the container ran out of memory \(limit 16\.8 MB, peak 16\.\d MB\): raise --memory$/m);
+    expect(result.stderr).toMatch(/^note: the container ran out of memory \(limit 16\.0 MiB, peak 1[56]\.\d MiB\): raise --memory$/m);
   });
 
   it("tells that a process could not be started", needs("cgroups", "root"), async () => {

@@ -6,7 +6,7 @@ import { thrown } from "./thrown.ts";
 const flags = {
   tag: { short: "t", value: "NAME", many: true, help: "a tag" },
   file: { short: "f", value: "FILE", help: "a file" },
-  mode: { value: "MODE", blank: true, choices: ["fast", "slow"], help: "a mode" },
+  mode: { value: "MODE", blank: true, choices: ["fast", "slow"], choiceHint: "fast is what others call turbo", help: "a mode" },
   pull: { value: "WHEN", choices: ["always", "never"], implied: "always", help: "when" },
   quiet: { short: "q", help: "say nothing" },
   interactive: { short: "i", help: "listen" },
@@ -89,6 +89,13 @@ describe("flags", () => {
     ],
     ["a missing value", ["--file"], "MISSING_VALUE", "reading the command line: --file needs a value (FILE)", undefined],
     ["a missing short value", ["-t"], "MISSING_VALUE", "reading the command line: -t needs a value (NAME)", undefined],
+    [
+      "another's choice",
+      ["--mode=turbo"],
+      "INVALID_VALUE",
+      'reading --mode: "turbo" is not one of fast, slow',
+      "fast is what others call turbo",
+    ],
     ["a wrong choice", ["--mode=slwo"], "INVALID_VALUE", 'reading --mode: "slwo" is not one of fast, slow', "did you mean slow?"],
     ["a switch with a value", ["--quiet=maybe"], "INVALID_VALUE", 'reading --quiet: "maybe" is neither true nor false', undefined],
     [

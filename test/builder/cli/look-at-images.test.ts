@@ -57,6 +57,15 @@ async function putMulti(store: Store, name: string): Promise<{ amd: Image; arm: 
 }
 
 describe("images", () => {
+  it("lists those that a pattern names, as docker does", async () => {
+    await using store = await openStore(root);
+    await putImage(store, ["app:v1", "team/web"], [{ a: "1" }]);
+    await putImage(store, ["other"], [{ a: "2" }]);
+    const named = async (...patterns: string[]) => (await json(images, ...patterns)).map(({ names }: { names: string[] }) => names[0]);
+    expect([await named("app"), await named("team/*"), await named("app:v2")]).toEqual([["app:v1"], ["app:v1"], []]);
+    await expect(run(images, "a", "b")).rejects.toMatchObject({ code: "WRONG_OPERANDS" });
+  });
+
   it("tells what an image has alone, and what it shares", async () => {
     await using store = await openStore(root);
     await putImage(store, ["a"], [{ base: kilobyte }, { x: kilobyte }], { created: "2026-01-02T00:00:00Z" });

@@ -33,11 +33,11 @@ warning: line 3: stage names are compared in lower case
 #2 [2/4] RUN npm ci
 #2 added 57 packages
 #2 npm warn old
-#2 done 3.2 s, 2.9 s cpu, 120 MB memory, 4.10 kB written, 12 processes
+#2 done 3.2 s, 2.9 s cpu, 114 MiB memory, 4.10 kB written, 12 processes
 #3 [3/4] COPY . .
 #3 done 0.1 s, same content as before: later steps stay cached
 #4 [4/4] RUN true
-#4 done 0.1 s, 1.20 MB memory (largest process)
+#4 done 0.1 s, 1.14 MiB memory (largest process)
 image sha256:${"1a".repeat(32)}, 45.2 MB: app:latest, app:v1
 `);
   });

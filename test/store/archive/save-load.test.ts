@@ -174,6 +174,13 @@ describe("an archive in a form of its own", () => {
     expect(readdirSync(join(store.root, "v1/tmp"), { recursive: true, withFileTypes: true }).filter((entry) => entry.isFile())).toEqual([]);
   });
 
+  it("is answered with the names that it has, and not with those of the store besides", async () => {
+    const file = join(directory, "one-name.tar");
+    await saveImages(store, [{ image, names: ["app"] }], { file });
+    expect(names(await loadImages(store, { file }))).toEqual([[image.imageId, ["app"]]]);
+    expect((await store.images.open("app")).names).toEqual(["app", "team/app:v1"]);
+  });
+
   it("leaves layers alone that are compressed, but where another form is forced", async () => {
     const gzip = join(directory, "gzip.tar");
     await saveImages(store, [{ image }], { file: gzip }, { layers: { compression: "gzip" } });
