@@ -139,7 +139,8 @@ function explainNetwork({ errno, syscall, path }: SandboxFailure): Explanation {
 function explainRouter({ errno, path }: SandboxFailure): Explanation {
   if (path.startsWith("/proc/sys/net/ipv6/"))
     return { code: "NETWORK_REFUSED", what: "handing on packets of IPv6", hint: "/proc/sys is read-only in most containers" };
-  if (path === "veth" && errno === "EOPNOTSUPP") {
+  // One number of two names, of which Node versions choose differently.
+  if (path === "veth" && (errno === "EOPNOTSUPP" || errno === "ENOTSUP")) {
     return {
       code: "NETWORK_REFUSED",
       what: "putting the network behind one that keeps it from this machine's loopback: the kernel has no veth interfaces",
