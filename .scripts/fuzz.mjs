@@ -3,15 +3,11 @@
 // N inputs each (a million), then N trials (2,000) of how work grows. Ends with 1 and the seed at the first input that breaks something: put the seed into
 // test/fuzz/found.json, where every test run tries it again.
 import { spawn } from "node:child_process";
-import { mkdtempSync, rmSync } from "node:fs";
-import { availableParallelism, tmpdir } from "node:os";
-import { join } from "node:path";
+import { availableParallelism } from "node:os";
 import { createInterface } from "node:readline";
-import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
-import { build } from "esbuild";
+import { withBundled } from "./bundled.mjs";
 
-const root = fileURLToPath(new URL("..", import.meta.url));
 /** An input that takes longer hangs. */
 const silenceMs = 120_000;
 
@@ -28,33 +24,19 @@ const growth = Number(values.growth);
 if (![first, count, growth].every((number) => Number.isSafeInteger(number) && number >= 0))
   throw new Error("--count, --seed and --growth are whole numbers");
 
-const place = mkdtempSync(join(tmpdir(), "tsbuild-fuzz-"));
-const program = join(place, "fuzz.mjs");
-try {
-  await build({
-    entryPoints: [join(root, "test/fuzz/main.ts")],
-    outfile: program,
-    bundle: true,
-    platform: "node",
-    format: "esm",
-    target: "node20",
-    logLevel: "error",
-    banner: { js: 'import { createRequire } from "node:module"; const require = createRequire(import.meta.url);' },
-  });
+await withBundled("test/fuzz/main.ts", async (program) => {
   const results = [];
-  for (const subject of ["parser", "words", "ignore"]) results.push(await runAll(subject, count));
-  const grown = await runAll("growth", growth);
+  for (const subject of ["parser", "words", "ignore"]) results.push(await runAll(program, subject, count));
+  const grown = await runAll(program, "growth", growth);
   for (const { subject, runs, wellFormed } of results) {
     const share = runs === 0 ? 0 : wellFormed / runs;
     console.log(`${subject}: ${runs} inputs, ${(100 * share).toFixed(1)} % of them well-formed`);
     if (runs > 0 && share < 0.3) throw new Error(`${subject}: less than 30 % are well-formed`);
   }
   console.log(`growth: ${grown.runs} trials in each family, none grew faster than allowed`);
-} finally {
-  rmSync(place, { recursive: true, force: true });
-}
+});
 
-async function runAll(subject, inputs) {
+async function runAll(program, subject, inputs) {
   const workers = availableParallelism();
   const children = new Set();
   const one = (worker) =>

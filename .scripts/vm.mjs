@@ -2,35 +2,20 @@
 //   npm run test:vm [-- --accelerator kvm|tcg] [--cpus N] [--memory MIB] [--user] [FILE…]
 // Needs root and the packages of the tests; see test/vm/main.ts.
 import { spawnSync } from "node:child_process";
-import { mkdtempSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath, pathToFileURL } from "node:url";
-import { build } from "esbuild";
+import { withBundled } from "./bundled.mjs";
 import { run } from "./command.mjs";
 
 const CHECKOUT = fileURLToPath(new URL("..", import.meta.url));
 
 /** Runs test/vm/main.ts with these arguments; returns its exit code. */
-export async function runInVm(args) {
-  const place = mkdtempSync(join(tmpdir(), "tsbuild-vm-main-"));
-  const program = join(place, "main.mjs");
-  try {
-    await build({
-      entryPoints: [join(CHECKOUT, "test/vm/main.ts")],
-      outfile: program,
-      bundle: true,
-      platform: "node",
-      format: "esm",
-      target: "node20",
-      logLevel: "error",
-    });
+export function runInVm(args) {
+  return withBundled("test/vm/main.ts", (program) => {
     // The machine reads the bases' cache, and cannot fill it.
     run([process.execPath, join(CHECKOUT, ".scripts/bases.mjs"), "busybox", "--path", "--no-system-packages"], { quiet: true });
     return spawnSync(process.execPath, [program, ...args], { cwd: CHECKOUT, stdio: ["ignore", "inherit", "inherit"] }).status ?? 1;
-  } finally {
-    rmSync(place, { recursive: true, force: true });
-  }
+  });
 }
 
 if (import.meta.url === pathToFileURL(process.argv[1] ?? "").href) process.exitCode = await runInVm(process.argv.slice(2));

@@ -1,19 +1,13 @@
 import { execFileSync } from "node:child_process";
 import { mkdirSync } from "node:fs";
 import { join } from "node:path";
-import {
-  runSandbox,
-  type SandboxOptions,
-  type SandboxProcess,
-  type SandboxResult,
-  type SandboxRoot,
-  type SandboxSpec,
-} from "../../runtime-addon/index.ts";
+import { runSandbox, type SandboxOptions, type SandboxResult, type SandboxRoot, type SandboxSpec } from "../../runtime-addon/index.ts";
 import { busyboxTar } from "../support/bases.ts";
+import { type ShellChanges, shellSpec } from "../support/sandbox/shell-spec.ts";
 import { temporaryDirectory } from "../support/temporary.ts";
 
 /** What a test changes of the usual sandbox: root, busybox, host network, an overlay with a fresh upper directory. */
-export type BoxChanges = Omit<Partial<SandboxSpec>, "process"> & { readonly process?: Partial<SandboxProcess> };
+export type BoxChanges = ShellChanges & Partial<Pick<SandboxSpec, "root">>;
 
 export interface BoxRun extends SandboxResult {
   readonly stdout: string;
@@ -47,25 +41,7 @@ export function layered(lowers: readonly string[]): { readonly root: SandboxRoot
 /** The spec of a shell script in a busybox sandbox, and its upper directory. */
 export function boxSpec(script: string, changes: BoxChanges = {}): SandboxSpec & { readonly upper: string } {
   const { root, upper } = layered([busyboxRoot()]);
-  const { process, ...rest } = changes;
-  return {
-    upper,
-    root,
-    network: "host",
-    hostname: "box",
-    mounts: [],
-    files: [],
-    ...rest,
-    process: {
-      args: ["sh", "-c", script],
-      env: { PATH: "/bin:/sbin:/usr/bin:/usr/sbin" },
-      cwd: "/",
-      uid: 0,
-      gid: 0,
-      groups: [],
-      ...process,
-    },
-  };
+  return { upper, root: changes.root ?? root, ...shellSpec(script, { network: "host", ...changes }) };
 }
 
 /** Runs a shell script in a busybox sandbox and collects what it writes. */

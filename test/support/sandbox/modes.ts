@@ -2,12 +2,13 @@ import { type ChildProcess, execFileSync, spawn } from "node:child_process";
 import { copyFileSync, lchownSync, lstatSync, mkdirSync, mkdtempSync, readdirSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { createInterface } from "node:readline";
-import type { ResourceLimits, SandboxProcess, SandboxSpec } from "../../../runtime-addon/index.ts";
+import type { ResourceLimits, SandboxProcess } from "../../../runtime-addon/index.ts";
 import { busyboxTar } from "../bases.ts";
 import { CHECKOUT } from "../cli.ts";
 import { temporaryDirectory } from "../temporary.ts";
 import { createUser, OPEN_TUN_DEVICE, type TestUser, userCommand } from "../users.ts";
 import type { SandboxAnswer, SandboxRequest } from "./protocol.ts";
+import { shellSpec } from "./shell-spec.ts";
 
 /** A way to have sandboxes made. */
 export interface SandboxMode {
@@ -102,26 +103,10 @@ export async function openSandboxes(mode: SandboxMode, program: string = CHECKOU
 }
 
 function requestOf(id: number, script: string, changes: ModeChanges): SandboxRequest {
-  const { process, lowers = [], limits, abort, isolated, initPath, ...rest } = changes;
-  const spec: Omit<SandboxSpec, "root"> = {
-    network: "none",
-    hostname: "box",
-    mounts: [],
-    files: [],
-    ...rest,
-    process: {
-      args: ["sh", "-c", script],
-      env: { PATH: "/bin:/sbin:/usr/bin:/usr/sbin" },
-      cwd: "/",
-      uid: 0,
-      gid: 0,
-      groups: [],
-      ...process,
-    },
-  };
+  const { lowers = [], limits, abort, isolated, initPath, ...rest } = changes;
   return {
     id,
-    spec,
+    spec: shellSpec(script, rest),
     lowers,
     ...(limits === undefined ? {} : { limits }),
     ...(abort === undefined ? {} : { abort }),
