@@ -21,7 +21,10 @@ export interface Store extends AsyncDisposable {
   readonly images: ImageStore;
   /** Of whatever is unpacked for it. */
   readonly unpackLimits: UnpackLimits;
-  /** From here until close() these stay, if they are there: look whether they are *after* pinning. See Lease. */
+  /**
+   * From here until close() these stay, if they are there: look whether they are *after* pinning. See Lease. In a store that this user cannot write to, or that is mounted read-only,
+   * nothing is pinned: it can be read all the same, and what those who can write to it collect meanwhile is not found.
+   */
   pin(...digests: readonly Digest[]): Promise<void>;
   /** A lease of the caller's own. */
   lease(): Promise<Lease>;
@@ -77,7 +80,14 @@ export async function openStore(directory: string, options: OpenOptions = {}): P
     layers: layerStore(root, blobs, () => tempFile("layer"), unpackLimits),
     images: imageStore(root, blobs, () => tempFile("image")),
     unpackLimits,
-    pin: async (...digests) => (await ownLease()).pin(...digests),
+    async pin(...digests) {
+      try {
+        await (await ownLease()).pin(...digests);
+      } catch (error) {
+        // A lease can neither be made where nothing can be written, nor would it be needed for what only this user could remove.
+        if (!isSystemError(error, "EROFS", "EACCES", "EPERM")) throw error;
+      }
+    },
     lease: () => openLease(root),
     temp: async (kind) => (await ownLease()).temp(kind),
     tempFile,

@@ -176,11 +176,10 @@ function store(values: Record<string, boolean | string | string[]>, token: Optio
     throw new UsageError("MISSING_VALUE", `reading the command line: ${token.rawName} needs a value (${flag.value})`);
   if (flag.blank && value === "") return;
   if (flag.choices !== undefined && !flag.choices.includes(value)) {
-    throw new UsageError(
-      "INVALID_VALUE",
-      `reading ${token.rawName}: "${value}" is not one of ${flag.choices.join(", ")}`,
-      { ...(flag.choiceHint === undefined ? {} : { hint: flag.choiceHint }), ...didYouMean(value, flag.choices) },
-    );
+    throw new UsageError("INVALID_VALUE", `reading ${token.rawName}: "${value}" is not one of ${flag.choices.join(", ")}`, {
+      ...(flag.choiceHint === undefined ? {} : { hint: flag.choiceHint }),
+      ...didYouMean(value, flag.choices),
+    });
   }
   if (flag.many !== true) {
     values[token.name] = value;

@@ -1,12 +1,13 @@
-import { mkdirSync } from "node:fs";
+import { cpSync, mkdirSync } from "node:fs";
 import { join } from "node:path";
 import { beforeAll, describe, expect, it } from "vitest";
 import { busyboxTar, importBusybox } from "../support/bases.ts";
 import { temporaryStore, tsbuild } from "../support/cli.ts";
-import type { CommandResult } from "../support/command.ts";
+import { type CommandResult, mustRun } from "../support/command.ts";
 import { contextDirectory } from "../support/context.ts";
 import { needs } from "../support/needs.ts";
 import { temporaryDirectory } from "../support/temporary.ts";
+import { createUser } from "../support/users.ts";
 
 const template = temporaryStore();
 
@@ -32,6 +33,10 @@ function onStore(place: keyof typeof PLACES, args: readonly string[], after = ":
 }
 
 const index = 'cat "$TSBUILD_ROOT/index.json"; ls "$TSBUILD_ROOT/v1/leases" "$TSBUILD_ROOT/v1/tmp" | wc -w';
+
+function expectRead([command]: readonly string[], { code, stderr }: CommandResult): void {
+  expect([code, stderr]).toEqual([0, command === "verify" ? "the store is whole\n" : ""]);
+}
 
 describe("a store that cannot be written to", needs("root", "privateMounts"), () => {
   let context: string;
@@ -77,6 +82,35 @@ describe("a store that cannot be written to", needs("root", "privateMounts"), ()
       // The list of images is what it was, and nothing is left.
       expect(result.stdout).toContain('"io.containerd.image.name":"docker.io/library/busybox:latest"');
       expect(result.stdout).toMatch(/\b2\n$/);
+    });
+  });
+
+  describe("is read by what only reads", () => {
+    const commands = [
+      ["images"],
+      ["inspect", "busybox"],
+      ["history", "busybox"],
+      ["diff", "busybox", "busybox"],
+      ["df"],
+      ["verify"],
+      ["save", "busybox", "-o", "/dev/null"],
+      ["export", "busybox", "-o", "/dev/null"],
+    ].map((args) => [args] as const);
+
+    it.each(commands)("mounted read-only: %j", async (args) => {
+      expectRead(args, await onStore("read-only", args));
+    });
+
+    it.each([[["build", "--check"]], [["build", "--dry-run"]]])("mounted read-only: %j", async (args) => {
+      const { code, stderr } = await onStore("read-only", [...args, context]);
+      expect([code, stderr]).toEqual([0, expect.not.stringContaining("error")]);
+    });
+
+    it.each(commands)("of root's, as an ordinary user: %j", async (args) => {
+      const store = temporaryStore();
+      cpSync(template, store, { recursive: true });
+      await mustRun(["chmod", "-R", "a+rX", store]);
+      expectRead(args, await tsbuild(args, { store, user: createUser({ uid: 4713, subIds: false }) }));
     });
   });
 
