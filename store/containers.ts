@@ -46,6 +46,14 @@ export interface ListedContainer extends KeptContainer {
   readonly state: { readonly kind: "running" } | ({ readonly kind: "exited" } & ContainerEnd) | { readonly kind: "lost" };
 }
 
+/** A kept container whose record cannot be read. */
+export interface DamagedContainer {
+  readonly name: string;
+  readonly directory: string;
+  readonly isRunning: boolean;
+  readonly error: TsbuildError;
+}
+
 /** A kept container that nobody else can start, read or remove meanwhile. */
 export interface HeldContainer extends AsyncDisposable {
   readonly directory: string;
@@ -108,12 +116,22 @@ export function discardContainer({ directory }: HeldContainer, to: string): void
   renameSync(directory, to);
 }
 
-/** All kept containers, oldest first. Throws INVALID_DOCUMENT where one's record cannot be read: then nobody knows what it needs. */
-export async function listContainers(root: string): Promise<readonly ListedContainer[]> {
-  const found = namesOf(root).flatMap((name) => readContainer(root, name) ?? []);
-  const listed = await Promise.all(
-    found.map(async (one): Promise<ListedContainer> => ((await isRunning(one)) ? { ...one, state: { kind: "running" } } : one)),
-  );
+/**
+ * All kept containers, oldest first. Where the record of one cannot be read nobody knows what it needs: `onDamaged` is told, and it is left out; without it, throws
+ * INVALID_DOCUMENT.
+ */
+export async function listContainers(root: string, onDamaged?: (damaged: DamagedContainer) => void): Promise<readonly ListedContainer[]> {
+  const listed: ListedContainer[] = [];
+  for (const name of namesOf(root)) {
+    try {
+      const found = readContainer(root, name);
+      if (found !== undefined) listed.push((await isRunning(found)) ? { ...found, state: { kind: "running" } } : found);
+    } catch (error) {
+      if (onDamaged === undefined || !(error instanceof TsbuildError)) throw error;
+      const directory = join(storePaths.containers(root), name);
+      onDamaged({ name, directory, error, isRunning: await isHeld(directory) });
+    }
+  }
   return listed.sort((a, b) => (a.created < b.created ? -1 : 1));
 }
 
@@ -142,13 +160,18 @@ function readContainer(root: string, name: string): ListedContainer | undefined 
   const record = readJson(join(directory, recordName));
   if (record === undefined) return undefined;
   if (!isRecord(record))
-    throw new TsbuildError("INVALID_DOCUMENT", `reading the container ${name}: its record is damaged`, { hint: `remove ${directory}` });
+    throw new TsbuildError("INVALID_DOCUMENT", `reading the container ${name}: its record is damaged`, {
+      hint: `tsbuild verify --repair removes it; what it changed is in ${join(directory, "upper")}`,
+    });
   const end = readJson(join(directory, endName));
   return { ...record, name, directory, state: isEnd(end) ? { kind: "exited", ...end } : { kind: "lost" } };
 }
 
 async function isRunning({ directory, state }: ListedContainer): Promise<boolean> {
-  if (state.kind === "exited") return false;
+  return state.kind !== "exited" && isHeld(directory);
+}
+
+async function isHeld(directory: string): Promise<boolean> {
   let fd: number;
   try {
     fd = openSync(join(directory, lockName), constants.O_RDONLY);

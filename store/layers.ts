@@ -38,7 +38,7 @@ export type LayerTar = { readonly tempTar: string } | { readonly blob: Descripto
 
 /**
  * The layers of a store: blob (the truth), tree (its index) and, on demand, the plain tar and unpacked directories. All but the blob can be
- * made again from it; a tree that is missing or torn counts as not there.
+ * made again from it; a tree that is missing or damaged counts as not there.
  */
 export interface LayerStore extends LayerDirectories {
   has(diffId: Digest): Promise<boolean>;

@@ -30,7 +30,10 @@ export async function keepStoreLimits(root: string, { storeLimits }: Settings, i
     ]);
     await using store = await openStore(root);
     await using trash = openMappedTrash(store, (message) => note(io, message));
-    const freed = await keepLimits(store, storeLimits, { signal: io.signal, removeTree: trash.remove });
+    const unreadable: TsbuildError[] = [];
+    const onUnreadable = (error: TsbuildError) => unreadable.push(error);
+    const freed = await keepLimits(store, storeLimits, { signal: io.signal, removeTree: trash.remove, onUnreadable });
+    noteUnreadable(unreadable, io);
     const { maxStoreBytes } = storeLimits;
     if (freed === undefined || maxStoreBytes === undefined || freed.storeBytes <= maxStoreBytes) return;
     note(
@@ -42,4 +45,10 @@ export async function keepStoreLimits(root: string, { storeLimits }: Settings, i
       note(io, `the store is not kept within its limits: ${(error as Error).message}`);
     } else throw error;
   }
+}
+
+function noteUnreadable([first, ...others]: readonly TsbuildError[], io: CliIo): void {
+  if (first === undefined) return;
+  const more = others.length === 0 ? "" : ` (and ${others.length} more)`;
+  note(io, `the limits of the store are kept without touching any layer: ${first.message}${more}; tsbuild verify names what is damaged`);
 }

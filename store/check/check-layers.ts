@@ -64,7 +64,7 @@ async function checkLayer(store: Store, diffId: Digest, damaged: ReadonlySet<Dig
   }
   const tree = readTree(join(folder, "tree"), info.treeSize);
   if (!existsSync(folder)) return [];
-  if (tree === undefined) return [broken("its tree is missing or torn")];
+  if (tree === undefined) return [broken("its tree is missing or damaged")];
   if (actual.diffId !== diffId || !isDeepStrictEqual(actual.entries, tree.entries))
     return [broken(`its tree is not that of its blob ${blob.digest}`)];
   if (info.contentsBytes !== contentsBytes(actual)) return [broken("what is written down about its sparse files is not what its blob has")];

@@ -1,5 +1,5 @@
 import { existsSync } from "node:fs";
-import { listContainers } from "../containers.ts";
+import { type DamagedContainer, listContainers } from "../containers.ts";
 import type { Digest } from "../digest.ts";
 import { isDigest } from "../digest.ts";
 import type { Abortable } from "../file-bytes.ts";
@@ -10,19 +10,22 @@ import { verifyEntry, verifyLayers } from "../verify.ts";
 import { checkBlobs } from "./check-blobs.ts";
 import { checkCache } from "./check-cache.ts";
 import { checkLayers } from "./check-layers.ts";
-import type { StoreProblem } from "./problem.ts";
+import { fileIdentity, type StoreProblem } from "./problem.ts";
 
 /**
  * Reads all of a store and says what is not as it must be: every blob by its digest, every listed image down to the entries of its layers, every tree against its tar, unpacked
  * directories and inflated tars against their layers, records, and where references lead. Other processes may go on meanwhile: images are pinned for it, the rest may come and go. What ended
- * processes left is no problem, nor is what nothing needs: prune takes it. Throws STORE_DAMAGED and INVALID_DOCUMENT where index.json or the record of a kept container cannot be read.
+ * processes left is no problem, nor is what nothing needs: prune takes it. Throws STORE_DAMAGED and INVALID_DOCUMENT where index.json cannot be read.
  */
 export async function checkStore(store: Store, options: Abortable = {}): Promise<readonly StoreProblem[]> {
-  const images = await imageReferences(store, { tolerant: true });
-  const containers = await listContainers(store.root);
+  const images = await imageReferences(store, () => undefined);
+  const unreadable: StoreProblem[] = [];
+  const containers = await listContainers(store.root, (damaged) => unreadable.push(damagedContainer(damaged)));
   await store.pin(...images.flatMap(({ blobs, layers }) => [...blobs, ...layers]));
   const blobs = await checkBlobs(store.root, options);
   const damaged = new Set<Digest>(blobs.flatMap(({ subject }) => (isDigest(subject) ? subject : [])));
+  // First: looking at an image makes the trees of its layers again where they are damaged.
+  const layers = await checkLayers(store, damaged, options);
   const problems: StoreProblem[] = [...blobs];
   for (const { listed, entry, names } of images) {
     options.signal?.throwIfAborted();
@@ -32,14 +35,21 @@ export async function checkStore(store: Store, options: Abortable = {}): Promise
     for (const { image, problem, isUnchecked } of mismatches)
       problems.push({ kind: "image", subject: image, problem, remedy: isUnchecked ? { do: "nothing" } : { do: "unlist", listed } });
   }
-  for (const { name, layers, directory } of containers) {
+  for (const { name, layers: below, directory } of containers) {
     options.signal?.throwIfAborted();
-    const mismatches = await verifyLayers(store, layers, name);
+    const mismatches = await verifyLayers(store, below, name);
     // Its own files may be worth more than what they stand on: pulling or building that again makes it whole.
     if (existsSync(directory))
       for (const { problem } of mismatches) problems.push({ kind: "container", subject: name, problem, remedy: { do: "nothing" } });
   }
-  problems.push(...(await checkLayers(store, damaged, options)));
+  problems.push(...unreadable);
+  problems.push(...layers);
   problems.push(...(await checkCache(store, damaged, options)));
   return problems;
+}
+
+/** Nobody can look into it or commit it any more, and nothing is collected as long as it is there: what it needs is unknown. */
+function damagedContainer({ name, directory, isRunning }: DamagedContainer): StoreProblem {
+  const remedy = isRunning ? ({ do: "nothing" } as const) : ({ do: "remove", path: directory, seen: fileIdentity(directory) } as const);
+  return { kind: "container", subject: name, problem: "its record is damaged", remedy };
 }

@@ -47,7 +47,7 @@ export async function repairStore(store: Store, problems: readonly StoreProblem[
     });
   }
   // Each image: one that was listed meanwhile may stand on what went.
-  for (const { listed, entry, names } of await imageReferences(store, { tolerant: true })) {
+  for (const { listed, entry, names } of await imageReferences(store, () => undefined)) {
     if ((await verifyEntry(store, entry, listed)).some(({ isUnchecked }) => isUnchecked !== true)) lost.push({ listed, names });
   }
   const gone = new Set(lost.map(({ listed }) => listed));

@@ -1,6 +1,7 @@
 import { existsSync, statfsSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { type Digest, hexOf } from "../digest.ts";
+import type { TsbuildError } from "../errors.ts";
 import type { Abortable } from "../file-bytes.ts";
 import { readLayerInfo } from "../layer-info.ts";
 import { updateStoreIndex } from "../layout.ts";
@@ -23,7 +24,7 @@ import {
 } from "./cache-items.ts";
 import { type StoredContent, storedContent } from "./content.ts";
 import { livingPins } from "./pins.ts";
-import { containerReferences, imageReferences, type References } from "./references.ts";
+import { containerReferences, imageReferences, type OnUnreadable, type References } from "./references.ts";
 import { type Choice, type Selection, select } from "./select.ts";
 import { emptyTrash, moveToTrash, type RemoveTree } from "./trash.ts";
 
@@ -41,6 +42,11 @@ export interface GarbagePolicy extends Abortable {
   readonly maxStoreBytes?: number;
   /** The longest unused, until so many bytes of the file system are free. */
   readonly minFreeBytes?: number;
+  /**
+   * Hears of images and containers whose documents cannot be read, which are then no error: nobody knows what they need, so that every blob and layer stays, with the records that lead to
+   * them, and only the rest of the cache goes.
+   */
+  readonly onUnreadable?: OnUnreadable;
   /** Only says what would go. */
   readonly dryRun?: boolean;
   /** Milliseconds; absent: the clock. */
@@ -70,7 +76,7 @@ export interface Freed {
  * Removes what nothing needs, and what the policy chooses of the cache. Never what a name, a running process or a kept record of the cache needs. May be killed at any instant, and run
  * in several processes at once. What is there is measured and read first, without a lock; the lock, for which whoever pins waits, is held only while what changed since is looked at
  * again and what goes is renamed into trash/; its removal follows. Records go before the layers that they name. Throws INTEGRITY or INVALID_DOCUMENT where a listed image's documents
- * cannot be read, for what it needs is unknown then.
+ * cannot be read, for what it needs is unknown then; see onUnreadable.
  */
 export async function collectGarbage(store: Store, policy: GarbagePolicy = {}): Promise<Freed> {
   const { root } = store;
@@ -134,10 +140,18 @@ async function planOf(store: Store, { content, known, folders }: Survey, policy:
   const tmp = storePaths.tmp(root);
   // Leases first: what ended before has written its records, and its images.
   const pins = await livingPins(root);
-  const listed = await imageReferences(store);
-  const dropped = policy.all === true ? listed.filter(({ isNamed, listed: digest }) => !isNamed && !pins.digests.has(digest)) : [];
-  const containers = await containerReferences(root);
-  const kept = union([...listed.filter((image) => !dropped.includes(image)), ...containers]);
+  let isUnknown = false;
+  const onUnreadable =
+    policy.onUnreadable &&
+    ((error: TsbuildError) => {
+      isUnknown = true;
+      policy.onUnreadable?.(error);
+    });
+  const listed = await imageReferences(store, onUnreadable);
+  const containers = await containerReferences(root, onUnreadable);
+  const dropped =
+    policy.all === true && !isUnknown ? listed.filter(({ isNamed, listed: digest }) => !isNamed && !pins.digests.has(digest)) : [];
+  const kept = isUnknown ? everythingIn(content) : union([...listed.filter((image) => !dropped.includes(image)), ...containers]);
   // What was used since it was read is not among what may go; what is new was not measured, and names what must stay.
   const items = [...fileItems(root, known).values(), ...folders.filter((item) => !hasChanged(item))];
   const unpacked = content.unpacked;
@@ -156,7 +170,8 @@ async function planOf(store: Store, { content, known, folders }: Survey, policy:
     [...items, ...unpacked].reduce((sum, { bytes }) => sum + bytes, 0) +
     containers.reduce((sum, { bytes }) => sum + bytes, 0) +
     sizeOf(namesIn(tmp).map((id) => join(tmp, id))).bytes;
-  const selection = select(inventory, choiceOf(root, policy, cacheBytes, storeBytes));
+  const choice = choiceOf(root, policy, cacheBytes, storeBytes);
+  const selection = select(inventory, isUnknown ? { ...choice, kinds: withoutRecords(choice.kinds) } : choice);
   return { selection, images: dropped.map(({ listed: digest }) => digest), storeBytes, heldBytes: storeBytes - cacheBytes };
 }
 
@@ -196,6 +211,15 @@ function withForms(root: string, pinned: ReadonlySet<Digest>): ReadonlySet<Diges
     for (const blob of info?.blobs ?? []) all.add(blob.digest);
   }
   return all;
+}
+
+function everythingIn({ blobs, layers }: StoredContent): References {
+  return { blobs: new Set(blobs.keys()), layers: new Set(layers.keys()) };
+}
+
+/** Without the layers that they lead to, records that go free nothing worth their loss. */
+function withoutRecords(kinds: ReadonlySet<CacheKind>): ReadonlySet<CacheKind> {
+  return new Set([...kinds].filter((kind) => kind !== "steps" && kind !== "remote"));
 }
 
 function union(images: readonly References[]): References {

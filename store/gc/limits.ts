@@ -8,12 +8,15 @@ import type { Store } from "../store.ts";
 import { storePaths } from "../store-paths.ts";
 import { namesIn } from "./allocated.ts";
 import { collectGarbage, type Freed, freeBytes, type GarbagePolicy } from "./collect.ts";
+import type { OnUnreadable } from "./references.ts";
 import type { RemoveTree } from "./trash.ts";
 
 /** What a store is kept to; absent: not limited. */
 export type StoreLimits = Pick<GarbagePolicy, "maxStoreBytes" | "minFreeBytes" | "maxAgeSeconds">;
 
 export interface KeepOptions extends Abortable {
+  /** As of GarbagePolicy. */
+  readonly onUnreadable?: OnUnreadable;
   readonly removeTree?: RemoveTree;
   /** Milliseconds; absent: the clock. */
   readonly nowMs?: number;
@@ -27,9 +30,15 @@ const againMs = { age: 86_400_000, room: 3_600_000 };
  * some directories: their mtimes are compared with those then. Undefined where nothing was to be done.
  */
 export async function keepLimits(store: Store, limits: StoreLimits, options: KeepOptions = {}): Promise<Freed | undefined> {
-  const { nowMs = Date.now(), signal, removeTree } = options;
+  const { nowMs = Date.now(), signal, removeTree, onUnreadable } = options;
   if (Object.values(limits).every((limit) => limit === undefined) || !isDue(store.root, limits, nowMs)) return undefined;
-  const freed = await collectGarbage(store, { ...limits, nowMs, ...(signal && { signal }), ...(removeTree && { removeTree }) });
+  const freed = await collectGarbage(store, {
+    ...limits,
+    nowMs,
+    ...(signal && { signal }),
+    ...(removeTree && { removeTree }),
+    ...(onUnreadable && { onUnreadable }),
+  });
   const bytes = Buffer.from(`${nowMs} ${limitsText(limits)} ${contentState(store.root)}\n`);
   await writeCacheFile(() => store.tempFile("collected"), storePaths.collected(store.root), bytes);
   return freed;

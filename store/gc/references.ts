@@ -1,4 +1,4 @@
-import { listContainers } from "../containers.ts";
+import { type DamagedContainer, listContainers } from "../containers.ts";
 import { type Digest, isDigest } from "../digest.ts";
 import { NotFoundError, TsbuildError } from "../errors.ts";
 import { shownName } from "../image-names.ts";
@@ -23,13 +23,16 @@ export interface ImageReferences extends References {
   readonly names: readonly string[];
 }
 
+/** Hears what could not be read. */
+export type OnUnreadable = (error: TsbuildError) => void;
+
 /**
  * Each image of index.json with all that can be reached from it: nested indexes, attestations, artifacts. What an index lists and was never fetched keeps nothing. Throws INTEGRITY
- * and INVALID_DOCUMENT for a document that cannot be read, for then nobody knows what the image needs; with `tolerant`, what is behind it is left out.
+ * and INVALID_DOCUMENT for a document that cannot be read, for then nobody knows what the image needs; where somebody is told of it, what is behind it is left out.
  */
 export async function imageReferences(
   store: Pick<Store, "root" | "blobs">,
-  { tolerant = false }: { readonly tolerant?: boolean } = {},
+  onUnreadable?: OnUnreadable,
 ): Promise<readonly ImageReferences[]> {
   const entries = new Map<Digest, { readonly entry: Descriptor; isNamed: boolean; readonly names: string[] }>();
   for (const entry of readStoreIndex(store.root).manifests) {
@@ -45,16 +48,21 @@ export async function imageReferences(
     try {
       await follow(store, entry, found, new Set());
     } catch (error) {
-      if (!tolerant || !(error instanceof TsbuildError)) throw error;
+      if (onUnreadable === undefined || !(error instanceof TsbuildError)) throw error;
+      onUnreadable(error);
     }
     images.push({ listed, entry, isNamed, names, ...found });
   }
   return images;
 }
 
-/** What the containers that were kept stand on, and what they take. Throws INVALID_DOCUMENT where one's record cannot be read. */
-export async function containerReferences(root: string): Promise<readonly (References & { readonly bytes: number })[]> {
-  return (await listContainers(root)).map(({ layers, directory }) => ({
+/** What the containers that were kept stand on, and what they take. Throws INVALID_DOCUMENT where one's record cannot be read; likewise. */
+export async function containerReferences(
+  root: string,
+  onUnreadable?: OnUnreadable,
+): Promise<readonly (References & { readonly bytes: number })[]> {
+  const onDamaged = onUnreadable && (({ error }: DamagedContainer) => onUnreadable(error));
+  return (await listContainers(root, onDamaged)).map(({ layers, directory }) => ({
     blobs: new Set(layers.map(({ blob }) => blob.digest)),
     layers: new Set(layers.map(({ diffId }) => diffId)),
     bytes: allocatedBytes(directory),

@@ -31,8 +31,8 @@ export interface Usage {
 export async function storeUsage(store: Store): Promise<readonly Usage[]> {
   const { root } = store;
   const freed = await freedByPrune(store);
-  const images = await imageReferences(store, { tolerant: true });
-  const containers = await containerReferences(root);
+  const images = await imageReferences(store, () => undefined);
+  const containers = await containerReferences(root, () => undefined);
   const { blobs, layers, unpacked } = storedContent(root, { exact: true });
   const items = [...fileItems(root).values(), ...gitItems(root), ...cacheMountItems(root), ...failedItems(root), ...unpacked];
   const imageBlobs = new Set(images.flatMap((image) => [...image.blobs]));

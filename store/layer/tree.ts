@@ -1,5 +1,6 @@
+import { createHash } from "node:crypto";
 import type { Attributes, ByteString } from "../../runtime-addon/index.ts";
-import { type Digest, isDigest, parseDigest } from "../digest.ts";
+import { type Digest, digestFromBytes, digestOf, isDigest, parseDigest } from "../digest.ts";
 import { TsbuildError } from "../errors.ts";
 import type { TreeEntry } from "./entry.ts";
 import { checkEntryPath, quotePath } from "./entry-path.ts";
@@ -15,7 +16,7 @@ export interface Tree {
   readonly entries: readonly TreeEntry[];
 }
 
-const formVersion = 1;
+const formVersion = 2;
 
 const typeNames = {
   directory: "dir",
@@ -49,26 +50,42 @@ interface StoredEntry {
   readonly xattrs?: Readonly<Record<string, string>>;
 }
 
-/** JSON, one line an entry. Names stand in it as the bytes they are: valid UTF-8 wherever the names are. */
+/**
+ * JSON, one line an entry. Names stand in it as the bytes they are: valid UTF-8 wherever the names are. The last field is the sha256 of all bytes before it: lookups believe a tree without
+ * reading its layer.
+ */
 export function encodeTree(tree: Tree): Buffer {
   const { diffId, contentId, size, entries } = tree;
   const chunks: Buffer[] = [];
+  const hash = createHash("sha256");
+  const add = (text: string) => {
+    const chunk = Buffer.from(text, "latin1");
+    hash.update(chunk);
+    chunks.push(chunk);
+  };
   let text = `${JSON.stringify({ version: formVersion, diffId, contentId, size }).slice(0, -1)},"entries":[`;
   let separator = "\n";
   for (const entry of entries) {
     text += separator + storedEntry(entry);
     separator = ",\n";
     if (text.length > chunkChars) {
-      chunks.push(Buffer.from(text, "latin1"));
+      add(text);
       text = "";
     }
   }
-  chunks.push(Buffer.from(`${text}${entries.length === 0 ? "\n" : ""}\n]}\n`, "latin1"));
+  add(`${text}${entries.length === 0 ? "\n" : ""}\n]`);
+  chunks.push(Buffer.from(checksumField(digestFromBytes(hash.digest()))));
   return Buffer.concat(chunks);
 }
 
 /** What is put together at once: strings of many pieces take several times their length. */
 const chunkChars = 64 * 1024;
+
+function checksumField(digest: Digest): string {
+  return `,"checksum":"${digest}"}\n`;
+}
+
+const checksumBytes = checksumField(digestOf("")).length;
 
 /** JSON of a StoredEntry, put together by hand: for tens of thousands of entries objects made only for JSON.stringify cost more than all else. */
 function storedEntry(entry: TreeEntry): string {
@@ -94,6 +111,8 @@ function base64(value: ByteString): string {
 /** Throws INVALID_TREE for what encodeTree did not write. */
 export function decodeTree(bytes: Uint8Array): Tree {
   const text = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString("latin1");
+  const body = bytes.subarray(0, Math.max(0, bytes.length - checksumBytes));
+  if (text.slice(body.length) !== checksumField(digestOf(body))) throw invalid("its checksum is not that of its bytes");
   let stored: { version?: unknown; diffId?: unknown; contentId?: unknown; size?: unknown; entries?: unknown };
   try {
     stored = JSON.parse(text);

@@ -108,11 +108,11 @@ describe("what is damaged", () => {
         ] as string[],
       [],
     ],
-    ["a tree that was cut short", () => truncateSync(inLayer("tree"), 20), () => [`tree ${cached}: its tree is missing or torn`], []],
+    ["a tree that was cut short", () => truncateSync(inLayer("tree"), 20), () => [`tree ${cached}: its tree is missing or damaged`], []],
     [
       "a tree that says something else",
       () => writeFileSync(inLayer("tree"), readFileSync(inLayer("tree"), "latin1").replace("d/e", "d/f"), "latin1"),
-      () => [`tree ${cached}: its tree is not that of its blob ${cached}`],
+      () => [`tree ${cached}: its tree is missing or damaged`],
       [],
     ],
     ["a layer's info", () => truncateSync(inLayer("info"), 20), () => [`tree ${cached}: what is written down about it is torn`], []],
@@ -225,5 +225,29 @@ describe("a kept container", () => {
     expect(await found()).toEqual(expected);
     expect(await repair()).toEqual([]);
     expect(await found()).toEqual(expected);
+  });
+
+  it("is named where its record is damaged, and goes when that is repaired", async () => {
+    await using(async (store) => {
+      const layer = await addLayer(store, { base: "of no image" });
+      const kept = { image: "app", manifestDigest: layer.diffId, created: "2026-01-01T00:00:00Z", args: [], owners: "exact" as const };
+      for (const name of ["kept", "other"])
+        await (await createContainer(store, name, { ...kept, layers: [layer], config: configOf([layer]) }))[Symbol.asyncDispose]();
+    });
+    truncateSync(join(root, "v1/containers/kept/container.json"), 20);
+    expect(await found()).toEqual(["container kept: its record is damaged"]);
+    expect(await repair()).toEqual([]);
+    expect(await found()).toEqual([]);
+    expect(readdirSync(join(root, "v1/containers"))).toEqual(["other"]);
+  });
+
+  it("stays while it runs, whatever its record is", async () => {
+    await using(async (store) => {
+      const layer = await addLayer(store, { base: "of no image" });
+      const kept = { image: "app", manifestDigest: layer.diffId, created: "2026-01-01T00:00:00Z", args: [], owners: "exact" as const };
+      await using running = await createContainer(store, "kept", { ...kept, layers: [layer], config: configOf([layer]) });
+      truncateSync(join(running.directory, "container.json"), 20);
+      expect(await checkStore(store)).toMatchObject([{ subject: "kept", problem: "its record is damaged", remedy: { do: "nothing" } }]);
+    });
   });
 });

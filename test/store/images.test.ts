@@ -1,8 +1,10 @@
 import { readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { beforeEach, describe, expect, it } from "vitest";
+import { bytesOf } from "../../runtime-addon/index.ts";
 import { type Digest, digestOf, hexOf } from "../../store/digest.ts";
 import type { Image } from "../../store/images.ts";
+import { decodeTree, encodeTree } from "../../store/layer/tree.ts";
 import type { Descriptor } from "../../store/oci.ts";
 import { openStore, type Store } from "../../store/store.ts";
 import { verifyImage, verifyStore } from "../../store/verify.ts";
@@ -398,7 +400,9 @@ describe("verifyImage", () => {
       "a tree that tells another story",
       (image) => {
         const tree = join(store.root, "v1/layers", hexOf(image.layers[0]?.diffId as Digest), "tree");
-        writeFileSync(tree, readFileSync(tree, "latin1").replace("a/file", "a/FILE"), "latin1");
+        const whole = decodeTree(readFileSync(tree));
+        const entries = whole.entries.map((entry) => (entry.path === "a/file" ? { ...entry, path: bytesOf("a/FILE") } : entry));
+        writeFileSync(tree, encodeTree({ ...whole, entries }));
       },
       (image) => [`layer[0] ${image.layers[0]?.blob.digest}: its tree's entry {"kind":"file","path":"a/FILE"`],
     ],

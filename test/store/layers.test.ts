@@ -84,6 +84,11 @@ describe("a layer", () => {
   it.each<[string, (diffId: Digest) => void]>([
     ["a torn tree", (diffId) => truncateSync(join(folder(diffId), "tree"), 10)],
     ["a missing tree", (diffId) => rmSync(join(folder(diffId), "tree"))],
+    [
+      "a tree in which one name is another",
+      (diffId) =>
+        writeFileSync(join(folder(diffId), "tree"), readFileSync(join(folder(diffId), "tree"), "latin1").replace("passwd", "passwx")),
+    ],
     ["a tree of zeros", (diffId) => writeFileSync(join(folder(diffId), "tree"), Buffer.alloc(statSync(join(folder(diffId), "tree")).size))],
   ])("makes %s anew from the blob", async (_, damage) => {
     const { diffId } = await addLayer(store, files);

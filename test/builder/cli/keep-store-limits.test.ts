@@ -55,6 +55,33 @@ describe("a build", () => {
     expect(stderr).toMatch(/^note: the store is not kept within its limits: ENOTDIR/m);
   });
 
+  it("goes on where a document is damaged: says it once, and takes nothing that could be needed", async () => {
+    for (const content of ["a", "b"]) await build(content.repeat(50_000));
+    const { digest } = JSON.parse(readFileSync(join(root, "index.json"), "utf8")).manifests[0];
+    writeFileSync(join(root, "blobs/sha256", digest.slice(7)), "{");
+    // What can be judged without it.
+    const repository = join(root, "v1/git", "0".repeat(32));
+    mkdirSync(repository, { recursive: true });
+    writeFileSync(join(repository, "pack"), "x".repeat(10_000));
+    limit('max_size = "10k"');
+    const before = [layers(), readdirSync(join(root, "v1/steps")).length];
+    writeFileSync(join(place, "context/Dockerfile"), "FROM scratch\nCOPY missing /\n");
+    const failing = async () => {
+      const io = fakeIo({ env: { TSBUILD_ROOT: root, XDG_CONFIG_HOME: join(place, "config") } });
+      expect(await dispatch([join(place, "context")], io)).toBe(1);
+      return io.printed.stderr;
+    };
+    expect(await failing()).toMatch(
+      new RegExp(
+        `^note: the limits of the store are kept without touching any layer: collecting garbage: reading blob ${digest}: .*; tsbuild verify names what is damaged$`,
+        "m",
+      ),
+    );
+    expect([layers(), readdirSync(join(root, "v1/steps")).length]).toEqual(before);
+    expect(existsSync(repository)).toBe(false);
+    expect(await failing()).not.toContain("the limits of the store");
+  });
+
   it("collects nothing without limits", async () => {
     for (const content of ["a", "b"]) expect((await build(content)).code).toBe(0);
     expect([layers(), existsSync(join(root, "v1/collected"))]).toEqual([2, false]);

@@ -54,9 +54,9 @@ describe("a tree on disk", () => {
   });
 
   it.each<[string, (text: string) => string, string]>([
-    ["cut short", (text) => text.slice(0, -20), "reading a layer's tree: it is not JSON"],
-    ["another version", (text) => text.replace('"version":1', '"version":2'), "reading a layer's tree: its version is 2, not 1"],
-    ["null", () => "null", "reading a layer's tree: its version is undefined, not 1"],
+    ["another version", (text) => text.replace('"version":2', '"version":3'), "reading a layer's tree: its version is 3, not 2"],
+    ["no version", (text) => text.replace('"version":2', '"form":2'), "reading a layer's tree: its version is undefined, not 2"],
+    ["no JSON", (text) => text.slice(1), "reading a layer's tree: it is not JSON"],
     ["no entries", (text) => text.replace('"entries"', '"entry"'), "reading a layer's tree: a field is missing"],
     ["an unknown type", (text) => text.replace('"fifo"', '"door"'), 'reading a layer\'s tree: the entry "w" is malformed'],
     [
@@ -75,8 +75,10 @@ describe("a tree on disk", () => {
       'reading a layer\'s tree: "../w" is not a normalised relative path',
     ],
   ])("%s is refused", (_name, damage, message) => {
-    const damaged = Buffer.from(damage(encodeTree(tree).toString("latin1")), "latin1");
-    expect(() => decodeTree(damaged)).toThrowError(expect.objectContaining({ message }));
+    const whole = encodeTree(tree).toString("latin1");
+    const body = Buffer.from(damage(whole.slice(0, whole.lastIndexOf(',"checksum"'))), "latin1");
+    const signed = Buffer.concat([body, Buffer.from(`,"checksum":"${digestOf(body)}"}\n`)]);
+    expect(() => decodeTree(signed)).toThrowError(expect.objectContaining({ message }));
   });
 });
 
@@ -129,5 +131,16 @@ describe("contentId", () => {
     });
     expect(idOf([symlinkTo("a", "bc")])).not.toBe(idOf([symlinkTo("ab", "c")]));
     expect(idOf([{ kind: "whiteout", path: bytesOf("a") }])).not.toBe(idOf([{ kind: "opaque", path: bytesOf("a") }]));
+  });
+
+  it("is refused when any of its bits is another", () => {
+    const whole = encodeTree(tree);
+    const refused = expect.objectContaining({ message: "reading a layer's tree: its checksum is not that of its bytes" });
+    for (let at = 0; at < whole.length; at++) {
+      const damaged = Buffer.from(whole);
+      damaged[at] = (whole[at] ?? 0) ^ (1 << (at % 8));
+      expect(() => decodeTree(damaged)).toThrowError(refused);
+    }
+    for (const length of [0, 1, 20, whole.length - 1]) expect(() => decodeTree(whole.subarray(0, length))).toThrowError(refused);
   });
 });
