@@ -1,5 +1,5 @@
 import { type ChildProcess, execFileSync, spawn } from "node:child_process";
-import { copyFileSync, lchownSync, lstatSync, mkdirSync, mkdtempSync, readdirSync, writeFileSync } from "node:fs";
+import { chmodSync, copyFileSync, lchownSync, lstatSync, mkdirSync, mkdtempSync, readdirSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { createInterface } from "node:readline";
 import type { ResourceLimits, SandboxProcess } from "../../../runtime-addon/index.ts";
@@ -20,6 +20,7 @@ export interface SandboxMode {
 
 const HELPER = "runtime-addon/build/Release/tsb-init";
 const ADDON = "runtime-addon/build/Release/addon.node";
+const SERVER = "dist/server.mjs";
 
 export const ROOT: SandboxMode = { name: "root", how: "direct" };
 
@@ -73,7 +74,7 @@ export async function openSandboxes(mode: SandboxMode, program: string = CHECKOU
   for (const path of ["dev", "proc", "sys", "tmp", "etc"]) mkdirSync(join(system, path), { recursive: true });
   own(base);
   const directory = temporaryDirectory("server");
-  const child = start(mode, user, [bundleServer(program, directory), mode.how, base, system]);
+  const child = start(mode, user, [layOutServer(program, directory), mode.how, base, system]);
   const ended = new Promise<void>((resolve) => child.once("close", () => resolve()));
   const answers = await answersOf(child);
   let last = 0;
@@ -83,7 +84,7 @@ export async function openSandboxes(mode: SandboxMode, program: string = CHECKOU
     own,
     directory() {
       const made = mkdtempSync(join(base, "given-"));
-      execFileSync("chmod", ["755", made]);
+      chmodSync(made, 0o755);
       own(made);
       return made;
     },
@@ -159,20 +160,27 @@ async function answersOf(child: ChildProcess): Promise<{ get(id: number): Promis
 }
 
 /** The server with the floor that it stands on, laid out as an installation has it. */
-function bundleServer(program: string, directory: string): string {
-  mkdirSync(join(directory, dirname(HELPER)), { recursive: true });
+function layOutServer(program: string, directory: string): string {
+  for (const path of [dirname(HELPER), dirname(SERVER)]) mkdirSync(join(directory, path), { recursive: true });
   for (const path of [HELPER, ADDON]) copyFileSync(join(program, path), join(directory, path));
-  const entry = join(directory, "entry.ts");
-  const text = [
+  const bundle = bundles.get(program) ?? bundleServer(program);
+  bundles.set(program, bundle);
+  writeFileSync(join(directory, SERVER), bundle);
+  return join(directory, SERVER);
+}
+
+/** By the program, which stays the same while a test file runs. */
+const bundles = new Map<string, Uint8Array>();
+
+function bundleServer(program: string): Uint8Array {
+  const entry = [
     `import * as runtime from ${JSON.stringify(join(program, "runtime-addon/index.ts"))};`,
     `import { serve } from ${JSON.stringify(join(CHECKOUT, "test/support/sandbox/server.ts"))};`,
     "await serve(runtime);",
   ];
-  writeFileSync(entry, text.join("\n"));
-  const outfile = join(directory, "dist/server.mjs");
   const esbuild = join(CHECKOUT, "node_modules/.bin/esbuild");
-  execFileSync(esbuild, [entry, "--bundle", "--platform=node", "--format=esm", `--outfile=${outfile}`, "--log-level=error"]);
-  return outfile;
+  const args = ["--bundle", "--platform=node", "--format=esm", "--log-level=error"];
+  return execFileSync(esbuild, args, { cwd: CHECKOUT, input: entry.join("\n"), maxBuffer: 2 ** 26 });
 }
 
 function ownTree(path: string, uid: number): void {
