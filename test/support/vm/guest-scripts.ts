@@ -32,6 +32,13 @@ mount -t cgroup2 -o nsdelegate cgroup /root/sys/fs/cgroup
 ln -sf /proc/self/fd /root/dev/fd
 chmod 666 /root/dev/net/tun
 ip link set lo up
+# A way out that leads nowhere (addresses of RFC 5737 and 3849): what connects a network to the machine's own asks for one.
+ip link add out type dummy
+ip address add 192.0.2.2/24 dev out
+ip -6 address add 2001:db8::2/64 dev out
+ip link set out up
+ip route add default via 192.0.2.1
+ip -6 route add default via 2001:db8::1 dev out
 hostname tsbuild-vm
 
 # The first disk, empty, is the machine's scratch space: an overlay's upper directory needs attributes that memory lacks in older kernels.

@@ -5,7 +5,19 @@ import type { DebianKernel } from "./kernel.ts";
 import { modulesToLoad } from "./modules.ts";
 
 /** What the machine's devices and the tests need of a kernel that is built in modules. */
-const MODULES = ["virtio_pci", "virtio_blk", "virtio_console", "virtio_rng", "virtiofs", "overlay", "loop", "tun", "veth", "binfmt_misc"];
+const MODULES = [
+  "virtio_pci",
+  "virtio_blk",
+  "virtio_console",
+  "virtio_rng",
+  "virtiofs",
+  "overlay",
+  "loop",
+  "tun",
+  "veth",
+  "dummy",
+  "binfmt_misc",
+];
 
 const APPLETS = ["sh", "mount", "mkdir", "insmod", "ln", "ip", "hostname", "chmod", "cp", "poweroff", "switch_root"];
 
