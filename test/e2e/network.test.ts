@@ -87,6 +87,19 @@ describe("a network of its own", needs("sandbox", "isolatedNetwork"), () => {
     expect([code, stdout], stderr).toEqual([0, "outside\n"]);
   });
 
+  it(
+    "has no IPv6 where the kernel may not be told to hand it on, and says so",
+    needs("root", "privateMounts", "isolatedIpv6"),
+    async () => {
+      const script = 'mount --bind /proc/sys /proc/sys && mount -o remount,bind,ro /proc/sys && exec "$@"';
+      const ask = ["run", "--network", "isolated", "busybox", "sh", "-c", "grep -v ' 20 ' /proc/net/if_inet6 | grep -c eth"];
+      const argv = ["unshare", "--mount", "sh", "-euc", script, "sh", process.execPath, "--", CLI_PATH, ...ask] as const;
+      const { stdout, stderr } = await command(argv, { env: { ...process.env, TSBUILD_ROOT: store } });
+      expect(stdout).toBe("0\n");
+      expect(stderr).toContain("note: the network does without: handing on packets of IPv6: EROFS, open\n");
+    },
+  );
+
   it("is that of a RUN step, which says so in its usage", async () => {
     const context = await contextDirectory({ Dockerfile: `FROM busybox\nRUN true\n` });
     const { code, stdout, stderr } = await tsbuild(["build", "--progress", "rawjson", context], { store });
