@@ -37,6 +37,9 @@ describe("the helper", () => {
     ["a negative uid", encodeSpec(["--uid", "-1"], ["true"]), error(EINVAL, "--uid")],
     ["a capability past the last bit", encodeSpec(["--capability", "64"], ["true"]), error(EINVAL, "--capability")],
     ["a umask in decimal", encodeSpec(["--umask", "89"], ["true"]), error(EINVAL, "--umask")],
+    ["a prefix without a length", encodeSpec(["--blackhole", "127.0.0.0"], ["true"]), error(EINVAL, "--blackhole")],
+    ["a prefix that is too long", encodeSpec(["--blackhole", "::/129"], ["true"]), error(EINVAL, "--blackhole")],
+    ["a prefix of no address", encodeSpec(["--blackhole", "127.0.0/8"], ["true"]), error(EINVAL, "--blackhole")],
     ["a limit that does not exist", encodeSpec(["--limit", "99", "1", "-"], ["true"]), error(EINVAL, "--limit")],
     [
       "a name with quotes and control characters",
