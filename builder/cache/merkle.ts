@@ -51,7 +51,8 @@ export function merkleOf(nodes: readonly SourceNode[], digest: (node: SourceNode
     // Over a directory that is there a leading one puts its own mode, whatever --chmod says.
     const mode = (options.ignoreModes && !node.leads) || node.kind === "symlink" ? "null" : `"${node.mode.toString(8)}"`;
     const owner = options.ignoreOwners ? "null" : `"${node.uid}:${node.gid}"`;
-    const value = content === undefined ? "null" : JSON.stringify(content);
+    const isDigest = node.kind === "file" || node.kind === "directory";
+    const value = content === undefined ? "null" : isDigest ? `"${content}"` : JSON.stringify(content);
     const xattrs = node.xattrs === undefined ? "null" : JSON.stringify(Object.entries(node.xattrs).sort());
     const row = `[${JSON.stringify(name)},"${kind}",${mode},${owner},${value},${xattrs}]`;
     if (node.path === "") root = digestOf(row);

@@ -57,20 +57,20 @@ export function directoryContext(root: string, rules: IgnoreRules | undefined, d
   const isExcluded = (path: ByteString): boolean => rules?.excludes(path) ?? false;
 
   async function listed(name: ByteString, top: ScanEntry, selection: Selection | undefined): Promise<ScannedSource> {
-    const below = await listBelow(top, selection);
-    const list = () => {
-      const { entries, leading } = below.decode();
+    const { decode, isEmpty, fingerprint } = await listBelow(top, selection);
+    const listingOf = ({ entries, leading }: ReturnType<typeof decode>) => {
       const scanned = [top, ...entries].filter((entry) => entry.type !== "socket");
       return { scanned, nodes: scanNodes(root, top.path, scanned, leading) };
     };
-    let listing: ReturnType<typeof list> | undefined;
+    // Either of the two: what is decoded takes as much memory as what comes of it.
+    let listing: typeof decode | ReturnType<typeof listingOf> = decode;
     return {
       name,
-      isEmpty: top.type === "directory" && below.isEmpty,
+      isEmpty: top.type === "directory" && isEmpty,
       isWhole: selection === undefined,
-      fingerprint: digestOf(`${top.path} ${top.identity} ${below.fingerprint}`),
+      fingerprint: digestOf(`${top.path} ${top.identity} ${fingerprint}`),
       list() {
-        listing ??= list();
+        if (typeof listing === "function") listing = listingOf(listing());
         return listing;
       },
     };

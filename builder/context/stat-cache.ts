@@ -76,13 +76,19 @@ function encode(...parts: readonly ReadonlyMap<ByteString, Row>[]): Buffer {
   for (const rows of parts) {
     for (const [path, { identity, digest }] of rows) {
       at = bytes.writeUInt16BE(path.length, at);
-      at += bytes.write(path, at, "latin1");
+      at = writeText(bytes, at, path);
       at = bytes.writeUInt16BE(identity.length, at);
-      at += bytes.write(identity, at, "latin1");
+      at = writeText(bytes, at, identity);
       at += bytes.write(hexOf(digest), at, "hex");
     }
   }
   return bytes;
+}
+
+/** Answers where the text ends. For texts this short a call of write() costs more than the bytes. */
+function writeText(bytes: Buffer, at: number, text: ByteString): number {
+  for (let i = 0; i < text.length; i++) bytes[at + i] = text.charCodeAt(i);
+  return at + text.length;
 }
 
 function decode(bytes: Buffer): Map<ByteString, Row> {

@@ -64,9 +64,8 @@ export interface HeaderEncoder {
   readonly total: number;
 }
 
-const slabBytes = 256 * 1024;
-
-export function headerEncoder(): HeaderEncoder {
+/** `slabBytes`: what is allocated at once. With room for all that is added between two calls of `reuse`, it is allocated once. */
+export function headerEncoder(slabBytes = 256 * 1024): HeaderEncoder {
   let slab = Buffer.alloc(slabBytes);
   let start = 0;
   let end = 0;

@@ -51,7 +51,7 @@ interface Batch {
 
 async function writeEntries(entries: readonly SourceEntry[], sink: TarSink, limits?: LayerLimits): Promise<TreeEntry[]> {
   const written: TreeEntry[] = [];
-  const encoder = headerEncoder();
+  const encoder = headerEncoder(2 * batchBytes);
   const meter = writtenLayerMeter(limits);
   let batch: Batch = { pieces: [], files: [] };
   let contentBytes = 0;
