@@ -228,7 +228,12 @@ describe("attach", () => {
       "INVALID_VALUE",
       'reading --artifact-type: "spdx" is no media type',
     ],
-    ["no file", ["--artifact-type", "a/b", "app"], "WRONG_OPERANDS", "reading the command line: attach needs --artifact-type TYPE NAME FILE…, got app"],
+    [
+      "no file",
+      ["--artifact-type", "a/b", "app"],
+      "WRONG_OPERANDS",
+      "reading the command line: attach needs --artifact-type TYPE NAME FILE…, got app",
+    ],
   ])("refuses %s", async (_name, argv, code, message, hint) => {
     expect(await refusal(attach, argv)).toMatchObject(hint === undefined ? { code, message } : { code, message, hint });
   });
