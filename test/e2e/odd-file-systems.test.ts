@@ -1,12 +1,14 @@
 import { mkdirSync, readdirSync } from "node:fs";
 import { join } from "node:path";
-import { beforeAll, describe, expect, it } from "vitest";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { busyboxTar, importBusybox } from "../support/bases.ts";
 import { mustTsbuild, temporaryStore, tsbuild } from "../support/cli.ts";
 import { type CommandResult, mustRun } from "../support/command.ts";
 import { contextDirectory } from "../support/context.ts";
 import { type FaultPlan, planFaults } from "../support/faults/faults.ts";
 import { needs } from "../support/needs.ts";
+import { fakeImage } from "../support/registry/fake-image.ts";
+import { type FakeRegistry, startFakeRegistry } from "../support/registry/fake-registry.ts";
 import { garbageLeftIn, problemsIn } from "../support/store-health.ts";
 import { temporaryDirectory } from "../support/temporary.ts";
 
@@ -123,10 +125,14 @@ describe("a file system that has", needs("root", "privateMounts"), () => {
 
 describe("a limit of open files", needs("root", "privateMounts"), () => {
   let prepared: string;
+  let registry: FakeRegistry;
   beforeAll(async () => {
     prepared = temporaryStore();
     await importBusybox({ store: prepared });
+    registry = await startFakeRegistry();
+    registry.putImage("team/app", "v1", await fakeImage({ layers: [{ a: "a" }, { b: "b" }, { c: "c" }] }));
   });
+  afterAll(() => registry.close());
 
   // Node itself does not start with fewer than some twenty.
   it.each([26, 30, 36, 48])("of %i is named where it stops a command, which loses nothing", async (limit) => {
@@ -136,6 +142,7 @@ describe("a limit of open files", needs("root", "privateMounts"), () => {
     let failures = 0;
     for (const args of [
       ["build", "-q", "--network", "none", "-t", "app", makeContext()],
+      ["pull", "-q", `${registry.host}/team/app:v1`],
       ["prune", "-f"],
       ["images", "-q"],
     ]) {

@@ -113,6 +113,17 @@ describe("an OCI archive", () => {
     expect(await other.images.list()).toHaveLength(1);
   });
 
+  it("is loaded over a layer that was damaged, and is whole again", async () => {
+    const file = join(directory, "image.tar");
+    await saveImages(store, [{ image }], { file });
+    await loadImages(other, { file });
+    const layer = other.blobs.path(image.layers[0]?.blob.digest ?? image.imageId);
+    writeFileSync(layer, Buffer.alloc(readFileSync(layer).length));
+    expect((await verifyStore(other)).length).toBeGreaterThan(0);
+    await loadImages(other, { file });
+    expect(await verifyStore(other)).toEqual([]);
+  });
+
   it("replaces a file only when it is whole", async () => {
     const file = join(directory, "image.tar");
     writeFileSync(file, "precious");

@@ -9,7 +9,7 @@ import { temporaryDirectory } from "../temporary.ts";
 export interface FaultPlan {
   /** Absent: no call fails, all are counted. */
   readonly nth?: number;
-  readonly error?: "ENOSPC" | "EIO";
+  readonly error?: "ENOSPC" | "EIO" | "EROFS";
   /** Whether all after the n-th fail too, as on a disk that is full or gone. */
   readonly lasting?: boolean;
   /** "room": only calls count that may need room on the disk. */
