@@ -17,7 +17,9 @@ export function sandboxRows({ row, once, fresh, freshStore, runs, build, tsbuild
       prepare: () => {
         directory = fresh("starts");
         mkdirSync(directory);
-        return { argv: [process.execPath, START, runtime, String(mebibytes), String(STARTS), directory, join(directory, "median"), ...more] };
+        return {
+          argv: [process.execPath, START, runtime, String(mebibytes), String(STARTS), directory, join(directory, "median"), ...more],
+        };
       },
       count: () => Number(readFileSync(join(directory, "median"), "utf8")),
     };
