@@ -29,7 +29,7 @@ describe("limits below a delegated group of the unified hierarchy", needs("sandb
 
   it("are told of where a command runs into them", async () => {
     const { stderr } = await run("--memory", "32m", "--memory-swap", "32m", "busybox", "sh", "-c", take(64));
-    expect(stderr).toMatch(/^note: the container ran out of memory \(limit 33\.6 MB, peak 3\d\.\d MB\): raise --memory$/m);
+    expect(stderr).toMatch(/^note: the container ran out of memory \(limit 32\.0 MiB, peak 3\d\.\d MiB\): raise --memory$/m);
   });
 
   it("are set below the group of a process that is alone in it, which moves aside", async () => {
