@@ -16,11 +16,16 @@ interface Counts {
 type Case = string | { readonly status: string; readonly meta: object };
 
 const script = fileURLToPath(new URL("../../.scripts/test-report.mjs", import.meta.url));
-const { readTestReport }: { readTestReport(report: string, options: { ci: boolean }): Counts } = await import(script);
+interface Options {
+  readonly ci: boolean;
+  readonly lacking?: readonly string[];
+}
+
+const { readTestReport }: { readTestReport(report: string, options: Options): Counts } = await import(script);
 
 const FILE = `${process.cwd()}/test/a.test.ts`;
 
-function read(cases: readonly Case[], ci: boolean, fileStatus = "passed"): Counts {
+function read(cases: readonly Case[], ci: boolean, fileStatus = "passed", lacking: readonly string[] = []): Counts {
   const report = join(temporaryDirectory("report"), "report.json");
   const assertionResults = cases.map((one, i) => ({
     fullName: `case ${i}`,
@@ -28,7 +33,7 @@ function read(cases: readonly Case[], ci: boolean, fileStatus = "passed"): Count
     ...(typeof one === "string" ? { status: one } : one),
   }));
   writeFileSync(report, JSON.stringify({ testResults: [{ name: FILE, status: fileStatus, assertionResults }] }));
-  return readTestReport(report, { ci });
+  return readTestReport(report, { ci, lacking });
 }
 
 const root = { "needs:root": { reason: "not root" } };
@@ -45,6 +50,7 @@ describe("the summary of a test run", () => {
     ["fails a skip whose meta says something else", read([skipped({ note: 1 })], false), 0, 1, 0],
     ["fails a declared skip in CI", read([skipped(root)], true), 0, 1, 0],
     ["accepts what CI machines cannot offer", read([skipped(cgroups)], true), 0, 0, 1],
+    ["leaves out what the run is known to lack", read(["passed", skipped(root), skipped(cgroups)], true, "passed", ["root"]), 1, 0, 1],
     ["fails a todo", read(["todo"], false), 0, 1, 0],
   ])("%s", (_name, counts, passed, failed, skipped) => {
     expect([counts.passed, counts.failed, counts.skipped]).toEqual([passed, failed, skipped]);
