@@ -4,6 +4,7 @@ import type { BuildPlan, StageWork } from "./plan/build-plan.ts";
 import { historyComment } from "./plan/history.ts";
 import { normalizePlatform } from "./plan/platform.ts";
 import { rfc3339 } from "./plan/rfc3339.ts";
+import { configOf } from "./plan/stage-state.ts";
 import { writtenConfig } from "./plan/written-config.ts";
 
 export interface AssembleOptions {
@@ -33,7 +34,7 @@ export function assembleConfig(
     ...(created === undefined ? {} : { created }),
     ...(state.author === undefined ? {} : { author: state.author }),
     ...writtenPlatform(basePlatform, options.platform),
-    config: writtenConfig(withLabels(state.config, options.labels)),
+    config: writtenConfig(withLabels(configOf(state), options.labels)),
     rootfs: { type: "layers", diff_ids: result.files.layers.map(({ diffId }) => diffId) },
     history,
   };

@@ -5,7 +5,7 @@ import { withRange } from "./dockerfile/errors.ts";
 import { parseDockerfile } from "./dockerfile/parse.ts";
 import { applyConfig } from "./plan/config.ts";
 import type { ArgSources } from "./plan/scope.ts";
-import { type StageState, splitVariable } from "./plan/stage-state.ts";
+import { configOf, type StageState, stateOf } from "./plan/stage-state.ts";
 import { writtenConfig } from "./plan/written-config.ts";
 
 const sources: ArgSources = { escape: "\\", buildArgs: {}, globals: new Map(), platformArgs: {} };
@@ -20,8 +20,7 @@ export function configOfChanges(changes: readonly string[], origin: string): Con
  * refused. Throws DockerfileError(s), with `origin` as the file's name.
  */
 export function changedConfig(from: ContainerConfig, changes: readonly string[], origin: string): ContainerConfig {
-  const variables = new Map((from.Env ?? []).map(splitVariable));
-  let state: StageState = { config: from, scope: { variables, args: [] }, cmdIsOwn: true };
+  let state: StageState = { ...stateOf(from), cmdIsOwn: true };
   for (const change of changes) {
     const dockerfile = parseDockerfile(`FROM scratch\n${change}\n`, origin);
     if (dockerfile.stages.length > 1) throw notAlone("FROM", origin);
@@ -45,7 +44,7 @@ export function changedConfig(from: ContainerConfig, changes: readonly string[],
       });
     }
   }
-  const { ArgsEscaped: _, ...config } = state.config;
+  const { ArgsEscaped: _, ...config } = configOf(state);
   return writtenConfig(config);
 }
 

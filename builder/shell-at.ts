@@ -113,7 +113,7 @@ async function shellAfter({ state }: StageWork, { site, running, result, options
   const { layers } = result.files;
   const spec: Omit<ContainerSpec, "args" | "tty"> = {
     layers,
-    env: Object.fromEntries(scope.variables),
+    env: scope.variables.record(),
     cwd: config.WorkingDir || "/",
     identity: await resolveUser(await result.next.context.rootfs(layers), config.User ?? ""),
     network: { mode: hermetic ? "none" : network, ports: [], dns },

@@ -14,7 +14,7 @@ export function warnUnused(plan: BuildPlan, outline: Outline, site: BuildSite): 
 
 function unusedArgs(plan: BuildPlan, { dockerfile, options: { buildArgs } }: BuildSite): string | undefined {
   const used = new Set(dockerfile.globals.flatMap(({ args }) => args.map(({ name }) => name)));
-  for (const { state } of plan.stages) for (const name of state.scope.args) used.add(name);
+  for (const { state } of plan.stages) for (const name of state.scope.args.keys()) used.add(name);
   const unused = Object.keys(buildArgs).filter((name) => !used.has(name) && !isPredefinedArg(name));
   return listed("build arguments that no ARG declares", unused, used);
 }

@@ -4,7 +4,7 @@ import type { Dockerfile, Instruction, Stage } from "../dockerfile/instruction.t
 import type { Expansion } from "../dockerfile/scan-word.ts";
 import { expansionOf } from "../dockerfile/words.ts";
 import { platformArgs } from "../plan/platform.ts";
-import { type ArgSources, globalArgs, type Scope } from "../plan/scope.ts";
+import { type ArgSources, globalArgs, type Scope, scopeOf } from "../plan/scope.ts";
 import type { CheckInput } from "./check-input.ts";
 import { type Comments, commentsOf } from "./comments.ts";
 
@@ -35,8 +35,7 @@ export function checkedFile({ dockerfile, buildArgs, platform, target }: CheckIn
   const { escape: escapeChar, globals: declared, stages } = dockerfile;
   const targetStage = target ?? stages.at(-1)?.from.stage?.toLowerCase() ?? "default";
   const fixed = { escape: escapeChar, buildArgs, platformArgs: platformArgs(platform, machinePlatform(), targetStage, buildArgs) };
-  const empty: Scope = { variables: new Map(Object.entries(fixed.platformArgs)), args: [] };
-  const globals = tolerant(() => globalArgs(declared, fixed, dockerfile)) ?? empty;
+  const globals = tolerant(() => globalArgs(declared, fixed, dockerfile)) ?? scopeOf(Object.entries(fixed.platformArgs));
   const expand = (word: string): Expansion | undefined =>
     tolerant(() => expansionOf(word, (name) => globals.variables.get(name), { escape: escapeChar }));
   return {
@@ -48,7 +47,7 @@ export function checkedFile({ dockerfile, buildArgs, platform, target }: CheckIn
       const { image, platform: word } = stage.from;
       return { stage, index, image: expand(image), platform: word === undefined ? undefined : expand(word) };
     }),
-    sources: { ...fixed, globals: new Map([...globals.variables].filter(([name]) => globals.args.includes(name))) },
+    sources: { ...fixed, globals: new Map([...globals.variables].filter(([name]) => globals.args.has(name))) },
   };
 }
 

@@ -85,7 +85,7 @@ export function namesOf(dockerfile: Dockerfile, options: PlanOptions): { readonl
     severalTargets: targets.length > 1,
   };
   const globals = globalArgs(dockerfile.globals, fixed, dockerfile);
-  const sources: ArgSources = { ...fixed, globals: new Map([...globals.variables].filter(([name]) => globals.args.includes(name))) };
+  const sources: ArgSources = { ...fixed, globals: new Map([...globals.variables].filter(([name]) => globals.args.has(name))) };
   return { names: { dockerfile, context: contextFinder(options.contexts), globals, sources }, targets };
 }
 

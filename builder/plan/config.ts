@@ -3,8 +3,9 @@ import type { ContainerConfig, Healthcheck } from "../../store/oci.ts";
 import type { Command, Instruction } from "../dockerfile/instruction.ts";
 import { parseExpose, parseStopSignal } from "../dockerfile/values.ts";
 import { healthcheckHistory, quoteList } from "./history.ts";
-import { type ArgSources, declareArgs, expand, expandList, setVariable } from "./scope.ts";
-import { type StageState, setEnv } from "./stage-state.ts";
+import type { PersistentMap } from "./persistent-map.ts";
+import { type ArgSources, declareArgs, expand, expandList } from "./scope.ts";
+import { type Additions, type StageState, setEnv } from "./stage-state.ts";
 
 /** The instructions that change the config and no file. */
 export type ConfigInstruction = Exclude<Instruction, { readonly keyword: "FROM" | "RUN" | "COPY" | "ADD" | "WORKDIR" }>;
@@ -26,6 +27,7 @@ export function applyConfig(
 ): { state: StageState; createdBy?: string } {
   const word = (text: string) => expand(text, state.scope, sources);
   const config = (change: Partial<ContainerConfig>): StageState => ({ ...state, config: { ...state.config, ...change } });
+  const added = (change: Partial<Additions>): StageState => ({ ...state, added: { ...state.added, ...change } });
   switch (instruction.keyword) {
     case "ARG": {
       const { scope, texts } = declareArgs(instruction, state.scope, sources);
@@ -34,15 +36,13 @@ export function applyConfig(
     case "ENV": {
       // All pairs see the values from before the instruction.
       const pairs = instruction.pairs.map(({ key, value }) => [word(key), word(value)] as const);
-      let next = state;
-      for (const [name, value] of pairs)
-        next = { ...next, config: setEnv(next.config, name, value), scope: setVariable(next.scope, name, value) };
+      const next = pairs.reduce((before, [name, value]) => setEnv(before, name, value), state);
       return { state: next, createdBy: `ENV ${pairs.map(([name, value]) => `${name}=${value}`).join(" ")}` };
     }
     case "LABEL": {
       const pairs = instruction.pairs.map(({ key, value }) => [word(key), word(value)] as const);
       return {
-        state: config({ Labels: { ...state.config.Labels, ...Object.fromEntries(pairs) } }),
+        state: added({ labels: pairs.reduce((labels, [name, value]) => labels.with(name, value), state.added.labels) }),
         createdBy: `LABEL ${pairs.map(([name, value]) => `${name}=${value}`).join(" ")}`,
       };
     }
@@ -52,14 +52,12 @@ export function applyConfig(
         .sort()
         .flatMap((value) => expandList(value, state.scope, sources))
         .flatMap((port) => parseExpose(port));
-      const all = { ...state.config.ExposedPorts, ...Object.fromEntries(ports.map((port) => [port, {}])) };
-      return { state: config({ ExposedPorts: all }), createdBy: `EXPOSE [${ports.join(" ")}]` };
+      return { state: added({ ports: withKeys(state.added.ports, ports) }), createdBy: `EXPOSE [${ports.join(" ")}]` };
     }
     case "VOLUME": {
       const volumes = instruction.values.map(word);
       if (volumes.includes("")) throw new TsbuildError("EMPTY_VALUE", "reading VOLUME: a path expands to nothing");
-      const all = { ...state.config.Volumes, ...Object.fromEntries(volumes.map((path) => [path, {}])) };
-      return { state: config({ Volumes: all }), createdBy: `VOLUME [${volumes.join(" ")}]` };
+      return { state: added({ volumes: withKeys(state.added.volumes, volumes) }), createdBy: `VOLUME [${volumes.join(" ")}]` };
     }
     case "USER": {
       const user = word(instruction.value);
@@ -89,9 +87,15 @@ export function applyConfig(
       const check = healthcheck(instruction);
       return { state: config({ Healthcheck: check }), createdBy: healthcheckHistory(check) };
     }
-    case "ONBUILD":
-      return { state: config({ OnBuild: [...(state.config.OnBuild ?? []), instruction.trigger] }) };
+    case "ONBUILD": {
+      const { triggers } = state.added;
+      return { state: added({ triggers: triggers.with(`${triggers.size}`, instruction.trigger) }) };
+    }
   }
+}
+
+function withKeys(map: PersistentMap<true>, keys: readonly string[]): PersistentMap<true> {
+  return keys.reduce((all, key) => all.with(key, true), map);
 }
 
 function healthcheck(instruction: Extract<ConfigInstruction, { keyword: "HEALTHCHECK" }>): Healthcheck {

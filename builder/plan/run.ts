@@ -39,7 +39,7 @@ export function planRun(
   return {
     op: "run",
     args: [first, ...rest],
-    env: Object.fromEntries(state.scope.variables),
+    env: state.scope.variables.record(),
     cwd,
     user: state.config.User ?? "",
     network: hermetic ? "none" : asked,

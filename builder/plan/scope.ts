@@ -3,15 +3,16 @@ import { type Source, withRange } from "../dockerfile/errors.ts";
 import type { Arg } from "../dockerfile/instruction.ts";
 import type { Expansion } from "../dockerfile/scan-word.ts";
 import { expandWord, expandWords, expansionOf } from "../dockerfile/words.ts";
+import { PersistentMap } from "./persistent-map.ts";
 
 /**
  * The variables that words see at one point of a Dockerfile: ENV of the base and of the stage, and ARGs that have a value;
  * whichever was set last wins. Immutable: every step returns a new scope.
  */
 export interface Scope {
-  readonly variables: ReadonlyMap<string, string>;
+  readonly variables: PersistentMap<string>;
   /** ARGs declared so far in this stage or the stages it is built from, in the order of their first declarations. */
-  readonly args: readonly string[];
+  readonly args: PersistentMap<true>;
 }
 
 /** What is fixed for the whole build, and where ARGs get their values. */
@@ -24,6 +25,11 @@ export interface ArgSources {
   readonly platformArgs: Readonly<Record<string, string>>;
   /** Several targets are built at once: TARGETSTAGE has no one value, and to ask for it is an error. Absent: no. */
   readonly severalTargets?: boolean;
+}
+
+/** Variables without any ARG. */
+export function scopeOf(variables: Iterable<readonly [string, string]>): Scope {
+  return { variables: PersistentMap.of(variables), args: PersistentMap.of() };
 }
 
 export function expand(word: string, scope: Scope, sources: ArgSources): string {
@@ -52,9 +58,7 @@ function refuseTargetStage(name: string, { severalTargets }: Pick<ArgSources, "s
 }
 
 export function setVariable(scope: Scope, name: string, value: string): Scope {
-  const variables = new Map(scope.variables);
-  variables.delete(name);
-  return { ...scope, variables: variables.set(name, value) };
+  return { ...scope, variables: scope.variables.withLast(name, value) };
 }
 
 /**
@@ -72,7 +76,7 @@ export function declareArgs(
   for (const { name, value: fallback } of instruction.args) {
     const value = ownValue(sources.buildArgs, name) ?? (fallback === undefined ? inherited(name, sources) : word(fallback, next));
     if (value !== undefined) next = setVariable(next, name, value);
-    if (!next.args.includes(name)) next = { ...next, args: [...next.args, name] };
+    if (!next.args.has(name)) next = { ...next, args: next.args.with(name, true) };
     texts.push(value === undefined ? name : `${name}=${value}`);
   }
   return { scope: next, texts };
@@ -80,7 +84,7 @@ export function declareArgs(
 
 /** The ARGs before the first FROM, which only FROM and bare ARGs of stages see. */
 export function globalArgs(instructions: readonly Arg[], sources: Omit<ArgSources, "globals">, source: Source): Scope {
-  const start: Scope = { variables: new Map(Object.entries(sources.platformArgs)), args: [] };
+  const start = scopeOf(Object.entries(sources.platformArgs));
   const word = (text: string, scope: Scope): string => expandGlobal(text, scope, sources).text;
   return instructions.reduce(
     (scope, arg) => withRange(source, arg.range, () => declareArgs(arg, scope, { ...sources, globals: new Map() }, word).scope),

@@ -7,6 +7,7 @@ import { namesOf, type PlanOptions } from "./build-plan.ts";
 import { planCopy } from "./copy.ts";
 import type { GitSource, HttpSource } from "./operation.ts";
 import { baseNamed, type Names } from "./origins.ts";
+import { PersistentMap } from "./persistent-map.ts";
 import { epochName } from "./predefined-args.ts";
 import { publicUrl } from "./public-url.ts";
 import { lastSecond } from "./rfc3339.ts";
@@ -80,7 +81,7 @@ function sourceOfStage(given: Names, index: number, { platform }: PlanOptions): 
   const stage = dockerfile.stages[index];
   if (stage === undefined) throw new RangeError(`no stage ${index}`);
   const sources = withoutEpoch(given.sources);
-  const names = { ...given, sources, globals: { ...given.globals, variables: without(given.globals.variables) } };
+  const names = { ...given, sources, globals: { ...given.globals, variables: PersistentMap.of(without(given.globals.variables)) } };
   const label = stage.from.stage ?? "";
   const base = withRange(dockerfile, stage.from.range, () => {
     const found = baseNamed(names, index).base;
@@ -120,9 +121,9 @@ function unfit(stage: string, problem: string): TsbuildError {
 
 function withoutEpoch(sources: ArgSources): ArgSources {
   const { [epochName]: _, ...buildArgs } = sources.buildArgs;
-  return { ...sources, buildArgs, globals: without(sources.globals) };
+  return { ...sources, buildArgs, globals: new Map(without(sources.globals)) };
 }
 
-function without(variables: ReadonlyMap<string, string>): ReadonlyMap<string, string> {
-  return new Map([...variables].filter(([name]) => name !== epochName));
+function without(variables: Iterable<readonly [string, string]>): readonly (readonly [string, string])[] {
+  return [...variables].filter(([name]) => name !== epochName);
 }

@@ -1,17 +1,38 @@
 import type { ContainerConfig, HistoryEntry, ImageConfig, Platform } from "../../store/oci.ts";
-import type { Scope } from "./scope.ts";
+import { PersistentMap } from "./persistent-map.ts";
+import { type Scope, scopeOf, setVariable } from "./scope.ts";
 
 /** The search path of an image that sets none: what Docker gives. */
 export const defaultPath = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
 /** What a stage has come to after some of its instructions, but for files. Immutable. */
 export interface StageState {
+  /** The base's, and what instructions have set but for what is in `added`: configOf has all. */
   readonly config: ContainerConfig;
+  readonly added: Additions;
   readonly author?: string;
   readonly scope: Scope;
   /** A CMD of this very stage survives a later ENTRYPOINT; an inherited one does not. */
   readonly cmdIsOwn: boolean;
 }
+
+/** What instructions have put into those fields of a config that grow with each. */
+export interface Additions {
+  readonly env: PersistentMap<string>;
+  readonly labels: PersistentMap<string>;
+  readonly ports: PersistentMap<true>;
+  readonly volumes: PersistentMap<true>;
+  /** By number. */
+  readonly triggers: PersistentMap<string>;
+}
+
+const nothing: Additions = {
+  env: PersistentMap.of(),
+  labels: PersistentMap.of(),
+  ports: PersistentMap.of(),
+  volumes: PersistentMap.of(),
+  triggers: PersistentMap.of(),
+};
 
 /** History of one instruction: `layer` says whether the step before it made one. */
 export interface PlannedHistory {
@@ -31,7 +52,7 @@ export interface BaseState {
 /** The empty image is for whatever the build is for. */
 export function scratchBase(platform: Platform): BaseState {
   return {
-    state: withDefaultPath({ config: { WorkingDir: "/" }, scope: { variables: new Map(), args: [] }, cmdIsOwn: false }, platform.os),
+    state: withDefaultPath(stateOf({ WorkingDir: "/" }), platform.os),
     history: [],
     platform,
   };
@@ -40,13 +61,7 @@ export function scratchBase(platform: Platform): BaseState {
 /** A stage on an image sees the image's ENV; its ONBUILD triggers are not inherited. */
 export function imageBase(image: ImageConfig): BaseState {
   const { OnBuild: _, ...config } = image.config ?? {};
-  const variables = new Map((config.Env ?? []).map(splitVariable));
-  const state: StageState = {
-    config,
-    scope: { variables, args: [] },
-    cmdIsOwn: false,
-    ...(image.author === undefined ? {} : { author: image.author }),
-  };
+  const state = { ...stateOf(config), ...(image.author === undefined ? {} : { author: image.author }) };
   const { os, architecture, variant } = image;
   const platform = { os, architecture, ...(variant === undefined ? {} : { variant }) };
   return { state: withDefaultPath(state, os), history: image.history ?? [], platform };
@@ -55,15 +70,41 @@ export function imageBase(image: ImageConfig): BaseState {
 /** A stage on a stage inherits ARGs too. Its triggers have fired or never will. */
 export function stageBase(state: StageState): StageState {
   const { OnBuild: _, ...config } = state.config;
-  return { ...state, config, cmdIsOwn: false };
+  return { ...state, config, added: { ...state.added, triggers: PersistentMap.of() }, cmdIsOwn: false };
 }
 
-export function setEnv(config: ContainerConfig, name: string, value: string): ContainerConfig {
-  const entry = `${name}=${value}`;
-  const env = config.Env ?? [];
-  const start = `${name}=`;
-  const at = env.findIndex((other) => other.startsWith(start) || other === name);
-  return { ...config, Env: at < 0 ? [...env, entry] : env.with(at, entry) };
+/** What a config comes to before any instruction. */
+export function stateOf(config: ContainerConfig): StageState {
+  return { config, added: nothing, scope: scopeOf((config.Env ?? []).map(splitVariable)), cmdIsOwn: false };
+}
+
+/** The whole config. */
+export function configOf({ config, added: { env, labels, ports, volumes, triggers } }: StageState): ContainerConfig {
+  const keys = (map: PersistentMap<true>) => Object.fromEntries([...map.keys()].map((key) => [key, {}]));
+  return {
+    ...config,
+    ...(env.size === 0 ? {} : { Env: envWith(config.Env ?? [], env) }),
+    ...(labels.size === 0 ? {} : { Labels: { ...config.Labels, ...Object.fromEntries(labels) } }),
+    ...(ports.size === 0 ? {} : { ExposedPorts: { ...config.ExposedPorts, ...keys(ports) } }),
+    ...(volumes.size === 0 ? {} : { Volumes: { ...config.Volumes, ...keys(volumes) } }),
+    ...(triggers.size === 0 ? {} : { OnBuild: [...(config.OnBuild ?? []), ...[...triggers].map(([, trigger]) => trigger)] }),
+  };
+}
+
+/** A variable that the list has is changed where it first stands. */
+function envWith(list: readonly string[], added: PersistentMap<string>): readonly string[] {
+  const left = new Map(added);
+  const changed = list.map((entry) => {
+    const [name] = splitVariable(entry);
+    const value = left.get(name);
+    return left.delete(name) ? `${name}=${value}` : entry;
+  });
+  return [...changed, ...[...left].map(([name, value]) => `${name}=${value}`)];
+}
+
+/** After ENV. */
+export function setEnv(state: StageState, name: string, value: string): StageState {
+  return { ...state, added: { ...state.added, env: state.added.env.with(name, value) }, scope: setVariable(state.scope, name, value) };
 }
 
 export function splitVariable(entry: string): readonly [string, string] {
@@ -74,6 +115,5 @@ export function splitVariable(entry: string): readonly [string, string] {
 /** Windows knows its own. */
 function withDefaultPath(state: StageState, os: string): StageState {
   if (state.scope.variables.has("PATH") || os === "windows") return state;
-  const variables = new Map(state.scope.variables).set("PATH", defaultPath);
-  return { ...state, config: setEnv(state.config, "PATH", defaultPath), scope: { ...state.scope, variables } };
+  return setEnv(state, "PATH", defaultPath);
 }

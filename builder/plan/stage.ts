@@ -55,7 +55,7 @@ export function planWork(dockerfile: Dockerfile, stage: PlannedStage, base: Stag
       case "RUN": {
         const operation = planRun(instruction, state, origins, options);
         steps.push({ instruction, operation });
-        const values = state.scope.args.map((name) => [name, state.scope.variables.get(name) ?? ""] as const);
+        const values = [...state.scope.args.keys()].map((name) => [name, state.scope.variables.get(name) ?? ""] as const);
         history.push({ createdBy: runHistory(operation.args, values), layer: true });
         return;
       }

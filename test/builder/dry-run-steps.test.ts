@@ -4,6 +4,7 @@ import { type Lookups, type OpenLookups, type PredictedStep, predictSteps } from
 import type { StageWork } from "../../builder/plan/build-plan.ts";
 import { baseChain } from "../../builder/plan/key.ts";
 import type { CopyOperation, FileOrigin, Operation, RunMount, RunOperation } from "../../builder/plan/operation.ts";
+import { stateOf } from "../../builder/plan/stage-state.ts";
 import type { Files } from "../../builder/steps/step.ts";
 import { digestOf } from "../../store/digest.ts";
 import type { LayerInfo } from "../../store/layers.ts";
@@ -41,7 +42,7 @@ function stages(...all: readonly { readonly base?: StageWork["base"]; readonly s
   if (instruction === undefined) throw new Error("nothing was parsed");
   let nextId = 1;
   const info = (title: string) => ({ id: nextId++, title, range: instruction.range });
-  const state: StageWork["state"] = { config: {}, cmdIsOwn: false, scope: { variables: new Map(), args: [] } };
+  const state = stateOf({});
   return all.map(({ base = { kind: "scratch" }, steps }, index) => ({
     index,
     name: `s${index}`,

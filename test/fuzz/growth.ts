@@ -3,7 +3,8 @@ import { parseDockerfile } from "../../builder/dockerfile/parse.ts";
 import { expansionOf } from "../../builder/dockerfile/words.ts";
 import { bytesOf, TsbuildError } from "../../runtime-addon/index.ts";
 import { random } from "../builder/dockerfile/random.ts";
-import { type Draw, dockerfileInput, ignoreInput, wordInput } from "./inputs.ts";
+import { planned } from "../builder/plan/planned.ts";
+import { type Draw, dockerfileInput, ignoreInput, planInput, wordInput } from "./inputs.ts";
 import type { stepCounter } from "./step-count.ts";
 
 /** Twice the input may cost so many times the steps. */
@@ -35,6 +36,13 @@ const families: readonly ((draw: Draw) => Family)[] = [
     // A short value: what a word grows to is work that was asked for.
     const env = (name: string) => (name === "x" ? "ab" : undefined);
     return { name: "words", piece, work: (times) => tolerant(() => expansionOf(piece.repeat(times), env, { escape: "\\" })) };
+  },
+  (draw) => {
+    const piece = planInput(draw);
+    // Each of a name of its own: what a stage has come to grows with each.
+    const work = (times: number) =>
+      planned(`FROM scratch${Array.from({ length: times }, (_, i) => piece.replaceAll("%", `${i}`)).join("")}`);
+    return { name: "planning", piece, work: (times) => tolerant(() => void work(times)) };
   },
   (draw) => {
     const piece = cutFrom(draw, ignoreInput(draw).lines.join("/"));

@@ -110,6 +110,29 @@ export function wordInput(draw: Draw): WordInput {
   return { word, escape: draw(4) === 0 ? "`" : "\\", env: { x: "value/of.x.tar", y: "", long_NAME1: "a b  c", é: "$x", 1: "one" } };
 }
 
+/** Lines of instructions that a plan takes, "%" standing for a number. None whose result grows with what stands before it, as the environment of a RUN does. */
+export function planInput(draw: Draw): string {
+  const line = () =>
+    pick(draw, [
+      "ENV e%=v f=$e%",
+      "ENV p%=$e%",
+      "ARG a%=v",
+      "ARG b% c%=$b%",
+      "LABEL l%=$a% m=n",
+      "EXPOSE 1% 80",
+      "VOLUME /v% /w",
+      "ONBUILD RUN t%",
+      "COPY c% d% /$e/",
+      "USER u%",
+      "CMD c%",
+      "WORKDIR /w%",
+      "FROM scratch AS s%",
+      "FROM scratch AS t%\nENV g%=h\nFROM t%",
+      "COPY --from=0 f% /",
+    ]);
+  return `\n${[line(), ...some(draw, 3, line)].join("\n")}`;
+}
+
 /** An ignore file and paths that its patterns have a chance to match. */
 export function ignoreInput(draw: Draw): IgnoreInput {
   const name = () => pick(draw, ["a", "b", "ab", "a.b", ".a", "é", "a b", "x"]);

@@ -14,7 +14,7 @@ export const undefinedArgInFrom: Rule = {
     good: 'ARG VARIANT="-alpine3.20"\nFROM node:22${VARIANT} AS jsbuilder',
   },
   *file({ froms, globals }) {
-    const known = new Set([...globals.args, ...globals.variables.keys()]);
+    const known = new Set([...globals.args.keys(), ...globals.variables.keys()]);
     for (const { stage, image, platform } of froms) {
       const unset = new Set([...(image?.unset ?? []), ...(platform?.unset ?? [])]);
       for (const name of unset) {

@@ -18,10 +18,9 @@ export const undefinedVar: Rule = {
   *step(step) {
     const { instruction, scope, knowsVariables } = step;
     if (!knowsVariables) return;
-    const declared = new Set(scope.args);
     const reported = new Set<string>();
     for (const name of unsetNames(step)) {
-      if (declared.has(name) || special.test(name) || reported.has(name)) continue;
+      if (scope.args.has(name) || special.test(name) || reported.has(name)) continue;
       reported.add(name);
       const near = nearest(name, scope.variables.keys());
       const suggestion = near === undefined ? "" : ` (did you mean $${near}?)`;

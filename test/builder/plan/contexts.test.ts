@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import type { PlanContext } from "../../../builder/plan/named-contexts.ts";
-import { defaultPath } from "../../../builder/plan/stage-state.ts";
+import { configOf, defaultPath } from "../../../builder/plan/stage-state.ts";
 import { amd64, type Planning, planError, planned } from "./planned.ts";
 
 const files: PlanContext = { kind: "files" };
@@ -97,19 +97,19 @@ describe("a named context", () => {
     });
     expect(plan.stages[0]?.steps).toEqual([]);
     expect(plan.target.steps).toHaveLength(1);
-    expect(plan.target.state.config).toEqual({ Env: ["PATH=/bin", "B=2"], Cmd: ["c"] });
+    expect(configOf(plan.target.state)).toEqual({ Env: ["PATH=/bin", "B=2"], Cmd: ["c"] });
   });
 
   it("of files has the configuration of scratch, for the platform of FROM", () => {
     const plan = planned("FROM --platform=linux/arm64 a", { contexts: { a: files } });
-    expect(plan.target.state.config).toEqual({ WorkingDir: "/", Env: [`PATH=${defaultPath}`] });
+    expect(configOf(plan.target.state)).toEqual({ WorkingDir: "/", Env: [`PATH=${defaultPath}`] });
     expect(plan.target).toMatchObject({ platform: { os: "linux", architecture: "arm64" }, baseLayers: [], baseHistory: [] });
     expect(planned("FROM a", { contexts: { a: files } }).target.platform).toEqual(amd64);
   });
 
   it("of an image fires its triggers where FROM names the image", () => {
     const plan = planned("FROM alpine", { contexts: { alpine: image("mine") }, images: { mine: { OnBuild: ["ENV A=1"] } } });
-    expect(plan.target.state.config.Env).toContain("A=1");
+    expect(configOf(plan.target.state).Env).toContain("A=1");
   });
 });
 

@@ -1,4 +1,5 @@
 import { describe, expect, it } from "vitest";
+import { configOf } from "../../../builder/plan/stage-state.ts";
 import { planned } from "./planned.ts";
 
 /** What the last RUN of a Dockerfile sees, without the default PATH. */
@@ -64,7 +65,7 @@ describe("what RUN sees of ARG and ENV", () => {
 describe("the search path", () => {
   const defaultPath = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
   const pathOf = (text: string, Env: readonly string[]) => {
-    const { config } = planned(text, { images: { i: { Env } } }).target.state;
+    const config = configOf(planned(text, { images: { i: { Env } } }).target.state);
     return config.Env?.find((entry) => entry.startsWith("PATH="));
   };
 

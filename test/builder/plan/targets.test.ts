@@ -1,5 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { isPredefinedArg } from "../../../builder/plan/predefined-args.ts";
+import { configOf } from "../../../builder/plan/stage-state.ts";
 import { type Planning, planError, planned } from "./planned.ts";
 
 const text = "FROM i AS a\nFROM a AS B\nFROM i AS c\nFROM c\nCOPY --from=b x /";
@@ -70,7 +71,7 @@ describe("TARGETSTAGE", () => {
   it("of several targets is none where nobody asks, or a stage has its own", () => {
     expect(stageOf("FROM i\nFROM i\nARG TARGETSTAGE=mine\nRUN $TARGETSTAGE", { targets: ["*"] })).toBeUndefined();
     const plan = planned("FROM i\nFROM i\nARG TARGETSTAGE=mine\nENV A=$TARGETSTAGE", { targets: ["*"] });
-    expect(plan.targets[1]?.state.config.Env).toContain("A=mine");
+    expect(plan.targets.map(({ state }) => configOf(state).Env)[1]).toContain("A=mine");
   });
 });
 
@@ -84,7 +85,7 @@ describe("predefined arguments", () => {
     const platform = { os: "windows", architecture: "amd64", "os.version": "10.0.1" };
     const plan = planned("FROM img:$TARGETOSVERSION-x$BUILDOSVERSION", { platform, images: { "img:10.0.1-x": { whole: platform } } });
     expect(plan.target.base).toEqual({ kind: "image", image: "img:10.0.1-x" });
-    expect(plan.target.state.config.Env).toBeUndefined();
+    expect(configOf(plan.target.state).Env).toBeUndefined();
   });
 
   it.each([

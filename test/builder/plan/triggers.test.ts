@@ -1,6 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { parseDockerfile } from "../../../builder/dockerfile/parse.ts";
 import { outlineBuild, type PlannedImage } from "../../../builder/plan/build-plan.ts";
+import { configOf } from "../../../builder/plan/stage-state.ts";
 import { imageKey } from "../../../builder/plan/stages.ts";
 import { amd64, type Planning, plainOptions, planError, planned } from "./planned.ts";
 
@@ -18,7 +19,7 @@ describe("triggers", () => {
       "workdir",
       ["own $A", "/w"],
     ]);
-    expect(target.state.config).not.toHaveProperty("OnBuild");
+    expect(configOf(target.state)).not.toHaveProperty("OnBuild");
     expect(target.history).toEqual([
       { createdBy: "ENV A=1", layer: false },
       { createdBy: "RUN /bin/sh -c first $A # buildkit", layer: true },
@@ -38,20 +39,20 @@ describe("triggers", () => {
     expect(steps(text, { targets: ["p"] })).toEqual(["RUN own"]);
     expect(steps(text, { targets: ["c"] })).toEqual(["ONBUILD RUN t", "RUN x"]);
     expect(steps(text)).toEqual(["RUN y"]);
-    expect(planned(text, { targets: ["p"] }).target.state.config.OnBuild).toEqual(["RUN t"]);
-    expect(planned(text, { targets: ["c"] }).target.state.config).not.toHaveProperty("OnBuild");
+    expect(configOf(planned(text, { targets: ["p"] }).target.state).OnBuild).toEqual(["RUN t"]);
+    expect(configOf(planned(text, { targets: ["c"] }).target.state)).not.toHaveProperty("OnBuild");
   });
 
   it("of the base of an earlier stage run there alone, and the stage's own are all that its result has", () => {
     const text = "FROM base AS p\nONBUILD RUN mine\nFROM p";
     expect(steps(text, { ...on("RUN theirs"), targets: ["p"] })).toEqual(["ONBUILD RUN theirs"]);
-    expect(planned(text, { ...on("RUN theirs"), targets: ["p"] }).target.state.config.OnBuild).toEqual(["RUN mine"]);
+    expect(configOf(planned(text, { ...on("RUN theirs"), targets: ["p"] }).target.state).OnBuild).toEqual(["RUN mine"]);
     expect(steps(text, on("RUN theirs"))).toEqual(["ONBUILD RUN mine"]);
   });
 
   it("see the variables of the stage in which they run", () => {
     const { target } = planned("ARG G=g\nFROM base\nENV A=2", { ...on("ARG G", "ARG A=1", "ENV B=$A$G"), buildArgs: { A: "5" } });
-    expect(target.state.config.Env).toContain("B=5g");
+    expect(configOf(target.state).Env).toContain("B=5g");
   });
 
   it("may hold heredocs", () => {
@@ -65,7 +66,7 @@ describe("triggers", () => {
   });
 
   it("set a CMD of the stage's own, which an ENTRYPOINT leaves", () => {
-    expect(planned('FROM base\nENTRYPOINT ["e"]', on('CMD ["c"]')).target.state.config.Cmd).toEqual(["c"]);
+    expect(configOf(planned('FROM base\nENTRYPOINT ["e"]', on('CMD ["c"]')).target.state).Cmd).toEqual(["c"]);
   });
 
   it("may name stages, contexts and images", () => {
