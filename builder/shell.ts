@@ -39,9 +39,9 @@ export function shellCommand(command: readonly string[]): readonly [string, ...s
 export async function shellInFailed(
   root: string,
   options: ShellOptions,
-  again: Pick<BuildOptions, "secrets" | "ssh" | "userns"> = {},
+  again: Pick<BuildOptions, "secrets" | "ssh" | "userns" | "unpackLimits"> = {},
 ): Promise<number> {
-  const store = await openStore(root);
+  const store = await openStore(root, again);
   try {
     const failed = await holdLastFailedStep(store);
     if (failed === undefined) {

@@ -5,7 +5,7 @@ import { loadSettings, type Settings } from "../config.ts";
 import { formatBytes } from "../progress/measures.ts";
 import type { CliIo } from "./cli-io.ts";
 import { note } from "./note.ts";
-import { withStoreMade } from "./open-store.ts";
+import { withStoreAt } from "./open-store.ts";
 import { storeRootOf } from "./store-flag.ts";
 
 /** As withStoreMade, for what adds to the store: however it ends, the store is brought within the limits of the settings. */
@@ -13,14 +13,15 @@ export async function withLimitedStore<T>(flags: { readonly store?: string }, io
   const settings = await loadSettings({ env: io.env });
   const root = await storeRootOf(flags, io, settings);
   try {
-    return await withStoreMade({ store: root }, io, use, settings);
+    return await withStoreAt(root, settings, use);
   } finally {
     await keepStoreLimits(root, settings, io);
   }
 }
 
 /** Brings the store within the limits of the settings, after something was done with it, or failed; not where the user has ended it. What goes wrong is a note: that something is done. */
-export async function keepStoreLimits(root: string, { storeLimits }: Settings, io: CliIo): Promise<void> {
+export async function keepStoreLimits(root: string, settings: Settings, io: CliIo): Promise<void> {
+  const { storeLimits } = settings;
   if (storeLimits === undefined || io.signal.aborted || !existsSync(root)) return;
   try {
     const [{ openStore }, { keepLimits }, { openMappedTrash }] = await Promise.all([
@@ -28,7 +29,7 @@ export async function keepStoreLimits(root: string, { storeLimits }: Settings, i
       import("../../store/gc/limits.ts"),
       import("./mapped-trash.ts"),
     ]);
-    await using store = await openStore(root);
+    await using store = await openStore(root, settings);
     await using trash = openMappedTrash(store, (message) => note(io, message));
     const unreadable: TsbuildError[] = [];
     const onUnreadable = (error: TsbuildError) => unreadable.push(error);

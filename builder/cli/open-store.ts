@@ -3,7 +3,8 @@ import { resolve } from "node:path";
 import { isSystemError } from "../../runtime-addon/index.ts";
 import { NotFoundError } from "../../store/errors.ts";
 import { nameSystemError } from "../../store/name-system-error.ts";
-import { type OpenOptions, openStore, type Store } from "../../store/store.ts";
+import { openStore, type Store } from "../../store/store.ts";
+import { loadSettings, type Settings } from "../config.ts";
 import type { CliIo } from "./cli-io.ts";
 import { storeRootOf } from "./store-flag.ts";
 
@@ -14,9 +15,9 @@ type Use<T> = (store: Store) => Promise<T>;
  * Opens the store that the command line means, for as long as `use` takes. That of the environment, the settings or by default is made where it is
  * missing; one that --store names must be there: it may be misspelt. Throws NOT_FOUND.
  */
-export async function withStore<T>(flags: Flags, io: CliIo, use: Use<T>, options: OpenOptions = {}): Promise<T> {
+export async function withStore<T>(flags: Flags, io: CliIo, use: Use<T>): Promise<T> {
   requireNamedStore(flags);
-  return withStoreMade(flags, io, use, options);
+  return withStoreMade(flags, io, use);
 }
 
 /** Throws NOT_FOUND where --store names a directory that is missing or empty. */
@@ -29,8 +30,14 @@ export function requireNamedStore({ store }: Flags): void {
 }
 
 /** The same for commands that fill a store: it is made where it is missing. */
-export async function withStoreMade<T>(flags: Flags, io: CliIo, use: Use<T>, options: OpenOptions = {}): Promise<T> {
-  const store = await openStore(await storeRootOf(flags, io), options);
+export async function withStoreMade<T>(flags: Flags, io: CliIo, use: Use<T>): Promise<T> {
+  const settings = await loadSettings({ env: io.env });
+  return withStoreAt(await storeRootOf(flags, io, settings), settings, use);
+}
+
+/** The same for a store whose directory is known, as the settings want it. */
+export async function withStoreAt<T>(root: string, settings: Settings, use: Use<T>): Promise<T> {
+  const store = await openStore(root, settings);
   try {
     return await use(store);
   } catch (error) {

@@ -62,11 +62,12 @@ export const shell = command(
     const { shellCommand, shellInFailed } = await import("../shell.ts");
     const settings = await loadSettings({ env: io.env });
     const store = await storeRootOf(flags, io, settings);
+    const limits = settings.unpackLimits === undefined ? {} : { unpackLimits: settings.unpackLimits };
     if (operand === undefined)
       return shellInFailed(
         store,
         shellOptions(flags.command, io, () => {}),
-        { ...readSecrets(flags, io), userns: flags.userns ?? settings.userns ?? "host" },
+        { ...readSecrets(flags, io), ...limits, userns: flags.userns ?? settings.userns ?? "host" },
       );
     const display = transferDisplay(io, { quiet: false });
     try {
@@ -75,7 +76,7 @@ export const shell = command(
       return await runContainer({
         ...options,
         store,
-        ...(settings.unpackLimits === undefined ? {} : { unpackLimits: settings.unpackLimits }),
+        ...limits,
         image: operand,
         entrypoint: shellCommand(words),
         pull: pullPolicy(flags.pull),

@@ -13,17 +13,12 @@ export const storeFlags = {
  * The store's directory, absolute: the flag, else the environment, else the settings, else the default. Throws UsageError NO_STORE where
  * nothing says where a user's data belongs.
  */
-export async function storeRootOf(flags: { readonly store?: string }, io: CliIo, settings?: Settings): Promise<string> {
-  const given = flags.store || io.env.TSBUILD_ROOT || (settings ?? (await readSettings(io))).storeRoot;
+export async function storeRootOf(flags: { readonly store?: string }, io: CliIo, settings: Settings): Promise<string> {
+  const given = flags.store || io.env.TSBUILD_ROOT || settings.storeRoot;
   if (given !== undefined) return resolve(given);
   const { defaultStoreRoot } = await import("../../store/store-paths.ts");
   const root = defaultStoreRoot(io.env, io.uid);
   if (root === undefined)
     throw new UsageError("NO_STORE", "finding the store: $HOME is not set", { hint: "give its directory: --store DIR or $TSBUILD_ROOT" });
   return root;
-}
-
-async function readSettings(io: CliIo): Promise<Settings> {
-  const { loadSettings } = await import("../config.ts");
-  return loadSettings({ env: io.env });
 }

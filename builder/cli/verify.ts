@@ -1,6 +1,4 @@
 import type { StoreProblem } from "../../store/check/problem.ts";
-import type { Store } from "../../store/store.ts";
-import { loadSettings } from "../config.ts";
 import { harmless } from "../progress/terminal-text.ts";
 import type { CliIo } from "./cli-io.ts";
 import { command } from "./command.ts";
@@ -40,9 +38,7 @@ async function verifyStore(
   flags: FlagValues<typeof formatFlags & typeof storeFlags> & { readonly repair?: boolean },
   io: CliIo,
 ): Promise<number> {
-  // What is larger than the store may read is no damage.
-  const settings = await loadSettings({ env: io.env });
-  const verifyIn = async (store: Store): Promise<number> => {
+  return withStore(flags, io, async (store) => {
     const { checkStore } = await import("../../store/check/check-store.ts");
     const problems = await checkStore(store, { signal: io.signal });
     const unchecked = problems.filter(({ remedy }) => remedy.do === "nothing").length;
@@ -66,8 +62,7 @@ async function verifyStore(
       io.stderr.write(problems.length === 0 ? "the store is whole\n" : `${outcome}\n`);
     }
     return problems.length === 0 ? 0 : 1;
-  };
-  return withStore(flags, io, verifyIn, settings);
+  });
 }
 
 function lineOf({ kind, subject, problem }: StoreProblem): string {

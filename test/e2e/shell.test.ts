@@ -1,5 +1,5 @@
 import { execFileSync, spawnSync } from "node:child_process";
-import { writeFileSync } from "node:fs";
+import { mkdirSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { beforeAll, describe, expect, it } from "vitest";
 import { importBusybox } from "../support/bases.ts";
@@ -96,6 +96,22 @@ describe("tsbuild shell", needs("sandbox"), () => {
     ]);
     expect((await tsbuild(["-q", "--keep-failed=false", context], { store })).stderr).not.toContain("tsbuild shell");
     expect((await shell("-c", "true")).code).toBe(125);
+  });
+
+  it("reads layers for the step that failed as far as the settings let it", async () => {
+    const context = contextDirectory({ Dockerfile: "FROM busybox\nRUN exit 4\n" });
+    await tsbuild(["-q", context], { store });
+    // So that the blobs must be read again.
+    const layers = `${store}/v1/layers`;
+    for (const layer of readdirSync(layers))
+      for (const part of ["tree", "dir"]) rmSync(join(layers, layer, part), { recursive: true, force: true });
+    const settings = temporaryDirectory("settings");
+    mkdirSync(join(settings, "tsbuild"));
+    writeFileSync(join(settings, "tsbuild/tsbuild.toml"), "[store]\nmax_layer_entries = 1\n");
+    const env = { XDG_CONFIG_HOME: settings };
+    expect((await tsbuild(["shell", "-c", "true"], { store, env })).stderr).toContain("more than 1 entries [TOO_LARGE]");
+    expect((await shell("-c", "true")).code).toBe(0);
+    await mustTsbuild(["prune", "--force", "--filter", "type=failed"], { store });
   });
 
   it("opens any step of a build, after it and before it", async () => {
