@@ -3,6 +3,7 @@ import { imageContent, type PlatformImage } from "./image-content.ts";
 import type { Image } from "./images.ts";
 import { maxManifestBytes, parseManifest } from "./oci-parse.ts";
 import { platformText } from "./platform.ts";
+import { isAskedForAs } from "./platform-offers.ts";
 import { isForeign } from "./registry/foreign-layer.ts";
 import type { Store } from "./store.ts";
 
@@ -12,16 +13,20 @@ export interface OtherPlatform {
   readonly platform: string;
   /** The store has all of it. */
   readonly isHere: boolean;
+  /** Asking for its platform means it. */
+  readonly isReachable: boolean;
 }
 
 /** In the order of the index; none for an image that is listed alone. Throws what reading a damaged image throws. */
 export async function otherPlatforms({ blobs }: Pick<Store, "blobs">, { listed, descriptor }: Image): Promise<readonly OtherPlatform[]> {
   const { platforms } = await imageContent(listed, blobs);
+  const offers = platforms.map((one) => one.descriptor);
   const others = platforms.filter((one) => one.descriptor.digest !== descriptor.digest);
   return Promise.all(
     others.map(async (one) => ({
       platform: one.platform === undefined ? one.descriptor.digest : shortened(platformText(one.platform)),
       isHere: await isWhole({ blobs }, one),
+      isReachable: isAskedForAs(one.descriptor, offers),
     })),
   );
 }

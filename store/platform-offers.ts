@@ -49,6 +49,11 @@ export function chooseOffer(offers: readonly Descriptor[], wanted: Platform): De
   return bestForPlatform(offers, wanted) ?? (others.length === 0 && only?.platform === undefined ? only : undefined);
 }
 
+/** Whether this one of the offers is had by asking for the platform that it is for. */
+export function isAskedForAs(offer: Descriptor, offers: readonly Descriptor[]): boolean {
+  return offer.platform !== undefined && chooseOffer(offers, offer.platform)?.digest === offer.digest;
+}
+
 /** Each manifest once. */
 export function distinctOffers(offers: readonly Descriptor[]): readonly Descriptor[] {
   return [...new Map<Digest, Descriptor>(offers.map((offer) => [offer.digest, offer])).values()];

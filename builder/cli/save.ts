@@ -83,8 +83,8 @@ async function chosenImages(
 
 /** An archive has one platform of an image, so that every `docker load` can read it. */
 function noteLeftOut(name: string, others: readonly OtherPlatform[], io: CliIo): void {
-  for (const { platform, isHere } of others) {
-    const why = isHere ? `--platform ${platform} takes it instead` : "it is not in the store";
-    note(io, `${name}: ${platform} is left out of the archive: ${why}`);
+  for (const { platform, isHere, isReachable } of others) {
+    const why = !isHere ? ": it is not in the store" : isReachable ? `: --platform ${platform} takes it instead` : "";
+    note(io, `${name}: ${platform} is left out of the archive${why}`);
   }
 }

@@ -1,4 +1,4 @@
-import { lstatSync, readFileSync } from "node:fs";
+import { lstatSync, readFileSync, type Stats } from "node:fs";
 import { join } from "node:path";
 import { isSystemError } from "../../runtime-addon/index.ts";
 import type { BlobSource, Bytes } from "../blobs.ts";
@@ -18,6 +18,8 @@ export interface ArchiveContent {
   readonly layout: Buffer;
   readonly index: Buffer;
   readonly blobs: BlobSource;
+  /** Whether there is a file for this blob, be it whole or not: nothing is read. */
+  lists(digest: Digest): boolean;
   /** A blob as a file of ours, checked; staged now where it was not. Throws NotFoundError, IntegrityError. */
   stage(blob: { readonly digest: Digest; readonly size: number }): Promise<string>;
 }
@@ -56,7 +58,7 @@ export async function stageArchive(chunks: Bytes, directory: string, options: Co
     if (size !== blob.size) throw new IntegrityError(`reading blob ${blob.digest}`, `${blob.size} bytes`, `${size}`);
     return join(directory, hexOf(blob.digest));
   };
-  return { layout, index, stage, blobs: sourceOf(stage) };
+  return { layout, index, lists: (digest) => sizes.has(digest), stage, blobs: sourceOf(stage) };
 }
 
 /** An OCI archive's own files; else what Docker's list comes to, whose files join the blobs. */
@@ -100,6 +102,7 @@ export function directoryContent(layoutDirectory: string, directory: string, opt
   return {
     layout: readSmall(join(layoutDirectory, ociFiles.layout)),
     index: readSmall(join(layoutDirectory, ociFiles.index)),
+    lists: (digest) => lookAt(join(layoutDirectory, ociFiles.blob(digest))) !== undefined,
     stage,
     blobs: sourceOf(stage),
   };
@@ -139,13 +142,18 @@ function readSmall(path: string): Buffer {
 
 /** A FIFO or a device in its place would hang the reader; a link could lead anywhere. */
 function checkRegular(path: string, missing: () => Error): void {
-  let isFile: boolean;
+  const found = lookAt(path);
+  if (found === undefined) throw missing();
+  if (!found.isFile()) throw new TsbuildError("UNSAFE_PATH", `reading ${path}: it is no regular file`);
+}
+
+function lookAt(path: string): Stats | undefined {
   try {
-    isFile = lstatSync(path).isFile();
+    return lstatSync(path);
   } catch (error) {
-    throw isSystemError(error, "ENOENT", "ENOTDIR") ? missing() : error;
+    if (isSystemError(error, "ENOENT", "ENOTDIR")) return undefined;
+    throw error;
   }
-  if (!isFile) throw new TsbuildError("UNSAFE_PATH", `reading ${path}: it is no regular file`);
 }
 
 function twice(name: string): TsbuildError {

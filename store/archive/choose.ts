@@ -4,7 +4,7 @@ import { shortened } from "../foreign-text.ts";
 import { nameOf, referenceOf, shownName, withoutName } from "../image-names.ts";
 import type { Descriptor, Index, Platform } from "../oci.ts";
 import { machinePlatform, platformText } from "../platform.ts";
-import { chooseOffer, distinctOffers, offersOf, offersText } from "../platform-offers.ts";
+import { chooseOffer, distinctOffers, isAskedForAs, offersOf, offersText } from "../platform-offers.ts";
 import { familiarName } from "../reference.ts";
 
 /** One image of a layout: its manifest, and the names that it has there, as far as an image can be called so. */
@@ -16,17 +16,20 @@ export interface ChosenImage {
 /** A platform of a named image that is not taken. */
 export interface LeftOut {
   readonly name: string | undefined;
-  /** "linux/arm64", for messages. */
+  /** "linux/arm64", for messages; else the manifest's digest. */
   readonly platform: string;
   /** Of an index that came without it: not there. */
   readonly isHere: boolean;
+  /** Asking for its platform takes it. */
+  readonly isReachable: boolean;
 }
 
 /** What a layout has besides its index.json. */
 export interface LayoutDocuments {
   /** Undefined for an index that is not there: it then offers nothing. */
   index(descriptor: Descriptor): Promise<Index | undefined>;
-  hasManifest(descriptor: Descriptor): Promise<boolean>;
+  /** Says nothing of whether it is whole: what is not taken is not read. */
+  hasManifest(descriptor: Descriptor): boolean;
 }
 
 /**
@@ -45,7 +48,7 @@ export async function chooseImages(
     const offers: Offer[] = [];
     for (const entry of entries) {
       for (const manifest of await offersOf(entry, documents.index)) {
-        offers.push({ manifest, isHere: await documents.hasManifest(manifest) });
+        offers.push({ manifest, isHere: documents.hasManifest(manifest) });
       }
     }
     const manifest = chooseOne(offers, platform, name);
@@ -67,10 +70,12 @@ interface Offer {
 
 function leftOutOf(offers: readonly Offer[], { digest }: Descriptor, name: string | undefined): readonly LeftOut[] {
   const others = new Map(offers.flatMap((offer) => (offer.manifest.digest === digest ? [] : [[offer.manifest.digest, offer] as const])));
-  return [...others.values()].map(({ manifest: { platform, digest: other }, isHere }) => ({
+  const all = offers.map(({ manifest }) => manifest);
+  return [...others.values()].map(({ manifest, isHere }) => ({
     name,
-    platform: platform === undefined ? other : shortened(platformText(platform)),
+    platform: manifest.platform === undefined ? manifest.digest : shortened(platformText(manifest.platform)),
     isHere,
+    isReachable: isAskedForAs(manifest, all),
   }));
 }
 

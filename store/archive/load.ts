@@ -3,7 +3,7 @@ import { removeTree, syncFileSystem } from "../../runtime-addon/index.ts";
 import { syncFile } from "../atomic-file.ts";
 import type { PlainLimits } from "../compression.ts";
 import type { Digest } from "../digest.ts";
-import { NotFoundError, TsbuildError } from "../errors.ts";
+import { TsbuildError } from "../errors.ts";
 import { type Abortable, collect, fileBytes } from "../file-bytes.ts";
 import type { Image, RawImage } from "../images.ts";
 import type { StagedLayer } from "../layers.ts";
@@ -63,26 +63,16 @@ function contentOf(source: LoadSource, directory: string, options: LoadOptions):
 }
 
 function documentsOf(content: ArchiveContent): LayoutDocuments {
-  const isThere = async (descriptor: Descriptor) => {
-    // Refused when it is read.
-    if (descriptor.size > maxManifestBytes) return true;
-    try {
-      await content.stage(descriptor);
-      return true;
-    } catch (error) {
-      if (error instanceof NotFoundError) return false;
-      throw error;
-    }
-  };
   return {
-    hasManifest: isThere,
+    hasManifest: ({ digest }) => content.lists(digest),
     index: async (descriptor) =>
-      (await isThere(descriptor)) ? parseIndex(await readSmall(content, descriptor, maxManifestBytes), descriptor.digest) : undefined,
+      content.lists(descriptor.digest) ? parseIndex(await readSmall(content, descriptor, maxManifestBytes), descriptor.digest) : undefined,
   };
 }
 
-function leftOutText({ name = "an image without a name", platform, isHere }: LeftOut): string {
-  return `${name}: ${platform} is left out: ${isHere ? `--platform ${platform} takes it instead` : "it is not in the archive"}`;
+function leftOutText({ name = "an image without a name", platform, isHere, isReachable }: LeftOut): string {
+  const why = !isHere ? ": it is not in the archive" : isReachable ? `: --platform ${platform} takes it instead` : "";
+  return `${name}: ${platform} is left out${why}`;
 }
 
 async function check(

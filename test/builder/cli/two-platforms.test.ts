@@ -11,6 +11,7 @@ import { push } from "../../../builder/cli/push.ts";
 import { rmi } from "../../../builder/cli/rmi.ts";
 import { save } from "../../../builder/cli/save.ts";
 import { tag } from "../../../builder/cli/tag.ts";
+import { digestOf } from "../../../store/digest.ts";
 import { machinePlatform, platformText } from "../../../store/platform.ts";
 import { openStore } from "../../../store/store.ts";
 import { verifyStore } from "../../../store/verify.ts";
@@ -160,6 +161,19 @@ describe("of which one platform is there", () => {
     rmSync(join(home, "sparse/blobs/sha256", own.digest.slice("sha256:".length)));
     await failing("from-sparse", load, `${home}/sparse`).toMatchObject({ code: "NOT_FOUND" });
   });
+});
+
+it("is saved without advice where no platform asks for what is left out", async () => {
+  const { mediaType, bytes } = fakeIndex([own, other]);
+  const document = JSON.parse(bytes.toString());
+  document.manifests[1].platform = undefined;
+  const changed = Buffer.from(JSON.stringify(document));
+  const { manifests, tags } = fake.content.repository("multi");
+  manifests.set(digestOf(changed), { mediaType, bytes: changed });
+  tags.set("silent", digestOf(changed));
+  await run("silent", copy, "-q", "--all-platforms", `${fake.host}/multi:silent`, "store:multi");
+  const { stderr } = await printed("silent", save, "multi", "-o", `${home}/silent.tar`);
+  expect(stderr).toBe(`note: multi: ${platformText(foreign)} is left out of the archive\n`);
 });
 
 it("leaves the store with all of its platforms", async () => {

@@ -405,6 +405,40 @@ describe("load takes", () => {
     expect(existsSync(store.blobs.path((foreign as { digest: Digest }).digest))).toBe(false);
   });
 
+  it.each<[string, (bytes: Buffer) => Uint8Array]>([
+    ["of other bytes", (bytes) => Buffer.from(bytes).reverse()],
+    ["cut short", (bytes) => bytes.subarray(0, 100)],
+  ])("this machine's image out of a directory whose manifest of another platform is %s", async (_, damage) => {
+    const platform = { os: "linux", architecture: process.arch === "x64" ? "amd64" : process.arch };
+    const foreign = bentImage({ config: { author: "foreign" } }) as { digest: Digest };
+    const path = `blobs/sha256/${hexOf(foreign.digest)}`;
+    layout.write(path, damage(readFileSync(join(layout.directory, path))));
+    const named = { annotations: { "org.opencontainers.image.ref.name": "docker.io/me/multi:v1" } };
+    const other = { os: "linux", architecture: "s390x" };
+    layout.index({ ...foreign, platform: other, ...named }, { ...image.descriptor, platform, ...named });
+    const notes: string[] = [];
+    const onNote = (message: string) => notes.push(message);
+    const [loaded] = await loadImages(store, { directory: layout.directory }, { onNote });
+    expect(loaded?.imageId).toBe(image.imageId);
+    expect(notes).toEqual(["me/multi:v1: linux/s390x is left out: --platform linux/s390x takes it instead"]);
+    await expect(loadImages(store, { directory: layout.directory }, { platform: other })).rejects.toMatchObject({ code: "INTEGRITY" });
+  });
+
+  it("an image beside others that no platform asks for, and advises none", async () => {
+    const platform = { os: "linux", architecture: process.arch === "x64" ? "amd64" : process.arch };
+    const nowhere = bentImage({ config: { author: "of no platform" } }) as { digest: Digest };
+    const second = bentImage({ config: { author: "second of its platform" } }) as { digest: Digest };
+    const named = { annotations: { "org.opencontainers.image.ref.name": "docker.io/me/multi:v1" } };
+    layout.index({ ...image.descriptor, platform, ...named }, { ...nowhere, ...named }, { ...second, platform, ...named });
+    const notes: string[] = [];
+    const onNote = (message: string) => notes.push(message);
+    expect((await loadImages(store, { directory: layout.directory }, { onNote })).map(({ imageId }) => imageId)).toEqual([image.imageId]);
+    expect(notes).toEqual([
+      `me/multi:v1: ${nowhere.digest} is left out`,
+      `me/multi:v1: ${platform.os}/${platform.architecture} is left out`,
+    ]);
+  });
+
   it("one image of another platform where there is no choice", async () => {
     layout.index({ ...(bentImage({ config: { architecture: "s390x" } }) as object), platform: { os: "linux", architecture: "s390x" } });
     const [loaded] = await loadImages(store, { file: pack() });
