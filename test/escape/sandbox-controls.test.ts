@@ -16,8 +16,9 @@ describe.each(Object.keys(WITHOUT) as (keyof typeof WITHOUT)[])("without the def
   }, 180_000);
   afterAll(() => sandboxes?.close());
 
-  it.each(ATTACKS.filter(({ control }) => control === name))("the host is reached by $name", async ({ attempt, needs: wanted }) => {
-    if (wanted !== undefined && needs(wanted).skip) return;
-    expect(await attempt(sandboxes, tools), "the attack does nothing, and its test proves nothing").toBe(true);
-  });
+  for (const { name: attack, attempt, needs: wanted } of ATTACKS.filter(({ control }) => control === name)) {
+    it(`the host is reached by ${attack}`, wanted === undefined ? {} : needs(wanted), async () => {
+      expect(await attempt(sandboxes, tools), "the attack does nothing, and its test proves nothing").toBe(true);
+    });
+  }
 });

@@ -17,8 +17,9 @@ describe.each(SANDBOX_MODES)("from a sandbox of $name", isPossible, (mode) => {
 
   // An ordinary user is given groups by others, if at all.
   const possible = ATTACKS.filter(({ needs }) => needs !== "cgroups" || mode.user === undefined);
-  it.each(possible)("nothing outside is reached by $name", async ({ attempt, needs: wanted }) => {
-    if (wanted !== undefined && needs(wanted).skip) return;
-    expect(await attempt(sandboxes, tools), "THE SANDBOX CAN BE ESCAPED").toBe(false);
-  });
+  for (const { name, attempt, needs: wanted } of possible) {
+    it(`nothing outside is reached by ${name}`, wanted === undefined ? {} : needs(wanted), async () => {
+      expect(await attempt(sandboxes, tools), "THE SANDBOX CAN BE ESCAPED").toBe(false);
+    });
+  }
 });
