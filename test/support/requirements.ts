@@ -125,12 +125,12 @@ export const REQUIREMENTS = {
   isolatedNetwork: {
     reason: "pasta cannot connect a network namespace (package passt, /dev/net/tun and a default route are needed)",
     missingInCi: "containers of CI services may have neither /dev/net/tun nor a route",
-    holds: () => onPath("pasta") && pastaWorks(),
+    holds: pastaWorks,
   },
   isolatedIpv6: {
     reason: "pasta cannot connect a network namespace, or there is no default route of IPv6",
     missingInCi: "machines of CI services may have no IPv6",
-    holds: () => onPath("pasta") && pastaWorks() && hasIpv6Route(),
+    holds: () => hasIpv6Route() && pastaWorks(),
   },
   socketScopes: {
     reason: "the kernel cannot keep a process from abstract sockets (Linux 6.12 with Landlock is needed)",
@@ -187,7 +187,6 @@ function loopMountWorks(): boolean {
   return succeeds("unshare", ["--mount", "sh", "-c", script]);
 }
 
-/** By what the program itself finds out, since pasta alone may never end. */
 /** A default route of IPv6 (proc_pid_net(5), "ipv6_route"): destination and length, source and length, gateway, metric, and so on. */
 function hasIpv6Route(): boolean {
   if (!existsSync("/proc/net/ipv6_route")) return false;
@@ -195,7 +194,15 @@ function hasIpv6Route(): boolean {
   return rows.some((row) => /^0{32} 00 0{32} 00 (?!0{32})/.test(row));
 }
 
+let pastaAnswer: boolean | undefined;
+
+/** By what the program itself finds out, since pasta alone may never end; once, since it takes a moment and two requirements ask it. */
 function pastaWorks(): boolean {
+  pastaAnswer ??= onPath("pasta") && probeSaysPastaWorks();
+  return pastaAnswer;
+}
+
+function probeSaysPastaWorks(): boolean {
   const store = mkdtempSync(join(tmpdir(), "tsbuild-pasta-"));
   try {
     const cli = fileURLToPath(new URL("../../dist/tsbuild.js", import.meta.url));
