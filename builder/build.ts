@@ -68,7 +68,7 @@ async function buildPlan(
   const host = openHost(store, onNote, options.userns);
   try {
     const name = buildOf(site);
-    const results = await executePlan(plan, site, { store, host, secrets, name });
+    const results = await executePlan(plan, site, { store, run: runSettings(site, { host, secrets, name }) });
     if (options.keepFailed) await forgetFailedSteps(store.root, name);
     await contexts.save();
     const isWhole = await lockOtherStages(plan, bases, site);
@@ -98,26 +98,22 @@ export function buildOf({ dockerfile, planOptions, options: { context } }: Dated
 /** What the steps of a build run with. */
 export interface Running {
   readonly store: Store;
-  readonly host: Host;
-  readonly secrets: Secrets;
-  /** As of buildOf. */
-  readonly name: Digest;
+  readonly run: RunSettings;
 }
 
 /** Runs the steps of a plan. */
-export async function executePlan(plan: BuildPlan, site: DatedSite, running: Running): Promise<ReadonlyMap<number, BuiltStage>> {
-  const { store, secrets } = running;
+export async function executePlan(plan: BuildPlan, site: DatedSite, { store, run }: Running): Promise<ReadonlyMap<number, BuiltStage>> {
   const { options, contexts, remote, epoch, signal } = site;
   const finder = await site.finder();
   return execute({
     plan,
     store,
     cache: stepCache(store, options.allowSecretsInImage),
-    layerGate: openLayerGate(secrets),
+    layerGate: openLayerGate(run.secrets),
     fetch: async (layers, reading) => (await finder.fetcher()).fetch(layers, reading),
     contexts,
     remote,
-    run: runSettings(site, running),
+    run,
     ...(epoch === undefined ? {} : { epoch }),
     jobs: options.jobs ?? usableCpus(),
     useCache: usesCache(options),
@@ -127,8 +123,16 @@ export async function executePlan(plan: BuildPlan, site: DatedSite, running: Run
   });
 }
 
-/** What RUN steps have in common. */
-export function runSettings({ options, onNote }: DatedSite, { host, secrets, name }: Omit<Running, "store">): RunSettings {
+/** What the steps of one build have, whatever they do. */
+interface BuildWide {
+  readonly host: Host;
+  readonly secrets: Secrets;
+  /** As of buildOf. */
+  readonly name: Digest;
+}
+
+/** What RUN steps have in common. Made once a build: it knows which caches have been emptied. */
+export function runSettings({ options, onNote }: DatedSite, { host, secrets, name }: BuildWide): RunSettings {
   return {
     host,
     secrets,

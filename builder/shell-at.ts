@@ -35,7 +35,7 @@ export async function shellAt(given: BuildOptions, place: StepPlace, options: Sh
     });
     const store = await site.store();
     const host = openHost(store, site.onNote, site.options.userns);
-    const running = { store, host, secrets: site.secrets, name: buildOf(site) };
+    const running = { store, run: runSettings(site, { host, secrets: site.secrets, name: buildOf(site) }) };
     try {
       const result = (await executePlan(plan, site, running)).get(target.index);
       if (result === undefined) throw new RangeError("the target was not built");
@@ -90,11 +90,11 @@ interface OpenShell {
   readonly onReady: () => void;
 }
 
-async function shellInRun(run: RunOperation, { site, running, result, options, onReady }: OpenShell): Promise<number> {
+async function shellInRun(run: RunOperation, { running, result, options, onReady }: OpenShell): Promise<number> {
   const { files, next } = result;
-  const settings = runSettings(site, running);
+  const settings = running.run;
   const operation = { ...run, mounts: notRequired(run.mounts) };
-  const places = { files, ...next, host: await running.host.open() };
+  const places = { files, ...next, host: await running.run.host.open() };
   const { onNote } = options;
   return withStepResources(operation, places, settings, { onNote, onWarning: onNote }, async (resources) => {
     for (const mount of operation.mounts) {
@@ -103,7 +103,7 @@ async function shellInRun(run: RunOperation, { site, running, result, options, o
     }
     const spec = await runSpec(operation, files, next.context, settings, resources);
     onReady();
-    return runShell(running.store, running.host, spec, options);
+    return runShell(running.store, running.run.host, spec, options);
   });
 }
 
@@ -127,5 +127,5 @@ async function shellAfter({ state }: StageWork, { site, running, result, options
     documents: [],
   };
   onReady();
-  return runShell(running.store, running.host, spec, options);
+  return runShell(running.store, running.run.host, spec, options);
 }

@@ -158,6 +158,14 @@ describe("tsbuild shell", needs("sandbox"), () => {
     expect([copied.stdout, copied.stderr]).toEqual(["env\n", expect.stringContaining("/ctx: No such file or directory")]);
   });
 
+  it("has at a RUN the caches as the step left them, though they began anew for it", async () => {
+    const run = "RUN --mount=type=cache,target=/cached,id=begun-anew ls /cached > /found && echo c > /cached/$A";
+    const context = contextDirectory({ Dockerfile: `FROM busybox\nARG A\n${run}\n` });
+    const at = (a: string) => shell("--at", "3", "--no-cache", "--build-arg", `A=${a}`, "-c", "cat /found; ls /cached", context);
+    expect((await at("first")).stdout).toBe("first\n");
+    expect((await at("second")).stdout).toBe("second\n");
+  });
+
   it("opens an image", async () => {
     expect((await shell("-c", "echo $0 in; ls /bin/sh", "busybox")).stdout).toBe("/bin/sh in\n/bin/sh\n");
     expect((await tsbuild(["shell", "busybox"], { store, stdin: "echo $((6 * 7))\n" })).stdout).toBe("42\n");
