@@ -3,6 +3,7 @@
 #include <linux/netlink.h>
 #include <linux/rtnetlink.h>
 
+#include <initializer_list>
 #include <map>
 #include <string>
 #include <string_view>
@@ -12,6 +13,11 @@
 #include "result.h"
 
 // rtnetlink(7): what `ip` speaks.
+
+using Attributes = std::map<uint16_t, std::string>;
+
+// Of a request: makes something, or changes what is there to it.
+constexpr uint16_t kMake = NLM_F_ACK | NLM_F_CREATE | NLM_F_REPLACE;
 
 template <class Value>
 std::string_view bytes_of(const Value& value) {
@@ -26,6 +32,8 @@ class Message {
   Message(uint16_t type, uint16_t flags, std::string_view header);
 
   void add(uint16_t type, std::string_view value);
+  // Those that there are, of these types.
+  void copy(const Attributes& attributes, std::initializer_list<uint16_t> types);
   // What is added until it is closed is inside of this attribute.
   size_t open(uint16_t type, std::string_view header = {});
   void close(size_t opened);
@@ -40,12 +48,12 @@ class Message {
 template <class Header>
 struct Found {
   Header header;
-  std::map<uint16_t, std::string> attributes;
+  Attributes attributes;
 };
 
 struct RawFound {
   std::string header;
-  std::map<uint16_t, std::string> attributes;
+  Attributes attributes;
 };
 
 // A socket that speaks for the network namespace we are in, for as long as it is open.
@@ -54,6 +62,7 @@ Result open_netlink(Fd& socket);
 // Sends a request that changes something, and awaits that it is done. `what` is the path of a failure.
 Result request(const Fd& socket, Message& message, std::string_view what);
 
+// EINTR: it changed again and again while it was read.
 Result list_raw(const Fd& socket, uint16_t type, std::string_view header, std::vector<RawFound>& found);
 
 // All links, addresses or routes: `header` says of which address family.
