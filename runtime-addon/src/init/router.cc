@@ -12,25 +12,13 @@
 #include <initializer_list>
 
 #include "netlink.h"
+#include "routes.h"
 #include "spec.h"
 
 namespace {
 
 using Link = Found<ifinfomsg>;
 using Address = Found<ifaddrmsg>;
-using Route = Found<rtmsg>;
-
-constexpr uint16_t kMake = NLM_F_ACK | NLM_F_CREATE | NLM_F_REPLACE;
-
-bool is_of(const std::map<uint16_t, std::string>& attributes, uint16_t type, int index) {
-  const auto found = attributes.find(type);
-  return found != attributes.end() && found->second == bytes_of(index);
-}
-
-void copy(Message& message, const std::map<uint16_t, std::string>& attributes, std::initializer_list<uint16_t> types) {
-  for (const uint16_t type : types)
-    if (const auto found = attributes.find(type); found != attributes.end()) message.add(type, found->second);
-}
 
 template <class Test>
 Result find_link(const Fd& socket, Link& link, Test is_it) {
@@ -56,13 +44,13 @@ ifinfomsg header_of(int index, unsigned flags) {
 Result lay_cable(const Router& router, const Link& outside, int outer_namespace) {
   const std::initializer_list<uint16_t> kept = {IFLA_ADDRESS, IFLA_MTU};
   Message message(RTM_NEWLINK, NLM_F_ACK | NLM_F_CREATE | NLM_F_EXCL, header_of(0, IFF_NOARP));
-  copy(message, outside.attributes, {IFLA_IFNAME});
-  copy(message, outside.attributes, kept);
+  message.copy(outside.attributes, {IFLA_IFNAME});
+  message.copy(outside.attributes, kept);
   const size_t information = message.open(IFLA_LINKINFO);
   message.add(IFLA_INFO_KIND, "veth");
   const size_t data = message.open(IFLA_INFO_DATA);
   const size_t peer = message.open(VETH_INFO_PEER, bytes_of(header_of(0, IFF_NOARP)));
-  copy(message, outside.attributes, kept);
+  message.copy(outside.attributes, kept);
   message.add(IFLA_NET_NS_FD, bytes_of(outer_namespace));
   message.close(peer);
   message.close(data);
@@ -91,19 +79,8 @@ Result forward_from(const Fd& socket, int index) {
 Result change_address(const Fd& socket, uint16_t type, uint16_t flags, Address address, int index) {
   address.header.ifa_index = static_cast<uint32_t>(index);
   Message message(type, flags, address.header);
-  copy(message, address.attributes, {IFA_ADDRESS, IFA_LOCAL, IFA_BROADCAST, IFA_FLAGS});
+  message.copy(address.attributes, {IFA_ADDRESS, IFA_LOCAL, IFA_BROADCAST, IFA_FLAGS});
   return request(socket, message, "address");
-}
-
-// `kept`: besides what makes the route.
-Result add_route(const Fd& socket, Route route, int index, std::initializer_list<uint16_t> kept) {
-  // The gateway need not be in a network of the interface's addresses: it may have none.
-  route.header.rtm_flags = route.attributes.count(RTA_GATEWAY) + route.attributes.count(RTA_VIA) > 0 ? RTNH_F_ONLINK : 0;
-  Message message(RTM_NEWROUTE, kMake, route.header);
-  copy(message, route.attributes, {RTA_DST, RTA_GATEWAY, RTA_VIA, RTA_PRIORITY, RTA_METRICS});
-  copy(message, route.attributes, kept);
-  message.add(RTA_OIF, bytes_of(index));
-  return request(socket, message, "route");
 }
 
 Result add_single(const Fd& socket, const Address& address, int index) {
@@ -164,30 +141,22 @@ Result find_addresses(const Router& router, int index, std::vector<Address>& fou
   return success();
 }
 
-// Those of the interface that do not come with its addresses.
-Result find_routes(const Router& router, int index, std::vector<Route>& found) {
-  std::vector<Route> all;
-  if (Result r = list(router.outer, RTM_GETROUTE, rtmsg{}, all); !r.ok()) return r;
-  for (Route& each : all) {
-    const auto& [header, attributes] = each;
-    const bool is_own = header.rtm_table == RT_TABLE_MAIN && header.rtm_type == RTN_UNICAST && header.rtm_protocol != RTPROT_KERNEL;
-    if (is_own && is_of(attributes, RTA_OIF, index) && is_handed_on(router, header.rtm_family)) found.push_back(std::move(each));
-  }
-  return success();
-}
-
 Result move_addresses(const Router& router, const Interfaces& interfaces, bool& left) {
-  std::vector<Address> addresses;
-  if (Result r = find_addresses(router, interfaces.outside, addresses); !r.ok()) return r;
-  for (const Address& each : addresses) {
-    if (!is_handed_on(router, each.header.ifa_family)) {
+  std::vector<Address> found, moved;
+  if (Result r = find_addresses(router, interfaces.outside, found); !r.ok()) return r;
+  for (Address& each : found) {
+    if (is_handed_on(router, each.header.ifa_family))
+      moved.push_back(std::move(each));
+    else
       left = true;
-      continue;
-    }
-    if (Result r = change_address(router.inner, RTM_NEWADDR, kMake, each, interfaces.inner); !r.ok()) return r;
-    if (Result r = change_address(router.outer, RTM_DELADDR, NLM_F_ACK, each, interfaces.outside); !r.ok()) return r;
-    if (Result r = add_single(router.outer, each, interfaces.outer); !r.ok()) return r;
   }
+  for (const Address& each : moved)
+    if (Result r = change_address(router.inner, RTM_NEWADDR, kMake, each, interfaces.inner); !r.ok()) return r;
+  // The last first: the first address of a network takes the others of it with it.
+  for (auto each = moved.rbegin(); each != moved.rend(); ++each)
+    if (Result r = change_address(router.outer, RTM_DELADDR, NLM_F_ACK, *each, interfaces.outside); !r.ok()) return r;
+  for (const Address& each : moved)
+    if (Result r = add_single(router.outer, each, interfaces.outer); !r.ok()) return r;
   return success();
 }
 
@@ -215,7 +184,8 @@ Result move_behind(const Router& router, int outer_namespace, const std::vector<
   Interfaces interfaces{};
   if (Result r = make_interfaces(router, outer_namespace, interfaces); !r.ok()) return r;
   std::vector<Route> routes;
-  if (Result r = find_routes(router, interfaces.outside, routes); !r.ok()) return r;
+  const auto is_wanted = [&](int family) { return is_handed_on(router, family); };
+  if (Result r = find_routes(router.outer, interfaces.outside, is_wanted, routes); !r.ok()) return r;
   for (const Prefix& each : blackholes)
     if (is_handed_on(router, each.family))
       if (Result r = add_blackhole(router.outer, each); !r.ok()) return r;
@@ -223,6 +193,7 @@ Result move_behind(const Router& router, int outer_namespace, const std::vector<
   // The last address of an interface takes its routes with it.
   for (const Route& each : routes) {
     if (Result r = add_route(router.inner, each, interfaces.inner, {RTA_PREFSRC}); !r.ok()) return r;
+    if (is_refusal(each)) continue;
     if (Result r = add_route(router.outer, each, interfaces.outside, {}); !r.ok()) return r;
   }
   return success();
