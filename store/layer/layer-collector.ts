@@ -72,6 +72,8 @@ export function layerCollector<File extends Inode, There extends FileEntry = nev
   /** Where the entries of directories stand; holds as long as nothing on the way is replaced. */
   const resolved = new Map<ByteString, ByteString>([[rootPath, rootPath]]);
   const onTheWay = new Set<ByteString>();
+  /** Targets of symlinks that have shorter forms, with those. */
+  const shortened = new Map<ByteString, ByteString>();
   let linkWork = 0;
   let order = 0;
 
@@ -92,6 +94,17 @@ export function layerCollector<File extends Inode, There extends FileEntry = nev
     }
   };
 
+  /** Without what leads nowhere, of which a target may be full: it is looked at once, however often the symlink is followed. */
+  const shortTarget = (target: ByteString): ByteString => {
+    if (!/\/(?:\.?\/|\.?$)|^\.\//.test(target)) return target;
+    const known = shortened.get(target);
+    if (known !== undefined) return known;
+    const segments = target.split("/").filter((segment) => segment !== "" && segment !== ".");
+    const short = segments.join("/") as ByteString;
+    shortened.set(target, short);
+    return short;
+  };
+
   /** Where entries of this directory stand. */
   const resolveDirectory = (directory: ByteString, where: string): ByteString => {
     const known = resolved.get(directory);
@@ -105,12 +118,12 @@ export function layerCollector<File extends Inode, There extends FileEntry = nev
     for (let segment = rest.pop(); segment !== undefined; segment = rest.pop()) {
       if (segment === "" || segment === ".") continue;
       const here = reached.at(-1) ?? { path: rootPath, cut: 0 };
+      if (++steps > maxSteps)
+        throw new TsbuildError("SYMLINK_LOOP", `${where}: ${quotePath(directory)} leads through too many directories`);
       if (segment === "..") {
         if (reached.length > 1) reached.pop();
         continue;
       }
-      if (++steps > maxSteps)
-        throw new TsbuildError("SYMLINK_LOOP", `${where}: ${quotePath(directory)} leads through too many directories`);
       const path = joinPath(here.path, segment as ByteString);
       work += path.length;
       if (!onTheWay.has(path)) {
@@ -130,8 +143,9 @@ export function layerCollector<File extends Inode, There extends FileEntry = nev
       if (++links > maxSymlinks)
         throw new TsbuildError("SYMLINK_LOOP", `${where}: ${quotePath(directory)} leads through too many symlinks`);
       if (entry.target.startsWith("/")) reached.length = 1;
-      rest = rest.concat(entry.target.split("/").reverse());
-      work += entry.target.length;
+      const target = shortTarget(entry.target);
+      rest = rest.concat(target.split("/").reverse());
+      work += target.length;
     }
     if (links > 0) linkWork += work;
     if (linkWork > maxLinkWork) throw new TsbuildError("SYMLINK_LOOP", `${where}: the archive's names lead through too many symlinks`);
