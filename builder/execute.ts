@@ -72,10 +72,10 @@ export async function execute(execution: Execution): Promise<ReadonlyMap<number,
   const results = new Map<number, Promise<BuiltStage>>();
   const running = new Map<Digest, Promise<StepOutcome>>();
 
-  const once = (key: Digest, work: () => Promise<StepOutcome>): Promise<StepOutcome> => {
+  const once = (key: Digest, work: () => Promise<StepOutcome>, onWait: () => void): Promise<StepOutcome> => {
     const known = running.get(key);
     if (known !== undefined) return known.then(({ layer, created }) => ({ layer, created, cached: true }));
-    const started = withStepLock(store, key, work, { signal });
+    const started = withStepLock(store, key, work, { signal, onWait });
     running.set(key, started);
     return started;
   };

@@ -7,6 +7,8 @@ export type { LockMode };
 export interface WithLockOptions extends Abortable {
   /** Only this byte of the file is locked, which need not exist: one file has a lock for each of as many things as there are numbers. Absent: the whole file is. */
   readonly byte?: bigint;
+  /** Hears once that others have the lock, before they are waited for. */
+  readonly onWait?: (() => void) | undefined;
 }
 
 /**
@@ -18,14 +20,19 @@ export async function withLock<T>(
   path: string,
   mode: LockMode,
   work: () => Promise<T> | T,
-  { byte, signal }: WithLockOptions = {},
+  { byte, signal, onWait }: WithLockOptions = {},
 ): Promise<T> {
   // An open file of its own for each call, and none that a child inherits (Node opens with O_CLOEXEC): both kinds of locks are the open file's.
   const fd = openSync(path, constants.O_RDWR | constants.O_CREAT, 0o600);
   try {
-    const options = { wait: true, ...(signal !== undefined && { signal }) };
-    if (byte === undefined) await lockFile(fd, mode, options);
-    else await lockByte(fd, mode, byte, options);
+    const lock = (wait: boolean) => {
+      const options = { wait, ...(signal !== undefined && { signal }) };
+      return byte === undefined ? lockFile(fd, mode, options) : lockByte(fd, mode, byte, options);
+    };
+    if (!(await lock(false))) {
+      onWait?.();
+      await lock(true);
+    }
     return await work();
   } finally {
     // The only descriptor of this open file: closing it unlocks, and ends a wait that was given up.

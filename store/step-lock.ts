@@ -3,8 +3,7 @@ import { join } from "node:path";
 import { isSystemError } from "../runtime-addon/index.ts";
 import { type Digest, hexOf } from "./digest.ts";
 import { discardFile } from "./discard.ts";
-import type { Abortable } from "./file-bytes.ts";
-import { withLock } from "./lock.ts";
+import { type WithLockOptions, withLock } from "./lock.ts";
 import { makeDirectories } from "./make-directories.ts";
 import type { Store } from "./store.ts";
 import { storePaths } from "./store-paths.ts";
@@ -18,7 +17,7 @@ export async function withStepLock<T>(
   store: Pick<Store, "root">,
   key: Digest,
   work: () => Promise<T>,
-  options: Abortable = {},
+  options: Pick<WithLockOptions, "signal" | "onWait"> = {},
 ): Promise<T> {
   const path = storePaths.stepLocks(store.root);
   const lock = { ...options, byte: byteOf(key) };

@@ -27,7 +27,8 @@ export async function runStep(
   const keyFor = keysOf(operation, files, context, settings, binds);
   const hit = await recorded(keyFor(settings.host.expectedOwners()), context);
   if (hit !== undefined) return hit;
-  return context.once(keyDigest(keyFor(settings.host.expectedOwners())), async () => {
+  const onNote = (message: string) => settings.onNote(`${place.info.title}: ${message}`);
+  const run = async (): Promise<StepOutcome> => {
     refuseForeign(context.basePlatform ?? context.platform, "running the command");
     // Now it is known what this machine really gives; and another process may have run the step while this one waited.
     const host = await settings.host.open();
@@ -36,13 +37,14 @@ export async function runStep(
     // Loaded now: a cached build has no use for the sandbox.
     const { runAndCommit } = await import("./run-and-commit.ts");
     const warnings: string[] = [];
-    const onNote = (message: string) => settings.onNote(`${place.info.title}: ${message}`);
     const onWarning = (message: string) => void warnings.push(message);
     const outcome = await withStepResources(operation, { files, context, host, inputs }, settings, { onNote, onWarning }, (resources) =>
       context.busy(() => runAndCommit(operation, files, context, settings, place, resources, keyFor)),
     );
     return { ...outcome, warnings: [...warnings, ...(outcome.warnings ?? [])] };
-  });
+  };
+  const key = keyDigest(keyFor(settings.host.expectedOwners()));
+  return context.once(key, run, () => onNote("waiting for another process, which builds this step"));
 }
 
 /** What runStep would take without running anything; makes and mounts nothing. */

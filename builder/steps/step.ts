@@ -47,10 +47,10 @@ export interface StepContext {
   /** Runs work that keeps a processor or a disk busy, at most as many at once as the build may. */
   busy<T>(work: () => Promise<T>): Promise<T>;
   /**
-   * Runs work of this key once: whoever wants the same in this build gets the same result, and other processes on the store wait. Call it outside of
-   * busy(), and look the record up again inside.
+   * Runs work of this key once: whoever wants the same in this build gets the same result, and other processes on the store wait: `onWait` hears it
+   * where this one has to. Call it outside of busy(), and look the record up again inside.
    */
-  once(key: Digest, work: () => Promise<StepOutcome>): Promise<StepOutcome>;
+  once(key: Digest, work: () => Promise<StepOutcome>, onWait: () => void): Promise<StepOutcome>;
   /** Every new layer goes through it before it is kept. Absent: there is nothing to look for. */
   readonly layerGate?: LayerGate;
   /** The wall clock, milliseconds. */

@@ -153,4 +153,25 @@ describe("the lock of a step of another process", () => {
       await ended(child);
     }),
   );
+
+  it("is not waited for without a word, though its holder was stopped for good", () =>
+    withStore(async (store) => {
+      const child = await holder(store, key);
+      child.kill("SIGSTOP");
+      let heard = 0;
+      let next: Promise<string> | undefined;
+      await new Promise<void>((resolve) => {
+        const onWait = () => {
+          heard++;
+          resolve();
+        };
+        next = withStepLock(store, key, async () => "next", { onWait });
+      });
+      child.kill("SIGKILL");
+      expect(await next).toBe("next");
+      await withStepLock(store, key, async () => "free", { onWait: () => heard++ });
+      expect(heard).toBe(1);
+      await ended(child);
+    }),
+  );
 });

@@ -156,4 +156,19 @@ describe("the record of a RUN", needs("sandbox"), () => {
     expect(await lookupRun(operation, files, noCache, steps.settings, inputs(digestOf("a")))).toBeUndefined();
     expect(await lookupRun(runOperation("other"), await filesOf(store, []), context, steps.settings, noInputs)).toBeUndefined();
   });
+
+  it("says so where another process runs it already, and waits", async () => {
+    const store = await temporaryStore();
+    const notes: string[] = [];
+    const context = stepContext(store, {
+      once: async (_key, work, onWait) => {
+        onWait();
+        return work();
+      },
+    });
+    const steps = runner(store, context, { onNote: (message) => void notes.push(message) });
+    open.push(steps, store);
+    await steps.run(runOperation("true"), await busyboxFiles(store));
+    expect(notes).toEqual(["RUN: waiting for another process, which builds this step"]);
+  });
 });
