@@ -1,4 +1,5 @@
 import { join } from "node:path";
+import { isProxied } from "../../store/registry/proxy.ts";
 import type { RegistrySettings } from "../../store/registry/settings.ts";
 import type { GitProtocol } from "../plan/git-remote.ts";
 
@@ -39,7 +40,7 @@ export function gitEnvironment(options: GitEnvironmentOptions, scope: GitScope):
       GIT_WORK_TREE: workTree,
       GIT_INDEX_FILE: indexFile,
     }),
-    ...(remote === undefined ? {} : proxyVariables(proxy)),
+    ...(remote === undefined ? {} : proxyVariables(remote, proxy)),
     LC_ALL: "C",
     // No .netrc, no .gitconfig; ssh does not go by it.
     HOME: "/dev/null",
@@ -148,8 +149,12 @@ function configuration(settings: readonly Setting[]): Readonly<Record<string, st
   return { GIT_CONFIG_COUNT: `${settings.length}`, ...Object.fromEntries(pairs) };
 }
 
-/** As for registries: the lower-case name wins, and this machine is never asked through a proxy. */
-function proxyVariables(proxy: Readonly<Record<string, string | undefined>>): Readonly<Record<string, string>> {
+/** As for registries: the lower-case name wins, and who is asked without a proxy is not left to how this git reads no_proxy: a header may go along. */
+function proxyVariables(
+  { remote }: { readonly remote: string },
+  proxy: Readonly<Record<string, string | undefined>>,
+): Readonly<Record<string, string>> {
+  if (/^https?:/.test(remote) && !isProxied(new URL(remote), proxy)) return {};
   const value = (name: string) => (proxy[name] ?? proxy[name.toUpperCase()])?.trim() || undefined;
   const found = defined(Object.fromEntries(["http_proxy", "https_proxy", "all_proxy"].map((name) => [name, value(name)])));
   if (Object.keys(found).length === 0) return {};

@@ -36,7 +36,7 @@ export interface GitTrees {
 /** Commits of repositories: each ref is asked for once, each commit checked out once. */
 export function openGitTrees(options: GitTreesOptions): GitTrees {
   const { store, settings, signal, onResolved, credentials } = options;
-  /** What submodules name is a repository's word only. */
+  /** What submodules name is a repository's word only, and what triggers of a base image name is the image's. */
   const named = new Set<string>();
   const client = openGitClient({
     ...options,
@@ -106,7 +106,7 @@ export function openGitTrees(options: GitTreesOptions): GitTrees {
       const remote = parseGitRemote(source.remote);
       if (remote === undefined) throw new TypeError(`${source.remote} is no git remote`);
       const doing = `fetching ${publicUrl(source.remote)}`;
-      named.add(originOf(remote.remote));
+      if (source.byImage !== true) named.add(originOf(remote.remote));
       const ref = await resolving(
         JSON.stringify([source.remote, source.ref]),
         async () => {

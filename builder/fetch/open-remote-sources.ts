@@ -46,7 +46,7 @@ export function openRemoteSources(options: RemoteSourcesOptions): RemoteSources 
     secret,
   } = options;
   const retrying = retryPolicy(settings, clock);
-  const credentials = secret && sourceCredentials({ secret, settings, onNote: onNote ?? (() => undefined) });
+  const credentials = secret && sourceCredentials({ secret, settings, proxy, onNote: onNote ?? (() => undefined) });
   const shared = { store, settings, retrying, proxy, signal, onNote, credentials };
   const files = openHttpFiles({ ...shared, userAgent, onResolved: onResolved && ((url, digest) => onResolved.http(url, digest)) });
   const trees = openGitTrees({

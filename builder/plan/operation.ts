@@ -104,6 +104,8 @@ export interface GitSource {
   readonly submodules: boolean;
   /** Beginning of the commit that the ref must be, 7 to 64 hexadecimal digits. */
   readonly checksum?: string;
+  /** A trigger of a base image names it, not the user. Absent: the user does. */
+  readonly byImage?: true;
 }
 
 /** What one source word of COPY or ADD means. */

@@ -141,7 +141,7 @@ function triggersOf(
       return [];
     case "image": {
       const texts = images.get(imageKey({ image: base.image, platform }))?.config.config?.OnBuild ?? [];
-      return readTriggers(texts, `the base image ${quoted(base.image)}`, from);
+      return readTriggers(texts, { owner: `the base image ${quoted(base.image)}`, ofImage: true }, from);
     }
     case "stage": {
       const { dockerfile, context } = names;
@@ -149,7 +149,7 @@ function triggersOf(
       const isReplaced = parent?.from.stage !== undefined && context(parent.from.stage.toLowerCase()) !== undefined;
       const own = isReplaced ? [] : (parent?.instructions ?? []);
       const texts = own.flatMap((instruction) => (instruction.keyword === "ONBUILD" ? [instruction.trigger] : []));
-      return readTriggers(texts, `the stage ${quoted(stageLabel(dockerfile, base.stage))}`, from);
+      return readTriggers(texts, { owner: `the stage ${quoted(stageLabel(dockerfile, base.stage))}`, ofImage: false }, from);
     }
   }
 }

@@ -11,7 +11,7 @@ import { planRun, type RunOptions } from "./run.ts";
 import { expand } from "./scope.ts";
 import type { PlannedHistory, StageState } from "./stage-state.ts";
 import type { PlannedStage } from "./stages.ts";
-import { inTrigger } from "./triggers.ts";
+import { inTrigger, namedByImage } from "./triggers.ts";
 
 /** One instruction that touches files. */
 export interface PlannedStep {
@@ -49,7 +49,7 @@ export function planWork(dockerfile: Dockerfile, stage: PlannedStage, base: Stag
       hint: "no image may have a larger configuration: see which values are that long",
     });
   };
-  const plan = (instruction: StageInstruction): void => {
+  const plan = (instruction: StageInstruction, ofImage: boolean): void => {
     const origins = stage.origins.get(instruction) ?? [];
     switch (instruction.keyword) {
       case "RUN": {
@@ -62,7 +62,7 @@ export function planWork(dockerfile: Dockerfile, stage: PlannedStage, base: Stag
       case "COPY":
       case "ADD": {
         const { operation, createdBy } = planCopy(instruction, state, origins[0] ?? { from: "context" }, options.sources);
-        steps.push({ instruction, operation });
+        steps.push({ instruction, operation: ofImage ? namedByImage(operation) : operation });
         history.push({ createdBy, layer: true });
         return;
       }
@@ -84,8 +84,8 @@ export function planWork(dockerfile: Dockerfile, stage: PlannedStage, base: Stag
   };
   const at = (instruction: StageInstruction, body: () => void): void =>
     void collecting(options.onError, dockerfile, instruction.range, body);
-  for (const trigger of stage.triggers) at(trigger.instruction, () => inTrigger(trigger, () => plan(trigger.instruction)));
-  for (const instruction of stage.instructions) at(instruction, () => plan(instruction));
+  for (const trigger of stage.triggers) at(trigger.instruction, () => inTrigger(trigger, () => plan(trigger.instruction, trigger.ofImage)));
+  for (const instruction of stage.instructions) at(instruction, () => plan(instruction, false));
   return { steps, state, history };
 }
 

@@ -21,6 +21,8 @@ export interface Trigger {
   readonly instruction: StageInstruction;
   /** Who carries it: 'the base image "node"'. */
   readonly owner: string;
+  /** Its text comes from an image, not from the Dockerfile. */
+  readonly ofImage: boolean;
 }
 
 /** A stage of the Dockerfile that a target needs. */

@@ -10,12 +10,19 @@ export type ProxyVariables = Readonly<Record<string, string | undefined>>;
  * This machine is never asked through a proxy. Throws INVALID_PROXY.
  */
 export function proxyFor(url: URL, variables: ProxyVariables): URL | undefined {
-  const name = url.protocol === "https:" ? "https_proxy" : "http_proxy";
-  const [source, value] =
-    [name, "all_proxy"].map((key) => [key, variableOf(key, variables)] as const).find(([, found]) => found !== "") ?? [];
-  if (source === undefined || value === undefined) return undefined;
+  const found = variableFor(url, variables);
+  return found && parseProxy(found.name.toUpperCase(), found.value);
+}
+
+/** Whether proxyFor() has one for it, of whatever kind. */
+export function isProxied(url: URL, variables: ProxyVariables): boolean {
+  return variableFor(url, variables) !== undefined;
+}
+
+function variableFor(url: URL, variables: ProxyVariables): { readonly name: string; readonly value: string } | undefined {
   if (isLoopback(url.host) || exempt(url, variableOf("no_proxy", variables))) return undefined;
-  return parseProxy(source.toUpperCase(), value);
+  const names = [url.protocol === "https:" ? "https_proxy" : "http_proxy", "all_proxy"];
+  return names.map((name) => ({ name, value: variableOf(name, variables) })).find(({ value }) => value !== "");
 }
 
 function variableOf(name: string, variables: ProxyVariables): string {

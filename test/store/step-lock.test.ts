@@ -172,6 +172,5 @@ describe("the lock of a step of another process", () => {
       await withStepLock(store, key, async () => "free", { onWait: () => heard++ });
       expect(heard).toBe(1);
       await ended(child);
-    }),
-  );
+    }));
 });

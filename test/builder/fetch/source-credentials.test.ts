@@ -2,6 +2,7 @@ import { readdirSync, readFileSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
 import { sourceCredentials } from "../../../builder/fetch/source-credentials.ts";
+import type { ProxyVariables } from "../../../store/registry/proxy.ts";
 import { type GitServer, startGitServer } from "../../support/git-server.ts";
 import { type HttpFiles, startHttpFiles } from "../../support/http-files.ts";
 import { failureOf } from "./listing.ts";
@@ -15,10 +16,10 @@ const secretsOf = (secrets: Readonly<Record<string, string>>) => async (id: stri
   return value === undefined ? undefined : Buffer.from(value);
 };
 
-function credentialsOf(secrets: Readonly<Record<string, string>>, insecure: readonly string[] = []) {
+function credentialsOf(secrets: Readonly<Record<string, string>>, insecure: readonly string[] = [], proxy: ProxyVariables = {}) {
   const notes: string[] = [];
   const hosts = Object.fromEntries(insecure.map((host) => [host, { insecure: true }]));
-  return { notes, ...sourceCredentials({ secret: secretsOf(secrets), settings: { hosts }, onNote: (note) => notes.push(note) }) };
+  return { notes, ...sourceCredentials({ secret: secretsOf(secrets), settings: { hosts }, proxy, onNote: (note) => notes.push(note) }) };
 }
 
 describe("credentials for a repository", () => {
@@ -46,6 +47,20 @@ describe("credentials for a repository", () => {
     const credentials = credentialsOf({ GIT_AUTH_TOKEN: token });
     expect(await credentials.git("http://host/x", true)).toBeUndefined();
     expect(credentials.notes).toEqual(['the secret "GIT_AUTH_TOKEN" is not sent to host: it would go over plain http']);
+  });
+
+  it("are not sent over plain http to a proxy, though the host may be trusted", async () => {
+    const proxy = { http_proxy: "http://proxy", no_proxy: "direct" };
+    const credentials = credentialsOf({ GIT_AUTH_TOKEN: token, HTTP_AUTH_TOKEN_allowed: token }, ["allowed", "direct"], proxy);
+    expect(await credentials.git("http://allowed/x", true)).toBeUndefined();
+    expect(await credentials.http(new URL("http://allowed/x"))).toBeUndefined();
+    expect(credentials.notes).toEqual([
+      'the secret "GIT_AUTH_TOKEN" is not sent to allowed: it would go over plain http through a proxy',
+      'the secret "HTTP_AUTH_TOKEN_allowed" is not sent to allowed: it would go over plain http through a proxy',
+    ]);
+    for (const remote of ["http://direct/x", "http://127.0.0.2/x", "https://allowed/x"]) {
+      expect((await credentials.git(remote, true))?.header, remote).toBe(basic);
+    }
   });
 
   it.each<[string, string]>([
@@ -139,6 +154,32 @@ describe("a private server", () => {
     expect(new Set(server.authorizations)).toEqual(new Set([basic]));
     expect(new Set(other.authorizations)).toEqual(new Set([""]));
   });
+
+  it("that only a trigger of an image names gets its own secret alone", async () => {
+    server.guard(basic);
+    const ofImage = { ...source(server.url("app")), byImage: true } as const;
+    await using test = await testSources({ secret: secretsOf({ GIT_AUTH_TOKEN: token }) });
+    expect(await failureOf(test.sources.git(ofImage))).toContain("GIT_FAILED");
+    expect(new Set(server.authorizations)).toEqual(new Set([""]));
+    await using own = await testSources({ secret: secretsOf({ [`GIT_AUTH_TOKEN.${server.host}`]: token }) });
+    expect((await own.sources.git(ofImage)).commit).toMatch(/^[0-9a-f]{40}$/);
+    server.guard(undefined);
+  });
+
+  it.each(["127.0.0.2", "127.1", "localhost"])(
+    "on this machine is not asked through a proxy, which would read the secret: %s",
+    async (host) => {
+      await using test = await testSources({
+        secret: secretsOf({ GIT_AUTH_TOKEN: token }),
+        proxy: { http_proxy: `http://${other.host}`, all_proxy: `http://${other.host}` },
+        settings: { attempts: 1 },
+      });
+      const before = other.requests.length;
+      // Nobody listens there.
+      expect(await failureOf(test.sources.git(source(`http://${host}:1/app.git`)))).toContain("GIT_FAILED");
+      expect(other.requests.slice(before)).toEqual([]);
+    },
+  );
 
   it("hands out a file, and where it redirects to hears nothing of the secret", async () => {
     const secret = secretsOf({ "HTTP_AUTH_TOKEN_127.0.0.1": token });

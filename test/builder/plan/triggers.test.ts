@@ -50,6 +50,18 @@ describe("triggers", () => {
     expect(steps(text, on("RUN theirs"))).toEqual(["ONBUILD RUN mine"]);
   });
 
+  it("of an image name repositories without a word of the user's, those of a stage with it", () => {
+    const add = "ADD https://h/x.git /x";
+    const named = (text: string) =>
+      planned(text, on(add)).target.steps.flatMap(({ operation }) => (operation.op === "copy" ? operation.words : []));
+    const git = { kind: "git", remote: "https://h/x.git" };
+    expect(named(`FROM base\n${add}`)).toEqual([
+      expect.objectContaining({ ...git, byImage: true }),
+      expect.not.objectContaining({ byImage: true }),
+    ]);
+    expect(named(`FROM i AS p\nONBUILD ${add}\nFROM p`)).toEqual([expect.not.objectContaining({ byImage: true })]);
+  });
+
   it("see the variables of the stage in which they run", () => {
     const { target } = planned("ARG G=g\nFROM base\nENV A=2", { ...on("ARG G", "ARG A=1", "ENV B=$A$G"), buildArgs: { A: "5" } });
     expect(configOf(target.state).Env).toContain("B=5g");
