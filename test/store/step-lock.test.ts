@@ -148,9 +148,10 @@ describe("the lock of a step of another process", () => {
       const child = await holder(store, key);
       expect([await isFree(store, sameFirstByte), await isFree(store, key)]).toEqual([true, false]);
       const next = withStepLock(store, key, async () => "next");
+      const over = ended(child);
       child.kill(signal);
       expect(await next).toBe("next");
-      await ended(child);
+      await over;
     }),
   );
 
@@ -167,10 +168,11 @@ describe("the lock of a step of another process", () => {
         };
         next = withStepLock(store, key, async () => "next", { onWait });
       });
+      const over = ended(child);
       child.kill("SIGKILL");
       expect(await next).toBe("next");
       await withStepLock(store, key, async () => "free", { onWait: () => heard++ });
       expect(heard).toBe(1);
-      await ended(child);
+      await over;
     }));
 });
