@@ -7,6 +7,7 @@ import { bytesOf, textOf } from "../../../runtime-addon/index.ts";
 import type { SourceEntry } from "../../../store/layer/entry.ts";
 import type { LayerLimits } from "../../../store/layer/layer-limits.ts";
 import { readLayer } from "../../../store/layer/tar-read.ts";
+import { streamTar } from "../../../store/layer/tar-stream.ts";
 import { writeLayer } from "../../../store/layer/tar-write.ts";
 import { temporaryDirectory } from "../../support/temporary.ts";
 import { attributes, directoryEntry, fileEntry, hardlinkEntry, opaque, symlinkEntry, whiteout } from "./samples.ts";
@@ -96,6 +97,27 @@ describe("the canonical form", () => {
     });
     expect(outputs[0]).toContain(" I Z _ a/b a-b i z ");
     expect(outputs).toEqual([outputs[0], outputs[0], outputs[0]]);
+  });
+});
+
+describe("the memory of headers, which is used again", () => {
+  // Each shorter than what lay in its place a round before, and of another kind.
+  const shrinking = (i: number): SourceEntry => {
+    const path = `${String(i).padStart(5, "0")}${"n".repeat(140 - Math.floor(i / 50))}`;
+    const long = "x".repeat(Math.floor((9000 - i) / 100));
+    if (i % 5 === 0) return symlinkEntry(path, long);
+    if (i % 5 === 1) return fileEntry(path, long, { mtimeNsec: i });
+    if (i % 5 === 2) return fileEntry(path, "", { uid: 3_000_000 - i, xattrs: { "user.long": bytesOf(long) } });
+    if (i % 5 === 3) return { kind: "char", path: bytesOf(path), ...attributes, major: 1, minor: i };
+    return fileEntry(path, long);
+  };
+
+  it("leaves nothing of an entry in those that come after it", async () => {
+    const entries = Array.from({ length: 7000 }, (_, i) => shrinking(i));
+    const chunks: Uint8Array[] = [];
+    // Its encoder takes new memory each time.
+    for await (const chunk of streamTar(entries)) chunks.push(chunk);
+    expect((await write(entries)).equals(Buffer.concat(chunks))).toBe(true);
   });
 });
 
