@@ -1,7 +1,8 @@
-import { chmodSync, copyFileSync, existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { chmodSync, copyFileSync, existsSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { findCommand, output, run } from "./command.mjs";
+import { output, run } from "./command.mjs";
+import { downloadPackage } from "./debian-package.mjs";
 import { packRootfs } from "./rootfs-tar.mjs";
 
 /** Changes when the tree that is made of the same package would be another one. */
@@ -27,9 +28,10 @@ export function busyboxKey() {
 export function makeBusybox(file) {
   const work = mkdtempSync(join(tmpdir(), "tsbuild-busybox-"));
   try {
-    const binary = installedVersion() === undefined ? downloadedBinary(work) : "/bin/busybox";
+    const isInstalled = installedVersion() !== undefined;
+    const binary = isInstalled ? "/bin/busybox" : unpackBusybox(downloadPackage("busybox-static", work), join(work, "package"));
     const root = join(work, "root");
-    fillRoot(root, binary);
+    fillBusyboxRoot(root, binary);
     packRootfs(root, file, { epoch: 0, owners: "root" });
   } finally {
     rmSync(work, { recursive: true, force: true });
@@ -41,36 +43,12 @@ function installedVersion() {
   return output(["dpkg-query", "--show", "--showformat=${Version}", "busybox-static"]);
 }
 
-function downloadedBinary(work) {
-  if (findCommand("apt-get") === undefined || findCommand("dpkg-deb") === undefined) {
-    throw new Error("making the busybox base: apt-get and dpkg-deb are needed to download busybox-static");
-  }
-  const download = join(work, "download");
-  mkdirSync(download);
-  const fetch = (options) => run(["apt-get", ...options, "-q", "download", "busybox-static"], { cwd: download, quiet: true });
-  try {
-    fetch([]);
-  } catch {
-    // A new machine has no package lists, or old ones; if that is not the cause, the second attempt says what is.
-    fetch(privateLists(work));
-  }
-  const [archive] = readdirSync(download).filter((name) => name.endsWith(".deb"));
-  if (archive === undefined) throw new Error("making the busybox base: apt-get download busybox-static left no package");
-  run(["dpkg-deb", "--extract", join(download, archive), join(work, "package")], { quiet: true });
-  for (const path of ["bin/busybox", "usr/bin/busybox"]) {
-    if (existsSync(join(work, "package", path))) return join(work, "package", path);
-  }
-  throw new Error(`making the busybox base: ${archive} has no busybox`);
-}
-
-/** An ordinary user cannot fetch package lists for the machine: they go to a directory of our own. Returns apt's options for it. */
-function privateLists(work) {
-  const lists = join(work, "lists");
-  mkdirSync(join(lists, "partial"), { recursive: true });
-  const options = ["-o", `Dir::State::lists=${lists}`, "-o", `Dir::Cache=${join(work, "cache")}`];
-  mkdirSync(join(work, "cache", "archives", "partial"), { recursive: true });
-  run(["apt-get", ...options, "-q", "update"], { quiet: true });
-  return options;
+/** The program of a busybox-static package, unpacked below `target`. */
+export function unpackBusybox(archive, target) {
+  run(["dpkg-deb", "--extract", archive, target], { quiet: true });
+  const binary = ["bin/busybox", "usr/bin/busybox"].map((path) => join(target, path)).find((path) => existsSync(path));
+  if (binary === undefined) throw new Error(`making a base of busybox: ${archive} has no busybox`);
+  return binary;
 }
 
 const DIRECTORIES = {
@@ -86,7 +64,8 @@ const DIRECTORIES = {
   "var/tmp": 0o1777,
 };
 
-function fillRoot(root, binary) {
+/** Fills a directory with the root file system around this busybox. `command` runs it, where the machine alone does not. */
+export function fillBusyboxRoot(root, binary, command = [binary]) {
   for (const [path, mode] of Object.entries(DIRECTORIES)) {
     mkdirSync(join(root, path), { recursive: true });
     // The mode given to mkdir is cut by the umask.
@@ -94,7 +73,9 @@ function fillRoot(root, binary) {
   }
   copyFileSync(binary, join(root, "bin/busybox"));
   chmodSync(join(root, "bin/busybox"), 0o755);
-  for (const applet of output([binary, "--list"]).trim().split("\n")) {
+  for (const applet of output([...command, "--list"])
+    .trim()
+    .split("\n")) {
     if (applet !== "busybox") symlinkSync("busybox", join(root, "bin", applet));
   }
   symlinkSync("../../bin/env", join(root, "usr/bin/env"));

@@ -1,4 +1,4 @@
-import { foreignHandler, TsbuildError } from "../../runtime-addon/index.ts";
+import { foreignHandler, SandboxError } from "../../runtime-addon/index.ts";
 import type { Platform } from "../../store/oci.ts";
 import { machinePlatform, platformText } from "../../store/platform.ts";
 
@@ -8,7 +8,7 @@ const also: Readonly<Record<string, readonly string[]>> = { amd64: ["386"], arm6
 const hint =
   "install an emulator that the kernel knows: Debian's packages qemu-user-static and binfmt-support; in a container, on the host below it";
 
-/** Throws UNSUPPORTED_PLATFORM where programs of the platform cannot run here. `doing` begins the message. */
+/** Throws SandboxError UNSUPPORTED_PLATFORM where programs of the platform cannot run here. `doing` begins the message. */
 export function refuseForeign(
   { os, architecture, variant }: Platform,
   doing: string,
@@ -16,7 +16,7 @@ export function refuseForeign(
 ): void {
   const machine = machinePlatform();
   const wanted = platformText({ os, architecture, ...(variant === undefined ? {} : { variant }) });
-  if (os !== "linux") throw new TsbuildError("UNSUPPORTED_PLATFORM", `${doing}: it is for ${wanted}, and only programs for linux run here`);
+  if (os !== "linux") throw new SandboxError("UNSUPPORTED_PLATFORM", `${doing}: it is for ${wanted}, and only programs for linux run here`);
   if (architecture === machine.architecture || also[machine.architecture]?.includes(architecture) === true) return;
   const found = handler(architecture);
   if (found === "reachable") return;
@@ -24,7 +24,7 @@ export function refuseForeign(
     found === "none"
       ? "the kernel knows no emulator for it (binfmt_misc)"
       : "the emulator that the kernel knows for it cannot be reached from a container (binfmt_misc, without the flag F)";
-  throw new TsbuildError("UNSUPPORTED_PLATFORM", `${doing}: it is for ${wanted}, this machine is ${platformText(machine)}, and ${what}`, {
+  throw new SandboxError("UNSUPPORTED_PLATFORM", `${doing}: it is for ${wanted}, this machine is ${platformText(machine)}, and ${what}`, {
     hint,
   });
 }

@@ -50,6 +50,11 @@ function userNamespacesWork(): boolean {
   return succeeds("unshare", ["--user", "--map-root-user", "true"]);
 }
 
+function privateBinfmtWorks(): boolean {
+  const mount = ["mount", "-t", "binfmt_misc", "none", "/proc/sys/fs/binfmt_misc"];
+  return succeeds("unshare", ["--user", "--map-root-user", "--mount", ...mount]);
+}
+
 function kernelScopesSockets(): boolean {
   const [major = 0, minor = 0] = release().split(".").map(Number);
   const modules = "/sys/kernel/security/lsm";
@@ -117,6 +122,16 @@ export const REQUIREMENTS = {
     reason: "the group above ours in a unified hierarchy is not ours, or lacks controllers",
     missingInCi: "it is the case in the virtual machine of npm run test:vm, where these tests run",
     holds: groupIsDelegated,
+  },
+  privateBinfmt: {
+    reason: "binfmt_misc cannot be mounted in a user namespace (Linux 6.7 with binfmt_misc is needed)",
+    missingInCi: "runners have the kernels of their distributions, which may be older or lack it",
+    holds: privateBinfmtWorks,
+  },
+  foreignPackages: {
+    reason: "the package repositories are not Debian's, which hold packages of other architectures too",
+    missingInCi: "runners may be of a distribution that keeps those in repositories of their own",
+    holds: () => existsSync("/etc/os-release") && /^ID="?debian"?$/m.test(readFileSync("/etc/os-release", "utf8")),
   },
   packageArchive: {
     reason: "apt's repositories do not answer",
