@@ -2,16 +2,28 @@ import { existsSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { TsbuildError } from "./errors.ts";
+import type { NativeJob } from "./native-job.ts";
+import type { SystemError } from "./system-error.ts";
 
 /** What addon.node exports: `numbers` and `text` are a packed list (message.ts); at most `threads` threads work on a call. */
 export interface NativeAddon {
-  scan(root: string, numbers: Float64Array, text: Buffer, recursive: boolean, xattrs: boolean, threads: number): Promise<Buffer>;
+  scan(
+    root: string,
+    numbers: Float64Array,
+    text: Buffer,
+    recursive: boolean,
+    xattrs: boolean,
+    longestPath: number,
+    threads: number,
+  ): Promise<Buffer>;
   statMany(root: string, numbers: Float64Array, text: Buffer, xattrs: boolean): Promise<Buffer>;
   hashFiles(root: string, numbers: Float64Array, text: Buffer, threads: number): Promise<Buffer>;
   extract(root: string, tar: string, numbers: Float64Array, text: Buffer, owners: boolean, threads: number): Promise<void>;
   setAttributes(root: string, numbers: Float64Array, text: Buffer): Promise<void>;
   removePaths(root: string, numbers: Float64Array, text: Buffer): Promise<void>;
   removeTree(path: string): Promise<void>;
+  allocatedBytes(path: string): Promise<{ readonly bytes: number; readonly error?: SystemError }>;
+  endProcess(exitCode: number): never;
   syncFileSystem(fd: number): Promise<void>;
   renameNoReplace(from: string, to: string): void;
   /** flock(2), or with `byte` the lock of that one. */
@@ -29,10 +41,7 @@ export interface NativeAddon {
     level: number,
     blockBytes: number,
     threads: number,
-  ): {
-    readonly done: Promise<{ readonly plainDigest: Buffer; readonly digest: Buffer; readonly size: number }>;
-    readonly cancel: () => void;
-  };
+  ): NativeJob<{ readonly plainDigest: Buffer; readonly digest: Buffer; readonly size: number }>;
 }
 
 export interface NativeSkimmedTar {
@@ -51,13 +60,13 @@ export interface NativeTarReader {
 /** Matches are three numbers each: begin, end, index of the pattern. */
 export interface NativePatternSet {
   find(text: Uint8Array, last: boolean): { readonly end: number; readonly matches: readonly number[] };
-  searchFile(path: string, most: number): Promise<readonly number[]>;
+  searchFile(path: string, most: number): NativeJob<readonly number[]>;
   /** Two numbers each: index of the path, index of the pattern. */
-  searchFiles(root: string, numbers: Float64Array, text: Buffer, threads: number): Promise<readonly number[]>;
+  searchFiles(root: string, numbers: Float64Array, text: Buffer, threads: number): NativeJob<readonly number[]>;
 }
 
 export interface NativeTarSink {
-  write(numbers: Float64Array, text: Buffer, bytes: Buffer, hosts: readonly string[]): Promise<Buffer>;
+  write(numbers: Float64Array, text: Buffer, bytes: Buffer, hosts: readonly string[]): NativeJob<Buffer>;
   finish(sync: boolean): Promise<{ readonly digest: Buffer; readonly size: number }>;
   abort(): Promise<void>;
 }

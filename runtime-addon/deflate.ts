@@ -1,5 +1,6 @@
 import { nativeAddon } from "./binding.ts";
 import { rethrowChanges } from "./file-changed.ts";
+import { finishJob } from "./native-job.ts";
 import { usableCpus } from "./usable-cpus.ts";
 
 export interface GzipOptions {
@@ -39,17 +40,7 @@ export function gzipLibrary(): string | undefined {
 export async function gzipFile(from: string, to: string, { level, blockBytes, signal }: GzipOptions): Promise<GzippedFile> {
   if (!(level >= 1 && level <= 12)) throw new RangeError(`level ${level} is not 1 to 12`);
   if (!(Number.isSafeInteger(blockBytes) && blockBytes >= 1)) throw new RangeError(`blockBytes ${blockBytes} is no number of bytes`);
-  signal?.throwIfAborted();
-  const { done, cancel } = nativeAddon().gzipFile(from, to, level, blockBytes, Math.min(usableCpus(), mostThreads));
-  signal?.addEventListener("abort", cancel, { once: true });
-  try {
-    const { plainDigest, digest, size } = await rethrowChanges(done);
-    return { plainDigest: plainDigest.toString("hex"), digest: digest.toString("hex"), size };
-  } catch (error) {
-    // Cancelled work fails as such.
-    signal?.throwIfAborted();
-    throw error;
-  } finally {
-    signal?.removeEventListener("abort", cancel);
-  }
+  const start = () => nativeAddon().gzipFile(from, to, level, blockBytes, Math.min(usableCpus(), mostThreads));
+  const { plainDigest, digest, size } = await rethrowChanges(finishJob(start, signal));
+  return { plainDigest: plainDigest.toString("hex"), digest: digest.toString("hex"), size };
 }

@@ -1,3 +1,4 @@
+export { type AllocatedBytes, allocatedBytes } from "./allocated.ts";
 export { planAutoMap, readAutoMap } from "./auto-id-map.ts";
 export { helperPath } from "./binding.ts";
 export { foreignHandler } from "./binfmt.ts";
@@ -7,6 +8,7 @@ export { type Cgroup, openCgroup } from "./cgroup.ts";
 export type { CgroupUsage } from "./cgroup-usage.ts";
 export { type GzipOptions, type GzippedFile, gzipFile, gzipLibrary } from "./deflate.ts";
 export { deviceNumbers } from "./device-numbers.ts";
+export { endProcess } from "./end-process.ts";
 export { type ErrorDetails, TsbuildError } from "./errors.ts";
 export { type Attributes, type ExtractEntry, type ExtractOptions, extract } from "./extract.ts";
 export { FileChangedError } from "./file-changed.ts";

@@ -1,6 +1,7 @@
 import { nativeAddon } from "./binding.ts";
 import type { ByteString } from "./bytes.ts";
 import { packPaths } from "./message.ts";
+import { finishJob } from "./native-job.ts";
 import { usableCpus } from "./usable-cpus.ts";
 
 /** A byte string that is looked for. */
@@ -27,13 +28,17 @@ export interface PatternSet<P extends Pattern> {
    * and is looked through whole.
    */
   find(text: Uint8Array, last: boolean): { readonly end: number; readonly matches: readonly Match<P>[] };
-  /** Those in a file of any size, on another thread; no more than `most` of an id. */
-  searchFile(path: string, most: number): Promise<readonly Match<P>[]>;
+  /** Those in a file of any size, on another thread; no more than `most` of an id. Rejects with `signal.reason` when aborted. */
+  searchFile(path: string, most: number, signal?: AbortSignal): Promise<readonly Match<P>[]>;
   /**
    * Which regular files below `root` have some, on other threads: of each id one, in the order of the paths. No symlink is followed, and what has gone meanwhile
-   * or is no file any more is passed over.
+   * or is no file any more is passed over; holes of files cost nothing. Rejects with `signal.reason` when aborted.
    */
-  searchFiles(root: string, paths: readonly ByteString[]): Promise<readonly { readonly path: ByteString; readonly pattern: P }[]>;
+  searchFiles(
+    root: string,
+    paths: readonly ByteString[],
+    signal?: AbortSignal,
+  ): Promise<readonly { readonly path: ByteString; readonly pattern: P }[]>;
 }
 
 export function openPatterns<P extends Pattern>(patterns: readonly P[]): PatternSet<P> {
@@ -59,10 +64,10 @@ export function openPatterns<P extends Pattern>(patterns: readonly P[]): Pattern
       const { end, matches } = native.find(text, last);
       return { end, matches: named(matches) };
     },
-    searchFile: async (path, most) => named(await native.searchFile(path, most)),
-    async searchFiles(root, paths) {
+    searchFile: async (path, most, signal) => named(await finishJob(() => native.searchFile(path, most), signal)),
+    async searchFiles(root, paths, signal) {
       const { numbers, text } = packPaths(paths);
-      const found = await native.searchFiles(root, numbers, text, usableCpus());
+      const found = await finishJob(() => native.searchFiles(root, numbers, text, usableCpus()), signal);
       return Array.from({ length: found.length / 2 }, (_, i) => ({
         path: paths[found[2 * i] ?? 0] as ByteString,
         pattern: patterns[found[2 * i + 1] ?? 0] as P,

@@ -11,7 +11,12 @@ export interface ScanOptions {
    * Labels of the host (SELinux, IMA, …) are left out.
    */
   readonly xattrs: boolean;
+  /** Bytes of a path below the root; a longer one is ENAMETOOLONG. Absent: as many as a system call takes. */
+  readonly longestPath?: number;
 }
+
+/** limits.h: PATH_MAX, less the NUL. */
+const mostPathBytes = 4095;
 
 /**
  * Packed records (see decodeScan) of what is in the given directories of `root` ("" is the root itself; they are not listed
@@ -19,8 +24,9 @@ export interface ScanOptions {
  * scan is left out; no symlink is ever followed, not even one swapped in meanwhile. Rejects with a system error.
  */
 export async function scan(root: string, directories: readonly ByteString[], options: ScanOptions): Promise<Buffer> {
+  const { longestPath = mostPathBytes } = options;
   const { numbers, text } = packPaths(directories);
-  return nativeAddon().scan(root, numbers, text, options.recursive, options.xattrs, fileSystemThreads());
+  return nativeAddon().scan(root, numbers, text, options.recursive, options.xattrs, longestPath, fileSystemThreads());
 }
 
 /** Packed records of exactly these paths (lstat(2)); those that do not exist, or lie behind a symlink, are left out. */

@@ -2,6 +2,7 @@ import { nativeAddon } from "./binding.ts";
 import type { ByteString } from "./bytes.ts";
 import { rethrowChanges } from "./file-changed.ts";
 import { MessageWriter, type PackedMessage } from "./message.ts";
+import { finishJob } from "./native-job.ts";
 
 /** A stretch of a tar that is being written. */
 export type TarPiece =
@@ -16,9 +17,9 @@ export type TarPiece =
 export interface TarSink {
   /**
    * Appends the pieces, and resolves with 32 bytes of SHA-256 for each that is not `bytes`, in order. Rejects with a system
-   * error, or with FILE_CHANGED. The `bytes` are copied before the call returns.
+   * error, with FILE_CHANGED, or with `signal.reason` when aborted. The `bytes` are copied before the call returns.
    */
-  write(pieces: readonly TarPiece[]): Promise<Buffer>;
+  write(pieces: readonly TarPiece[], signal?: AbortSignal): Promise<Buffer>;
   /** Closes the file, after an fsync(2) with `sync`. `digest` is the SHA-256 of all its bytes, in hex. */
   finish(options: { readonly sync: boolean }): Promise<{ readonly digest: string; readonly size: number }>;
   /** Closes and removes the file. Does nothing after `finish` or `abort`. */
@@ -35,11 +36,11 @@ export function openTarSink(path: string): TarSink {
   /** Memory of the last call for the next one's bytes; absent while a call has it. */
   let spare: Buffer | undefined;
   return {
-    async write(pieces) {
+    async write(pieces, signal) {
       const packed = packPieces(pieces, spare);
       spare = undefined;
       const { numbers, text, bytes, hosts, memory } = packed;
-      const digests = await rethrowChanges(sink.write(numbers, text, bytes, hosts));
+      const digests = await rethrowChanges(finishJob(() => sink.write(numbers, text, bytes, hosts), signal));
       spare = memory;
       return digests;
     },

@@ -1,6 +1,7 @@
 import { formatBytes } from "../progress/measures.ts";
 import { command } from "./command.ts";
 import { formatFlags, formatJson } from "./format-flag.ts";
+import { note } from "./note.ts";
 import { withStore } from "./open-store.ts";
 import { storeFlags } from "./store-flag.ts";
 import { formatTable } from "./table.ts";
@@ -22,7 +23,7 @@ export const df = command(
   ({ flags }, io) =>
     withStore(flags, io, async (store) => {
       const { storeUsage } = await import("../../store/gc/usage.ts");
-      const kinds = await storeUsage(store);
+      const kinds = await storeUsage(store, (message) => note(io, message));
       const bytes = kinds.reduce((sum, kind) => sum + kind.bytes, 0);
       const reclaimableBytes = kinds.reduce((sum, kind) => sum + kind.reclaimableBytes, 0);
       if (flags.format === "json") {

@@ -30,10 +30,11 @@ export async function keepStoreLimits(root: string, settings: Settings, io: CliI
       import("./mapped-trash.ts"),
     ]);
     await using store = await openStore(root, settings);
-    await using trash = openMappedTrash(store, (message) => note(io, message));
+    const onNote = (message: string) => note(io, message);
+    await using trash = openMappedTrash(store, onNote);
     const unreadable: TsbuildError[] = [];
     const onUnreadable = (error: TsbuildError) => unreadable.push(error);
-    const freed = await keepLimits(store, storeLimits, { signal: io.signal, removeTree: trash.remove, onUnreadable });
+    const freed = await keepLimits(store, storeLimits, { signal: io.signal, removeTree: trash.remove, onUnreadable, onNote });
     noteUnreadable(unreadable, io);
     const { maxStoreBytes } = storeLimits;
     if (freed === undefined || maxStoreBytes === undefined || freed.storeBytes <= maxStoreBytes) return;

@@ -1,3 +1,4 @@
+import { endProcess } from "../../runtime-addon/index.ts";
 import type { CliIo } from "./cli-io.ts";
 import { dispatch } from "./dispatch.ts";
 
@@ -12,7 +13,11 @@ function onSignal(signal: NodeJS.Signals): void {
     return;
   }
   // The first one lets the command clean up; whoever asks again means it.
-  if (++interrupts > 1) process.exit(130);
+  if (++interrupts > 1) {
+    // Behind what others do at the exit, and before Node waits there for threads that read or write a large file.
+    process.on("exit", () => endProcess(130));
+    process.exit(130);
+  }
   cancel.abort();
   // Whoever waits for input hears of it as a failed read.
   if (readsStdin) process.stdin.destroy(cancel.signal.reason);

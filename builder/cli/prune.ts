@@ -68,7 +68,7 @@ export const prune = command(
       if (takesCache && flags["dry-run"] !== true && flags.force !== true && !(await mayGo(flags.all === true, io))) return 1;
       const { collectGarbage } = await import("../../store/gc/collect.ts");
       await using trash = openMappedTrash(store, (message) => note(io, message));
-      const freed = await collectGarbage(store, { ...policy, removeTree: trash.remove });
+      const freed = await collectGarbage(store, { ...policy, removeTree: trash.remove, onNote: (message) => note(io, message) });
       if (flags.format === "json") io.stdout.write(formatJson({ dryRun: policy.dryRun, ...freed }));
       else printTable(freed, policy.dryRun === true, io);
       return 0;

@@ -1,9 +1,11 @@
+import { join } from "node:path";
 import { type ListedContainer, listContainers } from "../../store/containers.ts";
-import { allocatedBytes } from "../../store/gc/allocated.ts";
+import { openMeasure } from "../../store/gc/allocated.ts";
 import { formatBytes } from "../progress/measures.ts";
 import { harmless } from "../progress/terminal-text.ts";
 import { command } from "./command.ts";
 import { formatFlags, formatJson } from "./format-flag.ts";
+import { note } from "./note.ts";
 import { withStore } from "./open-store.ts";
 import { storeFlags } from "./store-flag.ts";
 import { formatAge, formatTable } from "./table.ts";
@@ -31,7 +33,9 @@ export const ps = command(
   { min: 0, max: 0 },
   ({ flags }, io) =>
     withStore(flags, io, async ({ root }) => {
-      const containers = (await listContainers(root)).map((one) => ({ ...one, bytes: allocatedBytes(`${one.directory}/upper`) }));
+      const measure = openMeasure((message) => note(io, message));
+      const containers: (ListedContainer & { readonly bytes: number })[] = [];
+      for (const one of await listContainers(root)) containers.push({ ...one, bytes: await measure(join(one.directory, "upper")) });
       if (flags.format === "json") io.stdout.write(formatJson(containers.map(({ layers: _, config: __, owners: ___, ...shown }) => shown)));
       else if (flags.quiet) io.stdout.write(containers.map(({ name }) => `${name}\n`).join(""));
       else {

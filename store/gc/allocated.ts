@@ -1,18 +1,29 @@
 import { lstatSync, readdirSync, type Stats } from "node:fs";
-import { isSystemError } from "../../runtime-addon/index.ts";
+import { allocatedBytes, isSystemError, systemErrorMessage } from "../../runtime-addon/index.ts";
 
-/** Files with several names, which count once. */
-export type SeenFiles = Set<string>;
+/** What a file, or a directory with all that is in it, takes on its file system, in bytes: see allocatedBytes. */
+export type Measure = (path: string) => Promise<number>;
 
 /**
- * Bytes that a file, or a directory with all that is in it, takes on its file system: what `du` counts, which is not the sum of the lengths. What vanishes meanwhile, or may not be
- * looked into (files of mapped owners), counts as nothing.
+ * What cannot be measured to its end counts with what of it was, so that it is no reason to keep it; `onNote` hears why, once for a path. Measures a file without a trip to another
+ * thread.
  */
-export function allocatedBytes(path: string, seen: SeenFiles = new Set()): number {
-  return bytesBelow(Buffer.from(path), seen);
+export function openMeasure(onNote: (message: string) => void = () => undefined): Measure {
+  const noted = new Set<string>();
+  return async (path) => {
+    const found = statOf(path);
+    if (found === undefined) return 0;
+    if (!found.isDirectory()) return blockBytes(found);
+    const { bytes, error } = await allocatedBytes(path);
+    if (error !== undefined && !noted.has(path)) {
+      noted.add(path);
+      onNote(`what takes the room of the store cannot be measured whole: ${systemErrorMessage(error)}`);
+    }
+    return bytes;
+  };
 }
 
-/** As allocatedBytes, of the directory or file alone. */
+/** Of the directory or file alone. */
 export function ownBytes(path: string): number {
   const found = statOf(path);
   return found === undefined ? 0 : blockBytes(found);
@@ -23,26 +34,7 @@ export function namesIn(path: string): readonly string[] {
   return unlessGone(() => readdirSync(path)) ?? [];
 }
 
-/** Paths are bytes: unpacked files may have names of any. */
-function bytesBelow(path: Buffer, seen: SeenFiles): number {
-  const found = statOf(path);
-  if (found === undefined) return 0;
-  if (!found.isDirectory()) {
-    if (found.nlink > 1) {
-      const file = `${found.dev}:${found.ino}`;
-      if (seen.has(file)) return 0;
-      seen.add(file);
-    }
-    return blockBytes(found);
-  }
-  let sum = blockBytes(found);
-  for (const name of unlessGone(() => readdirSync(path, "buffer")) ?? []) sum += bytesBelow(Buffer.concat([path, slash, name]), seen);
-  return sum;
-}
-
-const slash = Buffer.from("/");
-
-function statOf(path: string | Buffer): Stats | undefined {
+function statOf(path: string): Stats | undefined {
   return unlessGone(() => lstatSync(path));
 }
 

@@ -6,7 +6,7 @@ import { TsbuildError } from "../errors.ts";
 import { failedSteps } from "../failed-steps.ts";
 import { recordBody } from "../records.ts";
 import { cachePinText, failedPinText, gitPinText, storePaths } from "../store-paths.ts";
-import { allocatedBytes, namesIn } from "./allocated.ts";
+import { type Measure, namesIn } from "./allocated.ts";
 import { referencesIn } from "./references.ts";
 
 /**
@@ -78,53 +78,58 @@ export function fileItems(root: string, known: KnownItems = new Map()): ReadItem
 }
 
 /** Repositories, measured whole. */
-export function gitItems(root: string): readonly CacheItem[] {
+async function gitItems(root: string, measure: Measure): Promise<readonly CacheItem[]> {
   const folder = storePaths.git(root);
-  return namesIn(folder).flatMap((name) => {
+  const items: CacheItem[] = [];
+  for (const name of namesIn(folder)) {
     const path = join(folder, name);
     const found = statOf(path);
-    if (!/^[0-9a-f]{32}$/.test(name) || found === undefined) return [];
-    return {
-      kind: "git" as const,
-      path,
-      bytes: allocatedBytes(path),
-      usedMs: found.mtimeMs,
-      ...nothing,
-      pinnedBy: digestOf(gitPinText(name)),
-    };
-  });
+    if (!/^[0-9a-f]{32}$/.test(name) || found === undefined) continue;
+    const pinnedBy = digestOf(gitPinText(name));
+    items.push({ kind: "git", path, bytes: await measure(path), usedMs: found.mtimeMs, ...nothing, pinnedBy });
+  }
+  return items;
 }
 
 /** Copies of cache mounts, measured whole. */
-export function cacheMountItems(root: string): readonly CacheItem[] {
+async function cacheMountItems(root: string, measure: Measure): Promise<readonly CacheItem[]> {
   const folder = storePaths.cacheMounts(root);
-  return namesIn(folder).flatMap((copy) => {
+  const items: CacheItem[] = [];
+  for (const copy of namesIn(folder)) {
     const path = join(folder, copy);
     const [, name] = /^([0-9a-f]{64})-\d+$/.exec(copy) ?? [];
     const found = statOf(path);
-    if (name === undefined || found === undefined) return [];
+    if (name === undefined || found === undefined) continue;
     const pinnedBy = digestOf(cachePinText(name));
-    return { kind: "cache-mounts" as const, path, bytes: allocatedBytes(path), usedMs: found.mtimeMs, ...nothing, pinnedBy };
-  });
+    items.push({ kind: "cache-mounts", path, bytes: await measure(path), usedMs: found.mtimeMs, ...nothing, pinnedBy });
+  }
+  return items;
 }
 
 /** What failed steps left, measured whole. */
-export function failedItems(root: string): readonly CacheItem[] {
-  return failedSteps(root).flatMap(({ directory, state }) => {
+async function failedItems(root: string, measure: Measure): Promise<readonly CacheItem[]> {
+  const items: CacheItem[] = [];
+  for (const { directory, state } of failedSteps(root)) {
     const found = statOf(directory);
-    if (found === undefined) return [];
+    if (found === undefined) continue;
     const layers = state?.layers ?? [];
-    return {
-      kind: "failed" as const,
+    items.push({
+      kind: "failed",
       path: directory,
-      bytes: allocatedBytes(directory),
+      bytes: await measure(directory),
       usedMs: found.mtimeMs,
       blobs: layers.map(({ blob }) => blob.digest),
       layers: layers.map(({ diffId }) => diffId),
       pinnedBy: digestOf(failedPinText(basename(directory))),
       ...(state === undefined ? { torn: true } : {}),
-    };
-  });
+    });
+  }
+  return items;
+}
+
+/** All that is measured whole: repositories, cache mounts and what failed steps left. */
+export async function folderItems(root: string, measure: Measure): Promise<readonly CacheItem[]> {
+  return [...(await gitItems(root, measure)), ...(await cacheMountItems(root, measure)), ...(await failedItems(root, measure))];
 }
 
 /** Whether it was used or replaced since it was read. */

@@ -10,18 +10,8 @@ import { withLock } from "../lock.ts";
 import { removeOldStepLocks } from "../step-lock.ts";
 import type { Store } from "../store.ts";
 import { storePaths } from "../store-paths.ts";
-import { allocatedBytes, namesIn } from "./allocated.ts";
-import {
-  type CacheItem,
-  type CacheKind,
-  cacheKinds,
-  cacheMountItems,
-  failedItems,
-  fileItems,
-  gitItems,
-  hasChanged,
-  type KnownItems,
-} from "./cache-items.ts";
+import { type Measure, namesIn, openMeasure } from "./allocated.ts";
+import { type CacheItem, type CacheKind, cacheKinds, fileItems, folderItems, hasChanged, type KnownItems } from "./cache-items.ts";
 import { type StoredContent, storedContent } from "./content.ts";
 import { livingPins } from "./pins.ts";
 import { containerReferences, imageReferences, type OnUnreadable, type References } from "./references.ts";
@@ -47,6 +37,8 @@ export interface GarbagePolicy extends Abortable {
    * them, and only the rest of the cache goes.
    */
   readonly onUnreadable?: OnUnreadable;
+  /** Hears of directories of which some could not be measured; they are collected like others. */
+  readonly onNote?: (message: string) => void;
   /** Only says what would go. */
   readonly dryRun?: boolean;
   /** Milliseconds; absent: the clock. */
@@ -82,15 +74,16 @@ export async function collectGarbage(store: Store, policy: GarbagePolicy = {}): 
   const { root } = store;
   const { signal } = policy;
   signal?.throwIfAborted();
-  const content = storedContent(root);
+  const measure = openMeasure(policy.onNote);
+  const content = await storedContent(root, measure);
   const known = fileItems(root);
-  const surveyed = { content, known, folders: [...gitItems(root), ...cacheMountItems(root), ...failedItems(root)] };
+  const surveyed = { content, known, folders: await folderItems(root, measure), measure };
   signal?.throwIfAborted();
   if (policy.dryRun === true) {
-    return freedOf(await planOf(store, surveyed, policy), sizeOf(await staleTemps(root)), content);
+    return freedOf(await planOf(store, surveyed, policy), await sizeOf(await staleTemps(root), measure), content);
   }
   const stale = await staleTemps(root);
-  const temp = sizeOf(stale);
+  const temp = await sizeOf(stale, measure);
   // By way of the trash, since some of it may be of mapped owners.
   for (const path of stale) if (dirname(path) === storePaths.tmp(root)) moveToTrash(root, path);
   await removeStale(root);
@@ -125,6 +118,7 @@ interface Survey {
   readonly known: KnownItems;
   /** Repositories, cache mounts and what failed steps left. */
   readonly folders: readonly CacheItem[];
+  readonly measure: Measure;
 }
 
 interface Plan {
@@ -135,7 +129,7 @@ interface Plan {
   readonly heldBytes: number;
 }
 
-async function planOf(store: Store, { content, known, folders }: Survey, policy: GarbagePolicy): Promise<Plan> {
+async function planOf(store: Store, { content, known, folders, measure }: Survey, policy: GarbagePolicy): Promise<Plan> {
   const { root } = store;
   const tmp = storePaths.tmp(root);
   // Leases first: what ended before has written its records, and its images.
@@ -148,7 +142,7 @@ async function planOf(store: Store, { content, known, folders }: Survey, policy:
       policy.onUnreadable?.(error);
     });
   const listed = await imageReferences(store, onUnreadable);
-  const containers = await containerReferences(root, onUnreadable);
+  const containers = await containerReferences(root, measure, onUnreadable);
   const dropped =
     policy.all === true && !isUnknown ? listed.filter(({ isNamed, listed: digest }) => !isNamed && !pins.digests.has(digest)) : [];
   const kept = isUnknown ? everythingIn(content) : union([...listed.filter((image) => !dropped.includes(image)), ...containers]);
@@ -164,12 +158,16 @@ async function planOf(store: Store, { content, known, folders }: Survey, policy:
     hasBlob: (digest: Digest) => existsSync(blobPath(root, digest)),
   };
   const cacheBytes = sumOf(select(inventory, everything).bytes);
+  const temps = await sizeOf(
+    namesIn(tmp).map((id) => join(tmp, id)),
+    measure,
+  );
   const storeBytes =
     sumValues(content.blobs) +
     sumValues(content.layers) +
     [...items, ...unpacked].reduce((sum, { bytes }) => sum + bytes, 0) +
     containers.reduce((sum, { bytes }) => sum + bytes, 0) +
-    sizeOf(namesIn(tmp).map((id) => join(tmp, id))).bytes;
+    temps.bytes;
   const choice = choiceOf(root, policy, cacheBytes, storeBytes);
   const selection = select(inventory, isUnknown ? { ...choice, kinds: withoutRecords(choice.kinds) } : choice);
   return { selection, images: dropped.map(({ listed: digest }) => digest), storeBytes, heldBytes: storeBytes - cacheBytes };
@@ -250,8 +248,10 @@ async function staleTemps(root: string): Promise<readonly string[]> {
   return [...ids.filter((id) => !leases.has(id)).map((id) => join(tmp, id)), ...namesIn(trash).map((name) => join(trash, name))];
 }
 
-function sizeOf(paths: readonly string[]): Bytes {
-  return { bytes: paths.reduce((sum, path) => sum + allocatedBytes(path), 0), count: paths.length };
+async function sizeOf(paths: readonly string[], measure: Measure): Promise<Bytes> {
+  let bytes = 0;
+  for (const path of paths) bytes += await measure(path);
+  return { bytes, count: paths.length };
 }
 
 function freedOf({ selection, images, storeBytes, heldBytes }: Plan, temp: Bytes, content: StoredContent): Freed {

@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { isSystemError } from "../../runtime-addon/index.ts";
 import { type Digest, isDigest } from "../digest.ts";
 import { storePaths } from "../store-paths.ts";
-import { allocatedBytes, namesIn, ownBytes } from "./allocated.ts";
+import { type Measure, namesIn, ownBytes } from "./allocated.ts";
 import type { CacheItem } from "./cache-items.ts";
 
 /** Blobs and layers, each with the bytes that go with it, and what of the layers may go alone. */
@@ -16,7 +16,11 @@ export interface StoredContent {
 }
 
 /** `exact` measures directories anew that were measured before: they do not change, but somebody might. */
-export function storedContent(root: string, { exact = false }: { readonly exact?: boolean } = {}): StoredContent {
+export async function storedContent(
+  root: string,
+  measure: Measure,
+  { exact = false }: { readonly exact?: boolean } = {},
+): Promise<StoredContent> {
   const blobs = new Map<Digest, number>();
   for (const name of namesIn(storePaths.blobs(root))) {
     const digest = `sha256:${name}`;
@@ -31,8 +35,8 @@ export function storedContent(root: string, { exact = false }: { readonly exact?
     let bytes = ownBytes(folder);
     for (const part of namesIn(folder)) {
       const path = join(folder, part);
-      const item = unpackedItem(path, diffId, exact);
-      if (item === undefined) bytes += allocatedBytes(path);
+      const item = await unpackedItem(path, diffId, exact ? measure : (directory) => directoryBytes(directory, measure));
+      if (item === undefined) bytes += await measure(path);
       else unpacked.push(item);
     }
     layers.set(diffId, bytes);
@@ -40,7 +44,7 @@ export function storedContent(root: string, { exact = false }: { readonly exact?
   return { blobs, layers, unpacked };
 }
 
-function unpackedItem(path: string, diffId: Digest, exact: boolean): CacheItem | undefined {
+async function unpackedItem(path: string, diffId: Digest, measure: Measure): Promise<CacheItem | undefined> {
   const name = path.slice(path.lastIndexOf("/") + 1);
   const common = { kind: "directories", path, blobs: [], layers: [], pinnedBy: diffId, inLayer: diffId } as const;
   if (name === "plain" || name === "contents") {
@@ -50,11 +54,11 @@ function unpackedItem(path: string, diffId: Digest, exact: boolean): CacheItem |
   if (!/^dir(-flat)?(-[0-9a-f]{64})?$/.test(name)) return undefined;
   // The file that says whether it may be believed is read at each use.
   const usedMs = (statOf(join(path, "ok")) ?? statOf(path))?.mtimeMs ?? 0;
-  return { ...common, bytes: exact ? allocatedBytes(path) : directoryBytes(path), usedMs };
+  return { ...common, bytes: await measure(path), usedMs };
 }
 
 /** Measured once and written down beside the files: an unpacked directory may have a hundred thousand of them. */
-function directoryBytes(path: string): number {
+async function directoryBytes(path: string, measure: Measure): Promise<number> {
   const file = join(path, "bytes");
   try {
     const text = readFileSync(file, "latin1");
@@ -65,12 +69,12 @@ function directoryBytes(path: string): number {
   try {
     // Twice: the file itself is in the sum.
     writeFileSync(file, "0\n");
-    const bytes = allocatedBytes(path);
+    const bytes = await measure(path);
     writeFileSync(file, `${bytes}\n`);
     return bytes;
   } catch (error) {
     if (!isSystemError(error)) throw error;
-    return allocatedBytes(path);
+    return measure(path);
   }
 }
 

@@ -17,6 +17,7 @@ export type StoreLimits = Pick<GarbagePolicy, "maxStoreBytes" | "minFreeBytes" |
 export interface KeepOptions extends Abortable {
   /** As of GarbagePolicy. */
   readonly onUnreadable?: OnUnreadable;
+  readonly onNote?: (message: string) => void;
   readonly removeTree?: RemoveTree;
   /** Milliseconds; absent: the clock. */
   readonly nowMs?: number;
@@ -30,7 +31,7 @@ const againMs = { age: 86_400_000, room: 3_600_000 };
  * some directories: their mtimes are compared with those then. Undefined where nothing was to be done.
  */
 export async function keepLimits(store: Store, limits: StoreLimits, options: KeepOptions = {}): Promise<Freed | undefined> {
-  const { nowMs = Date.now(), signal, removeTree, onUnreadable } = options;
+  const { nowMs = Date.now(), signal, removeTree, onUnreadable, onNote } = options;
   if (Object.values(limits).every((limit) => limit === undefined) || !isDue(store.root, limits, nowMs)) return undefined;
   const freed = await collectGarbage(store, {
     ...limits,
@@ -38,6 +39,7 @@ export async function keepLimits(store: Store, limits: StoreLimits, options: Kee
     ...(signal && { signal }),
     ...(removeTree && { removeTree }),
     ...(onUnreadable && { onUnreadable }),
+    ...(onNote && { onNote }),
   });
   const bytes = Buffer.from(`${nowMs} ${limitsText(limits)} ${contentState(store.root)}\n`);
   await writeCacheFile(() => store.tempFile("collected"), storePaths.collected(store.root), bytes);

@@ -6,7 +6,7 @@ import { readStoreIndex } from "../layout.ts";
 import type { Descriptor } from "../oci.ts";
 import { isConfigType, isIndexType, isManifestType, maxConfigBytes, maxManifestBytes } from "../oci-parse.ts";
 import type { Store } from "../store.ts";
-import { allocatedBytes } from "./allocated.ts";
+import type { Measure } from "./allocated.ts";
 
 /** What keeps content: blobs by digest, and layers (tree and unpacked files) by diffId. */
 export interface References {
@@ -59,14 +59,19 @@ export async function imageReferences(
 /** What the containers that were kept stand on, and what they take. Throws INVALID_DOCUMENT where one's record cannot be read; likewise. */
 export async function containerReferences(
   root: string,
+  measure: Measure,
   onUnreadable?: OnUnreadable,
 ): Promise<readonly (References & { readonly bytes: number })[]> {
   const onDamaged = onUnreadable && (({ error }: DamagedContainer) => onUnreadable(error));
-  return (await listContainers(root, onDamaged)).map(({ layers, directory }) => ({
-    blobs: new Set(layers.map(({ blob }) => blob.digest)),
-    layers: new Set(layers.map(({ diffId }) => diffId)),
-    bytes: allocatedBytes(directory),
-  }));
+  const references: (References & { readonly bytes: number })[] = [];
+  for (const { layers, directory } of await listContainers(root, onDamaged)) {
+    references.push({
+      blobs: new Set(layers.map(({ blob }) => blob.digest)),
+      layers: new Set(layers.map(({ diffId }) => diffId)),
+      bytes: await measure(directory),
+    });
+  }
+  return references;
 }
 
 interface Found {

@@ -3,8 +3,8 @@ import type { Digest } from "../digest.ts";
 import { TsbuildError } from "../errors.ts";
 import type { Store } from "../store.ts";
 import { storePaths } from "../store-paths.ts";
-import { allocatedBytes, namesIn } from "./allocated.ts";
-import { type CacheKind, cacheKinds, cacheMountItems, failedItems, fileItems, gitItems } from "./cache-items.ts";
+import { type Measure, namesIn, openMeasure } from "./allocated.ts";
+import { type CacheKind, cacheKinds, fileItems, folderItems } from "./cache-items.ts";
 import { collectGarbage, type Freed, freedKinds } from "./collect.ts";
 import { storedContent } from "./content.ts";
 import { containerReferences, imageReferences } from "./references.ts";
@@ -27,14 +27,15 @@ export interface Usage {
 }
 
 /** What takes the room of a store. The sum of all is what `du -s` says. What is behind a document that cannot be read counts as no image's, and as nothing that
- * prune would free, for it refuses. */
-export async function storeUsage(store: Store): Promise<readonly Usage[]> {
+ * prune would free, for it refuses. `onNote` hears what could not be measured. */
+export async function storeUsage(store: Store, onNote?: (message: string) => void): Promise<readonly Usage[]> {
   const { root } = store;
+  const measure = openMeasure(onNote);
   const freed = await freedByPrune(store);
   const images = await imageReferences(store, () => undefined);
-  const containers = await containerReferences(root, () => undefined);
-  const { blobs, layers, unpacked } = storedContent(root, { exact: true });
-  const items = [...fileItems(root).values(), ...gitItems(root), ...cacheMountItems(root), ...failedItems(root), ...unpacked];
+  const containers = await containerReferences(root, measure, () => undefined);
+  const { blobs, layers, unpacked } = await storedContent(root, measure, { exact: true });
+  const items = [...fileItems(root).values(), ...(await folderItems(root, measure)), ...unpacked];
   const imageBlobs = new Set(images.flatMap((image) => [...image.blobs]));
   const imageLayers = new Set(images.flatMap((image) => [...image.layers]));
   const ofImages = sumOf(blobs, (digest) => imageBlobs.has(digest)) + sumOf(layers, (digest) => imageLayers.has(digest));
@@ -43,7 +44,8 @@ export async function storeUsage(store: Store): Promise<readonly Usage[]> {
     ...[...blobs.keys()].filter((digest) => !imageBlobs.has(digest)),
     ...[...layers.keys()].filter((digest) => !imageLayers.has(digest)),
   ]).size;
-  const [temps, trash] = [storePaths.tmp(root), storePaths.trash(root)].map(contentOf);
+  const temps = await contentOf(storePaths.tmp(root), measure);
+  const trash = await contentOf(storePaths.trash(root), measure);
   const cacheRow = (kind: CacheKind): Usage => {
     const own = items.filter((item) => item.kind === kind);
     const bytes = own.reduce((sum, item) => sum + item.bytes, 0);
@@ -56,10 +58,10 @@ export async function storeUsage(store: Store): Promise<readonly Usage[]> {
     { kind: "layers", count: cachedCount, bytes: cached, reclaimableBytes: ofLayers },
     ...cacheKinds.map(cacheRow),
     { kind: "containers", count: containers.length, bytes: containers.reduce((sum, { bytes }) => sum + bytes, 0), reclaimableBytes: 0 },
-    { kind: "temp", ...(temps ?? empty), reclaimableBytes: Math.max(0, freed.temp - (trash?.bytes ?? 0)) },
-    { kind: "trash", ...(trash ?? empty), reclaimableBytes: trash?.bytes ?? 0 },
+    { kind: "temp", ...temps, reclaimableBytes: Math.max(0, freed.temp - trash.bytes) },
+    { kind: "trash", ...trash, reclaimableBytes: trash.bytes },
   ];
-  const other = allocatedBytes(root) - rows.reduce((sum, { bytes }) => sum + bytes, 0);
+  const other = (await measure(root)) - rows.reduce((sum, { bytes }) => sum + bytes, 0);
   return [...rows, { kind: "other", count: 0, bytes: Math.max(0, other), reclaimableBytes: 0 }];
 }
 
@@ -73,11 +75,11 @@ async function freedByPrune(store: Store): Promise<Freed["bytes"]> {
   }
 }
 
-const empty = { count: 0, bytes: 0 };
-
-function contentOf(folder: string): { readonly count: number; readonly bytes: number } {
+async function contentOf(folder: string, measure: Measure): Promise<{ readonly count: number; readonly bytes: number }> {
   const names = namesIn(folder);
-  return { count: names.length, bytes: names.reduce((sum, name) => sum + allocatedBytes(join(folder, name)), 0) };
+  let bytes = 0;
+  for (const name of names) bytes += await measure(join(folder, name));
+  return { count: names.length, bytes };
 }
 
 function sumOf(sizes: ReadonlyMap<Digest, number>, counts: (digest: Digest) => boolean): number {

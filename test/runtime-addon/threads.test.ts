@@ -30,7 +30,7 @@ describe("however many threads there are", () => {
       const out = join(root, `out-${threads}`);
       mkdirSync(out);
       const top = packPaths([bytesOf("")]);
-      const scanned = await addon.scan(tree, top.numbers, top.text, true, true, threads);
+      const scanned = await addon.scan(tree, top.numbers, top.text, true, true, 4095, threads);
       const files = decodeScan(scanned).filter(({ type }) => type === "file");
       const paths = packPaths(files.map(({ path }) => path));
       const hashes = await addon.hashFiles(tree, paths.numbers, paths.text, threads);

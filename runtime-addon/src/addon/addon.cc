@@ -6,6 +6,7 @@
 #include <functional>
 #include <memory>
 
+#include "allocated.h"
 #include "attributes.h"
 #include "deflate.h"
 #include "extract.h"
@@ -41,6 +42,27 @@ class ListJob : public Job {
   std::string bytes_;
 };
 
+/** {bytes, error}: an error does not keep what was measured back. */
+class MeasureJob : public Job {
+ public:
+  explicit MeasureJob(const Napi::CallbackInfo& info) : Job(info.Env()), path_(info[0].ToString().Utf8Value()) {}
+
+ private:
+  Outcome run() override {
+    allocated_ = allocated_bytes(path_);
+    return {};
+  }
+  Napi::Value result(Napi::Env env) override {
+    auto result = Napi::Object::New(env);
+    result.Set("bytes", static_cast<double>(allocated_.bytes));
+    if (allocated_.failure) result.Set("error", allocated_.failure->to_error(env).Value());
+    return result;
+  }
+
+  std::string path_;
+  Allocated allocated_;
+};
+
 enum class Answer { kNothing, kBytes };
 
 /** Queues work on the list that arguments `first` and `first + 1` hold. */
@@ -59,7 +81,8 @@ bool read_paths(MessageReader list, std::vector<std::string_view>* paths) {
 std::string text_of(const Napi::Value& value) { return value.ToString().Utf8Value(); }
 
 Napi::Value scan(const Napi::CallbackInfo& info) {
-  WalkOptions options{info[3].ToBoolean().Value(), info[4].ToBoolean().Value(), threads_of(info[5])};
+  WalkOptions options{info[3].ToBoolean().Value(), info[4].ToBoolean().Value(), static_cast<size_t>(info[5].ToNumber().Int64Value()),
+                      threads_of(info[6])};
   return start_list(info, 1, Answer::kBytes, [root = text_of(info[0]), options](MessageReader list, std::string* bytes) -> Outcome {
     std::vector<std::string_view> directories;
     if (!read_paths(list, &directories)) return malformed_message();
@@ -109,6 +132,8 @@ Napi::Value remove_tree_at(const Napi::CallbackInfo& info) {
   return Job::start(new ListJob(info.Env(), false, [path = text_of(info[0])](MessageReader, std::string*) { return remove_tree(path); }));
 }
 
+Napi::Value allocated_bytes_at(const Napi::CallbackInfo& info) { return Job::start(new MeasureJob(info)); }
+
 Napi::Value sync_file_system(const Napi::CallbackInfo& info) {
   auto fd = std::make_shared<Fd>(fcntl(info[0].ToNumber().Int32Value(), F_DUPFD_CLOEXEC, 0));
   int error = fd->valid() ? 0 : errno;
@@ -128,6 +153,9 @@ Napi::Value rename_no_replace(const Napi::CallbackInfo& info) {
   return info.Env().Undefined();
 }
 
+/** Whatever other threads do, for which exit(3) would wait. */
+Napi::Value end_process(const Napi::CallbackInfo& info) { _exit(info[0].ToNumber().Int32Value()); }
+
 Napi::Object init(Napi::Env env, Napi::Object exports) {
   auto add = [&](const char* name, Napi::Value (*function)(const Napi::CallbackInfo&)) {
     exports.Set(name, Napi::Function::New(env, function, name));
@@ -139,6 +167,8 @@ Napi::Object init(Napi::Env env, Napi::Object exports) {
   add("setAttributes", set_attributes_listed);
   add("removePaths", remove_paths);
   add("removeTree", remove_tree_at);
+  add("allocatedBytes", allocated_bytes_at);
+  add("endProcess", end_process);
   add("syncFileSystem", sync_file_system);
   add("renameNoReplace", rename_no_replace);
   export_deflate(env, exports);

@@ -4,6 +4,8 @@
 #include <linux/openat2.h>
 #include <sys/syscall.h>
 
+#include <climits>
+
 namespace tsbuild {
 
 namespace {
@@ -56,6 +58,11 @@ int open_by_segments(int directory, std::string_view path, int flags) {
   }
 }
 
+/** A path that the kernel takes at once. */
+int open_short(int directory, const std::string& path, int flags) {
+  return has_openat2() ? open_in_kernel(directory, path.c_str(), flags) : open_by_segments(directory, path, flags);
+}
+
 bool is_plain(std::string_view path) {
   if (path.empty()) return true;
   if (path.find('\0') != std::string_view::npos) return false;
@@ -85,9 +92,19 @@ int Below::open(std::string_view path, int flags) const {
     return -1;
   }
   flags |= O_CLOEXEC;
-  std::string terminated = path.empty() ? "." : std::string(path);
-  if (has_openat2()) return open_in_kernel(root_.get(), terminated.c_str(), flags);
-  return open_by_segments(root_.get(), terminated, flags);
+  Fd part;
+  while (path.size() >= PATH_MAX) {
+    size_t slash = path.rfind('/', PATH_MAX - 1);
+    if (slash == std::string_view::npos) {
+      errno = ENAMETOOLONG;
+      return -1;
+    }
+    int base = part.valid() ? part.get() : root_.get();
+    part.reset(open_short(base, std::string(path.substr(0, slash)), O_PATH | O_DIRECTORY | O_CLOEXEC));
+    if (!part.valid()) return -1;
+    path.remove_prefix(slash + 1);
+  }
+  return open_short(part.valid() ? part.get() : root_.get(), path.empty() ? "." : std::string(path), flags);
 }
 
 bool Below::find(std::string_view path, Place* place) {

@@ -27,7 +27,7 @@ class Below {
   /** Opens the root itself, whose own path may go through symlinks. */
   Outcome open_root(const std::string& root);
 
-  /** A new descriptor, closed on exec, or -1 and errno: ELOOP for any symlink, EINVAL for a path of another form. */
+  /** Paths may be longer than PATH_MAX. A new descriptor, closed on exec, or -1 and errno: ELOOP for any symlink, EINVAL for a path of another form. */
   int open(std::string_view path, int flags) const;
 
   /** False and errno when the parent directory cannot be opened. The last segment is not looked at. */

@@ -4,8 +4,6 @@
 
 #include <libdeflate.h>
 
-#include <atomic>
-#include <memory>
 #include <string>
 
 #include "gzip-file.h"
@@ -15,11 +13,9 @@ namespace tsbuild {
 
 namespace {
 
-using Flag = std::shared_ptr<std::atomic<bool>>;
-
 class GzipJob : public Job {
  public:
-  GzipJob(const Napi::CallbackInfo& info, Flag cancelled)
+  GzipJob(const Napi::CallbackInfo& info, CancelFlag cancelled)
       : Job(info.Env()),
         from_(info[0].ToString().Utf8Value()),
         to_(info[1].ToString().Utf8Value()),
@@ -39,18 +35,14 @@ class GzipJob : public Job {
   std::string from_;
   std::string to_;
   GzipForm form_;
-  Flag cancelled_;
+  CancelFlag cancelled_;
   GzipSums sums_;
 };
 
 /** gzipFile(from, to, level, blockBytes, threads): {done, cancel}. */
 Napi::Value start_gzip(const Napi::CallbackInfo& info) {
-  Napi::Env env = info.Env();
-  auto cancelled = std::make_shared<std::atomic<bool>>(false);
-  auto started = Napi::Object::New(env);
-  started.Set("done", Job::start(new GzipJob(info, cancelled)));
-  started.Set("cancel", Napi::Function::New(env, [cancelled](const Napi::CallbackInfo&) { *cancelled = true; }));
-  return started;
+  auto cancelled = make_cancel_flag();
+  return Job::start(new GzipJob(info, cancelled), cancelled);
 }
 
 }  // namespace

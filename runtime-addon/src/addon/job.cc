@@ -5,6 +5,14 @@
 
 namespace tsbuild {
 
+Napi::Object Job::start(Job* job, CancelFlag cancelled) {
+  Napi::Env env = job->Env();
+  auto started = Napi::Object::New(env);
+  started.Set("done", start(job));
+  started.Set("cancel", Napi::Function::New(env, [cancelled](const Napi::CallbackInfo&) { *cancelled = true; }));
+  return started;
+}
+
 void Job::OnOK() {
   Napi::Env env = Env();
   settle(env);

@@ -2,6 +2,8 @@
 
 #include <napi.h>
 
+#include <atomic>
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -11,6 +13,11 @@
 #include "message.h"
 
 namespace tsbuild {
+
+/** Set on the main thread; a job's threads look at it before each piece of their work, and fail with ECANCELED. */
+using CancelFlag = std::shared_ptr<std::atomic<bool>>;
+
+inline CancelFlag make_cancel_flag() { return std::make_shared<std::atomic<bool>>(false); }
 
 /**
  * One call's work on a thread of libuv's pool, as a promise. `run` touches no JavaScript value; it may start threads of its
@@ -24,6 +31,8 @@ class Job : public Napi::AsyncWorker {
     job->Queue();
     return promise;
   }
+  /** The same as {done, cancel}. */
+  static Napi::Object start(Job* job, CancelFlag cancelled);
 
  protected:
   explicit Job(Napi::Env env) : Napi::AsyncWorker(env), deferred_(env) {}

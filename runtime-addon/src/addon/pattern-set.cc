@@ -23,23 +23,29 @@ Napi::Array array_of(Napi::Env env, const std::vector<Match>& matches) {
 
 class SearchJob : public Job {
  public:
-  SearchJob(const Napi::CallbackInfo& info, std::shared_ptr<const Patterns> patterns)
-      : Job(info.Env()), patterns_(std::move(patterns)), path_(info[0].ToString().Utf8Value()), matches_(patterns_->groups(), info[1].ToNumber().Uint32Value()) {}
+  SearchJob(const Napi::CallbackInfo& info, std::shared_ptr<const Patterns> patterns, CancelFlag cancelled)
+      : Job(info.Env()),
+        patterns_(std::move(patterns)),
+        cancelled_(std::move(cancelled)),
+        path_(info[0].ToString().Utf8Value()),
+        matches_(patterns_->groups(), info[1].ToNumber().Uint32Value()) {}
 
  private:
-  Outcome run() override { return search_file(path_, *patterns_, &matches_); }
+  Outcome run() override { return search_file(path_, *patterns_, *cancelled_, &matches_); }
   Napi::Value result(Napi::Env env) override { return array_of(env, matches_.all()); }
 
   std::shared_ptr<const Patterns> patterns_;
+  CancelFlag cancelled_;
   std::string path_;
   Matches matches_;
 };
 
 class SearchManyJob : public Job {
  public:
-  SearchManyJob(const Napi::CallbackInfo& info, std::shared_ptr<const Patterns> patterns)
+  SearchManyJob(const Napi::CallbackInfo& info, std::shared_ptr<const Patterns> patterns, CancelFlag cancelled)
       : Job(info.Env()),
         patterns_(std::move(patterns)),
+        cancelled_(std::move(cancelled)),
         root_(info[0].ToString().Utf8Value()),
         paths_(borrow(info[1], info[2])),
         threads_(threads_of(info[3])) {}
@@ -49,7 +55,7 @@ class SearchManyJob : public Job {
     std::vector<std::string_view> paths;
     while (!paths_.at_end()) paths.push_back(paths_.text());
     if (!paths_.intact()) return malformed_message();
-    return search_many(root_, paths, *patterns_, threads_, &found_);
+    return search_many(root_, paths, *patterns_, threads_, *cancelled_, &found_);
   }
   /** Two numbers for each pattern found: which file has it, and which it is. */
   Napi::Value result(Napi::Env env) override {
@@ -61,6 +67,7 @@ class SearchManyJob : public Job {
   }
 
   std::shared_ptr<const Patterns> patterns_;
+  CancelFlag cancelled_;
   std::string root_;
   MessageReader paths_;
   unsigned threads_;
@@ -100,8 +107,14 @@ class PatternSet : public Napi::ObjectWrap<PatternSet> {
     result.Set("matches", array_of(info.Env(), matches.all()));
     return result;
   }
-  Napi::Value search_file(const Napi::CallbackInfo& info) { return Job::start(new SearchJob(info, patterns_)); }
-  Napi::Value search_files(const Napi::CallbackInfo& info) { return Job::start(new SearchManyJob(info, patterns_)); }
+  Napi::Value search_file(const Napi::CallbackInfo& info) {
+    auto cancelled = make_cancel_flag();
+    return Job::start(new SearchJob(info, patterns_, cancelled), cancelled);
+  }
+  Napi::Value search_files(const Napi::CallbackInfo& info) {
+    auto cancelled = make_cancel_flag();
+    return Job::start(new SearchManyJob(info, patterns_, cancelled), cancelled);
+  }
 
   std::shared_ptr<const Patterns> patterns_;
 };

@@ -46,6 +46,7 @@ Patterns::Patterns(std::vector<Pattern> all) : all_(std::move(all)) {
     kind.all.push_back(i);
     kind.by_beginning[beginning].push_back(i);
     groups_ = std::max(groups_, pattern.group + 1);
+    longest_ = std::max(longest_, pattern.bytes.size());
   }
 }
 

@@ -32,6 +32,8 @@ class Patterns {
   size_t find(std::string_view text, size_t offset, bool last, Matches* matches) const;
 
   size_t groups() const { return groups_; }
+  /** Bytes of the longest, without breaks. */
+  size_t longest() const { return longest_; }
 
  private:
   enum class Found { kNot, kCut, kWhole };
@@ -54,6 +56,7 @@ class Patterns {
   std::vector<Pattern> all_;
   std::vector<Class> classes_;
   size_t groups_ = 0;
+  size_t longest_ = 0;
 };
 
 }  // namespace tsbuild

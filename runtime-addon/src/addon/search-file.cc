@@ -13,10 +13,11 @@ constexpr size_t kReadBytes = 1024 * 1024;
 
 }  // namespace
 
-Outcome search_all(const ReadOn& read_on, size_t read_bytes, const Patterns& patterns, Matches* matches) {
+Outcome search_all(const ReadOn& read_on, size_t read_bytes, const Patterns& patterns, const std::atomic<bool>& cancelled, Matches* matches) {
   std::string buffer;
   size_t done = 0;
   for (bool last = false; !last && !matches->full();) {
+    if (cancelled) return Failure::system(ECANCELED, "search");
     size_t kept = buffer.size();
     buffer.resize(kept + read_bytes);
     size_t count = 0;
@@ -30,7 +31,7 @@ Outcome search_all(const ReadOn& read_on, size_t read_bytes, const Patterns& pat
   return {};
 }
 
-Outcome search_file(const std::string& path, const Patterns& patterns, Matches* matches) {
+Outcome search_file(const std::string& path, const Patterns& patterns, const std::atomic<bool>& cancelled, Matches* matches) {
   Fd fd(retry([&] { return open(path.c_str(), O_RDONLY | O_CLOEXEC); }));
   if (!fd.valid()) return Failure::system(errno, "open", path);
   auto read_on = [&](char* to, size_t most, size_t* count) -> Outcome {
@@ -39,7 +40,7 @@ Outcome search_file(const std::string& path, const Patterns& patterns, Matches* 
     *count = static_cast<size_t>(got);
     return {};
   };
-  return search_all(read_on, kReadBytes, patterns, matches);
+  return search_all(read_on, kReadBytes, patterns, cancelled, matches);
 }
 
 }  // namespace tsbuild

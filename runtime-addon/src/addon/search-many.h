@@ -1,5 +1,6 @@
 #pragma once
 
+#include <atomic>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -17,9 +18,9 @@ struct Found {
 
 /**
  * Looks for patterns in regular files below `root`, on `threads` threads: the first of each group in each file, in the order of the list. What has gone since it was
- * listed, or is no regular file any more, is passed over: others may be writing there.
+ * listed, or is no regular file any more, is passed over: others may be writing there. Holes of files cost nothing. Fails with ECANCELED soon after that is set.
  */
 Outcome search_many(const std::string& root, const std::vector<std::string_view>& paths, const Patterns& patterns, unsigned threads,
-                    std::vector<Found>* found);
+                    const std::atomic<bool>& cancelled, std::vector<Found>* found);
 
 }  // namespace tsbuild

@@ -33,14 +33,6 @@ Outcome SourceFile::read(char* to, size_t size) {
   return {};
 }
 
-Outcome SourceFile::read_some(char* to, size_t most, size_t* count) {
-  ssize_t got = retry([&] { return ::read(fd_.get(), to, most); });
-  if (got < 0) return root_->failed("read", path_);
-  *count = static_cast<size_t>(got);
-  done_ += *count;
-  return {};
-}
-
 Outcome SourceFile::expect_end() {
   char more;
   ssize_t got = retry([&] { return ::read(fd_.get(), &more, 1); });

@@ -4,6 +4,7 @@
 #include <string_view>
 
 #include "below.h"
+#include "sparse-reader.h"
 
 namespace tsbuild {
 
@@ -15,8 +16,8 @@ class SourceFile {
 
   /** Reads exactly `size` bytes. */
   Outcome read(char* to, size_t size);
-  /** Reads on, at most so many bytes; none at the end, wherever that is by now. */
-  Outcome read_some(char* to, size_t most, size_t* count);
+  /** Reads it from its start, as long as this stays open. */
+  SparseReader sparse_reader(uint64_t most_zeros) const { return SparseReader(fd_.get(), root_->shown(path_), most_zeros); }
   /** Fails unless all bytes were read and the file has no more. */
   Outcome expect_end();
 

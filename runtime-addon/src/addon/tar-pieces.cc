@@ -25,8 +25,8 @@ struct Host {
 
 class PieceWriter {
  public:
-  PieceWriter(TarStream* stream, const std::vector<std::string>& names, std::string* digests)
-      : stream_(stream), names_(names), hosts_(names.size()), digests_(digests) {}
+  PieceWriter(TarStream* stream, const std::vector<std::string>& names, const std::atomic<bool>& cancelled, std::string* digests)
+      : stream_(stream), names_(names), cancelled_(cancelled), hosts_(names.size()), digests_(digests) {}
 
   /** The stream takes no more; its end() says why. */
   bool stopped() const { return stopped_; }
@@ -77,6 +77,7 @@ class PieceWriter {
   Outcome copy(uint64_t size, Read read) {
     content_.reset();
     for (uint64_t left = size; left > 0;) {
+      if (cancelled_) return Failure::system(ECANCELED, "write");
       size_t available;
       char* room = stream_->room(&available);
       if (room == nullptr) {
@@ -130,6 +131,7 @@ class PieceWriter {
   TarStream* stream_;
   bool stopped_ = false;
   const std::vector<std::string>& names_;
+  const std::atomic<bool>& cancelled_;
   std::vector<Host> hosts_;
   std::string* digests_;
   Sha256 content_;
@@ -137,8 +139,9 @@ class PieceWriter {
 
 }  // namespace
 
-Outcome write_pieces(TarStream* stream, MessageReader pieces, const std::vector<std::string>& hosts, std::string* digests) {
-  PieceWriter writer(stream, hosts, digests);
+Outcome write_pieces(TarStream* stream, MessageReader pieces, const std::vector<std::string>& hosts,
+                     const std::atomic<bool>& cancelled, std::string* digests) {
+  PieceWriter writer(stream, hosts, cancelled, digests);
   while (!pieces.at_end()) {
     if (Outcome failure = writer.write(&pieces)) return failure;
     if (writer.stopped()) return {};

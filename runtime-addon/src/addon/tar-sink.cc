@@ -29,8 +29,8 @@ class SinkJob : public Job {
 
 class WriteJob : public SinkJob {
  public:
-  WriteJob(const Napi::CallbackInfo& info, std::shared_ptr<Sink> sink)
-      : SinkJob(info.Env(), std::move(sink)), pieces_(borrow(info[0], info[1], info[2])) {
+  WriteJob(const Napi::CallbackInfo& info, std::shared_ptr<Sink> sink, CancelFlag cancelled)
+      : SinkJob(info.Env(), std::move(sink)), cancelled_(std::move(cancelled)), pieces_(borrow(info[0], info[1], info[2])) {
     auto hosts = info[3].As<Napi::Array>();
     for (uint32_t i = 0; i < hosts.Length(); i++) hosts_.push_back(hosts.Get(i).ToString().Utf8Value());
   }
@@ -38,13 +38,14 @@ class WriteJob : public SinkJob {
  private:
   Outcome run() override {
     if (sink_->broken) return sink_->broken;
-    Outcome reading = write_pieces(&sink_->stream, pieces_, hosts_, &digests_);
+    Outcome reading = write_pieces(&sink_->stream, pieces_, hosts_, *cancelled_, &digests_);
     Outcome writing = sink_->stream.end();
     sink_->broken = writing ? writing : reading;
     return sink_->broken;
   }
   Napi::Value result(Napi::Env env) override { return buffer_of(env, digests_); }
 
+  CancelFlag cancelled_;
   MessageReader pieces_;
   std::vector<std::string> hosts_;
   std::string digests_;
@@ -95,7 +96,9 @@ class TarSink : public Napi::ObjectWrap<TarSink> {
 
  private:
   Napi::Value write(const Napi::CallbackInfo& info) {
-    return is_free(info.Env()) ? Job::start(new WriteJob(info, sink_)) : info.Env().Undefined();
+    if (!is_free(info.Env())) return info.Env().Undefined();
+    auto cancelled = make_cancel_flag();
+    return Job::start(new WriteJob(info, sink_, cancelled), cancelled);
   }
   Napi::Value finish(const Napi::CallbackInfo& info) {
     return is_free(info.Env()) ? Job::start(new FinishJob(info, sink_)) : info.Env().Undefined();

@@ -88,7 +88,7 @@ class Lister {
     for (size_t at : names_) {
       path_.resize(prefix);
       path_ += &arena_[at];
-      if (path_.size() >= PATH_MAX) {
+      if (path_.size() > options_.longest_path) {
         errno = ENAMETOOLONG;
         return root_.failed("lstat", path_);
       }

@@ -11,6 +11,8 @@ namespace tsbuild {
 struct WalkOptions {
   bool recursive;
   bool xattrs;
+  /** Bytes of a path below the root; beyond it the walk fails with ENAMETOOLONG. */
+  size_t longest_path;
   /** At most so many read directories. */
   unsigned threads;
 };
