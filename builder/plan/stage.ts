@@ -31,23 +31,23 @@ export interface WorkOptions extends RunOptions {
   readonly onError: (error: DockerfileError) => void;
 }
 
-/** Half of what a config may have when an image is read: the other half is for the config itself, and for characters of several bytes. */
-const maxWritten = maxConfigBytes / 2;
-
 /** Plans a stage on top of what its base comes to: the base's triggers, then its own instructions. Pure. */
 export function planWork(dockerfile: Dockerfile, stage: PlannedStage, base: StageState, options: WorkOptions): PlannedWork {
   const steps: PlannedStep[] = [];
   const history: PlannedHistory[] = [];
   let state = base;
+  /** Characters, each of a byte at least, that the image's config will have. */
   let written = 0;
-  /** What instructions write into the config is in their history texts too, but for triggers. */
-  const count = (text: string): void => {
-    const before = written;
-    written += text.length;
-    if (written <= maxWritten || before > maxWritten) return;
-    throw new TsbuildError("TOO_LARGE", `planning the stage: its configuration and history have more than ${maxWritten} characters`, {
+  const count = (characters: number): void => {
+    written += characters;
+    if (written <= maxConfigBytes) return;
+    throw new TsbuildError("TOO_LARGE", `planning the stage: its configuration and history have more than ${maxConfigBytes} characters`, {
       hint: "no image may have a larger configuration: see which values are that long",
     });
+  };
+  const tell = (createdBy: string, layer: boolean): void => {
+    history.push({ createdBy, layer });
+    count(createdBy.length);
   };
   const plan = (instruction: StageInstruction, ofImage: boolean): void => {
     const origins = stage.origins.get(instruction) ?? [];
@@ -56,14 +56,14 @@ export function planWork(dockerfile: Dockerfile, stage: PlannedStage, base: Stag
         const operation = planRun(instruction, state, origins, options);
         steps.push({ instruction, operation });
         const values = [...state.scope.args.keys()].map((name) => [name, state.scope.variables.get(name) ?? ""] as const);
-        history.push({ createdBy: runHistory(operation.args, values), layer: true });
+        tell(runHistory(operation.args, values), true);
         return;
       }
       case "COPY":
       case "ADD": {
         const { operation, createdBy } = planCopy(instruction, state, origins[0] ?? { from: "context" }, options.sources);
         steps.push({ instruction, operation: ofImage ? namedByImage(operation) : operation });
-        history.push({ createdBy, layer: true });
+        tell(createdBy, true);
         return;
       }
       case "WORKDIR": {
@@ -71,19 +71,23 @@ export function planWork(dockerfile: Dockerfile, stage: PlannedStage, base: Stag
         state = { ...state, config: { ...state.config, WorkingDir: written } };
         const path = posix.resolve("/", written);
         if (path !== "/") steps.push({ instruction, operation: { op: "workdir", path, user: state.config.User ?? "" } });
-        history.push({ createdBy: `WORKDIR ${written}`, layer: path !== "/" });
+        tell(`WORKDIR ${written}`, path !== "/");
         return;
       }
       default: {
         const applied = applyConfig(instruction, state, options.sources);
         state = applied.state;
-        if (applied.createdBy !== undefined) history.push({ createdBy: applied.createdBy, layer: false });
+        const { createdBy = "" } = applied;
+        // The config itself has it besides the history, and a trigger alone.
+        count(instruction.keyword === "ONBUILD" ? instruction.trigger.length : createdBy.length);
+        if (createdBy !== "") tell(createdBy, false);
       }
     }
-    count(instruction.keyword === "ONBUILD" ? instruction.trigger : (history.at(-1)?.createdBy ?? ""));
   };
-  const at = (instruction: StageInstruction, body: () => void): void =>
-    void collecting(options.onError, dockerfile, instruction.range, body);
+  const at = (instruction: StageInstruction, body: () => void): void => {
+    // One that no image can hold is told once, and what follows it adds nothing but work.
+    if (written <= maxConfigBytes) collecting(options.onError, dockerfile, instruction.range, body);
+  };
   for (const trigger of stage.triggers) at(trigger.instruction, () => inTrigger(trigger, () => plan(trigger.instruction, trigger.ofImage)));
   for (const instruction of stage.instructions) at(instruction, () => plan(instruction, false));
   return { steps, state, history };

@@ -361,3 +361,15 @@ describe("titles of steps", () => {
     expect(title).toMatch(/^2 \[2\/2\] RUN x{155}…$/);
   });
 });
+
+describe("a history that no image can hold", () => {
+  const message = "planning the stage: its configuration and history have more than 8388608 characters";
+
+  it.each([
+    ["of RUNs that say all ARGs again", `ARG a=${"x".repeat(100_000)}\n${"RUN x\n".repeat(100)}`, 84],
+    ["of WORKDIRs that go down and down", `WORKDIR ${"d".repeat(9000)}\n`.repeat(60), 44],
+    ["of values, which the config has too", `LABEL a=${"x".repeat(100_000)}\n`.repeat(50), 43],
+  ])("%s", (_name, text, line) => {
+    expect(planError(`FROM scratch\n${text}`)).toMatchObject({ code: "TOO_LARGE", message, line });
+  });
+});
