@@ -1,8 +1,5 @@
-import { readdirSync } from "node:fs";
-import { join } from "node:path";
 import { isSystemError } from "../runtime-addon/index.ts";
 import { type Digest, hexOf } from "./digest.ts";
-import { discardFile } from "./discard.ts";
 import { type WithLockOptions, withLock } from "./lock.ts";
 import { makeDirectories } from "./make-directories.ts";
 import type { Store } from "./store.ts";
@@ -33,17 +30,4 @@ export async function withStepLock<T>(
 /** 62 bits of the digest, as an offset in a file has 63: two keys of one byte are not met, and would only wait for each other. */
 function byteOf(key: Digest): bigint {
   return BigInt(`0x${hexOf(key).slice(0, 16)}`) >> 2n;
-}
-
-/** Removes the empty files that were the locks of steps before each key had its own. */
-export function removeOldStepLocks(root: string): void {
-  const directory = storePaths.locks(root);
-  let names: readonly string[];
-  try {
-    names = readdirSync(directory);
-  } catch (error) {
-    if (isSystemError(error, "ENOENT")) return;
-    throw error;
-  }
-  for (const name of names) if (/^[0-9a-f]{2}$/.test(name)) discardFile(join(directory, name));
 }

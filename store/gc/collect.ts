@@ -7,7 +7,6 @@ import { readLayerInfo } from "../layer-info.ts";
 import { updateStoreIndex } from "../layout.ts";
 import { removeStale } from "../lease.ts";
 import { withLock } from "../lock.ts";
-import { removeOldStepLocks } from "../step-lock.ts";
 import type { Store } from "../store.ts";
 import { storePaths } from "../store-paths.ts";
 import { type Measure, namesIn, openMeasure } from "./allocated.ts";
@@ -87,7 +86,6 @@ export async function collectGarbage(store: Store, policy: GarbagePolicy = {}): 
   // By way of the trash, since some of it may be of mapped owners.
   for (const path of stale) if (dirname(path) === storePaths.tmp(root)) moveToTrash(root, path);
   await removeStale(root);
-  removeOldStepLocks(root);
   const plan = await withLock(
     storePaths.lock(root),
     "exclusive",
@@ -143,8 +141,7 @@ async function planOf(store: Store, { content, known, folders, measure }: Survey
     });
   const listed = await imageReferences(store, onUnreadable);
   const containers = await containerReferences(root, measure, onUnreadable);
-  const dropped =
-    policy.all === true && !isUnknown ? listed.filter(({ isNamed, listed: digest }) => !isNamed && !pins.digests.has(digest)) : [];
+  const dropped = policy.all === true ? listed.filter(({ isNamed, listed: digest }) => !isNamed && !pins.digests.has(digest)) : [];
   const kept = isUnknown ? everythingIn(content) : union([...listed.filter((image) => !dropped.includes(image)), ...containers]);
   // What was used since it was read is not among what may go; what is new was not measured, and names what must stay.
   const items = [...fileItems(root, known).values(), ...folders.filter((item) => !hasChanged(item))];

@@ -56,15 +56,24 @@ export async function imageReferences(
   return images;
 }
 
-/** What the containers that were kept stand on, and what they take. Throws INVALID_DOCUMENT where one's record cannot be read; likewise. */
+/**
+ * What the containers that were kept stand on, and what they take. Throws INVALID_DOCUMENT where one's record cannot be read; where somebody is told of it, the container counts with what it
+ * takes.
+ */
 export async function containerReferences(
   root: string,
   measure: Measure,
   onUnreadable?: OnUnreadable,
 ): Promise<readonly (References & { readonly bytes: number })[]> {
-  const onDamaged = onUnreadable && (({ error }: DamagedContainer) => onUnreadable(error));
+  const damaged: { readonly directory: string; readonly layers: readonly [] }[] = [];
+  const onDamaged =
+    onUnreadable &&
+    (({ error, directory }: DamagedContainer) => {
+      damaged.push({ directory, layers: [] });
+      onUnreadable(error);
+    });
   const references: (References & { readonly bytes: number })[] = [];
-  for (const { layers, directory } of await listContainers(root, onDamaged)) {
+  for (const { layers, directory } of [...(await listContainers(root, onDamaged)), ...damaged]) {
     references.push({
       blobs: new Set(layers.map(({ blob }) => blob.digest)),
       layers: new Set(layers.map(({ diffId }) => diffId)),

@@ -3,7 +3,9 @@ import { existsSync, mkdirSync, readdirSync, utimesSync, writeFileSync } from "n
 import { join } from "node:path";
 import { beforeEach, describe, expect, it } from "vitest";
 import { digestOf, hexOf } from "../../../store/digest.ts";
+import { openMeasure } from "../../../store/gc/allocated.ts";
 import { collectGarbage } from "../../../store/gc/collect.ts";
+import { storeUsage } from "../../../store/gc/usage.ts";
 import type { LayerInfo } from "../../../store/layers.ts";
 import { openLease } from "../../../store/lease.ts";
 import { withLock } from "../../../store/lock.ts";
@@ -145,6 +147,49 @@ describe("without a policy", () => {
       hint: "tsbuild verify names what is damaged, tsbuild verify --repair takes it away",
     });
     expect(readdirSync(join(root, "blobs/sha256"))).toHaveLength(3);
+  });
+});
+
+describe("where it is not known what something needs, and somebody is told", () => {
+  const errors: string[] = [];
+  const onUnreadable = ({ code }: { code: string }) => errors.push(code);
+  beforeEach(() => {
+    errors.length = 0;
+  });
+  const limits = { maxStoreBytes: 1, onUnreadable };
+  const blobs = () => readdirSync(join(root, "blobs/sha256")).sort();
+  const layers = () => readdirSync(join(root, "v1/layers")).sort();
+
+  it("all blobs and layers stay: those of a damaged image that no step's record names, too", async () => {
+    const image = await finished((store) => putImage(store, ["pulled"], [{ a: "a".repeat(9000) }, { b: "b".repeat(9000) }]));
+    writeFileSync(join(root, "blobs/sha256", hexOf(image.descriptor.digest)), "x".repeat(image.descriptor.size));
+    const before = [blobs(), layers()];
+    expect((await collect(limits)).totalBytes).toBe(0);
+    expect([errors, [blobs(), layers()]]).toEqual([["INTEGRITY"], before]);
+  });
+
+  it("all blobs and layers stay: those of a kept container whose record is damaged, which counts with its files", async () => {
+    const layer = await finished((store) => addLayer(store, { base: "of no image" }));
+    const directory = join(root, "v1/containers/kept");
+    mkdirSync(join(directory, "upper"), { recursive: true });
+    writeFileSync(join(directory, "upper/file"), Buffer.alloc(500_000));
+    writeFileSync(join(directory, "container.json"), "{");
+    const { totalBytes, storeBytes } = await collect(limits);
+    expect([errors, totalBytes, has(layer)]).toEqual([["INVALID_DOCUMENT"], 0, true]);
+    expect(storeBytes).toBeGreaterThan(500_000);
+    const rows = await finished(storeUsage);
+    expect(rows.find(({ kind }) => kind === "containers")).toMatchObject({ count: 1, bytes: await openMeasure()(directory) });
+  });
+
+  it("images without a name leave the list where all is to go, and their blobs stay", async () => {
+    const [damaged, nameless] = await finished(async (store) => [
+      await putImage(store, ["app"], [{ a: "1" }]),
+      await putImage(store, [], [{ b: "2" }]),
+    ]);
+    writeFileSync(join(root, "blobs/sha256", hexOf(damaged?.descriptor.digest ?? digestOf(""))), "x");
+    const before = blobs();
+    expect((await collect({ all: true, onUnreadable })).images).toEqual([nameless?.listed.digest]);
+    expect(blobs()).toEqual(before);
   });
 });
 
