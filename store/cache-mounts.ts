@@ -38,6 +38,8 @@ export interface CacheRequest extends Abortable {
 export interface HeldCache {
   /** Its content; the path leads through nothing that a user of the cache can write to. */
   readonly directory: string;
+  /** Takes the copy away from all that come later, in one rename, and removes it. Whoever has it now is left with what is not removed yet. */
+  discard(): Promise<void>;
   release(): void;
 }
 
@@ -60,7 +62,7 @@ export async function holdCache(store: Store, request: CacheRequest): Promise<He
       continue;
     }
     const state = await take(fd, path, request);
-    if (state === "taken") return held(fd, path);
+    if (state === "taken") return held(store, fd, path, request);
     closeSync(fd);
     // Locked users all want the first copy; the others take the next one, as long as others have this.
     if (state === "in use" && sharing !== "locked") number++;
@@ -114,15 +116,23 @@ function isStill(fd: number, path: string): boolean {
   return now !== undefined && now.ino === fstatSync(fd, { bigint: true }).ino;
 }
 
-function held(fd: number, path: string): HeldCache {
+function held(store: Store, fd: number, path: string, { remove }: CacheRequest): HeldCache {
   let open = true;
   markUsed(path);
   return {
     directory: join(path, "data"),
+    async discard() {
+      // Others that share it may have done so.
+      if (!isStill(fd, path)) return;
+      const doomed = await store.tempFile("cache");
+      renameSync(path, doomed);
+      await remove(doomed);
+    },
     release() {
       if (!open) return;
       open = false;
-      markUsed(path);
+      // Somebody who shares it may have discarded it.
+      if (isStill(fd, path)) markUsed(path);
       closeSync(fd);
     },
   };

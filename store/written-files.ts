@@ -12,6 +12,9 @@ import {
 import { clockLagMs } from "./clock-lag.ts";
 import { rootPath } from "./layer/entry-path.ts";
 
+/** Bytes of a path: a command may make directories deeper than a system call can say, and what is listed of them takes memory. */
+const longestPath = 64 * 1024;
+
 /** What to look for, in what of a directory. */
 export interface SearchRequest {
   readonly directory: string;
@@ -30,7 +33,7 @@ export interface FoundPattern {
 
 /** See DirectoryWork.search. */
 export async function searchWritten({ directory, sinceMs, patterns }: SearchRequest): Promise<readonly FoundPattern[]> {
-  const entries = decodeScan(await scan(directory, [rootPath], { recursive: true, xattrs: true }));
+  const entries = decodeScan(await scan(directory, [rootPath], { recursive: true, xattrs: true, longestPath }));
   const written = entries.filter(({ ctime, ctimeNsec }) => ctime * 1000 + ctimeNsec / 1e6 >= sinceMs - clockLagMs);
   const set = openPatterns(patterns.map((pattern, index) => ({ ...pattern, index })));
   const inNames = written.flatMap((entry) =>
@@ -50,7 +53,7 @@ export async function removeBelow(directory: string, paths: readonly ByteString[
     for (let end = path.length; end > 0; end = path.lastIndexOf("/", end - 1)) if (doomed.has(path.slice(0, end))) return true;
     return false;
   };
-  const all = decodeScan(await scan(directory, [rootPath], { recursive: true, xattrs: false }));
+  const all = decodeScan(await scan(directory, [rootPath], { recursive: true, xattrs: false, longestPath }));
   // What is in a directory goes before it.
   for (const { path } of all.filter((entry) => isDoomed(entry.path)).reverse()) {
     await removePaths(directory, [path]).catch((error: unknown) => {

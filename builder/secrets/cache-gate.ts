@@ -10,11 +10,13 @@ import type { Secret, Secrets } from "./secrets.ts";
 export interface WritableCache {
   readonly id: string;
   readonly directory: string;
+  /** As of HeldCache. */
+  discard(): Promise<void>;
 }
 
 /** The caches of a step that has secrets. They outlive the build, and steps that have no secret read them. */
 export interface CacheGate {
-  /** Removes what the command wrote with a secret in it. Throws SECRET_IN_CACHE where there was any. */
+  /** Removes what the command wrote with a secret in it, and throws caches away that cannot be searched. Throws SECRET_IN_CACHE and CACHE_NOT_SEARCHED where there was any. */
   refuse(): Promise<void>;
   /** Of a command that failed: removes the same, and only says so. */
   close(): Promise<void>;
@@ -34,34 +36,70 @@ export function openCacheGate(caches: readonly WritableCache[], step: GatedStep)
   const { hidden } = step.secrets;
   if (hidden === undefined || caches.length === 0) return nothingToGuard;
   const sinceMs = Date.now();
-  let isClean = false;
-  const clean = async (): Promise<readonly Leak[]> => {
-    isClean = true;
+  /** Those that may still hold what the command wrote. */
+  const open = new Set(caches);
+  const clean = async (): Promise<Cleaned> => {
     const removed: Leak[] = [];
-    for (const cache of caches) removed.push(...(await cleanCache(cache, sinceMs, hidden, step)));
-    return removed;
+    const failures: string[] = [];
+    // Each, whatever becomes of the others.
+    for (const cache of open) {
+      try {
+        removed.push(...(await cleanCache(cache, sinceMs, hidden, step)));
+      } catch (error) {
+        failures.push(await throwAway(cache, error, hidden));
+      }
+      open.delete(cache);
+    }
+    return { removed, failures };
   };
   return {
     async refuse() {
-      const removed = await clean();
+      const { removed, failures } = await clean();
       const [first] = removed;
-      if (first === undefined) return;
-      throw new TsbuildError("SECRET_IN_CACHE", `looking for secrets in cache mounts: ${leakTexts(removed)}; removed from there`, {
-        hint: `other builds could read it: let the step keep it out of its caches, or allow it with --allow-secret-in-image ${first.id}`,
-      });
+      if (first !== undefined) {
+        const texts = [`${leakTexts(removed)}; removed from there`, ...failures];
+        throw new TsbuildError("SECRET_IN_CACHE", `looking for secrets in cache mounts: ${texts.join("; ")}`, {
+          hint: `other builds could read it: let the step keep it out of its caches, or allow it with --allow-secret-in-image ${first.id}`,
+        });
+      }
+      if (failures.length > 0) {
+        throw new TsbuildError("CACHE_NOT_SEARCHED", `looking for secrets in cache mounts: ${failures.join("; ")}`, {
+          hint: "a step with secrets may leave in its caches only what can be searched for them",
+        });
+      }
     },
     async close() {
-      if (isClean) return;
-      try {
-        const removed = await clean();
-        if (removed.length > 0) step.onNote(`removed, for the secrets in it: ${leakTexts(removed)}`);
-      } catch (error) {
-        const why = masked(Buffer.from(String(error)), hidden).toString("utf8");
-        step.onNote(`the cache mounts of a failed step may hold secrets, they cannot be searched: ${why}`);
-      }
+      const { removed, failures } = await clean();
+      if (removed.length > 0) step.onNote(`removed, for the secrets in it: ${leakTexts(removed)}`);
+      for (const failure of failures) step.onNote(`it may hold secrets: ${failure}`);
     },
   };
 }
+
+interface Cleaned {
+  readonly removed: readonly Leak[];
+  /** What could not be searched, and what became of it. */
+  readonly failures: readonly string[];
+}
+
+/** What cannot be searched, nobody may have. Resolves with what there is to say of it. */
+async function throwAway({ id, discard }: WritableCache, error: unknown, hidden: PatternSet<SecretPattern>): Promise<string> {
+  const what = `the cache mount ${JSON.stringify(id)} cannot be searched (${quoted(error, hidden)})`;
+  try {
+    await discard();
+    return `${what} and is thrown away`;
+  } catch (failure) {
+    return `${what}, nor thrown away (${quoted(failure, hidden)}): tsbuild prune --all removes it`;
+  }
+}
+
+/** A path in it may be as long as it likes, and have the secret in it. */
+function quoted(error: unknown, hidden: PatternSet<SecretPattern>): string {
+  const text = masked(Buffer.from(error instanceof Error ? error.message : String(error)), hidden).toString("utf8");
+  return text.length <= mostErrorChars ? text : `${text.slice(0, mostErrorChars)}…`;
+}
+
+const mostErrorChars = 200;
 
 /** Resolves with what was removed. */
 async function cleanCache(

@@ -55,7 +55,9 @@ export function cacheMounts(namespace = ""): CacheMounts {
         release();
         throw error;
       }
-      const writable = [...held].filter(([mount]) => !mount.readOnly).map(([{ id }, { directory }]) => ({ id, directory }));
+      const writable = [...held]
+        .filter(([mount]) => !mount.readOnly)
+        .map(([{ id }, { directory, discard }]) => ({ id, directory, discard }));
       return {
         writable: [...new Map(writable.map((cache) => [cache.directory, cache])).values()],
         directory(mount) {
