@@ -6,7 +6,7 @@ import { findPasta } from "./pasta.ts";
 import type { ResourceLimits } from "./resource-limits.ts";
 import { SandboxError } from "./sandbox-error.ts";
 import { describeForm, type FoundForm, findSandboxForm } from "./sandbox-form.ts";
-import { openNetwork } from "./sandbox-network.ts";
+import { type NetworkOptions, openNetwork } from "./sandbox-network.ts";
 import { openUserNamespace, tryUserNamespace } from "./user-namespace.ts";
 
 /** Whether something works here, found out by trying. */
@@ -175,13 +175,28 @@ async function probePasta(map: IdMap | undefined): Promise<Probe> {
   try {
     const held = map === undefined ? undefined : await openUserNamespace(map);
     try {
-      await (await openNetwork({ program, ...(held !== undefined && { userNamespace: { pid: held.pid } }) })).close();
+      const lacking = await tryNetworks({ program, ...(held !== undefined && { userNamespace: { pid: held.pid } }) });
+      const detail = `${program}; ${pastaPurpose}`;
+      if (lacking === undefined) return { name, ok: true, detail };
+      const but = `${detail}, but crafted packets reach this machine's loopback from them: ${lacking.message}`;
+      return { name, ok: true, detail: but, ...(lacking.hint !== undefined && { remedy: lacking.hint }) };
     } finally {
       await held?.close();
     }
-    return { name, ok: true, detail: `${program}; ${pastaPurpose}` };
   } catch (error) {
     return refusal(name, error);
+  }
+}
+
+/** Resolves with why networks can only be direct, where they can. */
+async function tryNetworks(options: NetworkOptions): Promise<SandboxError | undefined> {
+  try {
+    await (await openNetwork(options)).close();
+    return undefined;
+  } catch (error) {
+    if (!(error instanceof SandboxError && error.failure?.op === "--routed")) throw error;
+    await (await openNetwork({ ...options, direct: true })).close();
+    return error;
   }
 }
 

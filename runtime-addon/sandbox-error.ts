@@ -144,7 +144,7 @@ function explainRouter({ errno, path }: SandboxFailure): Explanation {
     return {
       code: "NETWORK_REFUSED",
       what: "putting the network behind one that keeps it from this machine's loopback: the kernel has no veth interfaces",
-      hint: "load the module veth (modprobe veth), or say --network host",
+      hint: "load the module veth (modprobe veth)",
       isWhole: true,
     };
   }

@@ -26,6 +26,8 @@ export interface NetworkOptions {
   readonly resolver?: string;
   /** The address of the host's default gateway leads to the host's loopback. Absent: nothing does. */
   readonly hostLoopback?: boolean;
+  /** Pasta connects the network itself, as where ports are published: it takes less of the machine, and crafted packets reach the loopback. Absent: false. */
+  readonly direct?: boolean;
   /** Path of tsb-init, where it is not the one built here. */
   readonly initPath?: string;
 }
@@ -45,7 +47,7 @@ export interface SandboxNetwork {
  * abstract sockets and its loopback are out of reach, whatever is sent; its other addresses can be reached. It dies with this process, however that ends.
  *
  * What keeps packets from the loopback, since a pasta of 2023 does not, is another namespace between this one and pasta. Only a network of which ports are
- * published does without: there, crafted packets to 127.0.0.0/8 that are sent out of its interface get through.
+ * published, or that shall be direct, does without: there, crafted packets to 127.0.0.0/8 that are sent out of its interface get through.
  *
  * Throws SandboxError NETWORK_REFUSED where the kernel or pasta refuses, or where pasta is not ready after ten seconds.
  */
@@ -108,7 +110,7 @@ function endOf(child: ChildProcess): Promise<string> {
 const LOOPBACKS = ["127.0.0.0/8", "0.0.0.0/8", "::/96", "::ffff:0:0/96"];
 
 /** The descriptors are those of src/init/network.cc. */
-function networkSpec({ program, userNamespace, publish = [], resolver, hostLoopback = false }: NetworkOptions): Buffer {
+function networkSpec({ program, userNamespace, publish = [], resolver, hostLoopback = false, direct = false }: NetworkOptions): Buffer {
   const ports = (protocol: PublishedPort["protocol"]): string[] => {
     const mappings = publish.filter((port) => port.protocol === protocol);
     const words = mappings.map(
@@ -118,7 +120,8 @@ function networkSpec({ program, userNamespace, publish = [], resolver, hostLoopb
     return words.length === 0 ? [flag, "none"] : words.flatMap((word) => [flag, word]);
   };
   // To what is published pasta connects by the loopback of the namespace that it is in: that is the sandboxes' own then.
-  const routed = publish.length === 0 ? ["--routed", ...LOOPBACKS.flatMap((prefix) => ["--blackhole", prefix])] : [];
+  const isDirect = direct || publish.length > 0;
+  const routed = isDirect ? [] : ["--routed", ...LOOPBACKS.flatMap((prefix) => ["--blackhole", prefix])];
   const settings = ["--network", ...routed, ...(userNamespace === undefined ? [] : ["--join", String(userNamespace.pid)])];
   return encodeSpec(settings, [
     program,

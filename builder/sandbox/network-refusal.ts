@@ -1,10 +1,14 @@
-import type { SandboxError } from "../../runtime-addon/index.ts";
+import { SandboxError } from "../../runtime-addon/index.ts";
+import { TsbuildError } from "../../store/errors.ts";
 
 /** What is scarce or slow for a while. */
 const PASSING = new Set(["EMFILE", "ENFILE", "ENOMEM", "ENOBUFS", "EAGAIN", "EINTR", "ETIMEDOUT"]);
 
-/** What pasta says of ports that it cannot have, and of what is scarce. */
-const PASSING_WORDS = /\bbind\b|\bports?\b|Too many open files|Cannot allocate memory|Resource temporarily unavailable|No buffer space/i;
+/** What pasta says of ports that it cannot have. */
+const PORT_WORDS = /\bbind\b|\bports?\b/i;
+
+/** What it says of what is scarce. */
+const SCARCE_WORDS = /Too many open files|Cannot allocate memory|Resource temporarily unavailable|No buffer space/i;
 
 /**
  * Whether an error of openNetwork says that this machine makes no such network (no right to, no tun device, no route), rather than that it did not
@@ -12,9 +16,15 @@ const PASSING_WORDS = /\bbind\b|\bports?\b|Too many open files|Cannot allocate m
  */
 export function isLastingRefusal({ failure }: SandboxError): boolean {
   if (failure === undefined || PASSING.has(failure.errno)) return false;
-  return failure.errno !== "EPROTO" || !PASSING_WORDS.test(failure.path);
+  return failure.errno !== "EPROTO" || !(PORT_WORDS.test(failure.path) || SCARCE_WORDS.test(failure.path));
 }
 
 export function isTimeout({ failure }: SandboxError): boolean {
   return failure?.errno === "ETIMEDOUT";
+}
+
+/** Whether a network was not opened since another program has a port that was to be published. */
+export function isTakenPort(error: unknown): boolean {
+  if (error instanceof SandboxError) return error.failure?.errno === "EPROTO" && PORT_WORDS.test(error.failure.path);
+  return error instanceof TsbuildError && error.code === "PORT_IN_USE";
 }

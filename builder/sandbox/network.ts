@@ -1,20 +1,14 @@
 import { readFile } from "node:fs/promises";
-import {
-  findPasta,
-  type NetworkOptions,
-  openNetwork,
-  SandboxError,
-  type SandboxNetwork,
-  type SandboxSpec,
-} from "../../runtime-addon/index.ts";
+import { findPasta, SandboxError, type SandboxSpec } from "../../runtime-addon/index.ts";
 import type { Store } from "../../store/store.ts";
 import type { DnsSettings } from "../options.ts";
 import type { PortMapping } from "../run-options.ts";
 import { defaultGateway } from "./default-gateway.ts";
 import { type NetworkKind, resolution } from "./network-files.ts";
 import { rememberedRefusal, rememberRefusal } from "./network-memory.ts";
-import { isLastingRefusal, isTimeout } from "./network-refusal.ts";
-import { type ChosenPort, choosePorts } from "./port-choice.ts";
+import { isLastingRefusal, isTakenPort } from "./network-refusal.ts";
+import { openPasta } from "./open-pasta.ts";
+import { type ChosenPort, choosePorts, noteChoices } from "./port-choice.ts";
 import { noteReach, publishPorts, refuseTakenPorts } from "./port-forward.ts";
 
 /** What a container asks for. */
@@ -51,14 +45,23 @@ const loopback = "127.0.0.1";
  * Opens the network of one container. Throws SandboxError NETWORK_REFUSED where "isolated" cannot be had or the default one failed for a passing
  * reason, and what publishPorts throws.
  */
-export async function openContainerNetwork(asked: NetworkRequest, site: NetworkSite): Promise<ContainerNetwork> {
-  const { mode } = asked;
-  if (mode === "none") return { kind: "none", namespace: "none", gateway: loopback, resolvConf: "", close: async () => {} };
-  const request = { ...asked, ports: await choosePorts(asked.ports, site.onNote) };
-  if (mode === "host") return hostNetwork(request, site);
+export async function openContainerNetwork(request: NetworkRequest, site: NetworkSite): Promise<ContainerNetwork> {
+  if (request.mode === "none") return { kind: "none", namespace: "none", gateway: loopback, resolvConf: "", close: async () => {} };
+  try {
+    return await openWithPorts(request, site);
+  } catch (error) {
+    if (!isTakenPort(error) || request.ports.every(({ hostPort }) => hostPort !== undefined)) throw error;
+    // One that was free when it was chosen may have been taken since.
+    return openWithPorts(request, site);
+  }
+}
+
+async function openWithPorts(asked: NetworkRequest, site: NetworkSite): Promise<ContainerNetwork> {
+  const request = { ...asked, ports: await choosePorts(asked.ports) };
+  if (request.mode === "host") return hostNetwork(request, site);
   const opened = await isolatedNetwork(request, site);
   if (!(opened instanceof SandboxError)) return opened;
-  if (mode === "isolated") throw opened;
+  if (request.mode === "isolated") throw opened;
   site.onNote(`the network is the host's, and what listens on this machine can be reached: ${opened.message}`);
   return hostNetwork(request, site);
 }
@@ -67,6 +70,7 @@ type ChosenRequest = Omit<NetworkRequest, "ports"> & { readonly ports: readonly 
 
 async function hostNetwork({ ports, dns }: ChosenRequest, { onNote }: NetworkSite): Promise<ContainerNetwork> {
   const relays = await publishPorts(ports);
+  noteChoices(ports, onNote);
   for (const port of ports) noteReach(port, onNote);
   const resolvConf = await hostResolvConf(dns);
   return { kind: "host", namespace: "host", gateway: loopback, resolvConf, close: relays.close };
@@ -88,8 +92,9 @@ async function isolatedNetwork(
       hint: "install the package passt, or say --network host",
     });
   }
-  const ownUsers = userNamespace !== undefined;
-  const refusal = request.mode === "isolated" ? undefined : await rememberedRefusal(store, program, ownUsers);
+  const place = { store, program, ownUsers: userNamespace !== undefined };
+  const trustsMemory = request.mode !== "isolated";
+  const refusal = trustsMemory ? await rememberedRefusal("network", place) : undefined;
   if (refusal !== undefined) return new SandboxError("NETWORK_REFUSED", refusal);
   await refuseTakenPorts(request.ports);
   const { text, forwarded } = resolution("isolated", await hostResolvers(), request.dns);
@@ -97,28 +102,19 @@ async function isolatedNetwork(
   const options = {
     program,
     ...(userNamespace === undefined ? {} : { userNamespace }),
-    publish: request.ports.map(({ containerPort: port, ...rest }) => ({ ...rest, port })),
+    publish: request.ports.map(({ containerPort: port, isFree: _, ...rest }) => ({ ...rest, port })),
     ...(forwarded === undefined ? {} : { resolver: forwarded }),
     hostLoopback: gateway !== undefined,
   };
   try {
-    const network = await openNetworkInTime(options);
+    const network = await openPasta(options, { place, trustsMemory, onNote });
+    noteChoices(request.ports, onNote);
     for (const { message } of network.skipped) onNote(`the network does without: ${message}`);
     return { kind: "isolated", namespace: { pid: network.pid }, gateway: gateway ?? loopback, resolvConf: text, close: network.close };
   } catch (error) {
     if (!(error instanceof SandboxError && isLastingRefusal(error))) throw error;
-    await rememberRefusal(store, program, ownUsers, error.message);
+    await rememberRefusal("network", place, error.message);
     return error;
-  }
-}
-
-/** A machine that was too busy may not be any more. */
-async function openNetworkInTime(options: NetworkOptions): Promise<SandboxNetwork> {
-  try {
-    return await openNetwork(options);
-  } catch (error) {
-    if (!(error instanceof SandboxError && isTimeout(error))) throw error;
-    return openNetwork(options);
   }
 }
 

@@ -4,10 +4,14 @@ import { TsbuildError } from "../../store/errors.ts";
 import type { PortMapping } from "../run-options.ts";
 
 /** A mapping of which the host's port is known. */
-export type ChosenPort = PortMapping & { readonly hostPort: number };
+export interface ChosenPort extends PortMapping {
+  readonly hostPort: number;
+  /** Nobody named the host's port: it is one that was free. Absent: somebody did. */
+  readonly isFree?: true;
+}
 
-/** Takes, for each mapping that names no port of the host, one that is free now, and says which. Throws PORT_UNAVAILABLE. */
-export async function choosePorts(ports: readonly PortMapping[], onNote: (message: string) => void): Promise<readonly ChosenPort[]> {
+/** Takes, for each mapping that names no port of the host, one that is free now; another program may have it later. Throws PORT_UNAVAILABLE. */
+export async function choosePorts(ports: readonly PortMapping[]): Promise<readonly ChosenPort[]> {
   const held: HeldPort[] = [];
   const chosen: ChosenPort[] = [];
   try {
@@ -19,18 +23,21 @@ export async function choosePorts(ports: readonly PortMapping[], onNote: (messag
       // Held until all are chosen, so that none is chosen twice.
       const free = await holdFreePort(port);
       held.push(free);
-      chosen.push({ ...port, hostPort: free.port });
+      chosen.push({ ...port, hostPort: free.port, isFree: true });
     }
   } finally {
     await Promise.all(held.map((one) => one.release()));
   }
-  for (const [i, port] of chosen.entries()) if (ports[i]?.hostPort === undefined) onNote(choiceText(port));
   return chosen;
 }
 
-function choiceText({ hostAddress, hostPort, containerPort, protocol }: ChosenPort): string {
-  const address = hostAddress?.includes(":") ? `[${hostAddress}]` : hostAddress;
-  return `port ${containerPort}/${protocol} is published as ${address === undefined ? "port " : `${address}:`}${hostPort}`;
+/** What the caller could not know. */
+export function noteChoices(ports: readonly ChosenPort[], onNote: (message: string) => void): void {
+  for (const { isFree, hostAddress, hostPort, containerPort, protocol } of ports) {
+    if (isFree === undefined) continue;
+    const address = hostAddress?.includes(":") ? `[${hostAddress}]` : hostAddress;
+    onNote(`port ${containerPort}/${protocol} is published as ${address === undefined ? "port " : `${address}:`}${hostPort}`);
+  }
 }
 
 interface HeldPort {

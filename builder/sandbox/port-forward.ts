@@ -15,12 +15,7 @@ export async function publishPorts(ports: readonly ChosenPort[]): Promise<{ clos
   try {
     for (const port of ports) {
       if (port.hostPort === port.containerPort && port.hostAddress === undefined) continue;
-      if (port.protocol !== "tcp") {
-        throw new TsbuildError(
-          "UNSUPPORTED_PORT",
-          `publishing ${port.hostPort}:${port.containerPort}/${port.protocol}: only tcp ports can be mapped to another number`,
-        );
-      }
+      if (port.protocol !== "tcp") throw unmappable(port);
       if (port.hostPort === port.containerPort) {
         throw new TsbuildError(
           "UNSUPPORTED_PORT",
@@ -37,6 +32,16 @@ export async function publishPorts(ports: readonly ChosenPort[]): Promise<{ clos
     await close();
     throw error;
   }
+}
+
+function unmappable({ isFree, hostPort, containerPort, protocol }: ChosenPort): TsbuildError {
+  const port = `${containerPort}/${protocol}`;
+  if (isFree !== undefined) {
+    return new TsbuildError("UNSUPPORTED_PORT", `publishing ${port}: in the host's network only tcp ports can be given one that is free`, {
+      hint: `say -p ${containerPort}:${port}: the container listens on that port of the host itself`,
+    });
+  }
+  return new TsbuildError("UNSUPPORTED_PORT", `publishing ${hostPort}:${port}: only tcp ports can be mapped to another number`);
 }
 
 /** Throws PORT_IN_USE where another program listens on one of the ports: who takes them later does not say so itself. */

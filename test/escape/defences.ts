@@ -58,8 +58,8 @@ export const WITHOUT: Readonly<Record<"walls" | "processes" | "plan", readonly M
     },
     {
       file: "runtime-addon/sandbox-network.ts",
-      from: "const routed = publish.length === 0 ?",
-      to: "const routed = publish === undefined ?",
+      from: "const isDirect = direct || publish.length > 0;",
+      to: "const isDirect = direct || publish !== undefined;",
     },
   ],
 };

@@ -1,6 +1,7 @@
 import { describe, expect, it } from "vitest";
-import { isLastingRefusal } from "../../../builder/sandbox/network-refusal.ts";
+import { isLastingRefusal, isTakenPort } from "../../../builder/sandbox/network-refusal.ts";
 import { SandboxError } from "../../../runtime-addon/index.ts";
+import { TsbuildError } from "../../../store/errors.ts";
 
 const refused = (errno: string, path = "/usr/bin/pasta") =>
   new SandboxError("NETWORK_REFUSED", "no network", { failure: { op: "--network", syscall: "unshare", errno, path } });
@@ -17,4 +18,14 @@ describe("a refusal of a network lasts", () => {
     ["no answer in time", refused("ETIMEDOUT"), false],
     ["a helper that was not started", new SandboxError("NETWORK_REFUSED", "making the network: tsb-init ended with spawn EAGAIN"), false],
   ])("%s", (_name, error, lasts) => expect(isLastingRefusal(error)).toBe(lasts));
+});
+
+describe("a port has been taken by another program", () => {
+  it.each([
+    ["as pasta says", refused("EPROTO", "/usr/bin/pasta: Failed to bind any port for '-t 80:80', exiting"), true],
+    ["as we have seen", new TsbuildError("PORT_IN_USE", "publishing port 80: another program listens on it"), true],
+    ["where pasta says something else", refused("EPROTO", "/usr/bin/pasta: External interface not usable"), false],
+    ["where something else has failed", new TsbuildError("PORT_UNAVAILABLE", "publishing port 80: no such address"), false],
+    ["where anything has", new Error("ports"), false],
+  ])("%s", (_name, error, isTaken) => expect(isTakenPort(error)).toBe(isTaken));
 });

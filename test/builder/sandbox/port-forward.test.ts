@@ -1,7 +1,7 @@
 import { createSocket } from "node:dgram";
 import { connect, createServer, type Server, type Socket } from "node:net";
 import { afterEach, describe, expect, it } from "vitest";
-import { type ChosenPort, choosePorts } from "../../../builder/sandbox/port-choice.ts";
+import { type ChosenPort, choosePorts, noteChoices } from "../../../builder/sandbox/port-choice.ts";
 import { publishPorts, refuseTakenPorts } from "../../../builder/sandbox/port-forward.ts";
 
 const open: { close(): Promise<void> }[] = [];
@@ -153,6 +153,11 @@ describe("a port that cannot be published", () => {
       "publishing 1:2/udp: only tcp ports can be mapped to another number",
     ],
     [
+      "udp of which nobody named the host's number",
+      { hostPort: 49_999, containerPort: 53, protocol: "udp", isFree: true },
+      "publishing 53/udp: in the host's network only tcp ports can be given one that is free",
+    ],
+    [
       "the same number on one address",
       { hostAddress: "127.0.0.1", hostPort: 1, containerPort: 1, protocol: "tcp" },
       "publishing 127.0.0.1:1: the container shares the host's network and listens on its own address",
@@ -185,7 +190,9 @@ describe("a port of the host that nobody named", () => {
   ])("is a free one, and is told: %s", async (_name, hostAddress, protocol, note) => {
     const notes: string[] = [];
     const mapping = { ...(hostAddress === undefined ? {} : { hostAddress }), containerPort: 80, protocol };
-    const [first, second, third] = await choosePorts([mapping, { ...mapping, hostPort: 8 }, mapping], (message) => notes.push(message));
+    const chosen = await choosePorts([mapping, { ...mapping, hostPort: 8 }, mapping]);
+    const [first, second, third] = chosen;
+    noteChoices(chosen, (message) => notes.push(message));
     expect(notes.map((text) => Number(note.exec(text)?.[1]))).toEqual([first?.hostPort, third?.hostPort]);
     expect(first?.hostPort).not.toBe(third?.hostPort);
     expect(second?.hostPort).toBe(8);
@@ -193,6 +200,6 @@ describe("a port of the host that nobody named", () => {
 
   it("cannot be had on an address that is not this machine's", async () => {
     const ports = [{ hostAddress: "203.0.113.1", containerPort: 80, protocol: "tcp" }] as const;
-    await expect(choosePorts(ports, () => {})).rejects.toMatchObject({ code: "PORT_UNAVAILABLE" });
+    await expect(choosePorts(ports)).rejects.toMatchObject({ code: "PORT_UNAVAILABLE" });
   });
 });
