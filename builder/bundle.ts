@@ -2,6 +2,7 @@ import { chmod, mkdir, readdir, writeFile } from "node:fs/promises";
 import { join, resolve } from "node:path";
 import { deviceNumbers, isSystemError, removeTree, thisMachine } from "../runtime-addon/index.ts";
 import { exportRootfs } from "../store/archive/export-rootfs.ts";
+import { writeFailed } from "../store/archive/write-failed.ts";
 import { TsbuildError } from "../store/errors.ts";
 import { nameSystemError } from "../store/name-system-error.ts";
 import { openRootfs } from "../store/open-rootfs.ts";
@@ -141,6 +142,6 @@ async function inNewDirectory(directory: string, fill: () => Promise<void>): Pro
     }
   } catch (error) {
     if (!isSystemError(error) || error.path?.startsWith(directory) !== true) throw error;
-    throw new TsbuildError("WRITE_FAILED", `making a bundle in ${directory}: ${error.message}`, { cause: error });
+    throw writeFailed(`making a bundle in ${directory}`, error);
   }
 }

@@ -110,8 +110,9 @@ export interface RunOptions {
   /** The container sees the host's bundle of CA certificates. Absent: false. */
   readonly hostCa?: boolean;
   /**
-   * Gets what the command writes where it has no terminal; a pending promise holds that stream back. Absent, the command has this process's own
-   * standard output and error, which a user other than ours may be refused to open again (/dev/stdout).
+   * Gets what the command writes where it has no terminal; a pending promise holds that stream back, and one that rejects with EPIPE closes it, so that
+   * the command gets SIGPIPE. Absent, the command has this process's own standard output and error, which a user other than ours may be refused to open
+   * again (/dev/stdout).
    */
   readonly output?: (chunk: Uint8Array, stream: "stdout" | "stderr") => void | Promise<void>;
   /** Hears what this machine cannot do and the container does without. */

@@ -12,7 +12,10 @@ import { isSystemError } from "./system-error.ts";
 
 export interface SandboxIo {
   readonly stdin: "null" | "inherit";
-  /** Gets what the command writes, as it comes; while a returned promise is pending, that stream waits. */
+  /**
+   * Gets what the command writes, as it comes; while a returned promise is pending, that stream waits. One that rejects with EPIPE has no reader any
+   * more: the stream is closed, and the command gets SIGPIPE when it writes there. Any other rejection kills everything, and is the result.
+   */
   readonly output: "inherit" | ((chunk: Uint8Array, stream: "stdout" | "stderr") => void | Promise<void>);
 }
 
@@ -160,12 +163,13 @@ function closing(child: ChildProcess): Promise<void> {
 
 type Output = Exclude<SandboxIo["output"], "inherit">;
 
-/** A reader that fails must not leave the command running. */
+/** A reader that fails must not leave the command running; of one that has gone the command hears by itself, since the loop closes the stream. */
 async function deliver(source: Readable | undefined, name: "stdout" | "stderr", output: Output, killAll: () => void): Promise<void> {
   if (source === undefined) return;
   try {
     for await (const chunk of source) await output(chunk as Uint8Array, name);
   } catch (error) {
+    if (isSystemError(error, "EPIPE")) return;
     killAll();
     throw error;
   }

@@ -1,4 +1,6 @@
 import type { Writable } from "node:stream";
+import { isSystemError } from "../../runtime-addon/index.ts";
+import { writeFailed } from "../../store/archive/write-failed.ts";
 import type { RunOptions } from "../run-options.ts";
 import type { CliIo } from "./cli-io.ts";
 
@@ -6,7 +8,7 @@ import type { CliIo } from "./cli-io.ts";
 export function attached(io: CliIo, onRunning: () => void): Required<Pick<RunOptions, "output" | "signal" | "onStarted">> {
   const kill = new AbortController();
   return {
-    output: (chunk, name) => passOn(io.stream(name), chunk),
+    output: (chunk, name) => passOn(io.stream(name), chunk, name),
     signal: AbortSignal.any([io.signal, kill.signal]),
     onStarted(container) {
       onRunning();
@@ -22,9 +24,12 @@ export function attached(io: CliIo, onRunning: () => void): Required<Pick<RunOpt
   };
 }
 
-/** Resolves when the stream has taken the bytes, so that a slow reader holds the command back and not our memory. */
-function passOn(stream: Writable, chunk: Uint8Array): Promise<void> {
+/** Resolves when the stream has taken the bytes, so that a slow reader holds the command back and not our memory. Rejects with EPIPE where there is no reader. */
+function passOn(stream: Writable, chunk: Uint8Array, name: "stdout" | "stderr"): Promise<void> {
   return new Promise((resolve, reject) => {
-    stream.write(chunk, (error) => (error ? reject(error) : resolve()));
+    stream.write(chunk, (error) => {
+      if (!error) resolve();
+      else reject(isSystemError(error) && !isSystemError(error, "EPIPE") ? writeFailed(`writing to ${name}`, error) : error);
+    });
   });
 }

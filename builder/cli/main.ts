@@ -6,6 +6,8 @@ const cancel = new AbortController();
 let deliver: ((signal: NodeJS.Signals) => void) | undefined;
 let interrupts = 0;
 let readsStdin = false;
+/** Handed out for much data. */
+const streams = new Set<string>();
 
 function onSignal(signal: NodeJS.Signals): void {
   if (deliver !== undefined) {
@@ -36,7 +38,10 @@ const io: CliIo = {
   get stdout() {
     return process.stdout;
   },
-  stream: (name) => process[name],
+  stream(name) {
+    streams.add(name);
+    return process[name];
+  },
   get stderr() {
     return process.stderr;
   },
@@ -49,11 +54,14 @@ const io: CliIo = {
   },
 };
 
-// A reader that has seen enough (`tsbuild images | head -1`) is no failure; a full disk is.
+// A reader that has seen enough (`tsbuild images | head -1`) changes nothing about what is done, and the exit code is of that; a full disk is a failure.
 process.stdout.on("error", (error: NodeJS.ErrnoException) => {
-  if (error.code === "EPIPE") process.exit(0);
+  // Whoever writes much hears of each write.
+  if (error.code === "EPIPE" || streams.has("stdout")) return;
   process.stderr.write(`error: writing to standard output: ${error.message} [WRITE_FAILED]\n`);
   process.exit(1);
 });
+// Where errors cannot be said, the exit code still tells.
+process.stderr.on("error", () => undefined);
 
 process.exitCode = await dispatch(process.argv.slice(2), io);

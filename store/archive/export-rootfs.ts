@@ -1,5 +1,4 @@
 import { type ByteString, bytesOf, isSystemError } from "../../runtime-addon/index.ts";
-import { TsbuildError } from "../errors.ts";
 import type { Abortable } from "../file-bytes.ts";
 import type { SourceEntry } from "../layer/entry.ts";
 import { rootPath } from "../layer/entry-path.ts";
@@ -11,6 +10,7 @@ import type { Store } from "../store.ts";
 import { pump, writeArchiveFile } from "./archive-file.ts";
 import { checkDestination, type Destination, pathOf } from "./check-destination.ts";
 import { exportToDirectory } from "./rootfs-directory.ts";
+import { writeFailed } from "./write-failed.ts";
 
 /** What a container of an image would see at its start. */
 export interface ExportedRootfs {
@@ -49,23 +49,22 @@ export async function exportRootfs(
     // Not by a spread into push(): there may be more of them than a call has arguments.
     for (const entry of folder === undefined ? files : inFolder(bytesOf(folder) as ByteString, files)) entries.push(entry);
   }
-  if ("stream" in destination) return pump(streamTar(entries, { signal }), destination.stream, { signal });
-  const path = pathOf(destination);
   try {
-    await ("file" in destination
-      ? writeArchiveFile(path, streamTar(entries, { signal }), exportingTo(path), { signal })
-      : exportToDirectory(entries, path, { signal, ...(onNote === undefined ? {} : { onNote }) }));
+    if ("stream" in destination) await pump(streamTar(entries, { signal }), destination.stream, { signal });
+    else if ("file" in destination)
+      await writeArchiveFile(pathOf(destination), streamTar(entries, { signal }), doing(destination), { signal });
+    else await exportToDirectory(entries, pathOf(destination), { signal, ...(onNote === undefined ? {} : { onNote }) });
   } catch (error) {
     if (!isSystemError(error) || error.path?.startsWith(`${store.root}/`)) throw nameSystemError(error, store.root);
-    throw new TsbuildError("WRITE_FAILED", `${exportingTo(path)}: ${error.message}`, { cause: error });
+    throw writeFailed(doing(destination), error);
   }
 }
 
 /** Throws what exportRootfs would throw of its destination. Nothing is made or changed. */
 export function checkRootfsDestination(destination: RootfsDestination): void {
-  if (!("stream" in destination)) checkDestination(destination, exportingTo(pathOf(destination)), "any");
+  if (!("stream" in destination)) checkDestination(destination, doing(destination), "any");
 }
 
-function exportingTo(path: string): string {
-  return `exporting to ${path}`;
+function doing(destination: RootfsDestination): string {
+  return "stream" in destination ? "writing the archive" : `exporting to ${pathOf(destination)}`;
 }

@@ -3,7 +3,6 @@ import { join } from "node:path";
 import { isSystemError, removeTree } from "../../runtime-addon/index.ts";
 import { canonicalJson } from "../canonical-json.ts";
 import type { Digest } from "../digest.ts";
-import { TsbuildError } from "../errors.ts";
 import type { Abortable } from "../file-bytes.ts";
 import { nameManifest, parseNewName } from "../image-names.ts";
 import type { Image } from "../images.ts";
@@ -22,6 +21,7 @@ import { type DockerImage, dockerManifest, dockerRepositories } from "./docker-m
 import { targetOf } from "./link-target.ts";
 import { ociFiles } from "./oci-files.ts";
 import { type OuterFile, outerTar, smallFile } from "./outer-tar-write.ts";
+import { writeFailed } from "./write-failed.ts";
 
 export interface SavedImage {
   readonly image: SavableImage & Partial<Pick<Image, "names">>;
@@ -62,24 +62,22 @@ export async function saveImages(
 
 /** Throws what saveImages would throw of its destination. Nothing is made or changed. */
 export function checkSaveDestination(destination: SaveDestination): void {
-  if (!("stream" in destination)) checkDestination(destination, savingTo(pathOf(destination)));
+  if (!("stream" in destination)) checkDestination(destination, doing(destination));
 }
 
-function savingTo(path: string): string {
-  return `saving to ${path}`;
+function doing(destination: SaveDestination): string {
+  return "stream" in destination ? "writing the archive" : `saving to ${pathOf(destination)}`;
 }
 
 async function write(store: Store, files: readonly OuterFile[], destination: SaveDestination, options: Abortable): Promise<void> {
-  if ("stream" in destination) return pump(outerTar(files), destination.stream, options);
-  const path = pathOf(destination);
   try {
-    await ("file" in destination
-      ? writeArchiveFile(path, outerTar(files), savingTo(path), options)
-      : saveDirectory(targetOf(path), files, options));
+    if ("stream" in destination) await pump(outerTar(files), destination.stream, options);
+    else if ("directory" in destination) await saveDirectory(targetOf(pathOf(destination)), files, options);
+    else await writeArchiveFile(pathOf(destination), outerTar(files), doing(destination), options);
   } catch (error) {
     // The store is only read: what cannot be written, or is not said of a file of its own, is the destination.
     if (!isSystemError(error) || error.path?.startsWith(`${store.root}/`)) throw nameSystemError(error, store.root);
-    throw new TsbuildError("WRITE_FAILED", `${savingTo(path)}: ${error.message}`, { cause: error });
+    throw writeFailed(doing(destination), error);
   }
 }
 

@@ -1,6 +1,6 @@
 import { isSystemError } from "../../runtime-addon/index.ts";
+import { writeFailed } from "../archive/write-failed.ts";
 import type { Bytes } from "../blobs.ts";
-import { TsbuildError } from "../errors.ts";
 import type { ImageReader } from "./image-graph.ts";
 
 /** Runs what copies from a reader to a path, so that what the system refuses at that path says so: WRITE_FAILED. The reader's own errors come out as they are. */
@@ -18,7 +18,7 @@ export async function namingDestination(path: string, source: ImageReader, work:
     });
   } catch (error) {
     if (!isSystemError(error) || ofSource.has(error)) throw error;
-    throw new TsbuildError("WRITE_FAILED", `copying to ${path}: ${error.message}`, { cause: error });
+    throw writeFailed(`copying to ${path}`, error);
   }
 }
 
