@@ -63,7 +63,7 @@ export const buildFlags = {
   squash: { help: "Merge the layers of this build into one" },
   "squash-all": { help: "Merge all layers into one, those of the base image too" },
   network: { ...networkFlag, blank: true, help: "Network of RUN steps" },
-  userns: { value: "MODE", choices: ["auto", "host"], help: "Whether root too runs steps in a user namespace (auto)" },
+  userns: { value: "MODE", choices: ["auto", "host"], help: "Whether root too runs steps in a user namespace (host)" },
   "add-host": { value: "NAME:ADDRESS", many: true, help: "Another line of /etc/hosts in RUN steps" },
   "shm-size": { value: "SIZE", help: "Size of /dev/shm in RUN steps (64m)" },
   ...dnsFlags,

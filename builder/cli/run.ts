@@ -27,7 +27,7 @@ const flags = {
     ...networkFlag,
     help: "Network of the container: its own where this machine can make one, else the host's (default); its own (isolated); the host's; or none",
   },
-  userns: { value: "MODE", choices: ["auto", "host"], help: "Whether root too has the container in a user namespace (auto)" },
+  userns: { value: "MODE", choices: ["auto", "host"], help: "Whether root too has the container in a user namespace (host)" },
   "stop-signal": {
     value: "SIGNAL",
     help: "What the command gets when tsbuild gets SIGTERM (the image's STOPSIGNAL, else SIGTERM); other signals are passed on as they are",

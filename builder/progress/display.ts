@@ -5,13 +5,11 @@ import { plainRenderer } from "./plain.ts";
 import { quietRenderer } from "./quiet.ts";
 import { rawJsonRenderer } from "./rawjson.ts";
 import type { Renderer } from "./renderer.ts";
+import { canDraw, type ScreenStream, screenOf } from "./screen.ts";
 import { ttyRenderer } from "./tty.ts";
 
-interface Stream {
+interface Stream extends ScreenStream {
   write(text: string): void;
-  readonly isTTY?: boolean;
-  readonly columns?: number;
-  readonly rows?: number;
 }
 
 /** Progress goes to `stderr`, results (of "quiet") to `stdout`. */
@@ -44,14 +42,9 @@ export function openDisplay(mode: ProgressMode, io: DisplayIo): Display {
 function rendererFor(mode: ProgressMode, { stdout, stderr, env }: DisplayIo): Renderer {
   const write = (text: string): void => stderr.write(text);
   const now = (): number => process.uptime() * 1000;
-  switch (mode === "auto" ? (stderr.isTTY === true && env.TERM !== "dumb" ? "tty" : "plain") : mode) {
-    case "tty": {
-      const screen = () => ({
-        columns: stderr.columns ?? 80,
-        rows: stderr.rows ?? 24,
-      });
-      return ttyRenderer({ write, now }, { colors: wantsColors(stderr, env), screen });
-    }
+  switch (mode === "auto" ? (canDraw(stderr, env) ? "tty" : "plain") : mode) {
+    case "tty":
+      return ttyRenderer({ write, now }, { colors: wantsColors(stderr, env), screen: () => screenOf(stderr) });
     case "quiet":
       return quietRenderer((text) => stdout.write(text));
     case "rawjson":

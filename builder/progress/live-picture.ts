@@ -7,12 +7,6 @@ const beginPicture = "\x1b[?2026h";
 const endPicture = "\x1b[?2026l";
 const eraseBelow = "\x1b[0J";
 
-/** Screen size of the moment, in characters. */
-export interface Screen {
-  readonly columns: number;
-  readonly rows: number;
-}
-
 /** Lines at the bottom of a terminal that are drawn anew as things change. */
 export interface LivePicture {
   /** A harmless line that goes above the picture for good, with the next drawing. */
@@ -27,19 +21,23 @@ export interface LivePicture {
 export function livePicture(write: (text: string) => void, columns: () => number): LivePicture {
   let said: string[] = [];
   let shown: readonly string[] = [];
+  let shownColumns = 0;
   let open = false;
+
+  /** A line was one row where it was drawn; a terminal that was made narrower since has rewrapped it. What stands above the picture is not ours to erase. */
+  const rowsOf = (line: string, width: number): number => (width >= shownColumns ? 1 : Math.max(1, Math.ceil(columnsOf(line) / width)));
 
   const draw = (lines: readonly string[]): void => {
     if (said.length === 0 && lines.join("\n") === shown.join("\n")) return;
-    // The terminal has rewrapped what it shows if it was made narrower.
-    const width = Math.max(columns(), 1);
-    const rows = shown.reduce((sum, line) => sum + Math.max(1, Math.ceil(columnsOf(line) / width)), 0);
+    const width = columns();
+    const rows = shown.reduce((sum, line) => sum + rowsOf(line, width), 0);
     const up = rows === 0 ? "\r" : `\x1b[${rows}A\r`;
     const begin = open ? beginPicture : `${beginPicture}${hideCursor}`;
     open = true;
     write(`${begin}${up}${eraseBelow}${[...said, ...lines].map((line) => `${line}\n`).join("")}${endPicture}`);
     said = [];
     shown = lines;
+    shownColumns = width;
   };
 
   return {

@@ -1,8 +1,9 @@
 import type { TransferEvent } from "../../store/registry/transfer-event.ts";
-import { livePicture, type Screen } from "./live-picture.ts";
+import { livePicture } from "./live-picture.ts";
 import { formatBytes, formatDuration } from "./measures.ts";
 import { type Paint, paint } from "./paint.ts";
 import type { RendererIo } from "./renderer.ts";
+import type { Screen } from "./screen.ts";
 import { clip } from "./terminal-text.ts";
 import type { TransferRenderer } from "./transfer-renderer.ts";
 import { messageOf, type TransferRow, type TransferRows, transferRows } from "./transfer-rows.ts";

@@ -1,6 +1,7 @@
 import type { TransferSink } from "../../store/registry/transfer-event.ts";
 import type { DisplayIo } from "./display.ts";
 import { wantsColors } from "./paint.ts";
+import { canDraw, screenOf } from "./screen.ts";
 import { harmless } from "./terminal-text.ts";
 import { transferBars } from "./transfer-bars.ts";
 import { transferLines } from "./transfer-lines.ts";
@@ -48,7 +49,6 @@ export function transferDisplay(
 
 function rendererFor({ stderr, env }: Pick<DisplayIo, "stderr" | "env">): TransferRenderer {
   const io = { write: (text: string): void => stderr.write(text), now: (): number => performance.now() };
-  if (stderr.isTTY !== true || env.TERM === "dumb") return transferLines(io);
-  const screen = () => ({ columns: stderr.columns ?? 80, rows: stderr.rows ?? 24 });
-  return transferBars(io, { colors: wantsColors(stderr, env), screen });
+  if (!canDraw(stderr, env)) return transferLines(io);
+  return transferBars(io, { colors: wantsColors(stderr, env), screen: () => screenOf(stderr) });
 }

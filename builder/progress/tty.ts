@@ -1,9 +1,10 @@
 import type { BuildEvent } from "./event.ts";
 import { type LineSplitter, lineSplitter } from "./line-splitter.ts";
-import { livePicture, type Screen } from "./live-picture.ts";
+import { livePicture } from "./live-picture.ts";
 import { formatBytes, formatDuration } from "./measures.ts";
 import { type Paint, paint } from "./paint.ts";
 import type { Renderer, RendererIo } from "./renderer.ts";
+import type { Screen } from "./screen.ts";
 import { describeResult } from "./step-result.ts";
 import { afterReturns, clip, harmless } from "./terminal-text.ts";
 import { transferBarLines, transferEnd } from "./transfer-bars.ts";
@@ -117,7 +118,7 @@ export function ttyRenderer({ write, now }: RendererIo, options: { readonly colo
       const bars = transferBarLines(moving, screen, style);
       const head = `${style.bold("building")} ${ended}/${total} ${style.dim(formatDuration(now() - startedMs))}`;
       const rows = Math.max(2, screen.rows - bars.length);
-      picture.draw([head, ...liveLines(steps, now(), { ...screen, rows }, style), ...bars]);
+      picture.draw([clip(head, screen.columns - 1), ...liveLines(steps, now(), { ...screen, rows }, style), ...bars]);
     },
     close: () => picture.close(),
   };
