@@ -1,8 +1,8 @@
-// Docker's lists (moby oci/defaults.go).
+// Docker's lists (moby daemon/pkg/oci/defaults.go).
 
 /** What a container does not see of the kernel's files. */
 export const MASKED_PATHS: readonly string[] = [
-  ...["acpi", "asound", "kcore", "keys", "latency_stats", "timer_list", "timer_stats", "sched_debug", "scsi"].map(
+  ...["acpi", "asound", "interrupts", "kcore", "keys", "latency_stats", "timer_list", "timer_stats", "sched_debug", "scsi"].map(
     (name) => `/proc/${name}`,
   ),
   ...["/sys/firmware", "/sys/devices/virtual/powercap"],

@@ -35,7 +35,7 @@ describe("the plan of a sandbox", () => {
         .replace(/ --(mask|read-only) \S+/g, "")
         .replace(/ [0-9a-f]{1000,}/, " PROGRAM"),
     ).toBe(
-      "tsb-init/1 107 --new-network --relay --lower /top --lower /bottom --overlay /upper /work --dev 67108864 5 - --file /dev/tsbuild/x 444 a b\n" +
+      "tsb-init/1 109 --new-network --relay --lower /top --lower /bottom --overlay /upper /work --dev 67108864 5 - --file /dev/tsbuild/x 444 a b\n" +
         " --proc /proc --sysfs /sys read-only --cgroup2 /sys/fs/cgroup --bind /host/file /etc/hosts read-only --tmpfs /ram 4096 700 - --sysctl /proc/sys/net/ipv4/ip_unprivileged_port_start 0 --sysctl /proc/sys/net/ipv4/ping_group_range 0 99 --hostname box --loopback" +
         " --env A=1 --env PATH=/bin --cwd /w --search /bin --uid 1 --gid 2 --umask 22 --group 2 --group 3 --capability 0 --seccomp 4 PROGRAM --limit 7 1024 -" +
         " -- echo  x y ",

@@ -63,6 +63,7 @@ describe("from inside a sandbox", needs("root", "privateMounts"), () => {
     const masked = [
       "/proc/acpi",
       "/proc/asound",
+      "/proc/interrupts",
       "/proc/kcore",
       "/proc/keys",
       "/proc/latency_stats",

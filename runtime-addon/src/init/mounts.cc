@@ -161,7 +161,7 @@ Result mount_cgroup1(Root& root, const std::string& target, const std::string& h
   Fd top;
   if (Result r = open_inside(root, target, top); !r.ok()) return r;
   mount_attr attributes{};
-  attributes.attr_set = MOUNT_ATTR_RDONLY;
+  attributes.attr_set = MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOEXEC;
   return sys::mount_setattr(top.get(), 0, attributes) < 0 ? failed("mount_setattr", target) : success();
 }
 
