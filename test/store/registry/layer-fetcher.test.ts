@@ -199,6 +199,21 @@ it("fetches the blob itself where that is asked for", async () => {
   expect([downloads().length, await isWhole(layer)]).toEqual([1, true]);
 });
 
+it("attack: a declared size beyond the disk asks the registry for nothing", async () => {
+  const layer = await offered(big());
+  const huge = { ...layer, blob: { ...layer.blob, size: 2 ** 52 } };
+  const fetcher = open();
+  fetcher.offer([huge], repository);
+  await expect(fetcher.fetch([huge])).rejects.toMatchObject({
+    code: "STORE_FULL",
+    message: expect.stringMatching(
+      `^fetching layer ${layer.blob.digest}: ${2 ** 52} bytes, and the file system of the store .* has room for \\d+$`,
+    ),
+  });
+  expect(downloads()).toEqual([]);
+  expect(temps()).toEqual([]);
+});
+
 it("refuses a layer that nobody offers", async () => {
   const { diffId, tar } = await makeLayer({ f: "1" });
   const blob: Descriptor = { mediaType: mediaTypes.layer, digest: digestOf(tar), size: tar.length };
