@@ -1,4 +1,5 @@
 import { holdContainer } from "../store/containers.ts";
+import { TsbuildError } from "../store/errors.ts";
 import { parseNewName } from "../store/image-names.ts";
 import type { Image } from "../store/images.ts";
 import type { Store } from "../store/store.ts";
@@ -22,13 +23,22 @@ export interface CommitOptions {
 
 /**
  * Makes an image of a kept container: its image's layers, and one of what the command changed, as `docker commit`. The container stays as it is. Throws NotFoundError,
- * CONTAINER_RUNNING, and what configOfChanges and writing a layer throw.
+ * CONTAINER_RUNNING, INVALID_DOCUMENT where its record was damaged, and what configOfChanges and writing a layer throw.
  */
 export async function commitContainer(store: Store, containerName: string, options: CommitOptions): Promise<Image> {
   const { name, changes = [], message, author, nowMs, onNote } = options;
   parseNewName(name);
   await using held = await holdContainer(store, containerName);
   const { layers, owners, config, args, state } = held.container;
+  if (state.kind === "damaged") {
+    throw new TsbuildError(
+      "INVALID_DOCUMENT",
+      `committing the container ${containerName}: its record was damaged, and its image is not known`,
+      {
+        hint: `its files are in ${held.directory}/upper; tsbuild rm ${containerName} removes them`,
+      },
+    );
+  }
   const changed = changedConfig(config.config ?? {}, changes, "--change");
   await store.pin(...layers.flatMap(({ diffId, blob }) => [diffId, blob.digest]));
   const host = openHost(store, onNote);

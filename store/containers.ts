@@ -1,9 +1,9 @@
-import { closeSync, constants, mkdirSync, openSync, readdirSync, readFileSync, renameSync } from "node:fs";
+import { closeSync, constants, existsSync, mkdirSync, openSync, readdirSync, readFileSync, renameSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { isSystemError, lockFile, removeTree, renameNoReplace } from "../runtime-addon/index.ts";
 import { writeFileAtomically, writeTempFile } from "./atomic-file.ts";
 import { canonicalJson } from "./canonical-json.ts";
-import { type Digest, isDigest } from "./digest.ts";
+import { type Digest, digestOf, isDigest } from "./digest.ts";
 import { NotFoundError, TsbuildError } from "./errors.ts";
 import type { OwnerMode } from "./layer-directories.ts";
 import type { ImageConfig } from "./oci.ts";
@@ -26,6 +26,8 @@ export interface KeptContainer {
   readonly layers: readonly LayerRef[];
   /** The image's, with what the command line said of command, user and directory. */
   readonly config: ImageConfig;
+  /** Its record was damaged: what is not known any more is empty here, and it stands on nothing. */
+  readonly isDamaged?: true;
 }
 
 /** How a container ended. */
@@ -42,8 +44,8 @@ export interface ListedContainer extends KeptContainer {
   readonly name: string;
   /** Below it, `upper` holds what the command changed. */
   readonly directory: string;
-  /** "lost": whoever ran it was killed. */
-  readonly state: { readonly kind: "running" } | ({ readonly kind: "exited" } & ContainerEnd) | { readonly kind: "lost" };
+  /** "lost": whoever ran it was killed; "damaged": nothing but its files is left. */
+  readonly state: { readonly kind: "running" | "lost" | "damaged" } | ({ readonly kind: "exited" } & ContainerEnd);
 }
 
 /** A kept container whose record cannot be read. */
@@ -135,6 +137,25 @@ export async function listContainers(root: string, onDamaged?: (damaged: Damaged
   return listed.sort((a, b) => (a.created < b.created ? -1 : 1));
 }
 
+/**
+ * Gives a container whose record cannot be read one of what is still known: its files stay, to be looked at and removed, and what it stood on is let go. Nothing happens to one that runs, is
+ * whole or is gone.
+ */
+export async function salvageContainer(store: Pick<Store, "root" | "tempFile">, name: string): Promise<void> {
+  const directory = join(storePaths.containers(store.root), name);
+  if (!existsSync(directory)) return;
+  const fd = openSync(join(directory, lockName), constants.O_RDWR | constants.O_CREAT, 0o600);
+  try {
+    if (!(await lockFile(fd, "exclusive", { wait: false }))) return;
+    const record = readJson(join(directory, recordName));
+    if (isRecord(record)) return;
+    const rest = canonicalJson(restOf(record, statSync(directory).mtime));
+    await writeFileAtomically(await store.tempFile("container"), join(directory, recordName), rest, { sync: true });
+  } finally {
+    closeSync(fd);
+  }
+}
+
 const [recordName, lockName, endName] = ["container.json", "lock", "end.json"];
 
 function held(store: Store, directory: string, fd: number): HeldContainer {
@@ -161,9 +182,10 @@ function readContainer(root: string, name: string): ListedContainer | undefined 
   if (record === undefined) return undefined;
   if (!isRecord(record))
     throw new TsbuildError("INVALID_DOCUMENT", `reading the container ${name}: its record is damaged`, {
-      hint: `tsbuild verify --repair removes it; what it changed is in ${join(directory, "upper")}`,
+      hint: `tsbuild verify --repair leaves its files alone of it, and tsbuild rm ${name} removes them then; they are in ${join(directory, "upper")}`,
     });
   const end = readJson(join(directory, endName));
+  if (record.isDamaged === true) return { ...record, name, directory, state: { kind: "damaged" } };
   return { ...record, name, directory, state: isEnd(end) ? { kind: "exited", ...end } : { kind: "lost" } };
 }
 
@@ -209,6 +231,20 @@ function isRecord(value: unknown): value is KeptContainer {
     typeof config === "object" &&
     config !== null
   );
+}
+
+function restOf(record: unknown, lastChange: Date): KeptContainer {
+  const { image, created, args } = (typeof record === "object" ? (record ?? {}) : {}) as Partial<Record<keyof KeptContainer, unknown>>;
+  return {
+    image: typeof image === "string" ? image : "",
+    manifestDigest: digestOf(""),
+    created: typeof created === "string" ? created : lastChange.toISOString(),
+    args: Array.isArray(args) ? args.map(String) : [],
+    owners: "exact",
+    layers: [],
+    config: { os: "", architecture: "", rootfs: { type: "layers", diff_ids: [] } },
+    isDamaged: true,
+  };
 }
 
 function isEnd(value: unknown): value is ContainerEnd {

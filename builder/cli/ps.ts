@@ -36,7 +36,8 @@ export const ps = command(
       const measure = openMeasure((message) => note(io, message));
       const containers: (ListedContainer & { readonly bytes: number })[] = [];
       for (const one of await listContainers(root)) containers.push({ ...one, bytes: await measure(join(one.directory, "upper")) });
-      if (flags.format === "json") io.stdout.write(formatJson(containers.map(({ layers: _, config: __, owners: ___, ...shown }) => shown)));
+      if (flags.format === "json")
+        io.stdout.write(formatJson(containers.map(({ layers: _, config: __, owners: ___, isDamaged: ____, ...shown }) => shown)));
       else if (flags.quiet) io.stdout.write(containers.map(({ name }) => `${name}\n`).join(""));
       else {
         const rows = containers.map((one) => [

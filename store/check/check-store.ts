@@ -1,4 +1,5 @@
 import { existsSync } from "node:fs";
+import { join } from "node:path";
 import { type DamagedContainer, listContainers } from "../containers.ts";
 import type { Digest } from "../digest.ts";
 import { isDigest } from "../digest.ts";
@@ -10,7 +11,7 @@ import { verifyEntry, verifyLayers } from "../verify.ts";
 import { checkBlobs } from "./check-blobs.ts";
 import { checkCache } from "./check-cache.ts";
 import { checkLayers } from "./check-layers.ts";
-import { fileIdentity, type StoreProblem } from "./problem.ts";
+import type { StoreProblem } from "./problem.ts";
 
 /**
  * Reads all of a store and says what is not as it must be: every blob by its digest, every listed image down to the entries of its layers, every tree against its tar, unpacked
@@ -48,8 +49,8 @@ export async function checkStore(store: Store, options: Abortable = {}): Promise
   return problems;
 }
 
-/** Nobody can look into it or commit it any more, and nothing is collected as long as it is there: what it needs is unknown. */
+/** Nobody can commit it any more, and nothing is collected as long as it is so: what it needs is unknown. Its files may be worth more than that. */
 function damagedContainer({ name, directory, isRunning }: DamagedContainer): StoreProblem {
-  const remedy = isRunning ? ({ do: "nothing" } as const) : ({ do: "remove", path: directory, seen: fileIdentity(directory) } as const);
-  return { kind: "container", subject: name, problem: "its record is damaged", remedy };
+  const remedy = isRunning ? ({ do: "nothing" } as const) : ({ do: "salvage", container: name } as const);
+  return { kind: "container", subject: name, problem: `its record is damaged; its files are in ${join(directory, "upper")}`, remedy };
 }

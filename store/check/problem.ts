@@ -17,6 +17,8 @@ export type Remedy =
   | { readonly do: "remove"; readonly path: string; readonly seen: FileIdentity | undefined }
   /** The layer is read again from its blob. */
   | { readonly do: "index"; readonly diffId: Digest }
+  /** Its files stay, with a record of what is known of it. */
+  | { readonly do: "salvage"; readonly container: string }
   /** The image is taken off the list: it cannot be made whole here. */
   | { readonly do: "unlist"; readonly listed: Digest }
   /** It stays: it could not be checked here and may be whole, or nothing here repairs it. */

@@ -1,4 +1,5 @@
 import { join } from "node:path";
+import { salvageContainer } from "../containers.ts";
 import { type Digest, hexOf } from "../digest.ts";
 import { TsbuildError } from "../errors.ts";
 import { imageReferences } from "../gc/references.ts";
@@ -22,7 +23,7 @@ export interface LostImage {
 }
 
 /**
- * Repairs what checkStore found: what is damaged goes, trees are made again from their blobs, and images that are not whole after all that leave the list. Under the store's lock, so that
+ * Repairs what checkStore found: what is damaged goes, but for the files of kept containers, trees are made again from their blobs, and images that are not whole after all that leave the list. Under the store's lock, so that
  * nobody names meanwhile what goes.
  */
 export async function repairStore(store: Store, problems: readonly StoreProblem[], removeTree?: RemoveTree): Promise<readonly LostImage[]> {
@@ -33,6 +34,7 @@ export async function repairStore(store: Store, problems: readonly StoreProblem[
     for (const { remedy } of problems) takeAway(root, remedy);
   });
   for (const { remedy } of problems) {
+    if (remedy.do === "salvage") await salvageContainer(store, remedy.container);
     if (remedy.do !== "index") continue;
     const info = readLayerInfo(layerFile(remedy.diffId, "info"), remedy.diffId);
     if (info !== undefined && (await isUnreadable(store, info.blobs))) continue;

@@ -13,10 +13,12 @@ import {
 } from "node:fs";
 import { join } from "node:path";
 import { beforeEach, describe, expect, it } from "vitest";
+import { commitContainer } from "../../builder/commit-container.ts";
 import { checkStore } from "../../store/check/check-store.ts";
 import { repairStore } from "../../store/check/repair-store.ts";
-import { createContainer } from "../../store/containers.ts";
+import { createContainer, holdContainer, listContainers } from "../../store/containers.ts";
 import { type Digest, hexOf } from "../../store/digest.ts";
+import { collectGarbage } from "../../store/gc/collect.ts";
 import { storeUsage } from "../../store/gc/usage.ts";
 import { applyLayer } from "../../store/layer/apply.ts";
 import { mediaTypes } from "../../store/oci.ts";
@@ -227,18 +229,34 @@ describe("a kept container", () => {
     expect(await found()).toEqual(expected);
   });
 
-  it("is named where its record is damaged, and goes when that is repaired", async () => {
+  it("is named where its record is damaged, and keeps its files when that is repaired", async () => {
     await using(async (store) => {
       const layer = await addLayer(store, { base: "of no image" });
       const kept = { image: "app", manifestDigest: layer.diffId, created: "2026-01-01T00:00:00Z", args: [], owners: "exact" as const };
       for (const name of ["kept", "other"])
         await (await createContainer(store, name, { ...kept, layers: [layer], config: configOf([layer]) }))[Symbol.asyncDispose]();
     });
+    const upper = join(root, "v1/containers/kept/upper");
+    mkdirSync(upper);
+    writeFileSync(join(upper, "work"), "of days");
     truncateSync(join(root, "v1/containers/kept/container.json"), 20);
-    expect(await found()).toEqual(["container kept: its record is damaged"]);
+    expect(await found()).toEqual([`container kept: its record is damaged; its files are in ${upper}`]);
     expect(await repair()).toEqual([]);
     expect(await found()).toEqual([]);
-    expect(readdirSync(join(root, "v1/containers"))).toEqual(["other"]);
+    expect(readFileSync(join(upper, "work"), "utf8")).toBe("of days");
+    await using(async (store) => {
+      expect((await listContainers(root)).map(({ name, state }) => [name, state.kind]).sort()).toEqual([
+        ["kept", "damaged"],
+        ["other", "lost"],
+      ]);
+      await expect(commitContainer(store, "kept", { name: "app", nowMs: 0, onNote: () => {} })).rejects.toMatchObject({
+        message: "committing the container kept: its record was damaged, and its image is not known",
+        hint: `its files are in ${upper}; tsbuild rm kept removes them`,
+      });
+      await (await holdContainer(store, "kept"))[Symbol.asyncDispose]();
+      // What others need is known again.
+      await collectGarbage(store);
+    });
   });
 
   it("stays while it runs, whatever its record is", async () => {
@@ -247,7 +265,9 @@ describe("a kept container", () => {
       const kept = { image: "app", manifestDigest: layer.diffId, created: "2026-01-01T00:00:00Z", args: [], owners: "exact" as const };
       await using running = await createContainer(store, "kept", { ...kept, layers: [layer], config: configOf([layer]) });
       truncateSync(join(running.directory, "container.json"), 20);
-      expect(await checkStore(store)).toMatchObject([{ subject: "kept", problem: "its record is damaged", remedy: { do: "nothing" } }]);
+      expect(await checkStore(store)).toMatchObject([
+        { subject: "kept", problem: expect.stringMatching(/^its record is damaged;/), remedy: { do: "nothing" } },
+      ]);
     });
   });
 });
