@@ -46,15 +46,17 @@ export interface Identified extends FoundEntry {
   readonly imageId: Digest | undefined;
 }
 
-/** The one image whose manifest digest or id begins so. Throws AMBIGUOUS_IMAGE with all that do. */
-export function findByHex(images: readonly Identified[], hex: string): FoundEntry | undefined {
+/** The one image whose manifest digest or id begins so, by each manifest that is of this one id. Throws AMBIGUOUS_IMAGE with all images that do. */
+export function findByHex(images: readonly Identified[], hex: string): readonly FoundEntry[] {
   const found = new Map<string, Identified>();
   for (const image of images) {
     const { entry, inner = entry, imageId } = image;
     if (hexOf(inner.digest).startsWith(hex) || (imageId !== undefined && hexOf(imageId).startsWith(hex)))
       found.set(`${entry.digest} ${inner.digest}`, image);
   }
-  if (found.size > 1 && hex.length < 64) {
+  const [first] = found.values();
+  const isOne = first?.imageId !== undefined && [...found.values()].every(({ imageId }) => imageId === first.imageId);
+  if (found.size > 1 && !isOne && hex.length < 64) {
     const candidates = [...found.values()]
       .map(({ entry, inner = entry, imageId }) => `${imageId ?? inner.digest} (${shownName(entry) ?? "no name"})`)
       .sort();
@@ -62,8 +64,7 @@ export function findByHex(images: readonly Identified[], hex: string): FoundEntr
       hint: "give more digits, or a name",
     });
   }
-  // Several manifests of one config are the same image: the first will do.
-  return found.values().next().value;
+  return [...found.values()];
 }
 
 /** How a query reads in a message: names as they were understood. */

@@ -171,8 +171,18 @@ export function imageStore(root: string, blobs: BlobStore, tempFile: () => Promi
     const entries = manifests();
     const named = query.by === "name" ? findByName(entries, query.reference) : undefined;
     const hex = query.by === "hex" ? query.hex : query.orHex;
-    const found = named !== undefined ? { entry: named } : hex === undefined ? undefined : findByHex(await identified(entries), hex);
+    const found =
+      named !== undefined ? { entry: named } : hex === undefined ? undefined : await wholeOf(findByHex(await identified(entries), hex));
     return found === undefined ? undefined : { found, names: namesOf(entries, found.entry.digest) };
+  };
+
+  /** Several manifests of one config are the same image: the first will do whose layers are here, else the first. */
+  const wholeOf = async (found: readonly FoundEntry[]): Promise<FoundEntry | undefined> => {
+    for (const one of found.length > 1 ? found : []) {
+      const layers = (await read(one, []))?.layers;
+      if (layers !== undefined && (await Promise.all(layers.map(({ blob }) => blobs.has(blob)))).every(Boolean)) return one;
+    }
+    return found[0];
   };
 
   /** Each listed thing, and of an index each of its platforms that is here. */

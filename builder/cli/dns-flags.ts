@@ -7,7 +7,7 @@ import { invalid } from "./values.ts";
 export const dnsFlags = {
   dns: { value: "ADDRESS", many: true, help: "Name server instead of the host's" },
   "dns-search": { value: "DOMAIN", many: true, help: "Domain in which names are looked for, instead of the host's; . is none" },
-  "dns-option": { value: "OPTION", many: true, help: "Option of the resolver, instead of the host's" },
+  "dns-option": { alias: "dns-opt", value: "OPTION", many: true, help: "Option of the resolver, instead of the host's" },
 } as const satisfies FlagTable;
 
 export function readDns(flags: FlagValues<typeof dnsFlags>): DnsSettings {

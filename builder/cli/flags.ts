@@ -5,6 +5,8 @@ import { UsageError } from "./usage-error.ts";
 /** One flag of a command. */
 export interface Flag {
   readonly short?: string;
+  /** Another name, by which other builders know it. */
+  readonly alias?: string;
   /** Placeholder of the value in the help; absent: a switch. */
   readonly value?: string;
   /** May be given more than once; otherwise the last one counts. */
@@ -126,7 +128,14 @@ function tokensOf(spec: CommandSpec, shorts: Readonly<Record<string, string>>, a
       ...(short === undefined ? {} : { short }),
     };
   };
-  for (const [name, flag] of Object.entries(spec.flags)) declare(name, flag.value !== undefined && flag.implied === undefined);
+  const nameOf = new Map<string, string>();
+  for (const [name, flag] of Object.entries(spec.flags)) {
+    const takesValue = flag.value !== undefined && flag.implied === undefined;
+    declare(name, takesValue);
+    if (flag.alias === undefined) continue;
+    declare(flag.alias, takesValue);
+    nameOf.set(flag.alias, name);
+  }
   for (const [name, flag] of Object.entries(spec.foreign ?? {})) declare(name, flag.value === true);
   declare("help", false);
   const { tokens } = parseArgs({
@@ -138,7 +147,13 @@ function tokensOf(spec: CommandSpec, shorts: Readonly<Record<string, string>>, a
   });
   return tokens.map((token): Token => {
     if (token.kind !== "option") return token;
-    const { name, rawName, value } = token;
+    const { rawName, value } = token;
+    const name = nameOf.get(token.name) ?? token.name;
+    // "-it=false": to the parser "=" is a switch of its own.
+    if (name === "=" && !rawName.startsWith("--"))
+      throw new UsageError("INVALID_VALUE", `reading the command line: ${argv[token.index]} joins switches, which then have no value`, {
+        hint: "write each by itself: -i -t=false",
+      });
     // "-f=x": the parser hands over "=x", which no one means.
     if (value !== undefined && !rawName.startsWith("--") && value.startsWith("=")) {
       return {

@@ -76,7 +76,7 @@ export const foreignBuildFlags: ForeignTable = {
   },
 };
 
-const noNetworks = "there are no networks to choose from but host and none";
+const noNetworks = "there are no networks to join: --network is default, isolated, host or none";
 const noVolumes = "containers can be given files and directories of the host only (-v HOST:CONTAINER)";
 const noDevices = "containers cannot be given devices";
 const noHealthChecks = "health checks are not run";
@@ -175,6 +175,10 @@ export const foreignRunFlags: ForeignTable = {
   },
   restart: { value: true, off: "no", missing: "a container runs once" },
   runtime: { value: true, missing: "the runtime is tsbuild's own" },
+  secret: {
+    value: true,
+    missing: "only RUN steps are given secrets; a container gets a file by -v ./FILE:/run/secrets/NAME:ro, a variable by -e NAME",
+  },
   "sig-proxy": { note: "signals are always passed on" },
   "storage-opt": { value: true, missing: "there are no storage options" },
   sysctl: { value: true, missing: "kernel settings cannot be changed" },

@@ -1,5 +1,6 @@
 /** Of what has steps or a container; how it is described is up to the command. */
 export const networkFlag = {
+  alias: "net",
   value: "MODE",
   choices: ["default", "isolated", "none", "host"],
   choiceHint:

@@ -1,4 +1,5 @@
 import { holdContainer } from "../../store/containers.ts";
+import { NotFoundError } from "../../store/errors.ts";
 import { emptyTrash, moveToTrash } from "../../store/gc/trash.ts";
 import { nameSystemError } from "../../store/name-system-error.ts";
 import { command } from "./command.ts";
@@ -13,9 +14,9 @@ export const rm = command(
     name: "rm",
     operands: "NAME…",
     summary: "Remove containers that tsbuild run --keep NAME has kept, with what their commands changed.",
-    flags: storeFlags,
+    flags: { force: { short: "f", help: "A container that is not there is no error" }, ...storeFlags },
     foreign: {
-      force: { short: "f", missing: "a running container ends with the tsbuild run that started it" },
+      all: { short: "a", missing: "containers are removed by their names: tsbuild rm $(tsbuild ps -q)" },
       link: { short: "l", missing: "there are no links" },
       volumes: { short: "v", note: "there are no volumes" },
     },
@@ -31,6 +32,7 @@ export const rm = command(
           moveToTrash(store.root, held.directory);
           io.stdout.write(`${name}\n`);
         } catch (error) {
+          if (flags.force && error instanceof NotFoundError) continue;
           // The others are removed all the same, as docker rm does.
           code = reportError(nameSystemError(error, store.root), io);
         }

@@ -1,6 +1,7 @@
 import { isSystemError, TsbuildError } from "../../runtime-addon/index.ts";
 import { listContainers } from "../../store/containers.ts";
-import type { Image, ImageStore } from "../../store/images.ts";
+import { hexOf } from "../../store/digest.ts";
+import type { Image, ImageStore, ImageSummary } from "../../store/images.ts";
 import { nameSystemError } from "../../store/name-system-error.ts";
 import type { Store } from "../../store/store.ts";
 import { formatBytes } from "../progress/measures.ts";
@@ -94,8 +95,16 @@ async function removeImage(images: ImageStore, text: string, force: boolean): Pr
   if (name !== undefined) {
     const isLast = image.names.length === 1;
     const freedBytes = isLast ? await ownBytes(images, image) : 0;
+    const isGone = isLast && (await othersOf(images, image)).length === 0;
     await images.untag(name);
-    return { names: [name], manifestDigest: image.descriptor.digest, freedBytes, ...(isLast ? { imageId: image.imageId } : {}) };
+    return { names: [name], manifestDigest: image.descriptor.digest, freedBytes, ...(isGone ? { imageId: image.imageId } : {}) };
+  }
+  const others = isIdOf(image, text) ? await othersOf(images, image) : [];
+  if (others.length > 0) {
+    const listed = [image.names, ...others.map(({ names }) => names)].map((names) => names.join(", ") || "one without a name").join("; ");
+    throw new TsbuildError("IMAGE_HAS_NAMES", `removing ${text}: ${others.length + 1} images of the list have this id: ${listed}`, {
+      hint: "give a name, or the digest of a manifest (tsbuild images --digests)",
+    });
   }
   if (image.names.length > 1 && !force) {
     throw new TsbuildError("IMAGE_HAS_NAMES", `removing ${text}: the image has several names: ${image.names.join(", ")}`, {
@@ -103,8 +112,19 @@ async function removeImage(images: ImageStore, text: string, force: boolean): Pr
     });
   }
   const freedBytes = await ownBytes(images, image);
+  const isGone = (await othersOf(images, image)).length === 0;
   await images.remove(image);
-  return { names: image.names, imageId: image.imageId, manifestDigest: image.descriptor.digest, freedBytes };
+  return { names: image.names, manifestDigest: image.descriptor.digest, freedBytes, ...(isGone ? { imageId: image.imageId } : {}) };
+}
+
+/** Other entries of the list that are the same image: its config, in another manifest. */
+async function othersOf(images: ImageStore, { imageId, listed }: Image): Promise<readonly ImageSummary[]> {
+  return (await images.list()).filter((one) => one.imageId === imageId && one.listedDigest !== listed.digest);
+}
+
+/** Of an image that was found by hex digits, whether they are those of its id, and not of a manifest. */
+function isIdOf({ imageId }: Image, text: string): boolean {
+  return hexOf(imageId).startsWith(text.replace(/^sha256:/, ""));
 }
 
 async function ownBytes(images: ImageStore, { listed }: Image): Promise<number> {

@@ -8,7 +8,8 @@ import { containerFlags, readContainer } from "./container-flags.ts";
 import { foreignRunFlags } from "./foreign-flags.ts";
 import { keepStoreLimits } from "./keep-store-limits.ts";
 import { networkFlag } from "./network-flag.ts";
-import { readPorts } from "./published-ports.ts";
+import { note } from "./note.ts";
+import { readAllPorts } from "./published-ports.ts";
 import { UsageError } from "./usage-error.ts";
 import { invalid, readInteger, readSignal } from "./values.ts";
 
@@ -65,15 +66,18 @@ export const run = command(
     }
     if (flags.keep !== undefined && flags.rm === true)
       throw invalid("--keep", flags.keep, "is to be kept, and --rm removes it", "leave out --rm");
+    const ports = readAllPorts("--publish", flags.publish ?? []);
+    const network = flags.network ?? settings.network ?? "default";
+    if (ports.length > 0 && network === "none") note(io, "--publish: nothing reaches a container without a network (none)");
     const display = transferDisplay(io, { quiet: flags.quiet ?? false });
     const options: RunOptions = {
       ...(await readContainer(flags, operands, io, settings)),
       ...(flags.keep === undefined ? {} : { keep: flags.keep }),
       interactive: flags.interactive ?? false,
       tty: flags.tty ?? false,
-      network: flags.network ?? settings.network ?? "default",
+      network,
       userns: flags.userns ?? settings.userns ?? "host",
-      ports: (flags.publish ?? []).flatMap((port) => readPorts("--publish", port)),
+      ports,
       ...(flags["stop-signal"] === undefined ? {} : { stopSignal: readSignal("--stop-signal", flags["stop-signal"]) }),
       ...(flags["stop-timeout"] === undefined ? {} : { stopTimeoutSeconds: readInteger("--stop-timeout", flags["stop-timeout"], -1) }),
       hostCa: flags["host-ca"] ?? settings.hostCa ?? false,

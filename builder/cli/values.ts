@@ -80,6 +80,11 @@ const withoutEffect: ReadonlySet<string> = new Set(["z", "Z", "private", "rpriva
 /** "HOST:CONTAINER[:ro|:rw]"; a host path that begins with "/", "." or "~/" is meant, volumes with names do not exist here. */
 export function readVolume(flag: string, text: string): BindMount {
   const [source, target, mode, ...rest] = text.split(":");
+  if (target === undefined && text.startsWith("/")) {
+    throw new UsageError("UNSUPPORTED_VALUE", `reading ${flag}: "${text}" asks for a volume, and there are none`, {
+      hint: `--tmpfs ${text} makes an empty directory in memory, -v ./DIR:${text} shows one of the host`,
+    });
+  }
   if (source === undefined || target === undefined || rest.length > 0) {
     throw invalid(flag, text, "is not HOST:CONTAINER[:ro]", "write it as ./data:/data:ro");
   }

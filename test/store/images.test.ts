@@ -210,6 +210,16 @@ describe("resolve", () => {
     });
   });
 
+  it("takes the one of one id whose layers are here", async () => {
+    const [gone, here] = [await addLayer(store, { gone: "1" }), await addLayer(store, { here: "1" })];
+    const config = configOf([here]);
+    const first = await store.images.put({ config, layers: [gone.blob], names: ["first"] });
+    const second = await store.images.put({ config, layers: [here.blob], names: ["second"] });
+    rmSync(store.blobs.path(gone.blob.digest));
+    expect(first.imageId).toBe(second.imageId);
+    for (const id of [second.imageId, hexOf(second.imageId).slice(0, 12)]) expect((await store.images.open(id)).names).toEqual(["second"]);
+  });
+
   it("says what was looked for, and where", async () => {
     await expect(store.images.open("me/app:v1")).rejects.toMatchObject({
       code: "NOT_FOUND",

@@ -43,6 +43,25 @@ describe("the flags of docker and podman", () => {
       "UNSUPPORTED_FLAG",
       "reading the command line: --platform is not supported: a name goes with all its platforms",
     ],
+    [
+      "run",
+      "--ip=10.0.0.7",
+      "UNSUPPORTED_FLAG",
+      "reading the command line: --ip is not supported: there are no networks to join: --network is default, isolated, host or none",
+    ],
+    [
+      "run",
+      "--secret=id=a",
+      "UNSUPPORTED_FLAG",
+      "reading the command line: --secret is not supported: only RUN steps are given secrets; a container gets a file by -v ./FILE:/run/secrets/NAME:ro, a variable by -e NAME",
+    ],
+    ["run", "-it=false", "INVALID_VALUE", "reading the command line: -it=false joins switches, which then have no value"],
+    [
+      "rm",
+      "-a",
+      "UNSUPPORTED_FLAG",
+      "reading the command line: -a is not supported: containers are removed by their names: tsbuild rm $(tsbuild ps -q)",
+    ],
     ["images", "--tree", "UNSUPPORTED_FLAG", "reading the command line: --tree is not supported: --all lists the platforms of each image"],
     [
       "history",
@@ -53,5 +72,15 @@ describe("the flags of docker and podman", () => {
   ])("%s %s is refused in so many words", async (name, flag, code, message) => {
     const { spec } = await loaders[name]();
     expect(thrown(() => parseFlags(spec, [flag]))).toMatchObject({ code, message });
+  });
+
+  it.each<[command: keyof typeof loaders, argv: string[], flags: object]>([
+    ["run", ["--net", "host"], { network: "host" }],
+    ["run", ["--net=none", "--dns-opt", "ndots:1", "--dns-option=rotate"], { network: "none", "dns-option": ["ndots:1", "rotate"] }],
+    ["build", ["--net=host"], { network: "host" }],
+    ["rm", ["-f"], { force: true }],
+  ])("%s %s is read", async (name, argv, flags) => {
+    const { spec } = await loaders[name]();
+    expect(parseFlags(spec, argv).flags).toEqual(flags);
   });
 });

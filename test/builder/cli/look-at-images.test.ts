@@ -295,6 +295,22 @@ describe("rmi and tag", () => {
     expect(stderr).toMatch(/^note: 3\.\d\d kB are in no image any more; tsbuild prune gives back \d/);
   });
 
+  it("say which entries of the list one id has, and that it is gone with the last", async () => {
+    await using store = await openStore(root);
+    const { config, layers, imageId } = await putImage(store, ["a"], [{ x: "1" }]);
+    const blobs = layers.map(({ blob }) => blob);
+    const other = await store.images.put({ config, layers: blobs, names: ["b"], annotations: { by: "another" } });
+    const short = imageId.slice(7, 19);
+    expect((await json(inspect, short)).imageId).toBe(imageId);
+    expect(await run(rmi, short)).toEqual({
+      code: 1,
+      stdout: "",
+      stderr: `error: removing ${short}: 2 images of the list have this id: a; b [IMAGE_HAS_NAMES]\n  hint: give a name, or the digest of a manifest (tsbuild images --digests)\n`,
+    });
+    expect((await run(rmi, "a")).stdout).toBe("untagged a\n");
+    expect((await run(rmi, other.descriptor.digest)).stdout).toBe(`untagged b\nremoved ${imageId}\n`);
+  });
+
   it("say that an image lost its last name to another", async () => {
     await using store = await openStore(root);
     const first = await putImage(store, ["app"], [{ a: "1" }]);

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { readPorts } from "../../../builder/cli/published-ports.ts";
+import { readAllPorts, readPorts } from "../../../builder/cli/published-ports.ts";
 
 describe("a published port", () => {
   it.each<[string, ReturnType<typeof readPorts>]>([
@@ -29,7 +29,6 @@ describe("a published port", () => {
     ["", 'reading --x: "" is not HOST:CONTAINER'],
     ["80:", 'reading --x: "80:" is not HOST:CONTAINER'],
     ["127.0.0.1:80", 'reading --x: "127.0.0.1:80" is not HOST:CONTAINER'],
-    ["80:80/sctp", 'reading --x: "80:80/sctp" is not HOST:CONTAINER'],
     ["0:80", 'reading --x: "0:80" has a port that is not between 1 and 65535: 0'],
     ["80:65536", 'reading --x: "80:65536" has a port that is not between 1 and 65535: 65536'],
     ["host:80:80", 'reading --x: "host:80:80" has no IP address in front: "host"'],
@@ -38,4 +37,36 @@ describe("a published port", () => {
   ])("is refused in %s", (text, message) =>
     expect(() => readPorts("--x", text)).toThrow(expect.objectContaining({ code: "INVALID_VALUE", message })),
   );
+});
+
+describe("all published ports", () => {
+  it.each<[name: string, texts: string[]]>([
+    ["different ones", ["8080:80", "8081:80"]],
+    ["both protocols", ["53:53", "53:53/udp"]],
+    ["different addresses", ["127.0.0.1:80:80", "127.0.0.2:80:80"]],
+    ["all of IPv4 and one of IPv6", ["0.0.0.0:80:80", "[::1]:80:80"]],
+    ["free ones", ["80", "80"]],
+  ])("can be %s", (_name, texts) => expect(readAllPorts("--x", texts)).toHaveLength(texts.length));
+
+  it.each<[name: string, texts: [string, string], port: string]>([
+    ["the same", ["8080:80", "8080:81"], "8080/tcp"],
+    ["one address and all", ["127.0.0.1:80:80", "80:81"], "80/tcp"],
+    ["one address and all of its family", ["0.0.0.0:80:80", "127.0.0.1:80:81"], "80/tcp"],
+    ["one in a range", ["8000-8002:80-82/udp", "8001:90/udp"], "8001/udp"],
+  ])("cannot be %s", (_name, texts, port) =>
+    expect(() => readAllPorts("--x", texts)).toThrow(
+      expect.objectContaining({
+        code: "INVALID_VALUE",
+        message: `reading --x: "${texts[1]}" wants the host's port ${port}, which another one has`,
+      }),
+    ),
+  );
+
+  it("are tcp or udp", () =>
+    expect(() => readPorts("--x", "80:80/sctp")).toThrow(
+      expect.objectContaining({
+        code: "UNSUPPORTED_VALUE",
+        message: 'reading --x: "80:80/sctp" has the protocol sctp, which is not supported',
+      }),
+    ));
 });

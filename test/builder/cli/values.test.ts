@@ -67,7 +67,7 @@ describe("values", () => {
     [readHost, "a b:10.0.0.1", 'reading --x: "a b:10.0.0.1" is not NAME:ADDRESS'],
     [readHost, "db:10.0.0.1\n6.6.6.6 bank", 'reading --x: "db:10.0.0.1\n6.6.6.6 bank" is not NAME:ADDRESS'],
     [readHost, "db:10.0.0.256", 'reading --x: "db:10.0.0.256" is not NAME:ADDRESS'],
-    [readVolume, "/a", 'reading --x: "/a" is not HOST:CONTAINER[:ro]'],
+    [readVolume, "/a", 'reading --x: "/a" asks for a volume, and there are none'],
     [readVolume, "/a:b", 'reading --x: "/a:b" has no absolute path in the container'],
     [readVolume, "/a:/b:x", 'reading --x: "/a:/b:x" has the mode "x", which is neither ro nor rw'],
     [readVolume, "data:/b", 'reading --x: "data" is a volume\'s name, and there are no named volumes'],
