@@ -121,7 +121,10 @@ describe("a network of its own", needs("sandbox", "isolatedNetwork"), () => {
   });
 });
 
-/** A network of our own: one end of a cable is its way out, and a server is at the other. */
+/**
+ * A network of our own: one end of a cable is its way out, and a server is at the other. Its answer is looked for, not counted: a pasta of 2023 at times repeats
+ * what came just before a server's end, with a namespace between or without.
+ */
 const outside = `
 ip link set lo up
 unshare --net sleep 60 & other=$!
@@ -138,7 +141,7 @@ echo outside > /mnt/index.html
 nsenter --net --target $other busybox httpd -f -h /mnt -p 8000 & server=$!
 trap 'kill $other $server' EXIT
 until nsenter --net --target $other busybox wget -q -O /dev/null http://127.0.0.1:8000/; do kill -0 $server; done
-$TSBUILD run --network isolated busybox sh -c 'printf "GET / HTTP/1.0\\r\\n\\r\\n" | timeout 3 nc 10.77.0.2 8000 | grep outside'
+$TSBUILD run --network isolated busybox sh -c 'printf "GET / HTTP/1.0\\r\\n\\r\\n" | timeout 3 nc 10.77.0.2 8000 | grep -m 1 outside'
 `;
 
 interface Process {
