@@ -4,6 +4,7 @@ import type { RunMount } from "./plan/operation.ts";
 import type { ContainerMount } from "./sandbox/container-mounts.ts";
 import type { Host } from "./sandbox/host.ts";
 import type { KeptSpec } from "./sandbox/keep-failed.ts";
+import { type CacheGate, openCacheGate, type WritableCache } from "./secrets/cache-gate.ts";
 import { openSecrets } from "./secrets/secrets.ts";
 import { openStepAgents } from "./steps/step-agents.ts";
 import { openStepSecrets } from "./steps/step-secrets.ts";
@@ -12,6 +13,8 @@ import { openStepSecrets } from "./steps/step-secrets.ts";
 export interface GivenAgain {
   readonly mounts: readonly ContainerMount[];
   readonly env: Readonly<Record<string, string>>;
+  /** Searches caches for the secrets among it, when the shell has ended. */
+  guard(caches: readonly WritableCache[]): Promise<Pick<CacheGate, "close">>;
   close(): Promise<void>;
 }
 
@@ -22,8 +25,10 @@ export async function givenAgain(
   { store, host, onNote }: { readonly store: Store; readonly host: Host; readonly onNote: (message: string) => void },
 ): Promise<GivenAgain> {
   const mounts = notRequired(given);
-  const opened = await openStepSecrets({ args: ["sh"], env, documents: [], mounts }, openSecrets(secrets), () => undefined);
-  const agents = await openStepAgents({ mounts, env }, ssh, { store, host: await host.open() });
+  const allowed = openSecrets(secrets);
+  const box = await host.open();
+  const opened = await openStepSecrets({ args: ["sh"], env, documents: [], mounts }, allowed, () => undefined);
+  const agents = await openStepAgents({ mounts, env }, ssh, { store, host: box });
   const made = mounts.flatMap((mount): readonly ContainerMount[] => {
     if (mount.type === "secret") {
       const { id, target, mode, uid, gid } = mount;
@@ -36,7 +41,12 @@ export async function givenAgain(
     if (source === undefined) onNote(missingAgent(mount.id));
     return source === undefined ? [] : [{ kind: "host", source, target: mount.target, readOnly: false, isFile: true }];
   });
-  return { mounts: made, env: { ...opened.env, ...agents.env }, close: agents.close };
+  return {
+    mounts: made,
+    env: { ...opened.env, ...agents.env },
+    guard: (caches) => openCacheGate(caches, { secrets: opened, allowed, work: box.work, onNote }),
+    close: agents.close,
+  };
 }
 
 /** A shell goes without the secrets and agents that nobody gives. */

@@ -1,6 +1,4 @@
-import { existsSync } from "node:fs";
 import { exitCodeOf } from "../runtime-addon/index.ts";
-import { pinCacheAt } from "../store/cache-mounts.ts";
 import { TsbuildError } from "../store/errors.ts";
 import { holdLastFailedStep } from "../store/failed-steps.ts";
 import { nameSystemError } from "../store/name-system-error.ts";
@@ -11,7 +9,8 @@ import { type ContainerSpec, withContainer } from "./sandbox/container.ts";
 import { type Host, openHost } from "./sandbox/host.ts";
 import type { KeptSpec } from "./sandbox/keep-failed.ts";
 import { stopper } from "./sandbox/stop.ts";
-import { givenAgain } from "./shell-mounts.ts";
+import { cachesAgain } from "./shell-caches.ts";
+import { type GivenAgain, givenAgain } from "./shell-mounts.ts";
 
 /** How a shell is talked to. */
 export interface ShellOptions
@@ -33,7 +32,7 @@ export function shellCommand(command: readonly string[]): readonly [string, ...s
 }
 
 /**
- * Runs a shell in the step that failed last, as its command left it, and resolves with its exit code. What it changes is thrown away; secrets and agents of the step are what `again` has of them. Throws NO_FAILED_STEP where none is kept, and what
+ * Runs a shell in the step that failed last, as its command left it, and resolves with its exit code. What it changes is thrown away, but for what is in caches; secrets and agents of the step are what `again` has of them. Throws NO_FAILED_STEP where none is kept, and what
  * running a container throws.
  */
 export async function shellInFailed(
@@ -51,17 +50,13 @@ export async function shellInFailed(
     }
     const { title } = failed.state;
     const spec = failed.state.container as KeptSpec;
-    for (const mount of spec.mounts) if (mount.kind === "host") await pinCacheAt(store, mount.source);
-    options.onNote(`${title}, as it failed; what is changed here is thrown away`);
-    const kept = spec.mounts.filter((mount) => mount.kind !== "host" || existsSync(mount.source));
+    const writes = spec.mounts.some((mount) => mount.kind === "host" && !mount.readOnly);
+    options.onNote(`${title}, as it failed; what is changed here is thrown away${writes ? ", but for what is in cache mounts" : ""}`);
     const host = openHost(store, () => {}, again.userns);
     try {
       const given = await givenAgain(spec, again, { store, host, onNote: options.onNote });
-      const { given: _, ...container } = spec;
       try {
-        const mounts = [...kept, ...given.mounts];
-        const env = { ...spec.env, ...given.env };
-        return await runShell(store, host, { ...container, env, mounts, over: `${failed.directory}/upper` }, options);
+        return await shellInKept(store, host, { ...spec, over: `${failed.directory}/upper` }, given, options);
       } finally {
         await given.close();
       }
@@ -72,6 +67,30 @@ export async function shellInFailed(
     throw nameSystemError(error, store.root);
   } finally {
     await store.close();
+  }
+}
+
+/** The caches are held, and searched for the secrets that were given again, as the step's own were. */
+async function shellInKept(
+  store: Store,
+  host: Host,
+  { given: _, caches, ...spec }: KeptSpec & Pick<ContainerSpec, "over">,
+  given: GivenAgain,
+  options: ShellOptions,
+): Promise<number> {
+  const { onNote, signal } = options;
+  const box = await host.open();
+  const held = await cachesAgain({ ...spec, caches }, { store, host: box, onNote, ...(signal === undefined ? {} : { signal }) });
+  try {
+    const gate = await given.guard(held.writable);
+    try {
+      const mounts = [...held.mounts, ...given.mounts];
+      return await runShell(store, host, { ...spec, env: { ...spec.env, ...given.env }, mounts }, options);
+    } finally {
+      await gate.close();
+    }
+  } finally {
+    held.release();
   }
 }
 

@@ -24,7 +24,7 @@ export const shell = command(
     name: "shell",
     operands: "[IMAGE | PATH | URL]",
     summary:
-      "Open a shell in the RUN step that failed last, as its command left it; with --at in any step of a build, which is built as far as that, and with the mounts of a RUN; with IMAGE in an image. It is bash, or sh where there is no bash. What is changed in it is thrown away: the next build goes on from the steps before.",
+      "Open a shell in the RUN step that failed last, as its command left it; with --at in any step of a build, which is built as far as that, and with the mounts of a RUN; with IMAGE in an image. It is bash, or sh where there is no bash. What is changed in it is thrown away, but for what is in cache mounts: the next build goes on from the steps before.",
     flags: {
       at: {
         value: "LINE|[STAGE:]STEP",

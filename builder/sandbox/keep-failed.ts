@@ -26,7 +26,11 @@ export type KeptSpec = Pick<
 > & {
   /** What others must give again: no value of theirs is kept. */
   readonly given: readonly RunMount[];
+  /** How the caches among its mounts are shared. */
+  readonly caches: readonly KeptCache[];
 };
+
+export type KeptCache = Pick<Extract<RunMount, { type: "cache" }>, "id" | "target" | "sharing">;
 
 /**
  * Keeps what a failed command left, with the container that it ran in. The variables are the step's own: those that the caller adds may hold passwords. Of its mounts those stay that are
@@ -46,6 +50,7 @@ export async function keepFailed(
   const container: KeptSpec = {
     ...{ layers: below, env, cwd, identity, network, hostname, hosts, hostCa, limits, mounts, documents },
     given: requested.filter(({ type }) => type === "secret" || type === "ssh"),
+    caches: requested.flatMap((mount) => (mount.type === "cache" ? [{ id: mount.id, target: mount.target, sharing: mount.sharing }] : [])),
     ...(security === undefined ? {} : { security }),
     ...(shmSizeBytes === undefined ? {} : { shmSizeBytes }),
   };

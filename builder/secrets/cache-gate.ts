@@ -11,6 +11,7 @@ export interface WritableCache {
   readonly id: string;
   readonly directory: string;
   /** As of HeldCache. */
+  mark(): Promise<() => void>;
   discard(): Promise<void>;
 }
 
@@ -31,13 +32,17 @@ export interface GatedStep {
 
 const nothingToGuard: CacheGate = { refuse: async () => undefined, close: async () => undefined };
 
-/** Opened before the command starts: what was written before is not its. Without secrets, and without caches, nothing is searched. */
-export function openCacheGate(caches: readonly WritableCache[], step: GatedStep): CacheGate {
+/**
+ * Opened before the command starts: what was written before is not its. The caches are marked until they are clean: where this process is killed before that, they go with what is in
+ * them. Without secrets, and without caches, nothing is searched.
+ */
+export async function openCacheGate(caches: readonly WritableCache[], step: GatedStep): Promise<CacheGate> {
   const { hidden } = step.secrets;
   if (hidden === undefined || caches.length === 0) return nothingToGuard;
-  const sinceMs = Date.now();
   /** Those that may still hold what the command wrote. */
-  const open = new Set(caches);
+  const open = new Set<WritableCache & { readonly clear: () => void }>();
+  for (const cache of caches) open.add({ ...cache, clear: await cache.mark() });
+  const sinceMs = Date.now();
   const clean = async (): Promise<Cleaned> => {
     const removed: Leak[] = [];
     const failures: string[] = [];
@@ -45,6 +50,7 @@ export function openCacheGate(caches: readonly WritableCache[], step: GatedStep)
     for (const cache of open) {
       try {
         removed.push(...(await cleanCache(cache, sinceMs, hidden, step)));
+        cache.clear();
       } catch (error) {
         failures.push(await throwAway(cache, error, hidden));
       }
@@ -103,7 +109,7 @@ const mostErrorChars = 200;
 
 /** Resolves with what was removed. */
 async function cleanCache(
-  { id, directory }: WritableCache,
+  { id, directory }: Pick<WritableCache, "id" | "directory">,
   sinceMs: number,
   hidden: PatternSet<SecretPattern>,
   { secrets, allowed, work, onNote }: GatedStep,

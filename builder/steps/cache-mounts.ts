@@ -1,4 +1,4 @@
-import { type CacheSharing, type HeldCache, holdCache } from "../../store/cache-mounts.ts";
+import { type CacheSharing, type CacheUse, type HeldCache, holdCache } from "../../store/cache-mounts.ts";
 import { type Digest, digestOf } from "../../store/digest.ts";
 import type { RunMount } from "../plan/operation.ts";
 import type { OpenHost } from "../sandbox/ladder.ts";
@@ -57,7 +57,7 @@ export function cacheMounts(namespace = ""): CacheMounts {
       }
       const writable = [...held]
         .filter(([mount]) => !mount.readOnly)
-        .map(([{ id }, { directory, discard }]) => ({ id, directory, discard }));
+        .map(([{ id }, { directory, mark, discard }]) => ({ id, directory, mark, discard }));
       return {
         writable: [...new Map(writable.map((cache) => [cache.directory, cache])).values()],
         directory(mount) {
@@ -105,7 +105,7 @@ function holdOne(name: Digest, sharing: CacheSharing, fresh: boolean, mount: Cac
     sharing,
     fresh,
     signal: context.signal,
-    onWait: (pids) => onNote(`waiting for the cache mount ${JSON.stringify(mount.id)}: ${usersText(pids)}`),
+    ...cacheNotes(mount.id, onNote),
     remove: (path) => work.remove({ path }),
     async make(directory) {
       const shown = await seedOf(mount, inputs)?.open();
@@ -113,6 +113,15 @@ function holdOne(name: Digest, sharing: CacheSharing, fresh: boolean, mount: Cac
       await work.makeCache({ directory, owners, ...seed, ...ownAttributes(mount) });
     },
   });
+}
+
+/** What is said of a cache that is taken into use. */
+export function cacheNotes(id: string, onNote: (message: string) => void): Pick<CacheUse, "onWait" | "onDiscard"> {
+  const name = `the cache mount ${JSON.stringify(id)}`;
+  return {
+    onWait: (pids) => onNote(`waiting for ${name}: ${usersText(pids)}`),
+    onDiscard: () => onNote(`${name} was thrown away: a build that used it with secrets was killed before it had searched it for them`),
+  };
 }
 
 /** A cache with content to begin with has the attributes of the directory that has it, unless others are asked for. */
@@ -125,7 +134,8 @@ function seedOf({ origin, source, target }: CacheMount, inputs: RunInputs): Bind
   return origin === undefined ? undefined : inputs.bind({ type: "bind", origin, source, target, readOnly: true });
 }
 
-function stricter(a: CacheSharing, b: CacheSharing): CacheSharing {
+/** What two mounts of one cache come to. */
+export function stricter(a: CacheSharing, b: CacheSharing): CacheSharing {
   const order: readonly CacheSharing[] = ["locked", "private", "shared"];
   return order.find((sharing) => sharing === a || sharing === b) ?? "shared";
 }

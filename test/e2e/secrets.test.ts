@@ -1,9 +1,10 @@
-import { execFileSync } from "node:child_process";
+import { execFileSync, spawn } from "node:child_process";
+import { once } from "node:events";
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { beforeAll, describe, expect, it } from "vitest";
 import { importBusybox } from "../support/bases.ts";
-import { type CliOptions, mustTsbuild, temporaryStore, tsbuild } from "../support/cli.ts";
+import { CLI_PATH, type CliOptions, mustTsbuild, temporaryStore, tsbuild } from "../support/cli.ts";
 import { contextDirectory } from "../support/context.ts";
 import { needs } from "../support/needs.ts";
 import { ranSteps } from "../support/progress.ts";
@@ -144,6 +145,24 @@ describe("secrets of a build", needs("sandbox"), () => {
   const cached = (script: string, also = "") =>
     `FROM busybox\nRUN --mount=type=secret,id=token --mount=type=cache,target=/cache,id=of-secrets${also} ${script}\n`;
   const holdingCaches = () => holding(join(options.store ?? "", "v1/cache-mounts"), value);
+
+  it("are not in the cache mounts of a build that was killed when others take them", async () => {
+    const context = contextDirectory({ Dockerfile: cached("cp /run/secrets/token /cache/of-killed; echo WROTE; sleep 600") });
+    const args = ["build", "--progress", "plain", "--network", "none", "--secret", "id=token,env=THE_TOKEN", context];
+    const child = spawn(process.execPath, [CLI_PATH, ...args], { env: { ...process.env, TSBUILD_ROOT: options.store, THE_TOKEN: value } });
+    const closed = once(child, "close");
+    let said = "";
+    for await (const chunk of child.stderr) {
+      said += chunk;
+      if (said.includes(" WROTE\n")) child.kill("SIGKILL");
+    }
+    await closed;
+    expect(said).toContain(" WROTE\n");
+    const { stderr } = await build(options, "FROM busybox\nRUN --mount=type=cache,target=/cache,id=of-secrets cat /cache/*; true\n");
+    expect(stderr).not.toContain(value);
+    expect(stderr).toContain('the cache mount "of-secrets" was thrown away: a build that used it with secrets was killed');
+    expect(holdingCaches()).toEqual([]);
+  });
 
   it("are removed from the cache mounts of a step that failed, which says so", async () => {
     const stderr = await refused(cached("cp /run/secrets/token /cache/of-failed; exit 3"));

@@ -1,9 +1,11 @@
-import { execFileSync, spawnSync } from "node:child_process";
+import { execFileSync, spawn, spawnSync } from "node:child_process";
+import { once } from "node:events";
 import { mkdirSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import type { Readable } from "node:stream";
 import { beforeAll, describe, expect, it } from "vitest";
 import { importBusybox } from "../support/bases.ts";
-import { mustTsbuild, temporaryStore, tsbuild } from "../support/cli.ts";
+import { CLI_PATH, mustTsbuild, temporaryStore, tsbuild } from "../support/cli.ts";
 import { contextDirectory } from "../support/context.ts";
 import { needs } from "../support/needs.ts";
 import { temporaryDirectory } from "../support/temporary.ts";
@@ -11,6 +13,18 @@ import { temporaryDirectory } from "../support/temporary.ts";
 const store = temporaryStore();
 
 beforeAll(() => importBusybox({ store }));
+
+/** Resolves when a text has come; what follows is read and forgotten. */
+function saying(stream: Readable, text: string): Promise<void> {
+  let said = "";
+  return new Promise((resolve, reject) => {
+    stream.setEncoding("utf8").on("data", (chunk: string) => {
+      said += chunk;
+      if (said.includes(text)) resolve();
+    });
+    stream.once("end", () => reject(new Error(`it ended without ${text}: ${said}`)));
+  });
+}
 
 function shell(...args: string[]) {
   return tsbuild(["shell", ...args], { store });
@@ -42,7 +56,7 @@ describe("tsbuild shell", needs("sandbox"), () => {
     const seen = await shell("-c", look);
     expect(seen.stdout).toBe("left\nof the context\nc\nme /srv\n1\n1\n");
     expect(seen.stderr).toMatch(
-      /^note: \[[^\n]*, as it failed; what is changed here is thrown away\nls: \/base: No such file or directory\n/,
+      /^note: \[[^\n]*, as it failed; what is changed here is thrown away, but for what is in cache mounts\nls: \/base: No such file or directory\n/,
     );
     expect((await shell("-c", "ls /new; exit 9")).code).toBe(9);
     // What it is told on standard input, without a terminal.
@@ -81,6 +95,42 @@ describe("tsbuild shell", needs("sandbox"), () => {
     expect(spawnSync("grep", ["-rlaF", env.THE_TOKEN, store], { encoding: "utf8" }).stdout).toBe("");
     expect((await shell("-c", "cat /left")).stdout).toBe("left\n");
     await mustTsbuild(["prune", "--force", "--filter", "type=failed"], { store });
+  });
+
+  it("does not leave the secrets of the step in its cache mounts", async () => {
+    const env = { THE_TOKEN: "s3cr3t-value-of-the-build" };
+    const cache = "--mount=type=cache,target=/c,id=of-shell,sharing=locked";
+    const failed = contextDirectory({ Dockerfile: `FROM busybox\nRUN --mount=type=secret,id=THE_TOKEN ${cache} exit 4\n` });
+    await tsbuild(["--secret", "id=THE_TOKEN", failed], { store, env });
+    const copying = ["-c", "cp /run/secrets/THE_TOKEN /c/copy; echo kept > /c/other"];
+    const seen = await tsbuild(["shell", "--secret", "id=THE_TOKEN", ...copying], { store, env });
+    expect(seen.stderr).toContain("as it failed; what is changed here is thrown away, but for what is in cache mounts\n");
+    expect(seen.stderr).toContain('removed, for the secrets in it: "THE_TOKEN": "/copy" of the cache mount "of-shell" has it as it is\n');
+    const next = contextDirectory({ Dockerfile: `FROM busybox\nRUN ${cache} ls /c\n` });
+    const built = await tsbuild(["--progress", "plain", next], { store });
+    expect(built.stderr).toContain(" other\n");
+    expect(built.stderr).not.toContain(" copy\n");
+    expect(spawnSync("grep", ["-rlaF", env.THE_TOKEN, store], { encoding: "utf8" }).stdout).toBe("");
+  });
+
+  it("waits for a build that has a locked cache of the step", async () => {
+    const cache = "--mount=type=cache,target=/c,id=of-waiting,sharing=locked";
+    await tsbuild([contextDirectory({ Dockerfile: `FROM busybox\nRUN ${cache} exit 4\n` })], { store });
+    const holding = contextDirectory({
+      Dockerfile: `FROM busybox\nRUN ${cache} echo HAS; until test -e /c/go; do sleep 0.1; done; echo over\n`,
+    });
+    const child = spawn(process.execPath, [CLI_PATH, "--progress", "plain", holding], { env: { ...process.env, TSBUILD_ROOT: store } });
+    const closed = once(child, "close");
+    await saying(child.stderr, " HAS\n");
+    const waiting = spawn(process.execPath, [CLI_PATH, "shell", "-c", "ls /c"], { env: { ...process.env, TSBUILD_ROOT: store } });
+    const over = once(waiting, "close");
+    await saying(waiting.stderr, `waiting for the cache mount "of-waiting": process ${child.pid} uses it`);
+    const data = spawnSync("find", [`${store}/v1/cache-mounts`, "-maxdepth", "2", "-name", "data"], { encoding: "utf8" })
+      .stdout.trim()
+      .split("\n");
+    for (const directory of data) writeFileSync(join(directory, "go"), "");
+    expect(await closed).toEqual([0, null]);
+    expect(await over).toEqual([0, null]);
   });
 
   it("has nothing to open where the next build went well, or where nothing is to be kept", async () => {

@@ -29,6 +29,7 @@ async function asProcess<T>(use: (hold: (change?: Partial<CacheRequest>) => Prom
       make: async (directory) => mkdirSync(join(directory, "data")),
       remove: removeTree,
       onWait: () => undefined,
+      onDiscard: () => undefined,
       ...change,
     }),
   );
@@ -98,6 +99,49 @@ describe("a copy of a cache", () => {
       first.release();
     });
   });
+
+  it("whose user ended before it was searched is thrown away, and said to be", async () => {
+    await asProcess(async (hold) => {
+      const [killed, other] = [await hold(), await hold()];
+      await killed.mark();
+      writeFileSync(join(killed.directory, "secret"), "");
+      // What it finds clean is its own.
+      (await other.mark())();
+      other.release();
+      killed.release();
+    });
+    let discarded = 0;
+    const onDiscard = () => void discarded++;
+    await asProcess(async (hold) => {
+      const [first, second] = [await hold({ onDiscard }), await hold({ onDiscard })];
+      expect([readdirSync(first.directory), second.directory, discarded]).toEqual([[], first.directory, 1]);
+      const clear = await first.mark();
+      writeFileSync(join(first.directory, "clean"), "");
+      clear();
+      first.release();
+      second.release();
+    });
+    expect(await asProcess(async (hold) => readdirSync((await hold({ onDiscard })).directory))).toEqual(["clean"]);
+    expect(discarded).toBe(1);
+  });
+
+  it.each(["shared", "private", "locked"] as const)(
+    "that was not searched is no one's, %s, and stays with who has it still",
+    async (sharing) => {
+      await asProcess(async (hold) => {
+        const living = await hold();
+        const dead = await hold();
+        await dead.mark();
+        dead.release();
+        const wanted = hold({ sharing, onWait: () => living.release() });
+        const next = await wanted;
+        const own = sharing === "locked" ? 0 : 1;
+        expect([next.directory, existsSync(living.directory)]).toEqual([join(copy(own), "data"), true]);
+        next.release();
+        living.release();
+      });
+    },
+  );
 
   it("is made once by those who want it at the same time", async () => {
     await asProcess(async (hold) => {

@@ -1,7 +1,8 @@
-import { existsSync, mkdirSync, readdirSync, rmSync } from "node:fs";
+import { existsSync, mkdirSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { basename, join } from "node:path";
 import { beforeEach, describe, expect, it } from "vitest";
-import { pinCacheAt } from "../../store/cache-mounts.ts";
+import { removeTree } from "../../runtime-addon/index.ts";
+import { holdCacheAt } from "../../store/cache-mounts.ts";
 import { digestOf, hexOf } from "../../store/digest.ts";
 import { failedSteps, forgetFailedSteps, holdLastFailedStep, keepFailedStep } from "../../store/failed-steps.ts";
 import { collectGarbage } from "../../store/gc/collect.ts";
@@ -94,8 +95,10 @@ describe("failed steps", () => {
     await elsewhere(async (store) => {
       const copy = join(root, "v1/cache-mounts", `${hexOf(digestOf("cache"))}-0`);
       mkdirSync(join(copy, "data"), { recursive: true });
-      await pinCacheAt(store, "/etc/passwd");
-      await pinCacheAt(store, join(copy, "data"));
+      writeFileSync(join(copy, "lock"), "");
+      const use = { sharing: "shared", remove: removeTree, onWait: () => undefined, onDiscard: () => undefined } as const;
+      await expect(holdCacheAt(store, "/etc/passwd", use)).rejects.toThrow("/etc/passwd is no copy of a cache");
+      (await holdCacheAt(store, join(copy, "data"), use))?.release();
       await elsewhere((other) => collectGarbage(other, { all: true }));
       expect(readdirSync(join(root, "v1/cache-mounts"))).toEqual([basename(copy)]);
     });

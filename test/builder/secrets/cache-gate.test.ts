@@ -12,19 +12,26 @@ const value = "supersecretvalue-1234567890";
 
 let root: string;
 let notes: string[];
+/** Those that were not searched yet. */
+let marked: Set<string>;
 beforeEach(() => {
   root = temporaryDirectory("cache-gate");
   notes = [];
+  marked = new Set();
 });
 afterEach(() => removeTree(root));
 
 function cache(id: string): WritableCache {
   const directory = join(root, id);
   mkdirSync(directory);
-  return { id, directory, discard: () => removeTree(directory) };
+  const mark = async () => {
+    marked.add(id);
+    return () => void marked.delete(id);
+  };
+  return { id, directory, mark, discard: () => removeTree(directory) };
 }
 
-function gateOf(...caches: readonly WritableCache[]): CacheGate {
+function gateOf(...caches: readonly WritableCache[]): Promise<CacheGate> {
   const patterns = secretPatterns("token", Buffer.from(value));
   return openCacheGate(caches, {
     secrets: { all: [{ id: "token", bytes: Buffer.from(value), patterns, isPublic: false }], hidden: openPatterns(patterns) },
@@ -40,7 +47,7 @@ const tooDeep = { levels: 340, nameLength: 200 };
 describe("attack: a secret in a cache mount", () => {
   it("below directories too deep for a path is found and removed", async () => {
     const one = cache("one");
-    const gate = gateOf(one);
+    const gate = await gateOf(one);
     makeDeepDirectory(one.directory, value);
     await expect(gate.refuse()).rejects.toMatchObject({
       code: "SECRET_IN_CACHE",
@@ -57,7 +64,7 @@ describe("attack: a secret in a cache mount", () => {
 
   it("whose directories are deeper than is looked goes with the whole cache, and from the other caches alone", async () => {
     const [deep, other] = [cache("deep"), cache("other")];
-    const gate = gateOf(deep, other);
+    const gate = await gateOf(deep, other);
     makeDeepDirectory(deep.directory, value, tooDeep);
     for (const name of ["kept", "token"]) writeFileSync(join(other.directory, name), name === "kept" ? "x" : value);
     await expect(gate.refuse()).rejects.toMatchObject({
@@ -71,7 +78,7 @@ describe("attack: a secret in a cache mount", () => {
 
   it("behind such directories alone fails the build, too", async () => {
     const deep = cache("deep");
-    const gate = gateOf(deep);
+    const gate = await gateOf(deep);
     makeDeepDirectory(deep.directory, "", tooDeep);
     await expect(gate.refuse()).rejects.toMatchObject({ code: "CACHE_NOT_SEARCHED" });
     expect(existsSync(deep.directory)).toBe(false);
@@ -79,11 +86,13 @@ describe("attack: a secret in a cache mount", () => {
 
   it("of a step that failed is removed from each cache, with a note", async () => {
     const [deep, other] = [cache("deep"), cache("other")];
-    const gate = gateOf(deep, other);
+    const gate = await gateOf(deep, other);
     makeDeepDirectory(deep.directory, value, tooDeep);
     writeFileSync(join(other.directory, "token"), value);
+    expect([...marked]).toEqual(["deep", "other"]);
     await gate.close();
     expect([existsSync(deep.directory), readdirSync(other.directory)]).toEqual([false, []]);
+    expect([...marked]).toEqual(["deep"]);
     expect(notes).toEqual([
       'removed, for the secrets in it: "token": "/token" of the cache mount "other" has it as it is',
       expect.stringMatching(/^it may hold secrets: the cache mount "deep" cannot be searched \(.*\) and is thrown away$/),
@@ -92,7 +101,7 @@ describe("attack: a secret in a cache mount", () => {
 
   it("in a directory that the secret itself names is not told by the error", async () => {
     const one = cache("one");
-    const gate = gateOf(one);
+    const gate = await gateOf(one);
     mkdirSync(join(one.directory, value));
     makeDeepDirectory(join(one.directory, value), "", tooDeep);
     const error = await gate.refuse().catch((failure: Error) => failure);
