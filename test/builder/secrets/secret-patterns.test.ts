@@ -92,6 +92,7 @@ describe("output with secrets", () => {
     ["that only begin like one", ["a super", "b\n"], "a |superb\n", "a superb\n"],
     ["cut off", ["a supersecretval"], "a ", "a supersecretval"],
     ["twice, and one inside the other's beginning", ["supersupersecretvaluesupersecretvalue"], "super******", "super******"],
+    ["in hexadecimal that is cut at the end of a line", ["ok 7\n", "375706572736563726574", "76616c7565 b"], "ok 7\n|*** b", "ok 7\n*** b"],
     ["of other forms", [Buffer.from("supersecretvalue").toString("hex")], "***", "***"],
   ])("%s", (_name, chunks, live, whole) => {
     expect(run(chunks)).toEqual({ live, whole });
@@ -102,6 +103,26 @@ describe("output with secrets", () => {
     for (let i = 0; i <= text.length; i++) {
       for (const j of [i, i + 3, text.length]) {
         expect(run([text.slice(0, i), text.slice(i, j), text.slice(j)]).whole).toBe("one *** two *** three");
+      }
+    }
+  });
+
+  // In base64 the secret begins with one of c, N and z, in hexadecimal with 7.
+  it.each(["WROTE\n", "abc\n", "N\n", "size z\r\n", "status 7\n", "75%\r", "step 737\n", "a\nc\n", "c\nc\n", "7\n3\n7\n"])(
+    "do not hold a line back that ends as one of them begins: %j",
+    (line) => {
+      expect(run([line])).toEqual({ live: line, whole: line });
+      expect(run([...line]).live.replaceAll("|", "")).toBe(line);
+    },
+  );
+
+  it("broken into lines of any length show no more than three characters of themselves, wherever they are cut", () => {
+    const text = Buffer.from("supersecretvalue").toString("base64");
+    for (let width = 1; width < text.length; width++) {
+      const lines = `${text.replace(new RegExp(`.{${width}}`, "g"), "$&\n").trimEnd()} b`;
+      for (let cut = 0; cut < lines.length; cut++) {
+        const { whole } = run([lines.slice(0, cut), lines.slice(cut)]);
+        expect(whole, `${width} ${cut}`).toMatch(/^(?:[A-Za-z0-9]\n*){0,3}\*\*\*[=\n]* b$/);
       }
     }
   });
