@@ -25,6 +25,7 @@ import type { OwnerMode } from "./layer-directories.ts";
 import type { LayerInfo } from "./layers.ts";
 import { type MakeCacheRequest, makeCache } from "./make-cache.ts";
 import { keptTree, stackLayers, storedLayers } from "./open-rootfs.ts";
+import { refuseWithoutRoom } from "./room.ts";
 import type { Store } from "./store.ts";
 import { type FoundPattern, removeBelow, type SearchRequest, searchWritten } from "./written-files.ts";
 
@@ -147,6 +148,7 @@ export function localDirectoryWork(store: Store): DirectoryWork {
     const tree = await keptTree(layers, diffId);
     const on = dependsOnLower(tree) ? digestOf(below.join(" ")) : undefined;
     if (layers.hasDirectory(diffId, owners, on)) return { directory: layers.directory(diffId, owners, on), omitted: [] };
+    refuseWithoutRoom(store.root, tree.size, `unpacking layer ${diffId}`);
     const scratch = await store.temp("unpack");
     const target = join(scratch, "dir");
     const applied = await applyLayer(tree, await layers.contents(diffId), target, { owners, lower: await stackLayers(layers, below) });

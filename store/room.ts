@@ -7,7 +7,7 @@ import { TsbuildError } from "./errors.ts";
 /** Of a file system, in bytes. */
 export interface Room {
   readonly totalBytes: number;
-  /** What this user may still write. */
+  /** What ordinary users may still write: the part that a file system keeps for root stays free whoever writes. */
   readonly freeBytes: number;
 }
 

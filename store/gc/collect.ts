@@ -192,7 +192,7 @@ function blobPath(root: string, digest: Digest): string {
   return join(storePaths.blobs(root), hexOf(digest));
 }
 
-/** Bytes of the store's file system that this user may still write. */
+/** Bytes of the store's file system that ordinary users may still write, whoever asks. */
 export function freeBytes(root: string): number {
   const { bavail, bsize } = statfsSync(root);
   return bavail * bsize;

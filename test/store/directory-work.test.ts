@@ -155,6 +155,18 @@ describe("layers are unpacked", needs("root"), () => {
       await work.unpack({ diffIds: [await addLayer(store, [fileEntry("a")])], owners: "exact" });
       expect(execFileSync("find", [store.root, "-path", "*unpack*"], { encoding: "utf8" })).toBe("");
     }));
+
+  it("attack: not begun where the layer is larger than the disk", () =>
+    withStore(async (store) => {
+      const diffId = await addLayer(store, [fileEntry("a")]);
+      const tree = { ...(await store.layers.tree(diffId)), size: 2 ** 52 };
+      const work = localDirectoryWork({ ...store, layers: { ...store.layers, tree: async () => tree } });
+      await expect(work.unpack({ diffIds: [diffId], owners: "exact" })).rejects.toMatchObject({
+        code: "STORE_FULL",
+        message: expect.stringMatching(`^unpacking layer ${diffId}: ${2 ** 52} bytes, and the file system of the store `),
+      });
+      expect(store.layers.hasDirectory(diffId, "exact")).toBe(false);
+    }));
 });
 
 describe("an upper", needs("root"), () => {
