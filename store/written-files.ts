@@ -8,6 +8,7 @@ import {
   removePaths,
   type ScanEntry,
   scan,
+  statMany,
 } from "../runtime-addon/index.ts";
 import { clockLagMs } from "./clock-lag.ts";
 import { rootPath } from "./layer/entry-path.ts";
@@ -23,7 +24,7 @@ export interface SearchRequest {
   readonly patterns: readonly Pattern[];
 }
 
-/** A file that has a pattern: in its content, or in its name, link target or attributes. */
+/** A file that has a pattern: in its content, or in its name, link target or attributes. The directory itself is the root path. */
 export interface FoundPattern {
   readonly path: ByteString;
   readonly isContent: boolean;
@@ -33,7 +34,8 @@ export interface FoundPattern {
 
 /** See DirectoryWork.search. */
 export async function searchWritten({ directory, sinceMs, patterns }: SearchRequest): Promise<readonly FoundPattern[]> {
-  const entries = decodeScan(await scan(directory, [rootPath], { recursive: true, xattrs: true, longestPath }));
+  const itself = decodeScan(await statMany(directory, [rootPath], { xattrs: true }));
+  const entries = itself.concat(decodeScan(await scan(directory, [rootPath], { recursive: true, xattrs: true, longestPath })));
   const written = entries.filter(({ ctime, ctimeNsec }) => ctime * 1000 + ctimeNsec / 1e6 >= sinceMs - clockLagMs);
   const set = openPatterns(patterns.map((pattern, index) => ({ ...pattern, index })));
   const inNames = written.flatMap((entry) =>

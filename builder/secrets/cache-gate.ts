@@ -1,6 +1,7 @@
 import type { PatternSet } from "../../runtime-addon/index.ts";
 import type { DirectoryWork } from "../../store/directory-work.ts";
 import { TsbuildError } from "../../store/errors.ts";
+import { rootPath } from "../../store/layer/entry-path.ts";
 import { badLeaks, distinct, type Leak, leakText, leakTexts, shownPath } from "./gate.ts";
 import { masked } from "./mask.ts";
 import type { SecretPattern } from "./secret-patterns.ts";
@@ -42,8 +43,11 @@ export async function openCacheGate(caches: readonly WritableCache[], step: Gate
   /** Those that may still hold what the command wrote. */
   const open = new Set<WritableCache & { readonly clear: () => void }>();
   for (const cache of caches) open.add({ ...cache, clear: await cache.mark() });
-  const sinceMs = Date.now();
+  const startedMs = Date.now();
+  const startedAt = performance.now();
   const clean = async (): Promise<Cleaned> => {
+    // The system's clock, which files go by, may have been set back meanwhile.
+    const sinceMs = Math.min(startedMs, Date.now() - (performance.now() - startedAt));
     const removed: Leak[] = [];
     const failures: string[] = [];
     // Each, whatever becomes of the others.
@@ -109,7 +113,7 @@ const mostErrorChars = 200;
 
 /** Resolves with what was removed. */
 async function cleanCache(
-  { id, directory }: Pick<WritableCache, "id" | "directory">,
+  { id, directory, discard }: Pick<WritableCache, "id" | "directory" | "discard">,
   sinceMs: number,
   hidden: PatternSet<SecretPattern>,
   { secrets, allowed, work, onNote }: GatedStep,
@@ -123,7 +127,9 @@ async function cleanCache(
     return pattern === undefined ? [] : [{ path, id: pattern.id, form: pattern.form, place }];
   });
   const bad = badLeaks(leaks, secrets.all, allowed);
-  if (bad.length > 0) await work.removeBelow({ directory, paths: bad.map(({ path }) => path) });
+  // What the mount's own directory says of itself goes with it alone.
+  if (bad.some(({ path }) => path === rootPath)) await discard();
+  else if (bad.length > 0) await work.removeBelow({ directory, paths: bad.map(({ path }) => path) });
   for (const leak of distinct(leaks.filter((one) => !bad.includes(one)))) onNote(`the secret ${leakText(leak)}`);
   return distinct(bad);
 }

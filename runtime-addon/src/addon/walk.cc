@@ -65,8 +65,7 @@ class Lister {
   Outcome list(Listing* listing) {
     Fd directory(root_.open(listing->path, O_RDONLY | O_DIRECTORY));
     if (!directory.valid()) {
-      // It went away after its parent was read: then it has no children.
-      if (errno == ENOENT && !listing->required) return {};
+      if (is_gone(errno, *listing)) return {};
       return root_.failed("open", listing->path);
     }
     arena_.clear();
@@ -78,6 +77,8 @@ class Lister {
       arena_.append(name.text.data(), name.text.size() + 1);
     }
     if (reader.error() != 0) {
+      // The kernel reads no entry of a directory that was removed while it is open.
+      if (is_gone(reader.error(), *listing)) return {};
       errno = reader.error();
       return root_.failed("scandir", listing->path);
     }
@@ -98,6 +99,11 @@ class Lister {
   }
 
  private:
+  /** It went away, or something else took its place, after its parent was read: then it has no children. */
+  static bool is_gone(int error, const Listing& listing) {
+    return !listing.required && (error == ENOENT || error == ENOTDIR || error == ELOOP);
+  }
+
   Outcome add(int directory, const char* name, Listing* listing) {
     struct stat status;
     Place place{directory, name};

@@ -1,6 +1,7 @@
+import { execFileSync } from "node:child_process";
 import { existsSync, mkdirSync, readdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { type CacheGate, openCacheGate, type WritableCache } from "../../../builder/secrets/cache-gate.ts";
 import { secretPatterns } from "../../../builder/secrets/secret-patterns.ts";
 import { openPatterns, removeTree } from "../../../runtime-addon/index.ts";
@@ -97,6 +98,29 @@ describe("attack: a secret in a cache mount", () => {
       'removed, for the secrets in it: "token": "/token" of the cache mount "other" has it as it is',
       expect.stringMatching(/^it may hold secrets: the cache mount "deep" cannot be searched \(.*\) and is thrown away$/),
     ]);
+  });
+
+  it("in an attribute of the mount's own directory goes with the whole cache", async () => {
+    const one = cache("one");
+    const gate = await gateOf(one);
+    execFileSync("setfattr", ["-n", "user.token", "-v", value, one.directory]);
+    await expect(gate.refuse()).rejects.toMatchObject({
+      code: "SECRET_IN_CACHE",
+      message:
+        'looking for secrets in cache mounts: "token": the name or an attribute of "/" of the cache mount "one" has it as it is; removed from there',
+    });
+    expect([existsSync(one.directory), [...marked]]).toEqual([false, []]);
+  });
+
+  it("is found where the clock was set back while the command ran", async () => {
+    const one = cache("one");
+    const now = vi.spyOn(Date, "now");
+    now.mockReturnValue(performance.timeOrigin + performance.now() + 3_600_000);
+    const gate = await gateOf(one);
+    now.mockRestore();
+    writeFileSync(join(one.directory, "token"), value);
+    await expect(gate.refuse()).rejects.toMatchObject({ code: "SECRET_IN_CACHE" });
+    expect(readdirSync(one.directory)).toEqual([]);
   });
 
   it("in a directory that the secret itself names is not told by the error", async () => {
