@@ -31,7 +31,7 @@ export const commit = command(
   },
   { min: 2, max: 2 },
   ({ flags, operands: [container = "", name = ""] }, io) => {
-    requireNamedStore(flags);
+    requireNamedStore(flags, io);
     return withLimitedStore(flags, io, async (store) => {
       const { commitContainer } = await import("../commit-container.ts");
       const epoch = io.env.SOURCE_DATE_EPOCH ? readEpoch("$SOURCE_DATE_EPOCH", io.env.SOURCE_DATE_EPOCH) : undefined;

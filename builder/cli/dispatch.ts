@@ -21,5 +21,14 @@ export async function dispatch(argv: readonly string[], io: CliIo): Promise<numb
   const { runCommand } = await import("./commands.ts");
   if (first === "--version") return runCommand("version", rest, io);
   if (first === "help" && rest[0] !== undefined && isCommandName(rest[0])) return runCommand(rest[0], ["--help"], io);
-  return isCommandName(first) ? runCommand(first, rest, io) : runCommand("build", argv, io);
+  const [name, words] = storeBehind(argv);
+  return name !== undefined && isCommandName(name) ? runCommand(name, words, io) : runCommand("build", argv, io);
+}
+
+/** The first word and those after it; --store may stand before a command, as it has the same meaning for all. */
+function storeBehind([first, ...rest]: readonly string[]): readonly [first: string | undefined, rest: readonly string[]] {
+  const length = first === "--store" ? 1 : first?.startsWith("--store=") ? 0 : undefined;
+  const name = length === undefined ? undefined : rest[length];
+  if (first === undefined || length === undefined || name === undefined) return [first, rest];
+  return [name, [first, ...rest.slice(0, length), ...rest.slice(length + 1)]];
 }

@@ -4,7 +4,12 @@ import type { FlagTable } from "./flags.ts";
 
 /** On every command that lists. */
 export const formatFlags = {
-  format: { value: "FORMAT", choices: ["table", "json"], help: "How to print (table)" },
+  format: {
+    value: "FORMAT",
+    choices: ["table", "json"],
+    choiceHint: "there are no templates: json has all of it, for jq and the like",
+    help: "How to print (table)",
+  },
 } as const satisfies FlagTable;
 
 /** JSON as printed by every command. */

@@ -20,7 +20,13 @@ export const inspect = command(
     summary: "Show all about an image as a JSON object: names, ids, platforms, configuration, layers, history and annotations.",
     flags: {
       field: { value: "NAME", help: "Print one field only: a text as it is, all else as JSON (config.Env, layers.0.digest)" },
-      format: { short: "f", value: "FORMAT", choices: ["json"], help: "How to print (json)" },
+      format: {
+        short: "f",
+        value: "FORMAT",
+        choices: ["json"],
+        choiceHint: "there are no templates: --field imageId and --field config.Env print one field",
+        help: "How to print (json)",
+      },
       ...platformFlags,
       raw: {
         value: "DOCUMENT",

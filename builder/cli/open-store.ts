@@ -12,19 +12,20 @@ type Flags = { readonly store?: string };
 type Use<T> = (store: Store) => Promise<T>;
 
 /**
- * Opens the store that the command line means, for as long as `use` takes. That of the environment, the settings or by default is made where it is
- * missing; one that --store names must be there: it may be misspelt. Throws NOT_FOUND.
+ * Opens the store that the command line means, for as long as `use` takes. That of the settings or by default is made where it is
+ * missing; one that --store or $TSBUILD_ROOT names must be there: it may be misspelt. Throws NOT_FOUND.
  */
 export async function withStore<T>(flags: Flags, io: CliIo, use: Use<T>): Promise<T> {
-  requireNamedStore(flags);
+  requireNamedStore(flags, io);
   return withStoreMade(flags, io, use);
 }
 
-/** Throws NOT_FOUND where --store names a directory that is missing or empty. */
-export function requireNamedStore({ store }: Flags): void {
+/** Throws NOT_FOUND where --store, or $TSBUILD_ROOT, names a directory that is missing or empty. */
+export function requireNamedStore(flags: Flags, { env }: Pick<CliIo, "env">): void {
+  const store = flags.store || env.TSBUILD_ROOT;
   if (store && isNothing(store)) {
     throw new NotFoundError(`opening the store: there is no store in ${resolve(store)}`, {
-      hint: "is --store misspelt? A build, pull, load or import makes a new store",
+      hint: `is ${flags.store ? "--store" : "$TSBUILD_ROOT"} misspelt? A build, pull, load or import makes a new store`,
     });
   }
 }

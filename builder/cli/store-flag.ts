@@ -1,4 +1,4 @@
-import { resolve } from "node:path";
+import { isAbsolute, resolve } from "node:path";
 import type { Settings } from "../config.ts";
 import type { CliIo } from "./cli-io.ts";
 import type { FlagTable } from "./flags.ts";
@@ -11,14 +11,19 @@ export const storeFlags = {
 
 /**
  * The store's directory, absolute: the flag, else the environment, else the settings, else the default. Throws UsageError NO_STORE where
- * nothing says where a user's data belongs.
+ * nothing says where a user's data belongs, INVALID_VALUE where the environment's is relative.
  */
 export async function storeRootOf(flags: { readonly store?: string }, io: CliIo, settings: Settings): Promise<string> {
-  const given = flags.store || io.env.TSBUILD_ROOT || settings.storeRoot;
+  const root = io.env.TSBUILD_ROOT;
+  // Else each directory would have its own.
+  if (!flags.store && root && !isAbsolute(root)) {
+    throw new UsageError("INVALID_VALUE", `reading $TSBUILD_ROOT: "${root}" is not an absolute path`, { hint: `write ${resolve(root)}` });
+  }
+  const given = flags.store || root || settings.storeRoot;
   if (given !== undefined) return resolve(given);
   const { defaultStoreRoot } = await import("../../store/store-paths.ts");
-  const root = defaultStoreRoot(io.env, io.uid);
-  if (root === undefined)
+  const usual = defaultStoreRoot(io.env, io.uid);
+  if (usual === undefined)
     throw new UsageError("NO_STORE", "finding the store: $HOME is not set", { hint: "give its directory: --store DIR or $TSBUILD_ROOT" });
-  return root;
+  return usual;
 }

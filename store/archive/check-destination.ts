@@ -1,4 +1,4 @@
-import { accessSync, constants, lstatSync, readdirSync, type Stats, statSync } from "node:fs";
+import { accessSync, constants, lstatSync, readdirSync, type Stats, statfsSync, statSync } from "node:fs";
 import { dirname, resolve } from "node:path";
 import type { Writable } from "node:stream";
 import { isSystemError, systemErrorMessage } from "../../runtime-addon/index.ts";
@@ -68,7 +68,14 @@ function checkEntries(directory: string, doing: string): void {
   // That of a symlink to nothing is not to be had.
   if (statOf(directory)?.isDirectory() !== true) throw new TsbuildError("WRITE_FAILED", `${doing}: ${directory} is no directory`);
   checkWritable(directory, constants.W_OK | constants.X_OK, doing);
+  if (kernelsOwn.has(statfsSync(directory).type))
+    throw new TsbuildError("WRITE_FAILED", `${doing}: ${directory} is the kernel's own, and nothing can be made there`, {
+      hint: "write to another directory",
+    });
 }
+
+/** File systems that let root write and yet take no new files, by statfs(2): procfs, sysfs, control groups of both versions. */
+const kernelsOwn: ReadonlySet<number> = new Set([0x9fa0, 0x62656572, 0x27e0eb, 0x63677270]);
 
 function checkWritable(path: string, mode: number, doing: string): void {
   try {

@@ -34,6 +34,19 @@ describe("the command line", () => {
       expect(stdout).toMatch(new RegExp(`^  ${name} +${summary.replace(/[()]/g, "\\$&")}$`, "m"));
   });
 
+  it.each([
+    ["a word", ["--store", "/nowhere/s"]],
+    ["one word", ["--store=/nowhere/s"]],
+  ])("takes --store before a command, as %s", async (_name, flag) => {
+    const expected = {
+      code: 1,
+      stdout: "",
+      stderr: expect.stringMatching(/^error: opening the store: there is no store in \/nowhere\/s /),
+    };
+    expect(await tsbuild([...flag, "images"])).toEqual(expected);
+    expect(await tsbuild([...flag, "history", "--format", "json", "app"])).toEqual(expected);
+  });
+
   it("without a word is wrong usage", async () => {
     const { code, stdout, stderr } = await tsbuild([]);
     expect({ code, stdout, usage: stderr.split("\n")[0] }).toEqual({ code: 2, stdout: "", usage: "usage: tsbuild [COMMAND] [options] …" });
@@ -179,15 +192,15 @@ describe("the command line", () => {
     ],
     [
       "a command after its flags",
-      ["--store", "X", "images"],
+      ["-q", "images"],
       2,
-      "error: opening the build context images: there is no such directory [CONTEXT_NOT_FOUND]\n  hint: write tsbuild images --store X\n",
+      "error: opening the build context images: there is no such directory [CONTEXT_NOT_FOUND]\n  hint: write tsbuild images -q\n",
     ],
     [
       "a command after its flags, and before its operands",
-      ["--store", "X", "rmi", "app"],
+      ["-q", "rmi", "app"],
       2,
-      "error: reading the command line: build takes no more than PATH | URL | -, got rmi app [WRONG_OPERANDS]\n  hint: write tsbuild rmi --store X app\n",
+      "error: reading the command line: build takes no more than PATH | URL | -, got rmi app [WRONG_OPERANDS]\n  hint: write tsbuild rmi -q app\n",
     ],
     [
       "a command's name where it means itself",

@@ -74,6 +74,14 @@ describe("the flags of docker and podman", () => {
     expect(thrown(() => parseFlags(spec, [flag]))).toMatchObject({ code, message });
   });
 
+  it.each<[command: keyof typeof loaders, hint: string]>([
+    ["inspect", "there are no templates: --field imageId and --field config.Env print one field"],
+    ["images", "there are no templates: json has all of it, for jq and the like"],
+  ])("%s knows no templates, and says what does it", async (name, hint) => {
+    const { spec } = await loaders[name]();
+    expect(thrown(() => parseFlags(spec, ["--format", "{{.ID}}"]))).toMatchObject({ code: "INVALID_VALUE", hint });
+  });
+
   it.each<[command: keyof typeof loaders, argv: string[], flags: object]>([
     ["run", ["--net", "host"], { network: "host" }],
     ["run", ["--net=none", "--dns-opt", "ndots:1", "--dns-option=rotate"], { network: "none", "dns-option": ["ndots:1", "rotate"] }],

@@ -8,6 +8,7 @@ import { diff } from "../../../builder/cli/diff.ts";
 import { exportImage } from "../../../builder/cli/export.ts";
 import { history } from "../../../builder/cli/history.ts";
 import { images } from "../../../builder/cli/images.ts";
+import { importImage } from "../../../builder/cli/import.ts";
 import { inspect } from "../../../builder/cli/inspect.ts";
 import { prune } from "../../../builder/cli/prune.ts";
 import { ps } from "../../../builder/cli/ps.ts";
@@ -53,8 +54,25 @@ describe("a store that --store names and that is not there", () => {
     expect(readdirSync(store)).toEqual([]);
   });
 
-  it("is made where nothing but the environment names it", async () => {
-    const io = fakeIo({ env: { TSBUILD_ROOT: join(temporaryDirectory("named"), "store") } });
+  it("is not made where the environment names it either", async () => {
+    const store = join(temporaryDirectory("named"), "stroe");
+    await expect(images.main(["-q"], fakeIo({ env: { TSBUILD_ROOT: store } }))).rejects.toMatchObject({
+      code: "NOT_FOUND",
+      message: `opening the store: there is no store in ${store}`,
+      hint: "is $TSBUILD_ROOT misspelt? A build, pull, load or import makes a new store",
+    });
+    expect(existsSync(store)).toBe(false);
+  });
+
+  it("is the usual one, which is made", async () => {
+    const io = fakeIo({ env: { XDG_DATA_HOME: temporaryDirectory("named") } });
     expect([await images.main(["-q"], io), io.printed.stdout]).toEqual([0, ""]);
+  });
+
+  it("cannot be relative in the environment", async () => {
+    await expect(importImage.main(["-"], fakeIo({ env: { TSBUILD_ROOT: "store", HOME: "/nowhere" } }))).rejects.toMatchObject({
+      code: "INVALID_VALUE",
+      message: 'reading $TSBUILD_ROOT: "store" is not an absolute path',
+    });
   });
 });

@@ -30,6 +30,16 @@ const check = (kind: Kind, name: string) => {
   checkDestination(place, "writing", use);
 };
 
+it.each(["/proc", "/sys"])("%s takes nothing, although root may write there", (kernels) => {
+  for (const place of [{ file: `${kernels}/foo` }, { directory: `${kernels}/foo` }])
+    expect(thrown(() => checkDestination(place, "writing"))).toMatchObject({
+      code: "WRITE_FAILED",
+      message: expect.stringMatching(
+        /^writing: (?:\/\w+ is the kernel's own, and nothing can be made there|this user cannot write to|\/sys is on a file system that is read-only)/,
+      ),
+    });
+});
+
 describe("a destination that will do", () => {
   it.each<[kind: Kind, name: string]>([
     ["file", "new"],
