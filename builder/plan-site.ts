@@ -6,6 +6,8 @@ import type { FoundImage } from "./found-image.ts";
 import { imageHint } from "./image-hint.ts";
 import { otherPlatform } from "./other-platform.ts";
 import { type BuildPlan, type Outline, outlineBuild, planBuild } from "./plan/build-plan.ts";
+import { refuseUnknownArchitecture } from "./plan/known-architecture.ts";
+import { normalizePlatform } from "./plan/platform.ts";
 import { type ImageUse, imageKey } from "./plan/stages.ts";
 import { warnUnused } from "./warn-unused.ts";
 
@@ -67,6 +69,11 @@ export async function planSite(site: BuildSite, known?: ReadonlyMap<string, Foun
   const plan = planBuild(site.dockerfile, outline, images, site.planOptions);
   if (site.lock.isLocked) problems.push(...(await askSources(plan, site)));
   throwCollected(problems);
+  if (site.options.platform !== undefined)
+    refuseUnknownArchitecture(
+      site.planOptions.platform,
+      [...images.values()].map(({ config }) => normalizePlatform(config)),
+    );
   warnUnused(plan, outline, site);
   return { outline, images, plan };
 }

@@ -2,6 +2,7 @@ import { exitCodeOf, SandboxError } from "../runtime-addon/index.ts";
 import { nameSystemError } from "../store/name-system-error.ts";
 import { openRootfs } from "../store/open-rootfs.ts";
 import { openStore } from "../store/store.ts";
+import { fullStoreHint } from "./full-store-hint.ts";
 import { commandOf, defaultHostname, environmentOf, findWhole, mountsOf, refuseTargets, volumesOf } from "./image-container.ts";
 import { type Keeping, keepContainer } from "./keep-container.ts";
 import { type RunOptions, resolveRunOptions } from "./run-options.ts";
@@ -76,8 +77,11 @@ export async function runContainer(given: RunOptions): Promise<number> {
         async ({ result }) => {
           const hit = limitHit(result.usage, options.limits);
           if (hit !== undefined) onNote(`the container ran ${hit.what}: ${hit.hint}`);
+          const code = exitCodeOf(result.status);
+          const full = code === 0 ? undefined : fullStoreHint(store.root);
+          if (full !== undefined) onNote(full);
           await keeping?.end(result);
-          return exitCodeOf(result.status);
+          return code;
         },
       );
     } catch (error) {

@@ -28,6 +28,7 @@ const usageCodes: ReadonlySet<string> = new Set([
   "HERMETIC_NETWORK",
   "LOCK_INVALID",
   "UNKNOWN_TARGET",
+  "INVALID_PLATFORM",
   "INVALID_REFERENCE",
 ]);
 

@@ -1,4 +1,3 @@
-import { statfsSync } from "node:fs";
 import { constants } from "node:os";
 import { join } from "node:path";
 import { SandboxError } from "../../runtime-addon/index.ts";
@@ -9,6 +8,7 @@ import type { OwnerMode } from "../../store/layer-directories.ts";
 import type { Store } from "../../store/store.ts";
 import type { Source } from "../dockerfile/errors.ts";
 import type { Instruction } from "../dockerfile/instruction.ts";
+import { fullStoreHint } from "../full-store-hint.ts";
 import type { KeyTree } from "../plan/key.ts";
 import type { RunOperation } from "../plan/operation.ts";
 import type { EventSink, StepInfo } from "../progress/event.ts";
@@ -34,9 +34,6 @@ export interface RunPlace {
 }
 
 const tailLines = 20;
-
-/** Less is no room for whatever the command wanted to write. */
-const noRoomBytes = 64 * 1024;
 
 const oneIdHint =
   "this sandbox has one user id only: a command that becomes another user (su, a service of its own) fails; give your user a range in /etc/subuid and /etc/subgid and install newuidmap (package uidmap); tsbuild info says what is missing, and the command for it";
@@ -153,10 +150,7 @@ async function secretLeft(
 
 /** What the command could not see of the reason, or says in words of its own. */
 function hintFor({ host }: FinishedContainer, storeRoot: string): string | undefined {
-  const { bavail, bsize } = statfsSync(storeRoot);
-  if (bavail * bsize < noRoomBytes)
-    return `the file system of the store ${storeRoot} is full: make room, or use another store with --store DIR`;
-  return host.owners === "flat" ? oneIdHint : undefined;
+  return fullStoreHint(storeRoot) ?? (host.owners === "flat" ? oneIdHint : undefined);
 }
 
 /** A descriptor that the command gave away (over a socket of the host's network) would change the layer after it is made. */

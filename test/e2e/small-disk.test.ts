@@ -19,7 +19,7 @@ function onSmallDisk(directory: string, words: readonly string[], input = "/dev/
     mount -t tmpfs -o size=${diskBytes} none place; export TSBUILD_ROOT="$PWD/place/store"
     tsbuild() { "$node" -- "$cli" "$@"; }
     taken() { df -B1M --output=used place | tail -1; }
-    tsbuild images -q; before=$(taken); code=0
+    tar -cf - -T /dev/null | tsbuild import - >/dev/null; before=$(taken); code=0
     tsbuild "$@" <"$input" || code=$?
     tsbuild verify 2>&1; echo $(($(taken) - before)); exit $code`;
   return tsbuild(words, { prefix: ["unshare", "--mount", "--propagation", "private", "sh", "-ec", script, "sh", directory, input] });

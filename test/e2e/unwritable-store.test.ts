@@ -131,6 +131,12 @@ describe("a store that cannot be written to", needs("root", "privateMounts"), ()
     );
   });
 
+  it("is said of a container that filled it, too", async () => {
+    const { code, stderr } = await onStore("roomy", ["run", "busybox", "sh", "-c", "head -c 20000000 /dev/zero >/big"]);
+    expect(code).toBe(1);
+    expect(stderr).toContain("note: the file system of the store SMALL/store is full: make room, or use another store with --store DIR\n");
+  });
+
   it("lets an image's name go while there is a page left", async () => {
     const { code, stdout } = await onStore("but for a page full", ["rmi", "busybox"], index);
     expect(code).toBe(0);
@@ -138,14 +144,14 @@ describe("a store that cannot be written to", needs("root", "privateMounts"), ()
   });
 
   it("cannot become one: read-only, or no directory", async () => {
-    const made = await tsbuild(["images"], { store: "/proc/none/store" });
+    const made = await tsbuild(["load"], { store: "/proc/none/store" });
     expect([made.code, made.stderr]).toEqual([1, expect.stringContaining("opening the store /proc/none/store: ENOENT: ")]);
     expect(made.stderr).toContain("[STORE_INACCESSIBLE]\n  hint: choose another directory with --store DIR or $TSBUILD_ROOT\n");
     const directory = temporaryDirectory("small");
     mkdirSync(join(directory, "there"));
     const script = 'mount -t tmpfs -o ro none "$1"; shift; exec "$@"';
     const prefix = ["unshare", "--mount", "--propagation", "private", "sh", "-ec", script, "sh", join(directory, "there")];
-    const { code, stderr } = await tsbuild(["images"], { store: join(directory, "there/a/b"), prefix });
+    const { code, stderr } = await tsbuild(["load"], { store: join(directory, "there/a/b"), prefix });
     expect([code, stderr]).toEqual([1, expect.stringContaining(`opening the store ${directory}/there/a/b: EROFS: `)]);
     expect(stderr).toContain("[STORE_READ_ONLY]\n  hint: mount its file system writable");
   });

@@ -127,6 +127,7 @@ describe("images", () => {
   });
 
   it.each(["dangling", "dangling=maybe", "color=red", "=", "reference=["])("refuses the filter %s", async (filter) => {
+    await using _store = await openStore(root);
     await expect(run(images, "--filter", filter)).rejects.toMatchObject({
       code: "INVALID_VALUE",
       message: `reading --filter: "${filter}" is no filter of images`,
