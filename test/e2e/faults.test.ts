@@ -36,6 +36,7 @@ interface Trial {
   /** An image that is there when it succeeded, or is not. */
   readonly makes?: string;
   readonly removes?: string;
+  readonly env?: Readonly<Record<string, string>>;
 }
 
 /** The base of which each file costs calls: it has few. */
@@ -87,6 +88,12 @@ describe("a store whose disk fails", needs("root", "privateMounts"), () => {
     const unnamed = join(directory, "unnamed");
     await mustRun(["cp", "-a", built, unnamed]);
     await mustTsbuild(["rmi", "app"], { store: unnamed });
+    const kept = join(directory, "kept");
+    await mustRun(["cp", "-a", built, kept]);
+    await mustTsbuild(["run", "--keep", "work", "--network", "none", "app", "mkdir", "/made"], { store: kept });
+    mkdirSync(join(directory, "limits/tsbuild"), { recursive: true });
+    writeFileSync(join(directory, "limits/tsbuild/tsbuild.toml"), '[store]\nmax_size = "1k"\n');
+    const limits = { XDG_CONFIG_HOME: join(directory, "limits") };
     const pulled = `${registry.host}/team/app:v1`;
     const all: readonly (readonly [string, Trial])[] = [
       ["build", { prepared: base, words: build, keeps: ["base"], makes: "app" }],
@@ -94,6 +101,9 @@ describe("a store whose disk fails", needs("root", "privateMounts"), () => {
       ["prune", { prepared: unnamed, words: ["prune", "-f", "--all"], keeps: ["base"] }],
       ["rmi", { prepared: built, words: ["rmi", "app"], keeps: ["base"], removes: "app" }],
       ["load", { prepared: base, words: ["load", archive], keeps: ["base"], makes: "app" }],
+      ["import", { prepared: base, words: ["import", join(directory, "base.tar"), "second"], keeps: ["base"], makes: "second" }],
+      ["commit", { prepared: kept, words: ["commit", "work", "committed"], keeps: ["base", "app"], makes: "committed" }],
+      ["build within limits", { prepared: unnamed, words: build, keeps: ["base"], makes: "app", env: limits }],
     ];
     for (const [name, trial] of all) trials.set(name, trial);
   });
@@ -112,7 +122,7 @@ describe("a store whose disk fails", needs("root", "privateMounts"), () => {
   const countCalls = (trial: Trial) =>
     onCopy(trial, async (store) => {
       const faults = planFaults(store, { of: "all" });
-      await mustTsbuild(trial.words, { store, env: { ...env, ...faults.env } });
+      await mustTsbuild(trial.words, { store, env: { ...env, ...trial.env, ...faults.env } });
       return faults.calls();
     });
 
@@ -128,7 +138,7 @@ describe("a store whose disk fails", needs("root", "privateMounts"), () => {
   async function runWithFault(trial: Trial, plan: FaultPlan): Promise<number> {
     return onCopy(trial, async (store) => {
       const faults = planFaults(store, plan);
-      const { code, stderr } = await tsbuild(trial.words, { store, env: { ...env, ...faults.env } });
+      const { code, stderr } = await tsbuild(trial.words, { store, env: { ...env, ...trial.env, ...faults.env } });
       const failed = faults.calls().map(({ text }) => text);
       const what = `${trial.words[0]}, ${JSON.stringify(plan)}: ${failed.slice(0, 3).join("; ")}\n${stderr}`;
       try {
@@ -152,7 +162,7 @@ describe("a store whose disk fails", needs("root", "privateMounts"), () => {
     });
   }
 
-  it.each(["build", "pull", "prune", "rmi", "load"])(
+  it.each(["build", "pull", "prune", "rmi", "load", "import", "commit", "build within limits"])(
     `says so and loses nothing: %s (seed ${seed})`,
     { timeout: 7_200_000 },
     async (name) => {
