@@ -1,4 +1,5 @@
-import { statSync } from "node:fs";
+import { existsSync, statSync } from "node:fs";
+import { join } from "node:path";
 import { TsbuildError } from "../../runtime-addon/index.ts";
 import { type LoadSource, loadImages } from "../../store/archive/load.ts";
 import { harmless } from "../progress/terminal-text.ts";
@@ -50,5 +51,9 @@ function sourceOf(path: string, io: CliIo): LoadSource {
   }
   const found = statSync(path, { throwIfNoEntry: false });
   if (found === undefined) throw new TsbuildError("NOT_FOUND", `loading ${path}: there is no such file or directory`);
-  return found.isDirectory() ? { directory: path } : { file: path };
+  if (!found.isDirectory()) return { file: path };
+  if (existsSync(join(path, "oci-layout"))) return { directory: path };
+  throw new TsbuildError("NOT_FOUND", `loading ${path}: it has no file oci-layout, so this is no OCI image layout`, {
+    hint: `if it is the context of a build: tsbuild build ${path}`,
+  });
 }

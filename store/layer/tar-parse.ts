@@ -89,6 +89,8 @@ export function tarParser(events: TarEvents): TarParser {
 
   const where = (): string => `reading a tar: at byte ${offset}`;
   const invalid = (problem: string): TsbuildError => new TsbuildError("INVALID_TAR", `${where()}: ${problem}`);
+  /** Of what has not even begun as one. */
+  const noTar = (problem: string): TsbuildError => new TsbuildError("INVALID_TAR", `reading a tar: this is no tar archive: ${problem}`);
 
   const onHeader = (header: Buffer): void => {
     if (isZero(header)) {
@@ -96,7 +98,8 @@ export function tarParser(events: TarEvents): TarParser {
       return;
     }
     if (state.reading === "trailer") throw invalid("data follows the first half of the end mark");
-    if (!checksumHolds(header)) throw invalid("this is no tar header: its checksum is wrong");
+    if (!checksumHolds(header))
+      throw offset === 0 ? noTar("its first block is no header") : invalid("this is no tar header: its checksum is wrong");
     const type = String.fromCharCode(header[156] ?? 0);
     if (type === "x" || type === "g" || type === "L" || type === "K" || type === "X") {
       const size = headerSize(header, where());
@@ -288,6 +291,7 @@ export function tarParser(events: TarEvents): TarParser {
     end() {
       if (state.reading === "rest") return;
       const whole = state.reading === "header" || state.reading === "trailer";
+      if (whole && offset === 0 && blockFilled > 0) throw noTar("it ends within its first block");
       if (!whole || blockFilled > 0) throw invalid("the archive ends inside an entry");
       if (overridden) throw invalid("the archive ends behind an extended header");
     },

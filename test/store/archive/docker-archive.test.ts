@@ -253,7 +253,7 @@ describe("Docker's own archive", () => {
       "a layer that is no tar",
       () => ({ ...files(), "one/layer.tar": { file: "x".repeat(600) }, ...list(listed()) }),
       "INVALID_TAR",
-      "this is no tar header",
+      "this is no tar archive",
     ],
   ])("is refused, and leaves nothing: %s", async (_name, entries, code, message) => {
     writeFileSync(join(directory, "canary"), "alive");

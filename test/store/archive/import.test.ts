@@ -83,7 +83,7 @@ it("gives the same image whenever it is done", async () => {
 
 it.each<[name: string, bytes: () => Buffer, code: string, message: string]>([
   ["nothing", () => Buffer.alloc(0), "INVALID_TAR", "reading the tar of a root file system: it is empty"],
-  ["no tar", () => Buffer.from("#!/bin/sh\n".repeat(100)), "INVALID_TAR", "this is no tar header"],
+  ["no tar", () => Buffer.from("#!/bin/sh\n".repeat(100)), "INVALID_TAR", "this is no tar archive"],
   ["a tar cut short", () => tar.subarray(0, 1600), "INVALID_TAR", "the archive ends inside an entry"],
   ["a gzip file cut short", () => gzipSync(tar).subarray(0, 100), "INVALID_COMPRESSION", "unexpected end of file"],
   [
@@ -123,7 +123,7 @@ it("says which file is no tar", async () => {
   writeFileSync(file, "dear");
   await expect(importRootfs(store, { file }, { names: ["x"] })).rejects.toMatchObject({
     code: "INVALID_TAR",
-    message: `importing ${file}: reading a tar: at byte 0: the archive ends inside an entry`,
+    message: `importing ${file}: reading a tar: this is no tar archive: it ends within its first block`,
   });
 });
 

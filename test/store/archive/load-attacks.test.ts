@@ -329,7 +329,7 @@ describe("load refuses, and leaves nothing of", () => {
         return join(directory, "attack.tar");
       },
       "INVALID_TAR",
-      "this is no tar header",
+      "this is no tar archive",
     ],
     [
       "nothing",

@@ -469,15 +469,20 @@ describe("attacks", () => {
       "a wrong checksum",
       [raw({ checksum: "000000\0 " })],
       "INVALID_TAR",
-      "reading a tar: at byte 0: this is no tar header: its checksum is wrong",
+      "reading a tar: this is no tar archive: its first block is no header",
     ],
     [
       "something else than a tar",
       [Buffer.from("\x1f\x8b\x08".padEnd(512, "z"), "latin1")],
       "INVALID_TAR",
-      "reading a tar: at byte 0: this is no tar header: its checksum is wrong",
+      "reading a tar: this is no tar archive: its first block is no header",
     ],
-    ["an end inside a header", [raw({}).subarray(0, 300)], "INVALID_TAR", "reading a tar: at byte 0: the archive ends inside an entry"],
+    [
+      "an end inside a header",
+      [raw({}).subarray(0, 300)],
+      "INVALID_TAR",
+      "reading a tar: this is no tar archive: it ends within its first block",
+    ],
     [
       "an end inside a content",
       [raw({}, "x".repeat(600)).subarray(0, 700)],
