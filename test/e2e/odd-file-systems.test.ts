@@ -86,7 +86,7 @@ describe("a file system that has", needs("root", "privateMounts"), () => {
     ["no symbolic links, as exfat", { symlink: "EPERM" }, "its file system has no symbolic links: EPERM: operation not permitted, symlink"],
   ])("%s is refused before there is a store", async (_name, refused, why) => {
     const store = temporaryDirectory("unsuitable");
-    const { code, stderr } = await onFileSystem(store, refused, ["images"]);
+    const { code, stderr } = await onFileSystem(store, refused, ["load"]);
     const [first = "", ...others] = stderr.split("\n");
     expect({ code, others: others.join("\n") }).toEqual({ code: 1, others: hint });
     expect(first.startsWith(`error: opening the store ${store}: ${why}`), first).toBe(true);
