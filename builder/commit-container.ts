@@ -1,5 +1,6 @@
 import { holdContainer } from "../store/containers.ts";
 import { TsbuildError } from "../store/errors.ts";
+import type { Abortable } from "../store/file-bytes.ts";
 import { parseNewName } from "../store/image-names.ts";
 import type { Image } from "../store/images.ts";
 import type { Store } from "../store/store.ts";
@@ -7,7 +8,7 @@ import { changedConfig } from "./image-changes.ts";
 import { rfc3339 } from "./plan/rfc3339.ts";
 import { openHost } from "./sandbox/host.ts";
 
-export interface CommitOptions {
+export interface CommitOptions extends Abortable {
   /** Name for the image. */
   readonly name: string;
   /** Dockerfile instructions for its configuration, each a text of its own. Absent: none. */
@@ -26,7 +27,7 @@ export interface CommitOptions {
  * CONTAINER_RUNNING, INVALID_DOCUMENT where its record was damaged, and what configOfChanges and writing a layer throw.
  */
 export async function commitContainer(store: Store, containerName: string, options: CommitOptions): Promise<Image> {
-  const { name, changes = [], message, author, nowMs, onNote } = options;
+  const { name, changes = [], message, author, nowMs, onNote, signal } = options;
   parseNewName(name);
   await using held = await holdContainer(store, containerName);
   const { layers, owners, config, args, state } = held.container;
@@ -47,7 +48,8 @@ export async function commitContainer(store: Store, containerName: string, optio
     const directory = await store.temp("commit");
     const parents = layers.map(({ diffId }) => diffId);
     const created = state.kind === "exited" ? state.created : [];
-    await work.pack({ directory, upper: `${held.directory}/upper`, parents, owners, startedAtMs: 0, endedAtMs: 0, created });
+    const upper = `${held.directory}/upper`;
+    await work.pack({ directory, upper, parents, owners, startedAtMs: 0, endedAtMs: 0, created }, { signal });
     const layer = await work.adopt({ directory, owners });
     const time = rfc3339(nowMs);
     const all = [...layers, layer];

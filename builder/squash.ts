@@ -57,15 +57,26 @@ async function merge(store: Store, layers: Merge, { fetcher, signal }: Omit<Squa
   const missing: LayerRef[] = [];
   for (const layer of [...base, ...own]) if (!(await store.layers.hasAs(layer.diffId, layer.blob))) missing.push(layer);
   if (missing.length > 0) await (await fetcher()).fetch(missing, { signal });
-  const merged = await mergedLayer(store, base, own);
+  const merged = await mergedLayer(store, base, own, signal);
   await rememberMerged(store, layers, merged);
   return merged;
 }
 
-async function mergedLayer(store: Store, base: readonly LayerRef[], own: readonly LayerRef[]): Promise<LayerInfo> {
+async function mergedLayer(
+  store: Store,
+  base: readonly LayerRef[],
+  own: readonly LayerRef[],
+  signal: AbortSignal | undefined,
+): Promise<LayerInfo> {
   const entries = await mergeLayers(await openLayers(store.layers, base), await openLayers(store.layers, own));
   const tempTar = await store.tempFile("squash");
-  const tree = await writeLayer(entries, tempTar, { sync: true, limits: store.unpackLimits, ignoreMtime: () => false });
+  const tree = await writeLayer(entries, tempTar, {
+    sync: true,
+    store: store.root,
+    limits: store.unpackLimits,
+    ignoreMtime: () => false,
+    signal,
+  });
   const before = await openRootfs(store.layers, [...base, ...own]);
   for (const entry of tree.entries) {
     if (entry.kind !== "file") continue;

@@ -22,10 +22,11 @@ export interface NamespaceWorkerOptions {
 export interface NamespaceWorker<Methods extends WorkerMethods = WorkerMethods> {
   /** For SandboxSpec.userNamespace. */
   readonly pid: number;
-  /** Rejects with the method's own error (its code, hint and system call kept), or WORKER_LOST when the worker dies first. */
+  /** Rejects with the method's own error (its code, hint and system call kept), with `signal.reason` when aborted and the method has given up, or WORKER_LOST when the worker dies first. */
   request<Name extends keyof Methods & string>(
     method: Name,
     params: Parameters<Methods[Name]>[0],
+    signal?: AbortSignal,
   ): Promise<Awaited<ReturnType<Methods[Name]>>>;
   /** Ends the worker and waits for its end; requests under way are lost. Idempotent. */
   close(): Promise<void>;

@@ -36,10 +36,28 @@ export class WorkerConnection {
     return this.#child.pid;
   }
 
-  request(method: string, params: unknown): Promise<unknown> {
+  async request(method: string, params: unknown, signal?: AbortSignal): Promise<unknown> {
+    signal?.throwIfAborted();
+    const id = this.#next++;
+    const cancel = () => {
+      // Whoever cannot hear of it has ended, or will.
+      if (this.#child.connected) this.#child.send({ cancel: id }, () => undefined);
+    };
+    signal?.addEventListener("abort", cancel, { once: true });
+    try {
+      return await this.#send(id, method, params);
+    } catch (error) {
+      // Cancelled work fails as such.
+      signal?.throwIfAborted();
+      throw error;
+    } finally {
+      signal?.removeEventListener("abort", cancel);
+    }
+  }
+
+  #send(id: number, method: string, params: unknown): Promise<unknown> {
     return new Promise((resolve, reject) => {
       if (this.#end !== undefined) return reject(this.#end);
-      const id = this.#next++;
       this.#waiting.set(id, { resolve, reject });
       // What cannot be sent at all (a function in params) throws here, which rejects.
       this.#child.send({ id, method, params }, (error) => {

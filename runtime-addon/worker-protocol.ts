@@ -2,7 +2,7 @@ import { TsbuildError } from "./errors.ts";
 import { isSystemError } from "./system-error.ts";
 
 /** What travels between a program and its namespace worker, over Node's IPC channel with structured clones. */
-export type WorkerMessage = WorkerReady | WorkerRequest | WorkerReply;
+export type WorkerMessage = WorkerReady | WorkerRequest | WorkerCancel | WorkerReply;
 
 /** The first message of a worker: it listens. */
 export interface WorkerReady {
@@ -13,6 +13,11 @@ export interface WorkerRequest {
   readonly id: number;
   readonly method: string;
   readonly params: unknown;
+}
+
+/** The request with this id is given up; its reply still comes. */
+export interface WorkerCancel {
+  readonly cancel: number;
 }
 
 export type WorkerReply = { readonly id: number; readonly result: unknown } | { readonly id: number; readonly error: PortableError };

@@ -12,6 +12,7 @@ import {
 } from "../runtime-addon/index.ts";
 import { clockLagMs } from "./clock-lag.ts";
 import { type Digest, digestOf } from "./digest.ts";
+import type { Abortable } from "./file-bytes.ts";
 import { inParallel } from "./in-parallel.ts";
 import { applyLayer, dependsOnLower } from "./layer/apply.ts";
 import { type CopiedRootfs, copyRootfs, type MountPoints } from "./layer/copy-rootfs.ts";
@@ -102,13 +103,13 @@ export interface DirectoryWork {
   /** Gives what a directory has under a name to an owner. */
   own(request: OwnRequest): Promise<void>;
   /** Writes the upper, or what was changed in the tree, as a tar beside it. */
-  pack(request: PackRequest): Promise<PackedUpper>;
+  pack(request: PackRequest, options?: Abortable): Promise<PackedUpper>;
   /** What pack() wrote. */
   packedEntries(request: { readonly directory: string }): Promise<readonly TreeEntry[]>;
   /** Makes what pack() wrote a layer of the store, with the build directory's upper, if there is one, as its directory. */
   adopt(request: { readonly directory: string; readonly owners: OwnerMode }): Promise<LayerInfo>;
   /** Looks for patterns in what was lately written in a directory, in which others may be writing: a pattern of each id once for a file, and for its names. */
-  search(request: SearchRequest): Promise<readonly FoundPattern[]>;
+  search(request: SearchRequest, options?: Abortable): Promise<readonly FoundPattern[]>;
   /** Removes files below a directory, and directories with what is in them; what is missing is fine, and no symlink is followed. */
   removeBelow(request: { readonly directory: string; readonly paths: readonly ByteString[] }): Promise<void>;
   /** Removes a directory with whatever owners and modes are in it. */
@@ -203,7 +204,7 @@ export function localDirectoryWork(store: Store): DirectoryWork {
       await setAttributes(directory, [{ path: bytesOf(name), mode, ...(owners === "exact" ? { uid, gid } : {}) }]);
     },
 
-    async pack({ directory, upper = join(directory, "upper"), parents, owners, epoch, startedAtMs, endedAtMs, created }) {
+    async pack({ directory, upper = join(directory, "upper"), parents, owners, epoch, startedAtMs, endedAtMs, created }, { signal } = {}) {
       const parent = await stackLayers(layers, parents);
       const copied = copies.get(directory);
       const stubs = [...created.map((path) => bytesOf(path.replace(/^\/+/, ""))), ...(copied?.made ?? [])];
@@ -216,7 +217,13 @@ export function localDirectoryWork(store: Store): DirectoryWork {
         const at = mtime * 1000 + mtimeNsec / 1e6;
         return at >= startedAtMs - clockLagMs && at < endedAtMs + 1;
       };
-      const tree = await writeLayer(entries, join(directory, packedTar), { sync: true, limits: store.unpackLimits, ignoreMtime: isNow });
+      const tree = await writeLayer(entries, join(directory, packedTar), {
+        sync: true,
+        store: store.root,
+        limits: store.unpackLimits,
+        ignoreMtime: isNow,
+        signal,
+      });
       packed.set(directory, { tree, isOwn: copied === undefined && upper === join(directory, "upper") });
       return { diffId: tree.diffId, contentId: tree.contentId };
     },

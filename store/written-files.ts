@@ -11,6 +11,7 @@ import {
   statMany,
 } from "../runtime-addon/index.ts";
 import { clockLagMs } from "./clock-lag.ts";
+import type { Abortable } from "./file-bytes.ts";
 import { rootPath } from "./layer/entry-path.ts";
 
 /** Bytes of a path: a command may make directories deeper than a system call can say, and what is listed of them takes memory. */
@@ -33,7 +34,11 @@ export interface FoundPattern {
 }
 
 /** See DirectoryWork.search. */
-export async function searchWritten({ directory, sinceMs, patterns }: SearchRequest): Promise<readonly FoundPattern[]> {
+export async function searchWritten(
+  { directory, sinceMs, patterns }: SearchRequest,
+  { signal }: Abortable = {},
+): Promise<readonly FoundPattern[]> {
+  signal?.throwIfAborted();
   const itself = decodeScan(await statMany(directory, [rootPath], { xattrs: true }));
   const entries = itself.concat(decodeScan(await scan(directory, [rootPath], { recursive: true, xattrs: true, longestPath })));
   const written = entries.filter(({ ctime, ctimeNsec }) => ctime * 1000 + ctimeNsec / 1e6 >= sinceMs - clockLagMs);
@@ -44,7 +49,7 @@ export async function searchWritten({ directory, sinceMs, patterns }: SearchRequ
       .map(({ pattern: { index } }) => ({ path: entry.path, isContent: false, pattern: index })),
   );
   const files = written.filter(({ type }) => type === "file").map(({ path }) => path);
-  const inContents = await set.searchFiles(directory, files);
+  const inContents = await set.searchFiles(directory, files, signal);
   return [...inContents.map(({ path, pattern: { index } }) => ({ path, isContent: true, pattern: index })), ...inNames];
 }
 

@@ -42,6 +42,7 @@ export const commit = command(
         ...(flags.author === undefined ? {} : { author: flags.author }),
         nowMs: epoch === undefined ? Date.now() : epoch * 1000,
         onNote: (message) => note(io, message),
+        signal: io.signal,
       });
       io.stdout.write(`${imageId}\n`);
       return 0;

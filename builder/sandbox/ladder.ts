@@ -125,10 +125,10 @@ function remoteDirectoryWork(worker: NamespaceWorker<DirectoryMethods>): Directo
     makeCache: (request) => worker.request("makeCache", request),
     copy: (request) => worker.request("copy", request),
     own: (request) => worker.request("own", request),
-    pack: (request) => worker.request("pack", request),
+    pack: (request, options) => worker.request("pack", request, options?.signal),
     packedEntries: (request) => worker.request("packedEntries", request),
     adopt: (request) => worker.request("adopt", request),
-    search: (request) => worker.request("search", request),
+    search: (request, options) => worker.request("search", request, options?.signal),
     removeBelow: (request) => worker.request("removeBelow", request),
     remove: (request) => worker.request("remove", request),
   };

@@ -1,6 +1,7 @@
 import type { PatternSet } from "../../runtime-addon/index.ts";
 import type { DirectoryWork } from "../../store/directory-work.ts";
 import { TsbuildError } from "../../store/errors.ts";
+import type { Abortable } from "../../store/file-bytes.ts";
 import { rootPath } from "../../store/layer/entry-path.ts";
 import { badLeaks, distinct, type Leak, leakText, leakTexts, shownPath } from "./gate.ts";
 import { masked } from "./mask.ts";
@@ -24,12 +25,15 @@ export interface CacheGate {
   close(): Promise<void>;
 }
 
-export interface GatedStep {
+export interface GatedStep extends Abortable {
   readonly secrets: { readonly all: readonly Secret[]; readonly hidden?: PatternSet<SecretPattern> };
   readonly allowed: Secrets;
   readonly work: Pick<DirectoryWork, "search" | "removeBelow">;
   readonly onNote: (message: string) => void;
 }
+
+/** Once the build is ended, searching may take so long; what is not searched by then is thrown away. */
+const afterAbortMs = 5000;
 
 const nothingToGuard: CacheGate = { refuse: async () => undefined, close: async () => undefined };
 
@@ -45,6 +49,18 @@ export async function openCacheGate(caches: readonly WritableCache[], step: Gate
   for (const cache of caches) open.add({ ...cache, clear: await cache.mark() });
   const startedMs = Date.now();
   const startedAt = performance.now();
+  const isEnded = () => step.signal?.aborted === true;
+  let rest: AbortSignal | undefined;
+  // Whoever ends the build does not lose its caches for it, where the search is done soon.
+  const cleanInTime = async (cache: Pick<WritableCache, "id" | "directory" | "discard">, sinceMs: number): Promise<readonly Leak[]> => {
+    try {
+      if (!isEnded()) return await cleanCache(cache, sinceMs, hidden, step, step.signal);
+    } catch (error) {
+      if (!isEnded()) throw error;
+    }
+    rest ??= AbortSignal.timeout(afterAbortMs);
+    return cleanCache(cache, sinceMs, hidden, step, rest);
+  };
   const clean = async (): Promise<Cleaned> => {
     // The system's clock, which files go by, may have been set back meanwhile.
     const sinceMs = Math.min(startedMs, Date.now() - (performance.now() - startedAt));
@@ -53,7 +69,7 @@ export async function openCacheGate(caches: readonly WritableCache[], step: Gate
     // Each, whatever becomes of the others.
     for (const cache of open) {
       try {
-        removed.push(...(await cleanCache(cache, sinceMs, hidden, step)));
+        removed.push(...(await cleanInTime(cache, sinceMs)));
         cache.clear();
       } catch (error) {
         failures.push(await throwAway(cache, error, hidden));
@@ -117,9 +133,10 @@ async function cleanCache(
   sinceMs: number,
   hidden: PatternSet<SecretPattern>,
   { secrets, allowed, work, onNote }: GatedStep,
+  signal: AbortSignal | undefined,
 ): Promise<readonly Leak[]> {
   const patterns = secrets.all.flatMap((secret) => secret.patterns);
-  const found = await work.search({ directory, sinceMs, patterns });
+  const found = await work.search({ directory, sinceMs, patterns }, { signal });
   const leaks = found.flatMap(({ path, isContent, pattern: index }) => {
     const pattern = patterns[index];
     const file = `${shownPath(path, hidden)} of the cache mount ${JSON.stringify(id)}`;

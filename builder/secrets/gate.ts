@@ -31,11 +31,11 @@ type Patterns = PatternSet<SecretPattern>;
  * Looks for secrets in what a layer adds: contents, paths, targets of links, extended attributes. Contents are looked through in the tar, in one pass. What is compressed, encrypted or
  * taken apart is not found.
  */
-export async function leaksInLayer({ entries, tar }: PackedLayer, patterns: Patterns): Promise<readonly Leak[]> {
+export async function leaksInLayer({ entries, tar }: PackedLayer, patterns: Patterns, signal?: AbortSignal): Promise<readonly Leak[]> {
   const names = entries.flatMap((entry) =>
     leaksInTexts(namesOf(entry), () => `the name or an attribute of ${shownPath(entry.path, patterns)}`, patterns),
   );
-  const found = await patterns.searchFile(tar, mostLeaks);
+  const found = await patterns.searchFile(tar, mostLeaks, signal);
   const files = entries.filter((entry) => entry.kind === "file").sort((a, b) => a.offset - b.offset);
   const contents = found.flatMap(({ begin, pattern: { id, form } }) => {
     const file = files.findLast(({ offset }) => offset <= begin);

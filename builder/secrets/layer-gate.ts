@@ -11,8 +11,8 @@ export interface SearchedLayer {
   readonly secrets: readonly string[];
 }
 
-/** Looks for all secrets of a build in a layer that it made, before anybody can use it. Throws SECRET_IN_IMAGE. */
-export type LayerGate = (packed: () => Promise<PackedLayer>) => Promise<SearchedLayer>;
+/** Looks for all secrets of a build in a layer that it made, before anybody can use it. Throws SECRET_IN_IMAGE and `signal.reason`. */
+export type LayerGate = (packed: () => Promise<PackedLayer>, signal: AbortSignal | undefined) => Promise<SearchedLayer>;
 
 const nothing: SearchedLayer = { warnings: [], secrets: [] };
 
@@ -24,11 +24,11 @@ export function openLayerGate(secrets: Secrets): LayerGate {
     const patterns = all.flatMap((secret) => secret.patterns);
     return patterns.length === 0 ? { all } : { all, patterns: openPatterns(patterns) };
   };
-  return async (packed) => {
+  return async (packed, signal) => {
     opened ??= open();
     const { all, patterns } = await opened;
     if (patterns === undefined) return nothing;
-    const leaks = await leaksInLayer(await packed(), patterns);
+    const leaks = await leaksInLayer(await packed(), patterns, signal);
     const warnings: string[] = [];
     refuseLeaks(leaks, all, secrets, (message) => void warnings.push(message));
     const found = all.filter(({ id, isPublic }) => !isPublic && leaks.some((leak) => leak.id === id));

@@ -31,16 +31,18 @@ export async function entriesLayer(
   context: StepContext,
   isDated: (path: ByteString) => boolean = () => false,
 ): Promise<EntriesLayer> {
-  const { store, cache, epoch } = context;
+  const { store, cache, epoch, signal } = context;
   const scratch = await store.temp("layer");
   try {
     const tar = join(scratch, "layer.tar");
     const tree = await writeLayer(epoch === undefined ? entries : entries.map((entry) => clamp(entry, epoch)), tar, {
       sync: true,
+      store: store.root,
       limits: store.unpackLimits,
+      signal,
       ignoreMtime: ({ path }) => epoch === undefined && !isDated(path),
     });
-    const { secrets = [], warnings = [] } = (await context.layerGate?.(async () => ({ entries: tree.entries, tar }))) ?? {};
+    const { secrets = [], warnings = [] } = (await context.layerGate?.(async () => ({ entries: tree.entries, tar }), signal)) ?? {};
     const known = await cache.findContent(keyContext(files, context, writerVersion), tree.contentId);
     if (known !== undefined) {
       return { layer: known.layer, created: known.created, tree, secrets: [...new Set([...secrets, ...(known.secrets ?? [])])], warnings };

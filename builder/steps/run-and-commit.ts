@@ -59,7 +59,12 @@ export async function runAndCommit(
   return withContainer(context.store, settings.host, spec, { stdin: "null", output }, options, async (finished) => {
     endOutput();
     const hit = limitHit(finished.result.usage, settings.limits);
-    await refuseFailure(finished, { place, tail: tail.lines(), spec, operation, files, secrets, hit }, context.store, settings);
+    await refuseFailure(
+      finished,
+      { place, tail: tail.lines(), spec, operation, files, secrets, hit, signal: context.signal },
+      context.store,
+      settings,
+    );
     // What the command does not care about may still be why something is missing.
     if (hit !== undefined) settings.onNote(`${place.info.title}: ${hit.what}: ${hit.hint}`);
     refuseWriters(finished, place);
@@ -95,6 +100,7 @@ interface Failing {
   readonly files: Files;
   readonly secrets: StepSecrets;
   readonly hit: LimitHit | undefined;
+  readonly signal: AbortSignal;
 }
 
 async function refuseFailure(
@@ -130,15 +136,15 @@ async function refuseFailure(
 /** Why nothing of the step may stay in the store: what would be refused in an image. */
 async function secretLeft(
   { host, directory, result, startedAtMs, endedAtMs }: FinishedContainer,
-  { files, secrets: { hidden, all } }: Failing,
+  { files, secrets: { hidden, all }, signal }: Failing,
   allowed: RunSettings["secrets"],
 ): Promise<string | undefined> {
   if (hidden === undefined) return undefined;
   const parents = files.layers.map(({ diffId }) => diffId);
   const tar = join(directory, packedTar);
   try {
-    await host.work.pack({ directory, parents, owners: host.owners, startedAtMs, endedAtMs, created: result.created });
-    const found = await leaksInLayer({ entries: await host.work.packedEntries({ directory }), tar }, hidden);
+    await host.work.pack({ directory, parents, owners: host.owners, startedAtMs, endedAtMs, created: result.created }, { signal });
+    const found = await leaksInLayer({ entries: await host.work.packedEntries({ directory }), tar }, hidden, signal);
     const [first] = badLeaks(found, all, allowed);
     return first && `nothing of the step is kept for tsbuild shell: ${first.place} has the secret ${JSON.stringify(first.id)}`;
   } catch (error) {
@@ -183,7 +189,7 @@ function signalName(number: number): string {
 /** A run that gave the same content as one before over the same parent content gives that one's layer: what follows stays cached. */
 async function commit(finished: FinishedContainer, files: Files, context: StepContext, key: KeyTree): Promise<StepOutcome> {
   const { host, directory, startedAtMs, endedAtMs, result, usage } = finished;
-  const packed: PackedUpper = await host.work.pack({
+  const changes = {
     directory,
     parents: files.layers.map(({ diffId }) => diffId),
     owners: host.owners,
@@ -191,9 +197,10 @@ async function commit(finished: FinishedContainer, files: Files, context: StepCo
     endedAtMs,
     created: result.created,
     ...(context.epoch === undefined ? {} : { epoch: context.epoch }),
-  });
+  };
+  const packed: PackedUpper = await host.work.pack(changes, { signal: context.signal });
   const packedLayer = async () => ({ entries: await host.work.packedEntries({ directory }), tar: join(directory, packedTar) });
-  const { secrets = [], warnings = [] } = (await context.layerGate?.(packedLayer)) ?? {};
+  const { secrets = [], warnings = [] } = (await context.layerGate?.(packedLayer, context.signal)) ?? {};
   const known = await context.cache.findContent(keyContext(files, context, writerVersion), packed.contentId);
   if (known !== undefined) {
     await context.cache.save({

@@ -44,7 +44,13 @@ export async function withStepResources<T>(
     const caches = await settings.caches.hold(operation.mounts, { context, host, inputs, onNote: settings.onNote });
     try {
       const mounts = await containerMounts(operation.mounts, { inputs, rootfs, caches, secrets, agents });
-      const cacheGate = await openCacheGate(caches.writable, { secrets, allowed: settings.secrets, work: host.work, onNote });
+      const cacheGate = await openCacheGate(caches.writable, {
+        secrets,
+        allowed: settings.secrets,
+        work: host.work,
+        onNote,
+        signal: context.signal,
+      });
       try {
         return await work({ mounts, secrets, agents, cacheGate, env: { ...agents.env, ...secrets.env } });
       } finally {

@@ -11,7 +11,7 @@ export interface LayerLimits {
 
 /** Layers of large images have a tenth of it. The same limits hold for layers that are written: what one made here can be read here. */
 export const defaultLayerLimits: LayerLimits = { entries: 1_200_000, nameBytes: 192 * 2 ** 20 };
-const hintOf = (setting: string) => `make it of several layers, or raise ${setting} under [store] in tsbuild.toml`;
+export const hintOf = (setting: string) => `make it of several layers, or raise ${setting} under [store] in tsbuild.toml`;
 
 /** Counts what a tar costs whoever reads it. Its methods throw TOO_LARGE at the limits. */
 export interface LayerMeter {

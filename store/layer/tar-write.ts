@@ -1,32 +1,40 @@
 import { type ByteString, openTarSink, type TarPiece, type TarSink } from "../../runtime-addon/index.ts";
 import { type Digest, digestFromBytes, digestOf, digestsFromBytes, parseDigest } from "../digest.ts";
 import { TsbuildError } from "../errors.ts";
+import type { Abortable } from "../file-bytes.ts";
+import { defaultUnpackLimits, type UnpackLimits } from "../unpack-limits.ts";
 import { canonicalEntries, isRemoval, sortEntries, tarOrder } from "./canonical.ts";
 import { contentIdOf } from "./content-id.ts";
 import type { ContentRef, FileEntry, IndexedFile, NodeEntry, SourceEntry, TreeEntry } from "./entry.ts";
 import { baseName, joinPath, opaqueMarker, parentPath, quotePath, whiteoutPrefix } from "./entry-path.ts";
-import { type LayerLimits, writtenLayerMeter } from "./layer-limits.ts";
+import { writtenLayerMeter } from "./layer-limits.ts";
+import { refuseBytes, refuseSize } from "./layer-size.ts";
 import { type CanonicalHeader, emptyFile, headerEncoder, padded, type TypeFlag, trailerBytes } from "./tar-format.ts";
 import type { Tree } from "./tree.ts";
 
-export interface WriteLayerOptions {
+export interface WriteLayerOptions extends Abortable {
   /** Flush the file to disk before returning. */
   readonly sync: boolean;
   /** Which mtimes the contentId leaves out. The tar holds them all. */
   readonly ignoreMtime: (entry: NodeEntry) => boolean;
-  readonly limits?: LayerLimits;
+  readonly limits?: Partial<UnpackLimits>;
+  /** Root of the store that it is written in. */
+  readonly store?: string;
 }
 
 /**
  * Writes the entries as a new tar in canonical form (tar-format.ts) and returns its tree. `file` must not exist. Contents are read once, where
  * their references say; on failure no file is left. Throws FILE_CHANGED when a file is not as long as its entry says, TOO_LARGE
- * where readLayer would refuse it, and what canonicalEntries refuses.
+ * where readLayer would refuse it and STORE_FULL where the store has no room for it, both for its size before anything is written, what canonicalEntries refuses, and `signal.reason`.
  */
 export async function writeLayer(entries: readonly SourceEntry[], file: string, options: WriteLayerOptions): Promise<Tree> {
   const ordered = tarOrder(canonicalEntries(entries));
+  const limits = { ...defaultUnpackLimits, ...options.limits };
+  options.signal?.throwIfAborted();
+  refuseSize(ordered, limits, options.store);
   const sink = openTarSink(file);
   try {
-    const inTarOrder = await writeEntries(ordered, sink, options.limits);
+    const inTarOrder = await writeEntries(ordered, sink, limits, options.signal);
     const written = ordered.some(isRemoval) ? sortEntries(inTarOrder) : inTarOrder;
     const { digest, size } = await sink.finish({ sync: options.sync });
     return { diffId: parseDigest(`sha256:${digest}`), contentId: contentIdOf(written, options), size, entries: written };
@@ -49,7 +57,12 @@ interface Batch {
   readonly files: Unfinished[];
 }
 
-async function writeEntries(entries: readonly SourceEntry[], sink: TarSink, limits?: LayerLimits): Promise<TreeEntry[]> {
+async function writeEntries(
+  entries: readonly SourceEntry[],
+  sink: TarSink,
+  limits: UnpackLimits,
+  signal: AbortSignal | undefined,
+): Promise<TreeEntry[]> {
   const written: TreeEntry[] = [];
   const encoder = headerEncoder(2 * batchBytes);
   const meter = writtenLayerMeter(limits);
@@ -69,7 +82,7 @@ async function writeEntries(entries: readonly SourceEntry[], sink: TarSink, limi
     sentBytes = encoder.total;
     await inFlight;
     // Not awaited here: the next headers are encoded while the sink works on these pieces.
-    inFlight = sink.write(pieces).then((digests) => setDigests(files, digests));
+    inFlight = sink.write(pieces, signal).then((digests) => setDigests(files, digests));
     encoder.reuse();
     inFlight.catch(() => {
       // Whoever awaits it next gets the error; until then it must not count as unhandled.
@@ -80,6 +93,8 @@ async function writeEntries(entries: readonly SourceEntry[], sink: TarSink, limi
     for (const entry of entries) {
       meter.entry(entry.path, "writing a layer", "target" in entry ? entry.target : undefined, "mode" in entry ? entry : undefined);
       encoder.add(headerOf(entry));
+      // Headers may take more than a block.
+      refuseBytes(encoder.total + contentBytes + trailerBytes, limits);
       if (entry.kind !== "file") written.push(entry);
       else {
         const { content } = entry;

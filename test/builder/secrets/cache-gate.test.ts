@@ -1,5 +1,5 @@
 import { execFileSync } from "node:child_process";
-import { existsSync, mkdirSync, readdirSync, writeFileSync } from "node:fs";
+import { closeSync, existsSync, mkdirSync, openSync, readdirSync, writeFileSync, writeSync } from "node:fs";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { type CacheGate, openCacheGate, type WritableCache } from "../../../builder/secrets/cache-gate.ts";
@@ -33,12 +33,17 @@ function cache(id: string): WritableCache {
 }
 
 function gateOf(...caches: readonly WritableCache[]): Promise<CacheGate> {
+  return gateWith(caches);
+}
+
+function gateWith(caches: readonly WritableCache[], signal = new AbortController().signal, search = searchWritten): Promise<CacheGate> {
   const patterns = secretPatterns("token", Buffer.from(value));
   return openCacheGate(caches, {
     secrets: { all: [{ id: "token", bytes: Buffer.from(value), patterns, isPublic: false }], hidden: openPatterns(patterns) },
     allowed: { get: async () => undefined, all: async () => [], isAllowed: () => false },
-    work: { search: searchWritten, removeBelow: ({ directory, paths }) => removeBelow(directory, paths) },
+    work: { search, removeBelow: ({ directory, paths }) => removeBelow(directory, paths) },
     onNote: (message) => notes.push(message),
+    signal,
   });
 }
 
@@ -119,6 +124,30 @@ describe("attack: a secret in a cache mount", () => {
     const gate = await gateOf(one);
     now.mockRestore();
     writeFileSync(join(one.directory, "token"), value);
+    await expect(gate.refuse()).rejects.toMatchObject({ code: "SECRET_IN_CACHE" });
+    expect(readdirSync(one.directory)).toEqual([]);
+  });
+
+  it("is still removed when the build is ended in the middle of the search", async () => {
+    const one = cache("one");
+    const ending = new AbortController();
+    let searches = 0;
+    const gate = await gateWith([one], ending.signal, (request, options) => {
+      if (++searches === 1) ending.abort();
+      return searchWritten(request, options);
+    });
+    writeFileSync(join(one.directory, "token"), value);
+    await gate.close();
+    expect([searches, readdirSync(one.directory)]).toEqual([2, []]);
+  });
+
+  it("behind a hole of 8 TiB is found, at once", async () => {
+    const one = cache("one");
+    const gate = await gateOf(one);
+    writeFileSync(join(one.directory, "sparse"), "");
+    const fd = openSync(join(one.directory, "sparse"), "r+");
+    writeSync(fd, value, 2 ** 43 - 100);
+    closeSync(fd);
     await expect(gate.refuse()).rejects.toMatchObject({ code: "SECRET_IN_CACHE" });
     expect(readdirSync(one.directory)).toEqual([]);
   });

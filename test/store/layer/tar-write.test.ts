@@ -1,5 +1,5 @@
 import { execFileSync } from "node:child_process";
-import { createReadStream, existsSync, mkdirSync, readFileSync, symlinkSync, writeFileSync } from "node:fs";
+import { createReadStream, existsSync, mkdirSync, readdirSync, readFileSync, symlinkSync, truncateSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { buildSync } from "esbuild";
 import { describe, expect, it } from "vitest";
@@ -360,5 +360,68 @@ describe("limits", () => {
     ["too large attributes", [fileEntry("a", "", { xattrs: { "user.x": bytesOf("x".repeat(24)) } })], "names of more than 30 bytes"],
   ])("%s are not written", async (_name, entries, problem) => {
     await expect(attempt(entries, limits)).rejects.toMatchObject({ code: "TOO_LARGE", message: `writing a layer: ${problem}` });
+  });
+
+  const attributes = { mode: 0o644, uid: 0, gid: 0, mtime: 0, mtimeNsec: 0 };
+  /** As a command makes them, at no cost. */
+  const sparse = (size: number): { readonly root: string; readonly entries: readonly SourceEntry[] } => {
+    const root = temporaryDirectory("sparse");
+    writeFileSync(join(root, "big"), "");
+    truncateSync(join(root, "big"), size);
+    return {
+      root,
+      entries: [{ ...attributes, path: bytesOf("big"), kind: "file", size, content: { at: "path", root, path: bytesOf("big") } }],
+    };
+  };
+  const write = (root: string, entries: readonly SourceEntry[], given: Parameters<typeof writeLayer>[2]["limits"], store?: string) =>
+    writeLayer(entries, join(root, "layer.tar"), {
+      sync: false,
+      ignoreMtime: () => false,
+      ...(given && { limits: given }),
+      ...(store === undefined ? {} : { store }),
+    });
+
+  it("attack: a sparse file larger than a layer may be is refused before a byte is written", async () => {
+    const { root, entries } = sparse(2 ** 40);
+    await expect(write(root, entries, undefined)).rejects.toMatchObject({
+      code: "TOO_LARGE",
+      message: `writing a layer whose largest file has ${2 ** 40} bytes: ${2 ** 40 + 3 * 512} bytes, and at most ${256 * 2 ** 30} are written`,
+      hint: "make it of several layers, or raise max_layer_size under [store] in tsbuild.toml",
+    });
+    expect(readdirSync(root)).toEqual(["big"]);
+  });
+
+  it("attack: a sparse file larger than the room of the store is refused before a byte is written", async () => {
+    const { root, entries } = sparse(2 ** 43);
+    await expect(write(root, entries, { plainBytes: 2 ** 50 }, root)).rejects.toMatchObject({
+      code: "STORE_FULL",
+      message: expect.stringMatching(
+        /^writing a layer whose largest file has 8796093022208 bytes: \d+ bytes, and the file system of the store \S+ has room for \d+$/,
+      ),
+    });
+    expect(readdirSync(root)).toEqual(["big"]);
+  });
+
+  it("attack: headers of many blocks count as they are", async () => {
+    const entries = [fileEntry("a", "", { xattrs: { "user.x": bytesOf("x".repeat(4000)) } })];
+    const root = temporaryDirectory("headers");
+    await expect(write(root, entries, { plainBytes: 2048 })).rejects.toMatchObject({ code: "TOO_LARGE" });
+    expect(readdirSync(root)).toEqual([]);
+    const { size } = await write(root, entries, undefined);
+    await write(temporaryDirectory("headers"), entries, { plainBytes: size });
+  });
+
+  it("attack: a layer that has no end is given up when the build is ended", async () => {
+    const { root, entries } = sparse(2 ** 43);
+    const ending = new AbortController();
+    const writing = writeLayer(entries, join(root, "layer.tar"), {
+      sync: false,
+      ignoreMtime: () => false,
+      limits: { plainBytes: 2 ** 50 },
+      signal: ending.signal,
+    });
+    ending.abort();
+    await expect(writing).rejects.toBe(ending.signal.reason);
+    expect(readdirSync(root)).toEqual(["big"]);
   });
 });
