@@ -1,8 +1,8 @@
 import { spawn } from "node:child_process";
-import { closeSync, mkdirSync, openSync, writeFileSync } from "node:fs";
+import { closeSync, mkdirSync, openSync, readdirSync, readlinkSync, truncateSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import type { Readable } from "node:stream";
-import { describe, expect, it } from "vitest";
+import { describe, expect, it, onTestFinished } from "vitest";
 import { importBusybox } from "../support/bases.ts";
 import { CLI_PATH, temporaryStore, tsbuild } from "../support/cli.ts";
 import { type CommandResult, command } from "../support/command.ts";
@@ -22,6 +22,18 @@ function onTerminal(args: readonly string[], env: Record<string, string> = {}): 
   const line = [process.execPath, "--", CLI_PATH, ...args].map((word) => `'${word}'`).join(" ");
   const { NO_COLOR: _, ...inherited } = process.env;
   return command(["script", "-qec", line, "/dev/null"], { env: { ...inherited, TERM: "xterm-256color", ...env } });
+}
+
+/** What a process has open; what it closes meanwhile is left out. */
+function openFiles(pid: number | undefined): readonly string[] {
+  const folder = `/proc/${pid}/fd`;
+  return readdirSync(folder).flatMap((fd) => {
+    try {
+      return [readlinkSync(join(folder, fd))];
+    } catch {
+      return [];
+    }
+  });
 }
 
 describe("a build on a terminal", () => {
@@ -243,5 +255,20 @@ describe("a cancelled command", () => {
     expect(await ended).toBe(130);
     expect(text).toContain("cancelled\n");
     expect(text).not.toContain("Error");
+  });
+
+  it("attack: that reads a file without end is ended by the second SIGINT", async () => {
+    const store = temporaryStore();
+    expect(await tsbuild(["--store", store, sample()])).toMatchObject({ code: 0 });
+    const endless = join(store, "blobs/sha256", "0".repeat(64));
+    writeFileSync(endless, "");
+    truncateSync(endless, 8 * 2 ** 40);
+    const child = spawn(process.execPath, ["--", CLI_PATH, "verify", "--store", store], { stdio: "ignore" });
+    onTestFinished(() => void child.kill("SIGKILL"));
+    const ended = new Promise((resolve) => child.on("close", resolve));
+    await expect.poll(() => openFiles(child.pid), { timeout: 60_000 }).toContain(endless);
+    child.kill("SIGINT");
+    child.kill("SIGINT");
+    expect(await ended).toBe(130);
   });
 });

@@ -24,6 +24,7 @@ function workerProgram(body: string, map = "runtime.readIdMap()"): string {
        die: () => { console.error("last words"); process.exit(9); },
        block: () => { const end = Date.now() + 60_000; while (Date.now() < end); },
        later: ({ ms, value }: { ms: number; value: string }) => new Promise((resolve) => setTimeout(resolve, ms, value)),
+       cancelled: (_: undefined, { signal }: { signal: AbortSignal }) => new Promise((_, reject) => signal.addEventListener("abort", () => reject(new Error("given up there")))),
      };
      if (args[0] === "as-worker") { runtime.serveNamespaceWorker(methods); await new Promise(() => {}); }
      const worker = await runtime.openNamespaceWorker<typeof methods>({ map: ${map}, script: process.argv[1]!, args: ["as-worker"], env: { ONLY: "this" } });
@@ -117,6 +118,11 @@ describe("a namespace worker", needs("root", "privateMounts", "userNamespaces", 
       "the hint of an error",
       "return await worker.request('refuse', undefined).catch((error: runtime.TsbuildError) => [error instanceof runtime.TsbuildError, error.hint]);",
       [true, "leave it"],
+    ],
+    [
+      "that a request is given up, which ends it there",
+      "const ending = new AbortController(); const request = worker.request('cancelled', undefined, ending.signal); ending.abort('enough'); return await request.catch((reason: unknown) => reason);",
+      "enough",
     ],
     [
       "that there is no such method",
