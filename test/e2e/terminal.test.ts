@@ -257,7 +257,7 @@ describe("a cancelled command", () => {
     expect(text).not.toContain("Error");
   });
 
-  it("attack: that reads a file without end is ended by the second SIGINT", async () => {
+  it("attack: that reads a file without end is ended by the second signal", async () => {
     const store = temporaryStore();
     expect(await tsbuild(["--store", store, sample()])).toMatchObject({ code: 0 });
     const endless = join(store, "blobs/sha256", "0".repeat(64));
@@ -268,7 +268,8 @@ describe("a cancelled command", () => {
     const ended = new Promise((resolve) => child.on("close", resolve));
     await expect.poll(() => openFiles(child.pid), { timeout: 60_000 }).toContain(endless);
     child.kill("SIGINT");
-    child.kill("SIGINT");
+    // Of two of one kind the system may deliver one.
+    child.kill("SIGTERM");
     expect(await ended).toBe(130);
   });
 });
