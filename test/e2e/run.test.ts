@@ -88,7 +88,9 @@ describe("run", needs("sandbox"), () => {
     expect((await run("--network", "host", "-p", "127.0.0.1:48731:8080", "busybox", "true")).stderr).toBe(note(8080, 48731));
     expect((await run("--network", "host", "-p", "48731:8080", "busybox", "true")).stderr).toBe(note(8080, 48731));
     expect((await run("--network", "host", "-p", "8080:8080", "busybox", "true")).stderr).toBe("");
-    expect((await run("-p", "48731:8080", "--network", "none", "busybox", "true")).stderr).toBe("");
+    expect((await run("-p", "48731:8080", "--network", "none", "busybox", "true")).stderr).toBe(
+      "note: --publish: nothing reaches a container without a network (none)\n",
+    );
   });
 
   it("keeps its own /proc, also where a program asks for another", async () => {
