@@ -18,7 +18,7 @@ import { type LoggedRequest, SECTOR_BYTES, writtenBytes } from "../support/vm/wr
 import { powerCutSteps, statesOf } from "./power-cut-steps.ts";
 
 const seed = Number(process.env.TSBUILD_TEST_SEED ?? Date.now() % 1_000_000);
-const cuts = Number(process.env.TSBUILD_TEST_POWER_CUTS ?? 10);
+const cuts = Number(process.env.TSBUILD_TEST_POWER_CUTS ?? 50);
 
 /** The file system does not use all of the disk: behind it the workload marks where it is. */
 const FILE_SYSTEM_BYTES = 192 * 2 ** 20;
