@@ -75,9 +75,11 @@ async function measureAll(place, placeName) {
   const { file: busybox } = await baseTar("busybox");
   const peers = availablePeers(place, busybox);
   const only = options.only?.split(",");
-  const rows = workloads({ place, busybox, peers, nodes: options.node ?? [] }).filter(
-    ({ name }) => only === undefined || only.includes(name),
-  );
+  const all = workloads({ place, busybox, peers, nodes: options.node ?? [] });
+  const unknown = only?.find((name) => !all.some((row) => row.name === name));
+  if (unknown !== undefined)
+    throw new Error(`there is no row ${JSON.stringify(unknown)}; there are ${all.map(({ name }) => name).join(", ")}`);
+  const rows = all.filter(({ name }) => only === undefined || only.includes(name));
   const cpu = /model name\s*: (.*)/.exec(readFileSync("/proc/cpuinfo", "utf8"))?.[1] ?? "unknown processor";
   console.log(
     `${cpus().length} × ${cpu}, kernel ${output(["uname", "-r"]).trim()}, node ${process.version}, on ${placeName}, load ${loadavg()[0]?.toFixed(2)}`,
