@@ -73,35 +73,49 @@ function registryNumber(name: string, field: keyof RegistrySettings, min: number
   };
 }
 
-/** A limit of the store, written as text with a unit. */
-function storeLimit(name: string, field: keyof StoreLimits, expects: string, parse: (text: string) => number | undefined): Key {
-  const read = (value: unknown) => (typeof value === "string" ? parse(value) : undefined);
-  return {
-    name: `store.${name}`,
-    expects,
-    accepts: (value) => (read(value) ?? 0) > 0,
-    inProject: never,
-    put: (settings, value) => {
-      settings.storeLimits = { ...settings.storeLimits, [field]: read(value) };
-    },
-  };
+/** A limit of the whole store. */
+function storeLimit(name: string, field: keyof StoreLimits, limit: LimitForm): Key {
+  return limitKey(name, limit, (settings, value) => {
+    settings.storeLimits = { ...settings.storeLimits, [field]: value };
+  });
 }
 
 /** A limit of what one layer may come to. */
-function unpackLimit(name: string, field: keyof UnpackLimits, expects: string, read: (value: unknown) => number | undefined): Key {
+function unpackLimit(name: string, field: keyof UnpackLimits, limit: LimitForm): Key {
+  return limitKey(name, limit, (settings, value) => {
+    settings.unpackLimits = { ...settings.unpackLimits, [field]: value };
+  });
+}
+
+/** How a limit is written. `read` gives undefined for what is none. */
+interface LimitForm {
+  readonly expects: string;
+  readonly read: (value: unknown) => number | undefined;
+}
+
+function limitKey(name: string, { expects, read }: LimitForm, put: (settings: SettingsDraft, value: number | undefined) => void): Key {
   return {
     name: `store.${name}`,
     expects,
     accepts: (value) => (read(value) ?? 0) > 0,
     inProject: never,
-    put: (settings, value) => {
-      settings.unpackLimits = { ...settings.unpackLimits, [field]: read(value) };
-    },
+    put: (settings, value) => put(settings, read(value)),
   };
 }
 
-const readSize = (value: unknown) => (typeof value === "string" ? parseSize(value) : undefined);
-const readCount = (value: unknown) => (isWhole(1, 2 ** 31)(value) ? Number(value) : undefined);
+/** Written as text with a unit; the example says of what order limits like this one are. */
+function sizeAs(example: string): LimitForm {
+  return { expects: `a size, as ${JSON.stringify(example)}`, read: (value) => (typeof value === "string" ? parseSize(value) : undefined) };
+}
+
+const duration: LimitForm = {
+  expects: 'a duration, as "30d" or "24h"',
+  read: (value) => (typeof value === "string" ? parseDuration(value) : undefined),
+};
+const count: LimitForm = {
+  expects: `a whole number from 1 to ${2 ** 31}`,
+  read: (value) => (isWhole(1, 2 ** 31)(value) ? Number(value) : undefined),
+};
 
 /** "host:5000/path": a host that names of images can have, and what may follow it in them. */
 function isPlace(text: string): boolean {
@@ -173,12 +187,12 @@ export const settingKeys: readonly Key[] = [
     inProject: (value) => value === false,
   }),
   plain("storeRoot", { name: "store.root", expects: "an absolute path", accepts: isPath, inProject: never }),
-  storeLimit("max_size", "maxStoreBytes", 'a size, as "50g"', parseSize),
-  storeLimit("min_free", "minFreeBytes", 'a size, as "10g"', parseSize),
-  storeLimit("keep", "maxAgeSeconds", 'a duration, as "30d" or "24h"', parseDuration),
-  unpackLimit("max_layer_size", "plainBytes", 'a size, as "256g"', readSize),
-  unpackLimit("max_layer_entries", "entries", `a whole number from 1 to ${2 ** 31}`, readCount),
-  unpackLimit("max_layer_names", "nameBytes", 'a size, as "192m"', readSize),
+  storeLimit("max_size", "maxStoreBytes", sizeAs("50g")),
+  storeLimit("min_free", "minFreeBytes", sizeAs("10g")),
+  storeLimit("keep", "maxAgeSeconds", duration),
+  unpackLimit("max_layer_size", "plainBytes", sizeAs("256g")),
+  unpackLimit("max_layer_entries", "entries", count),
+  unpackLimit("max_layer_names", "nameBytes", sizeAs("192m")),
   registryNumber("parallel", "parallel", 1, 64),
   registryNumber("attempts", "attempts", 1, 100),
   registryNumber("deadline_seconds", "deadlineMs", 1, 86_400, second),

@@ -29,7 +29,7 @@ export function fileSystemThreads(): number {
  * The processor time a second that the least quota of this process's control groups, and of those above them that can be seen, allows; Infinity where
  * there is none. Documentation/scheduler/sched-bwc.rst, Documentation/admin-guide/cgroup-v2.rst.
  */
-export function cpuQuota(read: Read = readIfThere): number {
+export function cpuQuota(read: Read = readIfReadable): number {
   const groups = ownGroups(read("/proc/self/cgroup") ?? "");
   const quotas = cgroupMounts(read("/proc/self/mountinfo") ?? "").flatMap((mount) => {
     const group = groups.get(mount.version === 2 ? "" : "cpu");
@@ -56,7 +56,7 @@ function quotaOf({ version }: CgroupMount, directory: string, read: Read): numbe
   return Number(quota) > 0 && Number(period) > 0 ? Number(quota) / Number(period) : Number.POSITIVE_INFINITY;
 }
 
-function readIfThere(path: string): string | undefined {
+function readIfReadable(path: string): string | undefined {
   try {
     return readFileSync(path, "utf8");
   } catch {

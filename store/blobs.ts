@@ -6,6 +6,7 @@ import { type Digest, digestOf, hexOf, isDigest } from "./digest.ts";
 import { discardFile } from "./discard.ts";
 import { IntegrityError, NotFoundError, TsbuildError } from "./errors.ts";
 import { type Abortable, fileBytes } from "./file-bytes.ts";
+import { fileSize, readIfThere } from "./if-there.ts";
 import type { Descriptor } from "./oci.ts";
 import { writeStream } from "./tee-file.ts";
 import { checkBytes, verified } from "./verified.ts";
@@ -135,19 +136,6 @@ export function directoryBlobs(directory: string, tempFile: () => Promise<string
       }
     },
   };
-}
-
-function fileSize(path: string): number | undefined {
-  return statSync(path, { throwIfNoEntry: false })?.size;
-}
-
-function readIfThere(path: string): Buffer | undefined {
-  try {
-    return readFileSync(path);
-  } catch (error) {
-    if (isSystemError(error, "ENOENT")) return undefined;
-    throw error;
-  }
 }
 
 async function endUnread(content: Bytes): Promise<void> {

@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { isSystemError, lockFile } from "../runtime-addon/index.ts";
 import { syncDirectory } from "./atomic-file.ts";
 import { discardFile } from "./discard.ts";
+import { openIfThere } from "./if-there.ts";
 import type { Store } from "./store.ts";
 
 /** Says of a copy of a cache that somebody writes to it who must look through it before others may read it. */
@@ -60,13 +61,8 @@ export async function hasDeadMark(path: string): Promise<boolean> {
 }
 
 async function isDead(mark: string): Promise<boolean> {
-  let fd: number;
-  try {
-    fd = openSync(mark, constants.O_RDWR);
-  } catch (error) {
-    if (isSystemError(error, "ENOENT")) return false;
-    throw error;
-  }
+  const fd = openIfThere(mark, constants.O_RDWR);
+  if (fd === undefined) return false;
   try {
     // One that was cleared in between has no name any more.
     return (await lockFile(fd, "shared", { wait: false })) && fstatSync(fd).nlink > 0;

@@ -1,20 +1,10 @@
-import {
-  closeSync,
-  constants,
-  fstatSync,
-  mkdirSync,
-  openSync,
-  readFileSync,
-  renameSync,
-  statSync,
-  utimesSync,
-  writeFileSync,
-} from "node:fs";
+import { closeSync, constants, fstatSync, mkdirSync, readFileSync, renameSync, statSync, utimesSync, writeFileSync } from "node:fs";
 import { dirname, join, relative } from "node:path";
 import { isSystemError, lockFile, renameNoReplace } from "../runtime-addon/index.ts";
 import { type CacheMark, hasDeadMark, markCopy } from "./cache-marks.ts";
 import { type Digest, digestOf, hexOf } from "./digest.ts";
 import type { Abortable } from "./file-bytes.ts";
+import { openIfThere } from "./if-there.ts";
 import type { Store } from "./store.ts";
 import { cachePinText, storePaths } from "./store-paths.ts";
 
@@ -94,12 +84,7 @@ function copyPath(root: string, name: Digest, number: number): string {
 }
 
 function openCopy(path: string): number | undefined {
-  try {
-    return openSync(join(path, "lock"), constants.O_RDWR);
-  } catch (error) {
-    if (isSystemError(error, "ENOENT")) return undefined;
-    throw error;
-  }
+  return openIfThere(join(path, "lock"), constants.O_RDWR);
 }
 
 async function makeCopy(store: Store, path: string, { make }: CacheRequest): Promise<void> {

@@ -1,6 +1,5 @@
-import { readFileSync, renameSync, statSync } from "node:fs";
+import { renameSync, statSync } from "node:fs";
 import { join } from "node:path";
-import { isSystemError } from "../runtime-addon/index.ts";
 import { writeFileAtomically, writeTempFile } from "./atomic-file.ts";
 import type { BlobStore, Bytes } from "./blobs.ts";
 import type { PlainLimits } from "./compression.ts";
@@ -9,6 +8,7 @@ import { type Digest, hexOf } from "./digest.ts";
 import { discardFile } from "./discard.ts";
 import { IntegrityError, NotFoundError, TsbuildError } from "./errors.ts";
 import type { Abortable } from "./file-bytes.ts";
+import { fileSize, readIfThere } from "./if-there.ts";
 import { markUsed } from "./last-use.ts";
 import { contentsBytes, writeContents } from "./layer/sparse-contents.ts";
 import { decodeTree, encodeTree, type Tree } from "./layer/tree.ts";
@@ -276,17 +276,4 @@ function knows(stored: StoredLayerInfo | undefined, blob: BlobId): boolean {
 
 function isSame(a: BlobId, b: BlobId): boolean {
   return a.digest === b.digest && a.size === b.size;
-}
-
-function readIfThere(path: string): Buffer | undefined {
-  try {
-    return readFileSync(path);
-  } catch (error) {
-    if (isSystemError(error, "ENOENT")) return undefined;
-    throw error;
-  }
-}
-
-function fileSize(path: string): number | undefined {
-  return statSync(path, { throwIfNoEntry: false })?.size;
 }

@@ -6,6 +6,7 @@ import { canonicalJson } from "./canonical-json.ts";
 import { checkFileSystem } from "./check-file-system.ts";
 import { discardFile } from "./discard.ts";
 import { TsbuildError } from "./errors.ts";
+import { readIfThere } from "./if-there.ts";
 import { checkOciLayout, emptyIndex, ociLayoutFile } from "./layout.ts";
 import { withLock } from "./lock.ts";
 import { makeDirectories, makeDirectory } from "./make-directories.ts";
@@ -40,13 +41,8 @@ export async function openRoot(root: string): Promise<void> {
 }
 
 function readRevision(root: string): number | undefined {
-  let text: string;
-  try {
-    text = readFileSync(storePaths.version(root), "latin1");
-  } catch (error) {
-    if (isSystemError(error, "ENOENT")) return undefined;
-    throw error;
-  }
+  const text = readIfThere(storePaths.version(root))?.toString("latin1");
+  if (text === undefined) return undefined;
   if (/^[1-9][0-9]{0,8}\n$/.test(text)) return Number(text);
   throw new TsbuildError("STORE_DAMAGED", `opening the store ${root}: ${formatFolder}/version holds no number`);
 }

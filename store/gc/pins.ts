@@ -1,7 +1,8 @@
-import { closeSync, constants, openSync, readFileSync } from "node:fs";
+import { closeSync, constants, readFileSync } from "node:fs";
 import { join } from "node:path";
-import { isSystemError, lockFile } from "../../runtime-addon/index.ts";
+import { lockFile } from "../../runtime-addon/index.ts";
 import { type Digest, isDigest } from "../digest.ts";
+import { openIfThere } from "../if-there.ts";
 import { storePaths } from "../store-paths.ts";
 import { namesIn } from "./allocated.ts";
 
@@ -25,13 +26,8 @@ export async function livingPins(root: string): Promise<Pins> {
 }
 
 async function readLiving(path: string): Promise<string | undefined> {
-  let fd: number;
-  try {
-    fd = openSync(path, constants.O_RDONLY);
-  } catch (error) {
-    if (isSystemError(error, "ENOENT")) return undefined;
-    throw error;
-  }
+  const fd = openIfThere(path, constants.O_RDONLY);
+  if (fd === undefined) return undefined;
   try {
     // Its owner has it locked as long as it lives.
     return (await lockFile(fd, "shared", { wait: false })) ? undefined : readFileSync(fd, "latin1");
