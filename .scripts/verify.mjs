@@ -1,5 +1,5 @@
 // Everything that must hold before a change is done: types, lint, a build without warnings, all tests.
-// The last line is "N passed, N failed, N skipped"; types, lint and build count as one check each.
+// At the end stands what failed, with its errors, and last "N passed, N failed, N skipped"; types, lint and build count as one check each.
 import { spawnSync } from "node:child_process";
 import { mkdtempSync, readdirSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -10,7 +10,8 @@ import { readTestReport } from "./test-report.mjs";
 
 const CHECKOUT = fileURLToPath(new URL("..", import.meta.url));
 
-const counts = { passed: 0, failed: 0, skipped: 0 };
+const counts = { passed: 0, skipped: 0 };
+const failures = [];
 
 function check(name, argv, env = {}) {
   console.log(`\n== ${name}: ${argv.join(" ")}`);
@@ -22,7 +23,8 @@ function check(name, argv, env = {}) {
 
 function countCheck(name, argv) {
   const passed = check(name, argv);
-  counts[passed ? "passed" : "failed"] += 1;
+  if (passed) counts.passed += 1;
+  else failures.push(`${name}: see above`);
   return passed;
 }
 
@@ -42,10 +44,7 @@ function test() {
     ];
     const passed = check("tests", argv, { TSBUILD_TEST_BUILD: "0" });
     const failed = addReport(report, { ci: process.env.CI === "true" });
-    if (!passed && failed === 0) {
-      console.log("the test run failed outside of the tests: see above");
-      counts.failed += 1;
-    }
+    if (!passed && failed === 0) failures.push("the test run failed outside of the tests: see above");
   } finally {
     rmSync(work, { recursive: true, force: true });
   }
@@ -55,8 +54,10 @@ function test() {
 function testInVm() {
   const missing = process.arch !== "x64" ? "not an x86-64 machine" : process.getuid() !== 0 ? "not root" : undefined;
   if (missing !== undefined) {
-    console.log(`\nnothing tested in a virtual machine: ${missing}`);
-    counts[process.env.CI === "true" && process.arch === "x64" ? "failed" : "skipped"] += 1;
+    const line = `nothing tested in a virtual machine: ${missing}`;
+    console.log(`\n${line}`);
+    if (process.env.CI === "true" && process.arch === "x64") failures.push(line);
+    else counts.skipped += 1;
     return;
   }
   const reports = mkdtempSync(join(tmpdir(), "tsbuild-verify-"));
@@ -66,27 +67,21 @@ function testInVm() {
     const failed = readdirSync(reports)
       .map((name) => addReport(join(reports, name), { ci: true, lacking: name.startsWith("user-") ? ["root"] : [] }))
       .reduce((sum, count) => sum + count, 0);
-    if (counts.skipped > skippedBefore) {
-      console.log("skipped in a machine that must lack nothing: see above");
-      counts.failed += 1;
-    }
-    if (!passed && failed === 0) {
-      console.log("the run in the virtual machine failed outside of the tests: see above");
-      counts.failed += 1;
-    }
+    if (counts.skipped > skippedBefore) failures.push("skipped in a machine that must lack nothing: see above");
+    if (!passed && failed === 0) failures.push("the run in the virtual machine failed outside of the tests: see above");
   } finally {
     rmSync(reports, { recursive: true, force: true });
   }
 }
 
-/** Adds a report's counts to ours; returns how many failed. */
+/** Adds a report's counts and failures to ours; returns how many failed. */
 function addReport(file, options) {
   const result = readTestReport(file, options);
   for (const line of result.lines) console.log(line);
   counts.passed += result.passed;
-  counts.failed += result.failed;
+  failures.push(...result.failures);
   counts.skipped += result.skipped;
-  return result.failed;
+  return result.failures.length;
 }
 
 try {
@@ -98,8 +93,8 @@ try {
     testInVm();
   }
 } catch (error) {
-  console.error(`error: ${error.message}`);
-  counts.failed += 1;
+  failures.push(`error: ${error.message}`);
 }
-process.exitCode = counts.failed === 0 ? 0 : 1;
-console.log(`\n${counts.passed} passed, ${counts.failed} failed, ${counts.skipped} skipped`);
+process.exitCode = failures.length === 0 ? 0 : 1;
+if (failures.length > 0) console.log(`\nfailed:\n${failures.join("\n")}`);
+console.log(`\n${counts.passed} passed, ${failures.length} failed, ${counts.skipped} skipped`);

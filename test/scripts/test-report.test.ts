@@ -8,12 +8,12 @@ import { temporaryDirectory } from "../support/temporary.ts";
 
 interface Counts {
   readonly passed: number;
-  readonly failed: number;
   readonly skipped: number;
   readonly lines: readonly string[];
+  readonly failures: readonly string[];
 }
 
-type Case = string | { readonly status: string; readonly meta: object };
+type Case = string | { readonly status: string; readonly meta?: object; readonly failureMessages?: readonly string[] };
 
 const script = fileURLToPath(new URL("../../.scripts/test-report.mjs", import.meta.url));
 interface Options {
@@ -53,7 +53,7 @@ describe("the summary of a test run", () => {
     ["leaves out what the run is known to lack", read(["passed", skipped(root), skipped(cgroups)], true, "passed", ["root"]), 1, 0, 1],
     ["fails a todo", read(["todo"], false), 0, 1, 0],
   ])("%s", (_name, counts, passed, failed, skipped) => {
-    expect([counts.passed, counts.failed, counts.skipped]).toEqual([passed, failed, skipped]);
+    expect([counts.passed, counts.failures.length, counts.skipped]).toEqual([passed, failed, skipped]);
   });
 
   it("prints each reason once, with how many tests it cost", () => {
@@ -65,8 +65,22 @@ describe("the summary of a test run", () => {
     ]);
   });
 
+  it("names what failed, with its errors, the middle of long ones left out", () => {
+    const long = Array.from({ length: 100 }, (_, i) => `line ${i}`).join("\n");
+    const [short, cut] = read(
+      [
+        { status: "failed", failureMessages: ["Error: no\n\n  at x"] },
+        { status: "failed", failureMessages: [long] },
+      ],
+      false,
+    ).failures;
+    expect(short).toBe("test/a.test.ts: case 0\n    Error: no\n      at x");
+    expect(cut?.split("\n")).toHaveLength(42);
+    expect(cut).toMatch(/case 1\n {4}line 0\n.* line 19\n {4}\[…\]\n {4}line 80\n.* line 99$/s);
+  });
+
   it("counts a run without a report as failed", () => {
-    expect(readTestReport("/nonexistent/report.json", { ci: false }).failed).toBe(1);
+    expect(readTestReport("/nonexistent/report.json", { ci: false }).failures).toEqual(["the test run left no report"]);
   });
 
   it("finds in vitest's own report what a test and the groups around it declared", () => {
@@ -89,10 +103,10 @@ describe("other", { meta: {} }, () => {
     const argv = [vitest, "run", "--root", directory, "--reporter=json", "--outputFile.json=report.json"];
     const { status, stderr } = spawnSync(process.execPath, argv, { cwd: directory, encoding: "utf8", env: { PATH: process.env.PATH } });
     expect(status, stderr).toBe(0);
-    const { passed, failed, skipped, lines } = readTestReport(join(directory, "report.json"), { ci: false });
-    expect([passed, failed, skipped]).toEqual([1, 1, 4]);
+    const { passed, failures, skipped, lines } = readTestReport(join(directory, "report.json"), { ci: false });
+    expect([passed, skipped]).toEqual([1, 4]);
+    expect(failures).toEqual([expect.stringMatching(/^skipped without a declared reason: .*some\.test\.js: other bare$/)]);
     expect(lines).toEqual([
-      expect.stringMatching(/^skipped without a declared reason: .*some\.test\.js: other bare$/),
       "",
       "skipped for want of:",
       "  cgroups             3 tests  no cgroup; in CI too: read-only there",
