@@ -69,6 +69,7 @@ const TOP_LEVEL = [
   "NOTICE",
   "README.md",
   "builder",
+  "docs",
   "fixtures",
   "package-lock.json",
   "package.json",

@@ -2,6 +2,7 @@ import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { CHECKOUT } from "./support/cli.ts";
+import { sectionOf } from "./support/pages.ts";
 
 /** Words that look like codes and are names of variables, or codes of a registry or of undici. */
 const others = new Set([
@@ -38,17 +39,15 @@ function codesOf(text: string, file = ""): string[] {
 }
 
 /** First column of the table, without the rows that are headings. */
-function codesOfReadme(): string[] {
-  const readme = readFileSync(join(CHECKOUT, "README.md"), "utf8");
-  const table = readme.slice(readme.indexOf("\n## Errors\n"), readme.indexOf("\n## Tests\n"));
-  return table
+function codesOfTable(): string[] {
+  return sectionOf("docs/errors.md", "Codes")
     .split("\n")
     .filter((line) => line.startsWith("| ") && !line.startsWith("| **"))
     .flatMap((line) => line.split("|")[1]?.match(/[A-Z][A-Z0-9_]+/g) ?? []);
 }
 
-describe("the table of error codes in the README", () => {
-  const written = codesOfReadme();
+describe("the table of error codes in the documentation", () => {
+  const written = codesOfTable();
   const thrown = new Set(sources.flatMap(({ text, file }) => codesOf(text, file)).filter((code) => !others.has(code)));
 
   it("has every code of the sources", () => {

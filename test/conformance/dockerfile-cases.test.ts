@@ -1,15 +1,15 @@
 import { readdirSync, readFileSync } from "node:fs";
 import { describe, expect, it } from "vitest";
 import { type Case, casesOf, type Row, topics } from "../support/dockerfile-cases/case.ts";
+import { sectionOf } from "../support/pages.ts";
 import { REQUIREMENTS } from "../support/requirements.ts";
 
 const cases: readonly Case[] = topics().flatMap(casesOf);
 const kinds: readonly Row["kind"][] = ["parse", "word", "ignore", "build", "cache", "check", "command"];
 
-/** The rows of the README's table of differences, without its head: the id of a case, what differs, and why. */
+/** The rows of the documentation's table of differences, without its head: the id of a case, what differs, and why. */
 function differences(): readonly (readonly [id: string, what: string, why: string])[] {
-  const readme = readFileSync(new URL("../../README.md", import.meta.url), "utf8");
-  const section = readme.split(/^### What differs from BuildKit$/m)[1]?.split(/^#/m)[0] ?? "";
+  const section = sectionOf("docs/dockerfile.md", "What differs from BuildKit");
   const [, ...rows] = section.matchAll(/^\| ([a-z0-9-]+) \| (.+?) \| (.+?) \|$/gm);
   return rows.map(([, id = "", what = "", why = ""]) => [id, what, why]);
 }
@@ -25,18 +25,18 @@ describe("the cases of the language", () => {
     expect(cases.filter(({ statement, source }) => !statement.endsWith(".") || source === "")).toEqual([]);
   });
 
-  it("are shown by rows, or named in the README with the reason", () => {
+  it("are shown by rows, or named in the table of differences with the reason", () => {
     const named = new Set(differences().map(([id]) => id));
     expect(cases.filter(({ id, rows }) => rows.length === 0 && !named.has(id)).map(({ id }) => id)).toEqual([]);
   });
 
-  it("are in the README where they differ from BuildKit", () => {
+  it("are in the table where they differ from BuildKit", () => {
     const differing = cases.filter(({ source }) => source.startsWith("Differs: ")).map(({ id }) => id);
     const named = new Set(differences().map(([id]) => id));
     expect(differing.filter((id) => !named.has(id))).toEqual([]);
   });
 
-  it("are all that the README names", () => {
+  it("are all that the table names", () => {
     const ids = new Set(cases.map(({ id }) => id));
     const found = differences();
     expect(found.length).toBeGreaterThan(0);

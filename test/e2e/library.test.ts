@@ -1,16 +1,15 @@
-import { mkdirSync, readFileSync, symlinkSync, writeFileSync } from "node:fs";
+import { mkdirSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { CHECKOUT } from "../support/cli.ts";
 import { command } from "../support/command.ts";
+import { page } from "../support/pages.ts";
 import { temporaryDirectory } from "../support/temporary.ts";
 
-/** The example of the README's section "As a library", as it stands there. */
+/** The example of the library's page, as it stands there. */
 function example(): string {
-  const readme = readFileSync(join(CHECKOUT, "README.md"), "utf8");
-  const section = readme.slice(readme.indexOf("\n## As a library\n"));
-  const found = /```ts\n([\s\S]*?)```/.exec(section)?.[1];
-  if (found === undefined) throw new Error("the README has no example of the library");
+  const found = /```ts\n([\s\S]*?)```/.exec(page("docs/library.md"))?.[1];
+  if (found === undefined) throw new Error("docs/library.md has no example");
   return found;
 }
 
@@ -45,7 +44,7 @@ async function compile(text: string): Promise<string> {
 }
 
 describe("the library, as another project uses it", () => {
-  it("does what the README's example says", async () => {
+  it("does what the documentation's example says", async () => {
     const folder = project({ "example.mjs": example(), "app/Dockerfile": "FROM scratch\nCOPY hello /", "app/hello": "hi\n" });
     const ran = await command([process.execPath, "example.mjs"], { cwd: folder });
     expect([ran.code, ran.stdout, ran.stderr]).toEqual([0, "", ""]);

@@ -84,7 +84,7 @@ const peaksByContent = async (wanted: readonly Operation[], cli?: string): Promi
 });
 
 const entries = { small: 2_000, large: 20_000 };
-/** Bytes for each entry more, as the README has it: some 4 KiB when this was written, of `export` 5. */
+/** Bytes for each entry more, as docs/store.md has it: some 4 KiB when this was written, of `export` 5. */
 const mostEntryBytes = 8 * 1024;
 const entryOperations = ["build", "save", "load", "export"] as const;
 const peaksByEntries = async (wanted: readonly Operation[], cli?: string): Promise<Peaks> => ({

@@ -1,11 +1,11 @@
-import { existsSync, readFileSync } from "node:fs";
-import { join } from "node:path";
+import { existsSync } from "node:fs";
 import { beforeAll, describe, expect, it } from "vitest";
 import { importBusybox } from "../support/bases.ts";
-import { CHECKOUT, mustTsbuild, tsbuild } from "../support/cli.ts";
+import { mustTsbuild, tsbuild } from "../support/cli.ts";
 import { contextDirectory } from "../support/context.ts";
 import { readLayoutImage } from "../support/layout.ts";
 import { needs } from "../support/needs.ts";
+import { sectionOf } from "../support/pages.ts";
 import { ranSteps } from "../support/progress.ts";
 import { asUser, createUser } from "../support/users.ts";
 
@@ -101,7 +101,7 @@ describe.each(ROWS)("an ordinary user $name", needs("root", "privateMounts", "us
     expect((await tsbuild(["rmi", "own"], { user })).code).toBe(0);
   });
 
-  it("removes the store whole as the README says", async () => {
+  it("removes the store whole as the documentation says", async () => {
     // Files of other owners, and directories that nobody may enter, are what a plain rm stops at.
     const locked = contextDirectory({ Dockerfile: "FROM busybox\nRUN mkdir -p /d/e && touch /d/e/f && chmod 0 /d/e /d\n" });
     expect((await tsbuild(["-q", locked], { user })).code).toBe(0);
@@ -109,8 +109,8 @@ describe.each(ROWS)("an ordinary user $name", needs("root", "privateMounts", "us
     const removed = await asUser(user, ["sh", "-c", `${remove} "$0"`, store]);
     expect(removed).toEqual({ code: 0, stdout: "", stderr: "" });
     expect(existsSync(store)).toBe(false);
-    const readme = readFileSync(join(CHECKOUT, "README.md"), "utf8");
-    for (const word of remove.replaceAll('"$0"', "DIR").split(" && ")) expect(readme).toContain(word);
+    const written = sectionOf("docs/store.md", "Removing a store");
+    for (const word of remove.replaceAll('"$0"', "DIR").split(" && ")) expect(written).toContain(word);
   });
 });
 

@@ -6,12 +6,12 @@ import type { RequirementName } from "../requirements.ts";
 
 /** What the language says about one thing, and rows that show it. */
 export interface Case {
-  /** Speaking, unique in all topics, and for ever: the README's compatibility table names cases by it. */
+  /** Speaking, unique in all topics, and for ever: the documentation's table of differences names cases by it. */
   readonly id: string;
   readonly statement: string;
   /** Where anybody can read that it is so; "Differs: " and what BuildKit does, where that is something else. */
   readonly source: string;
-  /** None where the README's table says why. */
+  /** None where that table says why. */
   readonly rows: readonly Row[];
 }
 
