@@ -21,8 +21,12 @@ type Purpose = "sandbox" | "leaf";
 
 const prefixes: Readonly<Record<Purpose, string>> = { sandbox: "tsbuild-", leaf: "tsbuild-leaf-" };
 
+/** The whole name counts: what others call tsbuild-runner.service, or a container of that name, is not ours to kill. */
+const sandboxName = /^tsbuild-[0-9a-f]{12}$/;
+const leafName = /^tsbuild-leaf-[0-9a-f]{12}$/;
+
 export function isOwnLeaf(name: string): boolean {
-  return name.startsWith(prefixes.leaf);
+  return leafName.test(name);
 }
 
 /** Makes an empty group below `parent`, and removes the groups there that killed processes left. Throws a system error. */
@@ -60,7 +64,7 @@ async function removeGroup({ directory, fd }: Group): Promise<void> {
 
 async function removeStale(parent: string): Promise<void> {
   for (const name of await readdir(parent)) {
-    if (!name.startsWith(prefixes.sandbox)) continue;
+    if (!sandboxName.test(name) && !isOwnLeaf(name)) continue;
     const directory = join(parent, name);
     const fd = await lockDirectory(directory);
     if (fd === undefined) continue;

@@ -1,6 +1,7 @@
 import { spawn } from "node:child_process";
+import { randomBytes } from "node:crypto";
 import { once } from "node:events";
-import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmdirSync, writeFileSync } from "node:fs";
 import { basename, dirname, join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { openCgroup, type ResourceLimits } from "../../runtime-addon/index.ts";
@@ -147,7 +148,7 @@ describe("limits of a sandbox", needs("root", "privateMounts", "cgroups"), () =>
   });
 
   it("what a killed process's sandbox left running is killed, in groups below its group too", async () => {
-    const left = join(dirname(await directoryOf({ pids: 10 })), `tsbuild-left-${process.pid}`);
+    const left = join(dirname(await directoryOf({ pids: 10 })), `tsbuild-${randomBytes(6).toString("hex")}`);
     const below = join(left, "below");
     mkdirSync(below, { recursive: true });
     const sleeper = spawn("sleep", ["100"]);
@@ -160,6 +161,26 @@ describe("limits of a sandbox", needs("root", "privateMounts", "cgroups"), () =>
     expect(existsSync(left)).toBe(false);
   });
 
+  it.each(["tsbuild-runner.service", "tsbuild-leaf-of-others"])(
+    "a group of others whose name begins like ours is left alone: %s",
+    async (prefix) => {
+      const others = join(dirname(await directoryOf({ pids: 10 })), `${prefix}-${process.pid}`);
+      mkdirSync(others);
+      const sleeper = spawn("sleep", ["100"]);
+      const ended = once(sleeper, "exit");
+      try {
+        writeFileSync(join(others, "cgroup.procs"), String(sleeper.pid));
+        await limited({ pids: 10 }, "true");
+        expect(readFileSync(join(others, "cgroup.procs"), "utf8")).toBe(`${sleeper.pid}\n`);
+      } finally {
+        sleeper.kill("SIGTERM");
+        expect(await ended).toEqual([null, "SIGTERM"]);
+        expect(await goneWithin(10_000, () => readFileSync(join(others, "cgroup.procs"), "utf8").split("\n").filter(Boolean))).toEqual([]);
+        rmdirSync(others);
+      }
+    },
+  );
+
   it("removes the groups that killed processes left, and none whose maker lives", async () => {
     const { group } = await openCgroup({ pids: 10 });
     const sleeper = spawn("sleep", ["100"]);
@@ -167,7 +188,7 @@ describe("limits of a sandbox", needs("root", "privateMounts", "cgroups"), () =>
     const [name = ""] = /tsbuild-\w+/.exec(readFileSync(`/proc/${sleeper.pid}/cgroup`, "utf8")) ?? [];
     const mine = tsbuildCgroups().filter((path) => basename(path) === name);
     expect(mine).toHaveLength(1);
-    const left = join(dirname(mine[0] ?? ""), `tsbuild-left-${process.pid}`);
+    const left = join(dirname(mine[0] ?? ""), `tsbuild-${randomBytes(6).toString("hex")}`);
     mkdirSync(left);
     sleeper.kill("SIGKILL");
     await once(sleeper, "exit");

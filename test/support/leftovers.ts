@@ -52,7 +52,7 @@ function cgroupsBelow(directory: string): string[] {
   }
   return names.flatMap((name) => {
     const path = join(directory, name);
-    return [...(name.startsWith("tsbuild-") ? [path] : []), ...cgroupsBelow(path)];
+    return [...(/^tsbuild-(leaf-)?[0-9a-f]{12}$/.test(name) ? [path] : []), ...cgroupsBelow(path)];
   });
 }
 
