@@ -30,7 +30,7 @@ async function main() {
   await finished(tsbuild(["-t", "app", ...build, context]));
 
   const port = await freePort();
-  // The container shares the host's network, so the server inside is told which port is free.
+  // Where the container has the host's network, the server inside needs a port that is free there.
   const args = ["run", "--rm", ...run, "-e", `PORT=${port}`, "-p", `${port}:${port}`, "app"];
   console.log(`\n$ tsbuild ${args.join(" ")}`);
   const container = tsbuild(args);

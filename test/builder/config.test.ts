@@ -4,7 +4,10 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { ConfigError, loadSettings, type Settings } from "../../builder/config.ts";
-import { settingKeys } from "../../builder/settings.ts";
+import { type Key, settingKeys } from "../../builder/settings.ts";
+import { defaultRegistrySettings } from "../../store/registry/settings.ts";
+import { defaultUnpackLimits } from "../../store/unpack-limits.ts";
+import { sectionOf } from "../support/pages.ts";
 
 let root: string;
 let context: string;
@@ -309,5 +312,43 @@ describe("a hostile context", () => {
   it("cannot hide a directory in the file's place", async () => {
     mkdirSync(join(context, "tsbuild.toml"));
     expect((await failure()).code).toBe("CONFIG_UNREADABLE");
+  });
+});
+
+describe("the page about settings", () => {
+  const [, example = ""] = /```toml\n([\s\S]*?)```/.exec(sectionOf("docs/settings.md", "All settings")) ?? [];
+
+  it("has an example that is read, with the defaults that it speaks of", async () => {
+    write("system", example);
+    const { registry, unpackLimits } = await load();
+    expect(unpackLimits).toEqual(defaultUnpackLimits);
+    const { hosts: _hosts, rewrites: _rewrites, ...numbers } = registry ?? {};
+    expect(Object.keys(numbers)).toHaveLength(7);
+    expect(defaultRegistrySettings).toMatchObject(numbers);
+  });
+
+  it("has every setting in it", () => {
+    const written = (name: string): boolean => {
+      const [last = "", ...above] = name.split(".").reverse();
+      return last === "*" ? example.includes(`[${above.reverse().join(".")}]`) : new RegExp(`^${last} = `, "m").test(example);
+    };
+    expect(settingKeys.map(({ name }) => name).filter((name) => !written(name))).toEqual([]);
+  });
+
+  it("says what a context's own file may set", () => {
+    const candidates = [true, false, "default", "isolated", "none", "host", "auto", "unconfined", "/x", "1g", "24h", 4, "plain", ["h:1"]];
+    const allowed = ({ accepts, inProject }: Key): string | undefined => {
+      const accepted = candidates.filter(accepts);
+      const granted = accepted.filter(inProject);
+      if (granted.length === 0) return undefined;
+      return granted.length === accepted.length ? "any" : granted.map((value) => `\`${JSON.stringify(value)}\``).join(", ");
+    };
+    const rules = settingKeys
+      .map((key) => [key.name.split(".").at(-1), allowed(key)] as const)
+      .filter(([, values]) => values !== undefined);
+    const rows = [...sectionOf("docs/settings.md", "A context's own file").matchAll(/^\| (`.+?`) \| (.+?) \|$/gm)].flatMap(
+      ([, names = "", values]) => [...names.matchAll(/`(\w+)`/g)].map(([, name]) => [name, values] as const),
+    );
+    expect(new Map(rows)).toEqual(new Map(rules));
   });
 });

@@ -54,6 +54,19 @@ describe("the library, as another project uses it", () => {
     });
   });
 
+  it("has what the documentation names", async () => {
+    const rows = [...page("docs/library.md").matchAll(/^\| `(tsbuild[a-z/]*)` \| (.+) \|$/gm)];
+    expect(rows.map(([, module]) => module)).toEqual(["tsbuild", "tsbuild/store", "tsbuild/runtime"]);
+    const imports = rows.map(([, module = "", text = ""]) => {
+      const names = [...text.matchAll(/`([a-z]\w+)`/g)].map(([, name]) => name).filter((name) => name !== "tsbuild");
+      return `import * as m from "${module}"; for (const name of ${JSON.stringify(names)}) if (typeof m[name] !== "function") console.log(name);`;
+    });
+    const folder = project(Object.fromEntries(imports.map((text, index) => [`names${index}.mjs`, text])));
+    for (const index of imports.keys()) {
+      expect(await command([process.execPath, `names${index}.mjs`], { cwd: folder })).toMatchObject({ code: 0, stdout: "", stderr: "" });
+    }
+  });
+
   it("has types, with which the example compiles", async () => {
     expect(await compile(example())).toBe("");
   });
