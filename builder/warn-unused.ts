@@ -1,5 +1,5 @@
 import type { BuildSite } from "./build-site.ts";
-import { nearest } from "./dockerfile/suggest.ts";
+import { firstSuggestions } from "./dockerfile/suggest.ts";
 import type { BuildPlan, Outline } from "./plan/build-plan.ts";
 import { isPredefinedArg } from "./plan/predefined-args.ts";
 import { epochSource } from "./plan/source-date-epoch.ts";
@@ -41,8 +41,9 @@ function stageNames({ stages }: BuildSite["dockerfile"]): readonly string[] {
 
 function listed(what: string, names: readonly string[], candidates: Iterable<string>): string | undefined {
   const known = [...candidates];
+  const suggest = firstSuggestions();
   const shown = names.map((name) => {
-    const near = nearest(name, known);
+    const near = suggest(name, () => known);
     return near === undefined ? name : `${name} (did you mean ${near}?)`;
   });
   return shown.length === 0 ? undefined : `${what}: ${shown.join(", ")}`;

@@ -2,6 +2,7 @@ import { TsbuildError } from "../../store/errors.ts";
 import { machinePlatform } from "../../store/platform.ts";
 import type { Dockerfile, Instruction, Stage } from "../dockerfile/instruction.ts";
 import type { Expansion } from "../dockerfile/scan-word.ts";
+import { firstSuggestions, type Suggest } from "../dockerfile/suggest.ts";
 import { expansionOf } from "../dockerfile/words.ts";
 import { platformArgs } from "../plan/platform.ts";
 import { type ArgSources, globalArgs, type Scope, scopeOf } from "../plan/scope.ts";
@@ -29,6 +30,7 @@ export interface CheckedFile {
   readonly froms: readonly CheckedFrom[];
   /** Where ARGs of stages get their values. */
   readonly sources: ArgSources;
+  readonly suggest: Suggest;
 }
 
 export function checkedFile({ dockerfile, buildArgs, platform, target }: CheckInput): CheckedFile {
@@ -48,6 +50,7 @@ export function checkedFile({ dockerfile, buildArgs, platform, target }: CheckIn
       return { stage, index, image: expand(image), platform: word === undefined ? undefined : expand(word) };
     }),
     sources: { ...fixed, globals: new Map([...globals.variables].filter(([name]) => globals.args.has(name))) },
+    suggest: firstSuggestions(),
   };
 }
 

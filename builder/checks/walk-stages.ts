@@ -1,6 +1,7 @@
 import type { ImageConfig, Platform } from "../../store/oci.ts";
 import type { From, StageInstruction } from "../dockerfile/instruction.ts";
 import { type Expansion, scanWord } from "../dockerfile/scan-word.ts";
+import type { Suggest } from "../dockerfile/suggest.ts";
 import { expansionOf } from "../dockerfile/words.ts";
 import { type ArgSources, declareArgs, type Scope, setVariable } from "../plan/scope.ts";
 import { imageBase, scratchBase } from "../plan/stage-state.ts";
@@ -33,6 +34,7 @@ export interface CheckedStep {
   readonly hasWorkdir: boolean;
   /** The last one of the same keyword in this stage. */
   readonly earlier: StageInstruction | undefined;
+  readonly suggest: Suggest;
   /** Undefined where the word cannot be expanded, which planning reports. */
   expand(word: string): Expansion | undefined;
   /** The same for the body of a heredoc. */
@@ -48,7 +50,7 @@ export interface Visitor {
 type Handed = Pick<CheckedStep, "scope" | "knowsVariables" | "shell" | "hasWorkdir">;
 
 /** Visits the stages that are built and their instructions, each stage behind its base. */
-export function walkStages({ sources }: CheckedFile, { stages, images, platform: target }: CheckInput, visitor: Visitor): void {
+export function walkStages(file: CheckedFile, { stages, images, platform: target }: CheckInput, visitor: Visitor): void {
   const handed = new Map<number, Handed>();
   for (const planned of stages) {
     const { base, stage, platform = target } = planned;
@@ -56,7 +58,7 @@ export function walkStages({ sources }: CheckedFile, { stages, images, platform:
     const checked = { planned, from: stage.from, platform, ...(config === undefined ? {} : { baseConfig: config }) };
     visitor.stage?.(checked);
     const start = base.kind === "stage" ? (handed.get(base.stage) ?? unknownBase(platform)) : baseOf(checked);
-    handed.set(planned.index, walkStage(sources, checked, start, visitor));
+    handed.set(planned.index, walkStage(file, checked, start, visitor));
   }
 }
 
@@ -72,7 +74,7 @@ function unknownBase(platform: Platform): Handed {
   return { scope: scratchBase(platform).state.scope, knowsVariables: false, shell: "unknown", hasWorkdir: false };
 }
 
-function walkStage(sources: ArgSources, stage: CheckedStage, start: Handed, visitor: Visitor): Handed {
+function walkStage({ sources, suggest }: CheckedFile, stage: CheckedStage, start: Handed, visitor: Visitor): Handed {
   const { triggers, instructions } = stage.planned;
   let { scope, shell, hasWorkdir } = start;
   const last = new Map<string, StageInstruction>();
@@ -89,6 +91,7 @@ function walkStage(sources: ArgSources, stage: CheckedStage, start: Handed, visi
       shell,
       hasWorkdir,
       earlier: last.get(instruction.keyword),
+      suggest,
       expand,
       expandDocument: (source) => tolerant(() => scanWord({ source, env: lookup, escape: "\\", quotes: false })),
     });

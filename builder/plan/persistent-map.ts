@@ -22,7 +22,6 @@ export class PersistentMap<Value> implements Iterable<readonly [string, Value]> 
   readonly size: number;
   private readonly root: Node<Value> | undefined;
   private readonly nextOrder: number;
-  private made: Readonly<Record<string, Value>> | undefined;
 
   private constructor(root: Node<Value> | undefined, size: number, nextOrder: number) {
     this.root = root;
@@ -65,10 +64,8 @@ export class PersistentMap<Value> implements Iterable<readonly [string, Value]> 
     for (const { key, value } of this.inOrder()) yield [key, value];
   }
 
-  /** The same one whenever it is asked for. */
   record(): Readonly<Record<string, Value>> {
-    this.made ??= Object.fromEntries(this);
-    return this.made;
+    return Object.fromEntries(this);
   }
 
   private find(key: string, hash: number): Entry<Value> | undefined {

@@ -39,7 +39,10 @@ export function planRun(
   return {
     op: "run",
     args: [first, ...rest],
-    env: state.scope.variables.record(),
+    // Made when it is asked for: of very many steps with very many variables the records would be most of the plan.
+    get env() {
+      return state.scope.variables.record();
+    },
     cwd,
     user: state.config.User ?? "",
     network: hermetic ? "none" : asked,

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import found from "./found.json" with { type: "json" };
-import { runGrowthSeed } from "./growth.ts";
+import { knownFamilies, runFamily, runGrowthSeed } from "./growth.ts";
 import { stepCounter } from "./step-count.ts";
 import { runSeed, subjects } from "./subjects.ts";
 
@@ -29,4 +29,16 @@ describe("work", () => {
       counter.close();
     }
   });
+
+  it.each(knownFamilies.map((family) => [family.name, family.piece, family] as const))(
+    "%s: %j grows no faster",
+    (_name, _piece, family) => {
+      const counter = stepCounter();
+      try {
+        runFamily(counter, family);
+      } finally {
+        counter.close();
+      }
+    },
+  );
 });

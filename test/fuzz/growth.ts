@@ -1,7 +1,9 @@
 import { parseIgnoreFile } from "../../builder/context/ignore.ts";
 import { parseDockerfile } from "../../builder/dockerfile/parse.ts";
+import { nearest } from "../../builder/dockerfile/suggest.ts";
 import { expansionOf } from "../../builder/dockerfile/words.ts";
 import { bytesOf, TsbuildError } from "../../runtime-addon/index.ts";
+import { checkText } from "../builder/checks/check-text.ts";
 import { random } from "../builder/dockerfile/random.ts";
 import { planned } from "../builder/plan/planned.ts";
 import { type Draw, dockerfileInput, ignoreInput, planInput, wordInput } from "./inputs.ts";
@@ -38,11 +40,10 @@ const families: readonly ((draw: Draw) => Family)[] = [
     return { name: "words", piece, work: (times) => tolerant(() => expansionOf(piece.repeat(times), env, { escape: "\\" })) };
   },
   (draw) => {
-    const piece = planInput(draw);
+    const piece = planInput(draw).slice(1);
     // Each of a name of its own: what a stage has come to grows with each. A third as often: a line is much work.
-    const work = (times: number) =>
-      planned(`FROM scratch${Array.from({ length: times / 3 }, (_, i) => piece.replaceAll("%", `${i}`)).join("")}`);
-    return { name: "planning", piece, work: (times) => tolerant(() => void work(times)) };
+    const work = (times: number) => void planned(numbered("FROM scratch", piece, times / 3));
+    return { name: "planning", piece, work: (times) => tolerant(() => work(times)) };
   },
   (draw) => {
     const piece = cutFrom(draw, ignoreInput(draw).lines.join("/"));
@@ -66,20 +67,47 @@ const families: readonly ((draw: Draw) => Family)[] = [
   },
 ];
 
+/** Those that chance would hardly find: each is tried once. */
+export const knownFamilies: readonly Family[] = [
+  ...["ENV e%=v\nRUN r%", "ENV e%=v f%=w\nRUN --mount=type=cache,target=/c% r", "RUN r%\nENV e=$e%"].map((piece) => ({
+    name: "planning, variables of RUN",
+    piece,
+    work: (times: number) => void planned(numbered("FROM scratch", piece, times)),
+  })),
+  // More names than there are suggestions.
+  ...["ENV abcdef%=v g=$abcfed%", "ENV VARIABLE_%=v\nWORKDIR /$VARIABLES_%", "LABEL l%=$HOEM\nENV HOME%=v"].map((piece) => ({
+    name: "checks, misspelt names",
+    piece,
+    work: (times: number) => void checkText(numbered("FROM scratch", piece, times)),
+  })),
+  ...["a", "ab", "aB"].map((piece) => ({
+    name: "suggestions, long names",
+    piece,
+    work: (times: number) => void nearest(`x${piece.repeat(times)}`, [piece.repeat(times), `${piece.repeat(times)}x`]),
+  })),
+];
+
 /** Tries one seed in every family. Throws where the steps grow faster than the input. */
 export function runGrowthSeed(counter: ReturnType<typeof stepCounter>, seed: number): void {
-  for (const family of families) {
-    const { name, piece, work } = family(random(seed));
-    // Once before: what is compiled or made lazily is not counted.
-    work(1);
-    for (let attempt = 0; attempt < attempts; attempt++) {
-      const once = counter.count(() => work(repeats));
-      const twice = counter.count(() => work(2 * repeats));
-      if (twice <= mostGrowth * once) break;
-      const counted = `${once} steps for ${repeats} times ${JSON.stringify(piece)}, ${twice} for ${2 * repeats} times`;
-      if (attempt === attempts - 1) throw new Error(`${name}, seed ${seed}: ${counted}`);
-    }
+  for (const family of families) runFamily(counter, family(random(seed)), `, seed ${seed}`);
+}
+
+/** Throws where the steps grow faster than the input. */
+export function runFamily(counter: ReturnType<typeof stepCounter>, { name, piece, work }: Family, drawn = ""): void {
+  // Once before: what is compiled or made lazily is not counted.
+  work(1);
+  for (let attempt = 0; attempt < attempts; attempt++) {
+    const once = counter.count(() => work(repeats));
+    const twice = counter.count(() => work(2 * repeats));
+    if (twice <= mostGrowth * once) break;
+    const counted = `${once} steps for ${repeats} times ${JSON.stringify(piece)}, ${twice} for ${2 * repeats} times`;
+    if (attempt === attempts - 1) throw new Error(`${name}${drawn}: ${counted}`);
   }
+}
+
+/** Lines with a number in place of each "%". */
+function numbered(first: string, piece: string, times: number): string {
+  return [first, ...Array.from({ length: times }, (_, i) => piece.replaceAll("%", `${i}`))].join("\n");
 }
 
 function cutFrom(draw: Draw, text: string): string {

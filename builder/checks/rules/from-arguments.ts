@@ -1,5 +1,4 @@
 import { parseReference } from "../../../store/reference.ts";
-import { nearest } from "../../dockerfile/suggest.ts";
 import { expansionOf } from "../../dockerfile/words.ts";
 import { tolerant } from "../checked-file.ts";
 import type { Rule } from "../rule.ts";
@@ -13,13 +12,13 @@ export const undefinedArgInFrom: Rule = {
     bad: "FROM node:22${VARIANT} AS jsbuilder",
     good: 'ARG VARIANT="-alpine3.20"\nFROM node:22${VARIANT} AS jsbuilder',
   },
-  *file({ froms, globals }) {
+  *file({ froms, globals, suggest }) {
     const known = new Set([...globals.args.keys(), ...globals.variables.keys()]);
     for (const { stage, image, platform } of froms) {
       const unset = new Set([...(image?.unset ?? []), ...(platform?.unset ?? [])]);
       for (const name of unset) {
         if (known.has(name)) continue;
-        const near = nearest(name, known);
+        const near = suggest(name, () => known);
         const suggestion = near === undefined ? "" : ` (did you mean ${near}?)`;
         yield at(stage.from, `FROM argument '${shown(name)}' is not declared${suggestion}`);
       }

@@ -1,5 +1,4 @@
 import type { Expansion } from "../../dockerfile/scan-word.ts";
-import { nearest } from "../../dockerfile/suggest.ts";
 import type { Rule } from "../rule.ts";
 import { at, shown } from "../rule.ts";
 import type { CheckedStep } from "../walk-stages.ts";
@@ -16,13 +15,13 @@ export const undefinedVar: Rule = {
     good: "FROM alpine AS base\nARG foo\nCOPY $foo .",
   },
   *step(step) {
-    const { instruction, scope, knowsVariables } = step;
+    const { instruction, scope, knowsVariables, suggest } = step;
     if (!knowsVariables) return;
     const reported = new Set<string>();
     for (const name of unsetNames(step)) {
       if (scope.args.has(name) || special.test(name) || reported.has(name)) continue;
       reported.add(name);
-      const near = nearest(name, scope.variables.keys());
+      const near = suggest(name, () => scope.variables.keys());
       const suggestion = near === undefined ? "" : ` (did you mean $${near}?)`;
       yield at(instruction, `Usage of undefined variable '$${shown(name)}'${suggestion}`);
     }
