@@ -209,10 +209,10 @@ export function localDirectoryWork(store: Store): DirectoryWork {
       const copied = copies.get(directory);
       const stubs = [...created.map((path) => bytesOf(path.replace(/^\/+/, ""))), ...(copied?.made ?? [])];
       const options = { owners, stubs, ...(epoch === undefined ? {} : { epoch }) };
-      const entries =
+      const { entries, isExact } =
         copied === undefined
           ? await settledUpper(upper, parent, options)
-          : await diffDirectory(join(directory, "tree"), parent, { ...options, since: copied.since, omitted: new Set(copied.omitted) });
+          : { entries: await changedCopy(join(directory, "tree"), parent, copied, options), isExact: false };
       const isNow = ({ mtime, mtimeNsec }: Attributes): boolean => {
         const at = mtime * 1000 + mtimeNsec / 1e6;
         return at >= startedAtMs - clockLagMs && at < endedAtMs + 1;
@@ -224,7 +224,7 @@ export function localDirectoryWork(store: Store): DirectoryWork {
         ignoreMtime: isNow,
         signal,
       });
-      packed.set(directory, { tree, isOwn: copied === undefined && upper === join(directory, "upper") });
+      packed.set(directory, { tree, isOwn: isExact && upper === join(directory, "upper") });
       return { diffId: tree.diffId, contentId: tree.contentId };
     },
 
@@ -253,10 +253,23 @@ export function localDirectoryWork(store: Store): DirectoryWork {
   };
 }
 
-/** The entries of an upper, which becomes what unpacking them would give. */
-async function settledUpper(upper: string, parent: Rootfs, options: DiffUpperOptions): Promise<readonly SourceEntry[]> {
-  const { entries, unchanged, clamped } = await diffUpper(upper, parent, options);
+function changedCopy(
+  directory: string,
+  parent: Rootfs,
+  { since, omitted }: CopiedRootfs & { readonly since: bigint },
+  options: DiffUpperOptions,
+): Promise<readonly SourceEntry[]> {
+  return diffDirectory(directory, parent, { ...options, since, omitted: new Set(omitted) });
+}
+
+/** The entries of an upper, which becomes what unpacking them would give, as far as `isExact` says. */
+async function settledUpper(
+  upper: string,
+  parent: Rootfs,
+  options: DiffUpperOptions,
+): Promise<{ readonly entries: readonly SourceEntry[]; readonly isExact: boolean }> {
+  const { entries, unchanged, clamped, hidesMore } = await diffUpper(upper, parent, options);
   await removePaths(upper, unchanged);
   if (clamped.length > 0) await setAttributes(upper, clamped);
-  return entries;
+  return { entries, isExact: !hidesMore };
 }

@@ -34,6 +34,11 @@ export interface UpperDiff {
   readonly unchanged: ByteString[];
   /** Times to be set in the upper: those later than the epoch, and of directories that the removals touch. "" is the root. */
   readonly clamped: { readonly path: ByteString; readonly mtime: number; readonly mtimeNsec: number }[];
+  /**
+   * Whether a directory of the upper is opaque where no layer can say so: the parent has no directory there. Over another parent, which has one, the upper would hide more than the same
+   * layer unpacked.
+   */
+  readonly hidesMore: boolean;
 }
 
 /** A process that goes down step by step can make paths that no system call can name whole, and so no layer. */
@@ -89,7 +94,12 @@ export interface Found {
 
 /** The changes as a layer has them. */
 export function collect({ root, parent, scannedRoot, changes, fileOf, same, removed }: Found, options: DiffUpperOptions): UpperDiff {
-  const result: UpperDiff = { entries: removed.map((path) => ({ kind: "whiteout", path })), unchanged: [], clamped: [] };
+  const result = {
+    entries: removed.map((path): SourceEntry => ({ kind: "whiteout", path })),
+    unchanged: [] as ByteString[],
+    clamped: [] as UpperDiff["clamped"],
+    hidesMore: false,
+  };
   const stubs = new Set(options.stubs);
   const touched = new Set<ByteString>();
   const kept = new Set<ByteString>(removed.map(parentPath));
@@ -118,6 +128,7 @@ export function collect({ root, parent, scannedRoot, changes, fileOf, same, remo
     if (touched.has(path) || mtime.mtime !== scanned.mtime || mtime.mtimeNsec !== scanned.mtimeNsec)
       result.clamped.push({ path, ...mtime });
     if (change.opaque && below?.kind === "directory") result.entries.push({ kind: "opaque", path });
+    else if (change.opaque) result.hidesMore = true;
     result.entries.push(entryOf(change, kind, { ...ownerOf(change, options.owners), ...mtime }, root, fileOf.get(path)));
   }
   addRoot(result, scannedRoot, parent, options, root);
@@ -249,7 +260,13 @@ function entryOf(
 }
 
 /** The root is in a layer only for what a process did to it, never for its time, which any change below it sets. */
-function addRoot(result: UpperDiff, scanned: ScanEntry | undefined, parent: Rootfs, options: DiffUpperOptions, upper: string): void {
+function addRoot(
+  result: Pick<UpperDiff, "entries" | "clamped">,
+  scanned: ScanEntry | undefined,
+  parent: Rootfs,
+  options: DiffUpperOptions,
+  upper: string,
+): void {
   const below = parent.lookup(rootPath);
   if (scanned === undefined || below === undefined) return;
   const change: Change = { scanned, kind: "directory", opaque: false, xattrs: portableXattrs(scanned.xattrs), below };

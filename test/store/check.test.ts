@@ -1,3 +1,4 @@
+import { execFileSync } from "node:child_process";
 import { createHash } from "node:crypto";
 import {
   appendFileSync,
@@ -117,11 +118,23 @@ describe("what is damaged", () => {
       () => [`tree ${cached}: its tree is missing or damaged`],
       [],
     ],
-    ["a layer's info", () => truncateSync(inLayer("info"), 20), () => [`tree ${cached}: what is written down about it is torn`], []],
+    [
+      "a layer's info in one digit",
+      () => writeFileSync(inLayer("info"), readFileSync(inLayer("info"), "latin1").replace(/"treeSize":(\d+)/, '"treeSize":1$1'), "latin1"),
+      () => [`tree ${cached}: what is written down about it is damaged`],
+      [],
+    ],
+    ["a layer's info", () => truncateSync(inLayer("info"), 20), () => [`tree ${cached}: what is written down about it is damaged`], []],
     [
       "a file of an unpacked directory",
       () => writeFileSync(inLayer("dir/fs/d/e"), "in the_cache"),
       () => [`directory v1/layers/${hexOf(cached)}/dir: its "d/e" has other bytes than the layer's`],
+      [],
+    ],
+    [
+      "an attribute of an unpacked file",
+      () => execFileSync("setfattr", ["-n", "user.note", "-v", "x", inLayer("dir/fs/d/e")]),
+      () => [`directory v1/layers/${hexOf(cached)}/dir: its "d/e" has the attribute "user.note", and the layer has not`],
       [],
     ],
     [

@@ -226,6 +226,19 @@ describe("an upper", needs("root"), () => {
       expect(await pathsOf(store, diffId)).not.toEqual(expect.arrayContaining(["file mnt/b"]));
     }));
 
+  it("is no directory of its layer where it hides more than the layer says", () =>
+    withStore(async (store, work) => {
+      const was = await addLayer(store, [fileEntry("d", "a file")]);
+      // As overlay marks a directory in the place of a file.
+      const { directory, diffId } = await packed(store, work, [was], { d: dir({ xattrs: { "user.overlay.opaque": "y" } }), "d/f": file() });
+      await work.adopt({ directory, owners: "exact" });
+      expect(await pathsOf(store, diffId)).toEqual(["directory d", "file d/f"]);
+      expect(store.layers.hasDirectory(diffId, "exact")).toBe(false);
+      const below = await addLayer(store, [directoryEntry("d"), fileEntry("d/g")]);
+      const { directories } = await work.unpack({ diffIds: [below, diffId], owners: "exact" });
+      expect(listing(directories[1] ?? "").join()).not.toContain("user.overlay.opaque");
+    }));
+
   it("is clamped to the epoch, itself too", () =>
     withStore(async (store, work) => {
       const { directory, diffId } = await packed(
