@@ -49,7 +49,7 @@ async function checkLayer(store: Store, diffId: Digest, damaged: ReadonlySet<Dig
   // Whoever made it was killed in between: whoever wants the layer makes it again.
   if (info === undefined && !existsSync(join(folder, "info"))) return [];
   const broken = (problem: string): StoreProblem => ({ kind: "tree", subject: diffId, problem, remedy: { do: "index", diffId } });
-  if (info === undefined) return [broken("what is written down about it is torn")];
+  if (info === undefined) return [broken("what is written down about it is damaged")];
   const blob = info.blobs.find(({ digest, size }) => !damaged.has(digest) && sizeOf(store, digest) === size);
   if (blob === undefined) return [];
   let actual: Tree;
