@@ -1,6 +1,10 @@
 import { availableParallelism } from "node:os";
 import { fileURLToPath } from "node:url";
 import { defineConfig } from "vitest/config";
+import { ON_SLOW_MACHINE } from "./support/slow-machine.ts";
+
+// What is emulated, or shares its cores with much else, is slow everywhere: a limit is there to end what hangs.
+const patience = ON_SLOW_MACHINE ? 5 : 1;
 
 const root = fileURLToPath(new URL("..", import.meta.url));
 
@@ -26,7 +30,8 @@ export default defineConfig({
           name: "unit",
           include: ["test/**/*.test.ts"],
           exclude: ["test/e2e/**", "test/bench/**", "test/vm/**"],
-          testTimeout: 30_000,
+          testTimeout: 30_000 * patience,
+          hookTimeout: 120_000 * patience,
         },
       },
       {

@@ -12,7 +12,7 @@ export function describeSandbox(mode: SandboxMode): void {
     let sandboxes: Sandboxes;
     beforeAll(async () => {
       sandboxes = await openSandboxes(mode);
-    }, 60_000);
+    });
     afterAll(() => sandboxes?.close());
     afterEach(() => {
       expect(sleepers()).toEqual([]);

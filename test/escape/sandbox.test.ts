@@ -12,7 +12,7 @@ describe.each(SANDBOX_MODES)("from a sandbox of $name", isPossible, (mode) => {
     tools ||= attackTools();
     sandboxes = await openSandboxes(mode);
     expect(await canAttack(sandboxes, tools)).toBe(true);
-  }, 60_000);
+  });
   afterAll(() => sandboxes?.close());
 
   // An ordinary user is given groups by others, if at all.

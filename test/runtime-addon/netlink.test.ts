@@ -13,7 +13,7 @@ beforeAll(() => {
   program = join(temporaryDirectory("netlink"), "netlink-answers");
   const driver = fileURLToPath(new URL("netlink-answers.cc", import.meta.url));
   execFileSync("g++", ["-std=c++17", "-I", sources, "-o", program, driver, join(sources, "netlink.cc")]);
-}, 60_000);
+});
 
 describe("of a list that the kernel gives", () => {
   it.each<[name: string, answers: readonly string[], errnoAndFound: string]>([
