@@ -1,4 +1,4 @@
-import { exitCodeOf, SandboxError } from "../runtime-addon/index.ts";
+import { exitCodeOf, SandboxError, type SandboxResult } from "../runtime-addon/index.ts";
 import { nameSystemError } from "../store/name-system-error.ts";
 import { openRootfs } from "../store/open-rootfs.ts";
 import { openStore } from "../store/store.ts";
@@ -32,6 +32,7 @@ export async function runContainer(given: RunOptions): Promise<number> {
     const host = openHost(store, () => {}, options.userns);
     let stopping: Stopper | undefined;
     let keeping: Keeping | undefined;
+    let ended: SandboxResult | undefined;
     try {
       const mounts = await mountsOf(options);
       const hostname = options.hostname ?? defaultHostname;
@@ -73,6 +74,9 @@ export async function runContainer(given: RunOptions): Promise<number> {
             );
             options.onStarted?.(stopping);
           },
+          onEnded(result) {
+            ended = result;
+          },
         },
         async ({ result }) => {
           const hit = limitHit(result.usage, options.limits);
@@ -80,10 +84,9 @@ export async function runContainer(given: RunOptions): Promise<number> {
           const code = exitCodeOf(result.status);
           const full = code === 0 ? undefined : fullStoreHint(store.root);
           if (full !== undefined) onNote(full);
-          await keeping?.end(result);
           return code;
         },
-      );
+      ).finally(() => ended && keeping?.end(ended));
     } catch (error) {
       // Where tsb-init was lost the command has run, perhaps for long.
       if (error instanceof SandboxError && error.code !== "SANDBOX_LOST") await keeping?.discard();

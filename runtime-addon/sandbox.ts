@@ -28,6 +28,8 @@ export interface SandboxOptions {
   readonly graceMs?: number;
   /** Called once the sandbox's first process exists. */
   readonly onStarted?: (sandbox: RunningSandbox) => void;
+  /** Called once everything is dead and the command's end is known, also where the promise then rejects: it was killed for an abort, or since its output could not be taken. */
+  readonly onEnded?: (result: SandboxResult) => void;
   /** Path of tsb-init, where it is not the one built here. */
   readonly initPath?: string;
 }
@@ -99,10 +101,13 @@ export async function runSandbox(spec: SandboxSpec, io: SandboxIo, options: Sand
   }
   const results = await Promise.allSettled(work);
   stop();
+  const ended = report.result(spec);
+  if (ended !== undefined) options.onEnded?.(ended);
   for (const result of results) if (result.status === "rejected") throw result.reason;
   options.kill?.throwIfAborted();
   options.signal?.throwIfAborted();
-  return report.result(spec);
+  if (ended === undefined) throw report.failure(spec);
+  return ended;
 }
 
 /** What tsb-init has said so far. */
@@ -124,15 +129,17 @@ class Report {
     }
   }
 
-  result(spec: SandboxSpec): SandboxResult {
-    if (this.#error !== undefined) throw sandboxError(this.#error);
-    const measured = spec.cgroup?.usage();
-    if (this.#end === undefined) {
-      const why = measured?.oomKilled === true ? "was killed for lack of memory" : "ended without a result";
-      throw new SandboxError("SANDBOX_LOST", `running ${spec.process.args[0]}: tsb-init ${why}`);
-    }
-    const usage = { ...this.#end.usage, ...measured };
+  /** Undefined where the command did not run, or its end is not known: see failure. */
+  result(spec: SandboxSpec): SandboxResult | undefined {
+    if (this.#error !== undefined || this.#end === undefined) return undefined;
+    const usage = { ...this.#end.usage, ...spec.cgroup?.usage() };
     return { status: this.#end.status, usage, created: this.#created, skipped: this.#skipped };
+  }
+
+  failure(spec: SandboxSpec): SandboxError {
+    if (this.#error !== undefined) return sandboxError(this.#error);
+    const why = spec.cgroup?.usage().oomKilled === true ? "was killed for lack of memory" : "ended without a result";
+    return new SandboxError("SANDBOX_LOST", `running ${spec.process.args[0]}: tsb-init ${why}`);
   }
 }
 

@@ -70,6 +70,8 @@ export interface ContainerOptions {
   readonly onNote: (message: string) => void;
   /** Gets what sends a signal to the command, by number. */
   readonly onStarted?: (deliver: (signal: number) => void) => void;
+  /** As of SandboxOptions. */
+  readonly onEnded?: (result: SandboxResult) => void;
 }
 
 /**
@@ -174,6 +176,7 @@ async function runInScratch<T>(
         signal: options.signal,
         ...(options.kill === undefined ? {} : { kill: options.kill }),
         onStarted: (sandbox) => options.onStarted?.((signal) => sandbox.kill(signal)),
+        ...(options.onEnded === undefined ? {} : { onEnded: options.onEnded }),
       });
       const endedAtMs = options.now();
       for (const { message, failure } of result.skipped) {

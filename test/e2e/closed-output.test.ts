@@ -50,6 +50,15 @@ describe("a container without a reader of its output", needs("sandbox"), () => {
     expect(row.state).toMatchObject({ kind: "exited", exitCode: 141 });
   });
 
+  it("that is kept has ended where its output could not be written, too", async () => {
+    const { codes, stderr } = await piped("tsbuild run --keep full busybox sh -c 'echo made >/made; echo out; sleep 60' >/dev/full");
+    expect([codes, stderr]).toEqual(["125", expect.stringMatching(/^error: writing to stdout: ENOSPC: .* \[WRITE_FAILED\]\n/)]);
+    const rows = JSON.parse(await mustTsbuild(["ps", "--format", "json"], { store }));
+    expect(rows.find(({ name }: { name: string }) => name === "full").state).toMatchObject({ kind: "exited", exitCode: 137 });
+    await mustTsbuild(["commit", "full", "made"], { store });
+    expect(await mustTsbuild(["run", "made", "cat", "/made"], { store })).toBe("made\n");
+  });
+
   it("with errors only still prints what it prints", async () => {
     const { codes } = await piped("tsbuild run busybox sh -c 'yes >&2; echo out' 2> >(true)");
     expect(codes).toBe("0");
