@@ -1,3 +1,4 @@
+import type { TsbuildError } from "../../runtime-addon/index.ts";
 import { type CacheKind, cacheKinds } from "../../store/gc/cache-items.ts";
 import type { Freed, GarbagePolicy } from "../../store/gc/collect.ts";
 import { freedKinds } from "../../store/gc/collect.ts";
@@ -9,6 +10,7 @@ import { openMappedTrash } from "./mapped-trash.ts";
 import { note } from "./note.ts";
 import { withStore } from "./open-store.ts";
 import { openPrompt } from "./prompt.ts";
+import { reportError } from "./report-error.ts";
 import { storeFlags } from "./store-flag.ts";
 import { formatTable } from "./table.ts";
 import { invalid, readDuration, readSize } from "./values.ts";
@@ -68,10 +70,19 @@ export const prune = command(
       if (takesCache && flags["dry-run"] !== true && flags.force !== true && !(await mayGo(flags.all === true, io))) return 1;
       const { collectGarbage } = await import("../../store/gc/collect.ts");
       await using trash = openMappedTrash(store, (message) => note(io, message));
-      const freed = await collectGarbage(store, { ...policy, removeTree: trash.remove, onNote: (message) => note(io, message) });
+      const unreadable: TsbuildError[] = [];
+      const freed = await collectGarbage(store, {
+        ...policy,
+        removeTree: trash.remove,
+        onUnreadable: (error) => unreadable.push(error),
+        onNote: (message) => note(io, message),
+      });
       if (flags.format === "json") io.stdout.write(formatJson({ dryRun: policy.dryRun, ...freed }));
       else printTable(freed, policy.dryRun === true, io);
-      return 0;
+      for (const error of unreadable) reportError(error, io);
+      if (unreadable.length === 0) return 0;
+      note(io, "layers stay, with the records that lead to them: what is damaged may need any of them");
+      return 1;
     });
   },
 );

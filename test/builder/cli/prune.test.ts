@@ -1,6 +1,6 @@
 import { execFileSync } from "node:child_process";
 import { createHash } from "node:crypto";
-import { existsSync, mkdirSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { beforeEach, describe, expect, it } from "vitest";
 import { dispatch } from "../../../builder/cli/dispatch.ts";
@@ -43,6 +43,50 @@ interface Df {
   readonly kinds: readonly { kind: string; count: number; bytes: number; reclaimableBytes: number }[];
 }
 const usage = async (): Promise<Df> => JSON.parse((await tsbuild("df", "--format", "json")).stdout);
+
+describe("prune beside damage", () => {
+  const parts = () => ["blobs/sha256", "v1/layers", "v1/git"].map((folder) => readdirSync(join(root, folder)));
+
+  beforeEach(async () => {
+    await using store = await openStore(root);
+    await putImage(store, [], [{ unnamed: "image" }]);
+    const repository = join(root, "v1/git", "0".repeat(32));
+    mkdirSync(repository, { recursive: true });
+    writeFileSync(join(repository, "pack"), "x".repeat(10_000));
+  });
+
+  const damages: readonly [string, () => void, RegExp][] = [
+    [
+      "of an image",
+      () => {
+        const { digest } = JSON.parse(readFileSync(join(root, "index.json"), "utf8")).manifests[0];
+        writeFileSync(join(root, "blobs/sha256", digest.slice(7)), "{");
+      },
+      /^error: collecting garbage: reading blob sha256:\w+: .* \[INTEGRITY\]$/m,
+    ],
+    [
+      "of a kept container",
+      () => mkdirSync(join(root, "v1/containers/kept/upper"), { recursive: true }),
+      /^error: reading the container kept: its record is missing \[INVALID_DOCUMENT\]$/m,
+    ],
+  ];
+
+  it.each(damages)("%s names it, takes what nobody can need and says so with its exit code", async (_name, damage, expected) => {
+    damage();
+    const [blobs, layers] = parts();
+    for (const words of [["--dry-run"], ["-f"], []]) {
+      const { code, stderr } = await tsbuild("prune", "--all", ...words);
+      expect([code, stderr.match(/^\w+:/gm)]).toEqual([1, ["error:", "note:"]]);
+      expect(stderr).toMatch(expected);
+      expect(stderr).toContain("tsbuild verify");
+    }
+    expect(parts()).toEqual([blobs, layers, []]);
+    expect(record()).toBe(true);
+    await tsbuild("verify", "--repair");
+    expect((await tsbuild("prune", "--all", "-f")).code).toBe(0);
+    expect(record()).toBe(false);
+  });
+});
 
 describe("df", () => {
   it("adds up to what du says, in all and by kind", async () => {
