@@ -5,6 +5,7 @@ import { writeFileAtomically, writeTempFile } from "./atomic-file.ts";
 import { canonicalJson } from "./canonical-json.ts";
 import { type Digest, digestOf, isDigest } from "./digest.ts";
 import { NotFoundError, TsbuildError } from "./errors.ts";
+import { openIfThere } from "./if-there.ts";
 import type { OwnerMode } from "./layer-directories.ts";
 import type { ImageConfig } from "./oci.ts";
 import type { LayerRef } from "./open-rootfs.ts";
@@ -51,6 +52,7 @@ export interface ListedContainer extends KeptContainer {
 /** A kept container whose record cannot be read. */
 export interface DamagedContainer {
   readonly name: string;
+  readonly record: "damaged" | "missing";
   readonly directory: string;
   readonly isRunning: boolean;
   readonly error: TsbuildError;
@@ -131,7 +133,8 @@ export async function listContainers(root: string, onDamaged?: (damaged: Damaged
     } catch (error) {
       if (onDamaged === undefined || !(error instanceof TsbuildError)) throw error;
       const directory = join(storePaths.containers(root), name);
-      onDamaged({ name, directory, error, isRunning: await isHeld(directory) });
+      const record = existsSync(join(directory, recordName)) ? "damaged" : "missing";
+      onDamaged({ name, record, directory, error, isRunning: await isHeld(directory) });
     }
   }
   return listed.sort((a, b) => (a.created < b.created ? -1 : 1));
@@ -143,8 +146,8 @@ export async function listContainers(root: string, onDamaged?: (damaged: Damaged
  */
 export async function salvageContainer(store: Pick<Store, "root" | "tempFile">, name: string): Promise<void> {
   const directory = join(storePaths.containers(store.root), name);
-  if (!existsSync(directory)) return;
-  const fd = openSync(join(directory, lockName), constants.O_RDWR | constants.O_CREAT, 0o600);
+  const fd = openIfThere(join(directory, lockName), constants.O_RDWR | constants.O_CREAT, 0o600);
+  if (fd === undefined) return;
   try {
     if (!(await lockFile(fd, "exclusive", { wait: false }))) return;
     const record = readJson(join(directory, recordName));
@@ -168,7 +171,8 @@ function held(store: Store, directory: string, fd: number): HeldContainer {
 
 function namesOf(root: string): readonly string[] {
   try {
-    return readdirSync(storePaths.containers(root)).filter((name) => namePattern.test(name));
+    const entries = readdirSync(storePaths.containers(root), { withFileTypes: true });
+    return entries.flatMap((entry) => (entry.isDirectory() && namePattern.test(entry.name) ? [entry.name] : []));
   } catch (error) {
     if (isSystemError(error, "ENOENT")) return [];
     throw error;
@@ -179,11 +183,16 @@ function readContainer(root: string, name: string): ListedContainer | undefined 
   checkContainerName(name);
   const directory = join(storePaths.containers(root), name);
   const record = readJson(join(directory, recordName));
-  if (record === undefined) return undefined;
+  // A directory and its record come and go in one rename.
+  if (record === undefined && !existsSync(directory)) return undefined;
   if (!isRecord(record))
-    throw new TsbuildError("INVALID_DOCUMENT", `reading the container ${name}: its record is damaged`, {
-      hint: `tsbuild verify --repair leaves its files alone of it, and tsbuild rm ${name} removes them then; they are in ${join(directory, "upper")}`,
-    });
+    throw new TsbuildError(
+      "INVALID_DOCUMENT",
+      `reading the container ${name}: its record is ${record === undefined ? "missing" : "damaged"}`,
+      {
+        hint: `tsbuild verify --repair leaves its files alone of it, and tsbuild rm ${name} removes them then; they are in ${join(directory, "upper")}`,
+      },
+    );
   const end = readJson(join(directory, endName));
   if (record.isDamaged === true) return { ...record, name, directory, state: { kind: "damaged" } };
   return { ...record, name, directory, state: isEnd(end) ? { kind: "exited", ...end } : { kind: "lost" } };

@@ -6,9 +6,9 @@ export function readIfThere(path: string): Buffer | undefined {
   return unlessMissing(() => readFileSync(path));
 }
 
-/** A descriptor, which the caller closes; undefined where there is no such file. Throws other system errors. */
-export function openIfThere(path: string, flags: number): number | undefined {
-  return unlessMissing(() => openSync(path, flags));
+/** A descriptor, which the caller closes; undefined where there is no such file, or no directory for a new one. Throws other system errors. */
+export function openIfThere(path: string, flags: number, mode?: number): number | undefined {
+  return unlessMissing(() => openSync(path, flags, mode));
 }
 
 /** Bytes; undefined where there is no such file. Throws other system errors. */

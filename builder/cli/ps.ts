@@ -7,6 +7,7 @@ import { command } from "./command.ts";
 import { formatFlags, formatJson } from "./format-flag.ts";
 import { note } from "./note.ts";
 import { withStore } from "./open-store.ts";
+import { reportError } from "./report-error.ts";
 import { storeFlags } from "./store-flag.ts";
 import { formatAge, formatTable } from "./table.ts";
 
@@ -35,7 +36,11 @@ export const ps = command(
     withStore(flags, io, async ({ root }) => {
       const measure = openMeasure((message) => note(io, message));
       const containers: (ListedContainer & { readonly bytes: number })[] = [];
-      for (const one of await listContainers(root)) containers.push({ ...one, bytes: await measure(join(one.directory, "upper")) });
+      let code = 0;
+      const listed = await listContainers(root, ({ error }) => {
+        code = reportError(error, io);
+      });
+      for (const one of listed) containers.push({ ...one, bytes: await measure(join(one.directory, "upper")) });
       if (flags.format === "json")
         io.stdout.write(formatJson(containers.map(({ layers: _, config: __, owners: ___, isDamaged: ____, ...shown }) => shown)));
       else if (flags.quiet) io.stdout.write(containers.map(({ name }) => `${name}\n`).join(""));
@@ -50,7 +55,7 @@ export const ps = command(
         ]);
         io.stdout.write(formatTable(["NAME", "IMAGE", "COMMAND", "CREATED", "STATE", "SIZE"], rows));
       }
-      return 0;
+      return code;
     }),
 );
 

@@ -76,7 +76,7 @@ async function noteSpace(store: Store, freedBytes: number, io: CliIo): Promise<v
 
 /** What a kept container stands on stays, whether it is listed or not. */
 async function noteContainers(root: string, manifestDigest: string, io: CliIo): Promise<void> {
-  const names = (await listContainers(root)).filter((one) => one.manifestDigest === manifestDigest).map(({ name }) => name);
+  const names = (await listContainers(root, () => {})).filter((one) => one.manifestDigest === manifestDigest).map(({ name }) => name);
   if (names.length > 0) note(io, `its layers stay for the kept containers ${names.join(", ")}: tsbuild rm removes them`);
 }
 

@@ -242,7 +242,10 @@ describe("a kept container", () => {
     expect(await found()).toEqual(expected);
   });
 
-  it("is named where its record is damaged, and keeps its files when that is repaired", async () => {
+  it.each([
+    ["damaged", () => truncateSync(join(root, "v1/containers/kept/container.json"), 20)],
+    ["missing", () => rmSync(join(root, "v1/containers/kept/container.json"))],
+  ])("is named where its record is %s, and keeps its files when that is repaired", async (state, damage) => {
     await using(async (store) => {
       const layer = await addLayer(store, { base: "of no image" });
       const kept = { image: "app", manifestDigest: layer.diffId, created: "2026-01-01T00:00:00Z", args: [], owners: "exact" as const };
@@ -252,8 +255,9 @@ describe("a kept container", () => {
     const upper = join(root, "v1/containers/kept/upper");
     mkdirSync(upper);
     writeFileSync(join(upper, "work"), "of days");
-    truncateSync(join(root, "v1/containers/kept/container.json"), 20);
-    expect(await found()).toEqual([`container kept: its record is damaged; its files are in ${upper}`]);
+    damage();
+    expect(await found()).toEqual([`container kept: its record is ${state}; its files are in ${upper}`]);
+    await expect(listContainers(root)).rejects.toMatchObject({ message: `reading the container kept: its record is ${state}` });
     expect(await repair()).toEqual([]);
     expect(await found()).toEqual([]);
     expect(readFileSync(join(upper, "work"), "utf8")).toBe("of days");

@@ -1,10 +1,12 @@
 import { existsSync, mkdirSync, readdirSync, rmSync, statSync, utimesSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { beforeEach, describe, expect, it } from "vitest";
+import { createContainer } from "../../../store/containers.ts";
+import { digestOf } from "../../../store/digest.ts";
 import { keepLimits, type StoreLimits } from "../../../store/gc/limits.ts";
 import { openStore } from "../../../store/store.ts";
 import { temporaryDirectory } from "../../support/temporary.ts";
-import { addLayer, putImage } from "../sample-image.ts";
+import { addLayer, configOf, putImage } from "../sample-image.ts";
 
 let root: string;
 beforeEach(async () => {
@@ -42,12 +44,21 @@ describe("the limits of a store", () => {
     ["a repository", "git/repository"],
     ["a download", "downloads/ab/content"],
     ["what a failed step left", "failed/step"],
-    ["a kept container", "containers/work"],
   ])("are looked at again when %s was added", async (_, path) => {
     const limits = { maxStoreBytes: 1_000_000 };
     await keep(limits);
     expect(await keep(limits)).toBeUndefined();
     mkdirSync(join(root, "v1", path), { recursive: true });
+    expect(await keep(limits)).toBeDefined();
+    expect(await keep(limits)).toBeUndefined();
+  });
+
+  it("are looked at again when a kept container was added", async () => {
+    const limits = { maxStoreBytes: 1_000_000 };
+    await keep(limits);
+    await using store = await openStore(root);
+    const kept = { image: "app", manifestDigest: digestOf(""), created: "2026-01-01T00:00:00Z", args: [], owners: "exact" as const };
+    await (await createContainer(store, "work", { ...kept, layers: [], config: configOf([]) }))[Symbol.asyncDispose]();
     expect(await keep(limits)).toBeDefined();
     expect(await keep(limits)).toBeUndefined();
   });
