@@ -13,6 +13,7 @@ import type { RemoteSources } from "./fetch/remote-sources.ts";
 import { copyOfContext, openOrigins, stagesReadBy } from "./origins.ts";
 import type { BuildPlan, StageWork } from "./plan/build-plan.ts";
 import { baseChain, childChain } from "./plan/key.ts";
+import { networksAfter } from "./plan/networks-after.ts";
 import type { PlannedStep } from "./plan/stage.ts";
 import type { EventSink, StepInfo } from "./progress/event.ts";
 import type { LayerGate } from "./secrets/layer-gate.ts";
@@ -95,6 +96,7 @@ export async function execute(execution: Execution): Promise<ReadonlyMap<number,
     stageFiles: async (stage) => (await resultOf(stage)).files,
   });
   const binds = bindInputs(origins);
+  const following = networksAfter(plan.stages);
 
   async function buildStage(work: StageWork): Promise<BuiltStage> {
     const context = stepContext(work);
@@ -161,15 +163,11 @@ export async function execute(execution: Execution): Promise<ReadonlyMap<number,
   async function runOne(step: PlannedStep, info: StepInfo, files: Files, context: StepContext): Promise<StepOutcome> {
     const { operation } = step;
     switch (operation.op) {
-      case "run":
-        return runStep(
-          operation,
-          files,
-          context,
-          execution.run,
-          { info, instruction: step.instruction, source: plan.dockerfile, onEvent: execution.onEvent },
-          binds(context),
-        );
+      case "run": {
+        const { onEvent } = execution;
+        const place = { info, instruction: step.instruction, source: plan.dockerfile, onEvent, following: following.get(operation) ?? 0 };
+        return runStep(operation, files, context, execution.run, place, binds(context));
+      }
       case "workdir":
         return workdirStep(operation, files, context);
       case "copy": {

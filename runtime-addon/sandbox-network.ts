@@ -38,6 +38,8 @@ export interface SandboxNetwork {
   readonly pid: number;
   /** What the machine has of a network and this one does without. */
   readonly skipped: readonly SandboxError[];
+  /** False once what keeps that process has ended: `pid` may be another's by now. */
+  isOpen(): boolean;
   /** Ends it and waits for its end; sandboxes in it are cut off. Idempotent. */
   close(): Promise<void>;
 }
@@ -68,7 +70,8 @@ export async function openNetwork(options: NetworkOptions): Promise<SandboxNetwo
   (channel as Writable | undefined)?.on("error", () => {}).end(networkSpec(options));
   try {
     const skipped: SandboxError[] = [];
-    return { pid: await readyPid(status as Readable | undefined, ended, skipped), skipped, close };
+    const pid = await readyPid(status as Readable | undefined, ended, skipped);
+    return { pid, skipped, isOpen: () => child.exitCode === null && child.signalCode === null, close };
   } catch (error) {
     await close();
     throw error;

@@ -13,7 +13,7 @@ import { containerRoot } from "./container-root.ts";
 import type { Host } from "./host.ts";
 import { findHostCa } from "./host-ca.ts";
 import type { OpenHost } from "./ladder.ts";
-import { type ContainerNetwork, type NetworkRequest, openContainerNetwork } from "./network.ts";
+import type { ContainerNetwork, NetworkRequest } from "./network.ts";
 import { type HostEntry, hostsFile, wantsHostGateway } from "./network-files.ts";
 import type { SandboxSecurity } from "./security.ts";
 
@@ -66,6 +66,8 @@ export interface ContainerOptions {
   /** A directory whose `upper` takes what the command changes, and stays. Absent: the scratch directory's. */
   readonly keepIn?: string;
   readonly now: () => number;
+  /** How many more containers with a network like this one's are likely to come next. Absent: none. */
+  readonly following?: number;
   /** Says what this machine cannot do and the container does without. */
   readonly onNote: (message: string) => void;
   /** Gets what sends a signal to the command, by number. */
@@ -87,10 +89,10 @@ export async function withContainer<T>(
   after: (finished: FinishedContainer) => Promise<T>,
 ): Promise<T> {
   const opened = await host.open();
-  const { userNamespace } = opened;
-  const site = { store, ...(userNamespace === undefined ? {} : { userNamespace }), onNote: options.onNote };
+  const networks = await host.networks();
   // It gets ready while layers are unpacked.
-  const network = openContainerNetwork({ ...spec.network, hostGateway: wantsHostGateway(spec.hosts) }, site);
+  const request = { ...spec.network, hostGateway: wantsHostGateway(spec.hosts) };
+  const network = networks.open(request, { following: options.following ?? 0, onNote: options.onNote });
   // Whoever awaits it hears of a failure, be it after this one.
   network.catch(() => {});
   try {

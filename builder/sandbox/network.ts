@@ -29,6 +29,8 @@ export interface ContainerNetwork {
   readonly gateway: string;
   /** The text of /etc/resolv.conf. */
   readonly resolvConf: string;
+  /** False where it has ended by itself. */
+  isOpen(): boolean;
   close(): Promise<void>;
 }
 
@@ -41,12 +43,15 @@ export interface NetworkSite {
 
 const loopback = "127.0.0.1";
 
+/** Of what is not ours to end. */
+const isOpen = (): boolean => true;
+
 /**
  * Opens the network of one container. Throws SandboxError NETWORK_REFUSED where "isolated" cannot be had or the default one failed for a passing
  * reason, and what publishPorts throws.
  */
 export async function openContainerNetwork(request: NetworkRequest, site: NetworkSite): Promise<ContainerNetwork> {
-  if (request.mode === "none") return { kind: "none", namespace: "none", gateway: loopback, resolvConf: "", close: async () => {} };
+  if (request.mode === "none") return { kind: "none", namespace: "none", gateway: loopback, resolvConf: "", isOpen, close: async () => {} };
   try {
     return await openWithPorts(request, site);
   } catch (error) {
@@ -73,7 +78,7 @@ async function hostNetwork({ ports, dns }: ChosenRequest, { onNote }: NetworkSit
   noteChoices(ports, onNote);
   for (const port of ports) noteReach(port, onNote);
   const resolvConf = await hostResolvConf(dns);
-  return { kind: "host", namespace: "host", gateway: loopback, resolvConf, close: relays.close };
+  return { kind: "host", namespace: "host", gateway: loopback, resolvConf, isOpen, close: relays.close };
 }
 
 /** The text of /etc/resolv.conf in the host's network. */
@@ -110,7 +115,8 @@ async function isolatedNetwork(
     const network = await openPasta(options, { place, trustsMemory, onNote });
     noteChoices(request.ports, onNote);
     for (const { message } of network.skipped) onNote(`the network does without: ${message}`);
-    return { kind: "isolated", namespace: { pid: network.pid }, gateway: gateway ?? loopback, resolvConf: text, close: network.close };
+    const { pid, isOpen, close } = network;
+    return { kind: "isolated", namespace: { pid }, gateway: gateway ?? loopback, resolvConf: text, isOpen, close };
   } catch (error) {
     if (!(error instanceof SandboxError && isLastingRefusal(error))) throw error;
     await rememberRefusal("network", place, error.message);

@@ -31,6 +31,8 @@ export interface RunPlace {
   readonly instruction: Instruction;
   readonly source: Source;
   readonly onEvent: EventSink;
+  /** How many more RUN steps with a network of their own are likely to come next. Absent: none. */
+  readonly following?: number;
 }
 
 const tailLines = 20;
@@ -55,7 +57,7 @@ export async function runAndCommit(
     for (const stream of Object.values(streams)) stream.end();
   };
   const spec = await runSpec(operation, files, context, settings, { mounts, env });
-  const options = { signal: context.signal, now: context.now, onNote: settings.onNote };
+  const options = { signal: context.signal, now: context.now, onNote: settings.onNote, following: place.following ?? 0 };
   return withContainer(context.store, settings.host, spec, { stdin: "null", output }, options, async (finished) => {
     endOutput();
     const hit = limitHit(finished.result.usage, settings.limits);
