@@ -9,7 +9,7 @@ import type { Store } from "../store/store.ts";
 import { assembleConfig } from "./assemble.ts";
 import { withBuildSite } from "./build-site.ts";
 import { stepCache } from "./cache/records.ts";
-import { applyChecks } from "./check.ts";
+import { planChecked } from "./check.ts";
 import { type Delivered, deliver, type FinishedImage } from "./deliver.ts";
 import { checkOutputs, deliverFiles } from "./deliver-files.ts";
 import { type BuiltStage, execute, type StageResult } from "./execute.ts";
@@ -20,7 +20,8 @@ import type { BuildPlan, StageWork } from "./plan/build-plan.ts";
 import type { Operation } from "./plan/operation.ts";
 import { parsePlatform } from "./plan/platform.ts";
 import { isProxyArg } from "./plan/predefined-args.ts";
-import { type PlannedSite, planSite } from "./plan-site.ts";
+import { isHttpUrl } from "./plan/remote-source.ts";
+import type { PlannedSite } from "./plan-site.ts";
 import { refuseSteps } from "./refuse-steps.ts";
 import { type Host, openHost } from "./sandbox/host.ts";
 import { leaksInTree, refuseLeaks } from "./secrets/gate.ts";
@@ -45,10 +46,8 @@ export async function build(options: BuildOptions): Promise<BuildResult> {
   await checkOutputs(options.outputs ?? []);
   return withBuildSite(options, async (given) => {
     const site = await dateSite(given);
-    const planned = await planSite(site);
+    const planned = await planChecked(site, (plan) => refuseSteps(plan, site.options));
     const { plan } = planned;
-    refuseSteps(plan, site.options);
-    await applyChecks(site, planned);
     const names = namesByTarget(plan, site.options.tags);
     site.options.onEvent({
       type: "plan",
@@ -90,9 +89,12 @@ async function buildPlan(
 }
 
 /** What a build is of, whatever it comes to. */
-export function buildOf({ dockerfile, planOptions, options: { context } }: DatedSite): Digest {
+export function buildOf({ dockerfile, planOptions, options }: DatedSite): Digest {
+  const { context, dockerfile: given } = options;
   const path = typeof context === "string" ? context : context.kind === "directory" ? context.path : undefined;
-  return digestOf(JSON.stringify([path === undefined ? context : resolve(path), dockerfile.file, planOptions.targets]));
+  const isOfHost = path !== undefined && (given === undefined || ("path" in given && !isHttpUrl(given.path)));
+  const file = isOfHost ? resolve(dockerfile.file) : dockerfile.file;
+  return digestOf(JSON.stringify([path === undefined ? context : resolve(path), file, planOptions.targets]));
 }
 
 /** What the steps of a build run with. */

@@ -1,5 +1,6 @@
 import { type BuildSite, withBuildSite } from "./build-site.ts";
 import type { CheckInput } from "./checks/check-input.ts";
+import { tolerant } from "./checks/checked-file.ts";
 import { falseJson } from "./checks/false-json.ts";
 import { checksAsErrors, checksAsWarnings } from "./checks/report.ts";
 import { type CheckReport, runChecks } from "./checks/run-checks.ts";
@@ -8,10 +9,10 @@ import { byPosition, DockerfileError, DockerfileErrors, type Source, throwCollec
 import type { Dockerfile } from "./dockerfile/instruction.ts";
 import { isLockError } from "./lock/lock.ts";
 import type { BuildOptions } from "./options.ts";
-import { type PlanOptions, planBuild } from "./plan/build-plan.ts";
+import { type BuildPlan, type PlanOptions, planBuild } from "./plan/build-plan.ts";
 import { epochSource } from "./plan/source-date-epoch.ts";
 import { imageKey } from "./plan/stages.ts";
-import { type OutlinedSite, outlineSite } from "./plan-site.ts";
+import { type OutlinedSite, outlineSite, type PlannedSite, planSite } from "./plan-site.ts";
 
 /** What there is to say about a Dockerfile that nobody builds. */
 export interface CheckResult extends CheckReport {
@@ -37,8 +38,35 @@ export async function check(options: BuildOptions): Promise<CheckResult> {
   }
 }
 
+/**
+ * Plans a build and runs the checks: as planSite and applyChecks. `refuse` throws what else is wrong with a plan. Where the Dockerfile cannot be built the findings are told all the
+ * same, as warnings, before the error is thrown: one of them may be why.
+ */
+export async function planChecked(site: BuildSite, refuse: (plan: BuildPlan) => void = () => undefined): Promise<PlannedSite> {
+  let outlined: OutlinedSite | undefined;
+  let planned: PlannedSite;
+  try {
+    planned = await planSite(site, undefined, (found) => {
+      outlined = found;
+    });
+    refuse(planned.plan);
+  } catch (error) {
+    if (dockerfileErrors(error).length > 0) await tellFindings(site, outlined);
+    throw error;
+  }
+  await applyChecks(site, planned);
+  return planned;
+}
+
+/** Of a Dockerfile that cannot be built: check options that cannot be read are no news then. */
+async function tellFindings(site: BuildSite, outlined: OutlinedSite | undefined): Promise<void> {
+  const input = await inputOf(site, site.planOptions, outlined);
+  const report = tolerant(() => runChecks(input));
+  checksAsWarnings(report?.findings ?? []).forEach(site.options.onEvent);
+}
+
 /** Runs the checks for the stages that a build needs: warnings and notes to its events. Throws CHECK_FAILED where the Dockerfile wants findings to be errors. */
-export async function applyChecks(site: BuildSite, outlined: OutlinedSite): Promise<void> {
+async function applyChecks(site: BuildSite, outlined: OutlinedSite): Promise<void> {
   const { dockerfile, planOptions, options, onNote } = site;
   const report = runChecks(await inputOf(site, planOptions, outlined));
   report.notes.forEach(onNote);

@@ -2,14 +2,13 @@ import { platformText } from "../store/platform.ts";
 import type { Store } from "../store/store.ts";
 import { withBuildSite } from "./build-site.ts";
 import { stepCache } from "./cache/records.ts";
-import { applyChecks } from "./check.ts";
+import { planChecked } from "./check.ts";
 import { storeLookups } from "./dry-run-lookups.ts";
 import { type PredictedStep, predictSteps } from "./dry-run-steps.ts";
 import type { FoundImage } from "./found-image.ts";
 import type { BuildOptions } from "./options.ts";
 import type { BuildPlan, Outline } from "./plan/build-plan.ts";
 import { type ImageUse, imageKey } from "./plan/stages.ts";
-import { planSite } from "./plan-site.ts";
 import { openHost } from "./sandbox/host.ts";
 import { type DatedSite, dateSite } from "./source-date-epoch.ts";
 import { usesCache } from "./uses-cache.ts";
@@ -48,9 +47,7 @@ export interface DryRun {
 export function dryRun(options: BuildOptions): Promise<DryRun> {
   return withBuildSite(options, async (given) => {
     const site = await dateSite(given);
-    const planned = await planSite(site);
-    const { plan, outline, images } = planned;
-    await applyChecks(site, planned);
+    const { plan, outline, images } = await planChecked(site);
     const steps = await predict(plan, site);
     const store = await site.store();
     // Behind the walk: only then everything was asked for.

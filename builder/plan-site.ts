@@ -59,12 +59,17 @@ export async function outlineSite(
 }
 
 /**
- * The plan of a build, and the images that it needs. Throws all that is wrong with images or instructions. Where the build is locked everything that it takes from elsewhere was
+ * The plan of a build, and the images that it needs. `onOutline` hears the outline before the plan is made, as far as its images were found. Throws all that is wrong with images or instructions. Where the build is locked everything that it takes from elsewhere was
  * compared with the lock, and all that differs is thrown at once.
  */
-export async function planSite(site: BuildSite, known?: ReadonlyMap<string, FoundImage>): Promise<PlannedSite> {
+export async function planSite(
+  site: BuildSite,
+  known?: ReadonlyMap<string, FoundImage>,
+  onOutline?: (outlined: OutlinedSite) => void,
+): Promise<PlannedSite> {
   const problems: DockerfileError[] = [];
   const { outline, images } = await outlineSite(site, (error) => void problems.push(error), known);
+  onOutline?.({ outline, images });
   if (!outline.images.every((use) => images.has(imageKey(use)))) throwCollected(problems);
   const plan = planBuild(site.dockerfile, outline, images, site.planOptions);
   if (site.lock.isLocked) problems.push(...(await askSources(plan, site)));

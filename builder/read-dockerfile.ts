@@ -3,7 +3,7 @@ import { TsbuildError } from "../store/errors.ts";
 import type { IgnoreFile, OpenContext } from "./context/open-context.ts";
 import { readHostText, readIgnore, readOwnIgnore } from "./context/small-text.ts";
 
-/** The Dockerfile's text, how errors call it, and the ignore file that goes with it. */
+/** The Dockerfile's text, where errors say it is, and the ignore file that goes with it. */
 export interface DockerfileText {
   readonly file: string;
   readonly text: string;
@@ -28,7 +28,7 @@ export const defaultNames = [defaultName, "dockerfile", "Containerfile"] as cons
 export async function readDockerfile(context: OpenContext, given: GivenDockerfile): Promise<DockerfileText> {
   if (context.dockerfile !== undefined) {
     if (given !== undefined) throw twoDockerfiles(context);
-    return { file: defaultName, text: context.dockerfile };
+    return { file: context.place(defaultName), text: context.dockerfile };
   }
   if (given === undefined) return readDefault(context);
   if ("text" in given) return { file: given.file ?? defaultName, text: given.text, ...(await rootIgnore(context)) };
@@ -40,7 +40,8 @@ async function readDefault(context: OpenContext): Promise<DockerfileText> {
     const text = await context.readText(name);
     if (text === undefined) continue;
     const own = context.root === undefined ? undefined : await readIgnore((path) => context.readText(path), name);
-    return { file: name, text, ...(own === undefined ? await rootIgnore(context) : { ignore: own }) };
+    const file = context.place(name);
+    return { file, text, ...(own === undefined ? await rootIgnore(context) : { ignore: placed(own, context) }) };
   }
   throw new TsbuildError("DOCKERFILE_NOT_FOUND", `looking for the Dockerfile: no ${defaultNames.join(", ")} in ${context.describe}`, {
     hint: "name it with -f, or give the directory that has it",
@@ -73,7 +74,7 @@ async function readInside(context: OpenContext, given: string): Promise<Dockerfi
   const path = posix.normalize(`/${given}`).slice(1);
   for (const file of spellingsOf(path)) {
     const text = await context.readText(file);
-    if (text !== undefined) return { file, text };
+    if (text !== undefined) return { file: context.place(file), text };
   }
   throw new TsbuildError("DOCKERFILE_NOT_FOUND", `looking for the Dockerfile: there is no ${path} in ${context.describe}`, {
     hint: "-f is relative to the context where that is no local directory",
@@ -87,7 +88,11 @@ function spellingsOf(path: string): readonly string[] {
 
 async function rootIgnore(context: OpenContext): Promise<{ ignore?: IgnoreFile }> {
   const ignore = context.root === undefined ? undefined : await readIgnore((path) => context.readText(path));
-  return ignore === undefined ? {} : { ignore };
+  return ignore === undefined ? {} : { ignore: placed(ignore, context) };
+}
+
+function placed({ file, text }: IgnoreFile, context: OpenContext): IgnoreFile {
+  return { file: context.place(file), text };
 }
 
 function twoDockerfiles({ describe }: OpenContext): TsbuildError {

@@ -38,7 +38,7 @@ export async function readInputs({ context, file, contexts, argv }: InputWords, 
   }
   const source = await contextOf(context, argv, io);
   const named = await readBuildContexts(contexts);
-  const dockerfile = file === "-" ? { text: await dockerfileOf(io) } : file === undefined ? undefined : { path: file };
+  const dockerfile = file === "-" ? { text: await dockerfileOf(io), file: "<stdin>" } : file === undefined ? undefined : { path: file };
   return { context: source, contexts: named, ...(dockerfile === undefined ? {} : { dockerfile }) };
 }
 

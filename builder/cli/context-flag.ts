@@ -5,7 +5,7 @@ import { contextRoot } from "../context/context-root.ts";
 import { nearest } from "../dockerfile/suggest.ts";
 import type { ContextSource } from "../options.ts";
 import { publicUrl } from "../plan/public-url.ts";
-import { parseGitUrl } from "../plan/remote-source.ts";
+import { isHttpUrl, parseGitUrl } from "../plan/remote-source.ts";
 import { UsageError } from "./usage-error.ts";
 
 const flag = "--build-context";
@@ -69,7 +69,7 @@ async function sourceOf(name: string, value: string): Promise<ContextSource> {
 /** What git or http serves; undefined for what is no URL. */
 export function remoteSource(text: string): ContextSource | undefined {
   if (parseGitUrl(text) !== undefined) return { kind: "git", url: text };
-  return /^https?:\/\//i.test(text) ? { kind: "http", url: text } : undefined;
+  return isHttpUrl(text) ? { kind: "http", url: text } : undefined;
 }
 
 async function directoryOf(name: string, path: string): Promise<ContextSource> {

@@ -12,11 +12,13 @@ export async function openDirectory(
   { describe, store, now }: { readonly describe: string; readonly store: () => Promise<Store>; readonly now: () => number },
 ): Promise<OpenedSource> {
   const root = await contextRoot(path, describe);
+  const place = (name: string): string => join(path, name);
   return {
     context: {
       describe,
+      place,
       root,
-      readText: (name) => readConfinedText(root, join(root, name), { name: join(path, name) }),
+      readText: (name) => readConfinedText(root, join(root, name), { name: place(name) }),
     },
     async reader(rules) {
       return contextReader(await store(), directoryContext(root, rules, describe), now);

@@ -3,6 +3,7 @@ import type { Store } from "../../store/store.ts";
 import { stepCache } from "../cache/records.ts";
 import type { RemoteSources } from "../fetch/remote-sources.ts";
 import type { GitSource } from "../plan/operation.ts";
+import { publicUrl } from "../plan/public-url.ts";
 import { gitInputs } from "../steps/remote-inputs.ts";
 import type { OpenedSource } from "./open-context.ts";
 import { readConfinedText } from "./small-text.ts";
@@ -20,6 +21,7 @@ export async function openGit(
   return {
     context: {
       describe,
+      place: (path) => `${publicUrl(source.remote)}#${source.ref ?? ""}:${join(source.subdir ?? "", path)}`,
       async readText(name) {
         const root = await tree.directory();
         return readConfinedText(root, join(root, name), { name: `${name} in ${describe}`, placesAreOurs: true });

@@ -5,6 +5,8 @@ import type { IgnoreRules } from "./ignore.ts";
 export interface OpenContext {
   /** How errors call it: "the build context /src/app". */
   readonly describe: string;
+  /** A file of it, as errors say where: as one would open it from the current directory, or what cannot be taken for such a path. */
+  place(path: string): string;
   /** The real path of a directory of the host; absent where the context is none. */
   readonly root?: string;
   /** Set where the context itself is a Dockerfile: standard input, or a text behind a URL. */

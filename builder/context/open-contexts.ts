@@ -5,7 +5,7 @@ import type { RemoteSources } from "../fetch/remote-sources.ts";
 import type { BuildOptions, ContextSource } from "../options.ts";
 import type { HttpSource } from "../plan/operation.ts";
 import { publicUrl } from "../plan/public-url.ts";
-import { parseGitUrl, parseRemoteSource } from "../plan/remote-source.ts";
+import { isHttpUrl, parseGitUrl, parseRemoteSource } from "../plan/remote-source.ts";
 import { type DockerfileText, type GivenDockerfile, readDockerfile } from "../read-dockerfile.ts";
 import type { ContextReader } from "../steps/context-inputs.ts";
 import { openDirectory } from "./directory-source.ts";
@@ -108,6 +108,9 @@ function described(name: string | undefined, place?: string): string {
   return place === undefined ? `the context "${name}"` : `the context "${name}" (${place})`;
 }
 
+/** What comes as a stream has no name. */
+const unnamedPlace = "<input>";
+
 async function openSource(name: string | undefined, source: ContextSource, options: ContextsOptions): Promise<OpenedSource> {
   const { store, remote, signal } = options;
   const what = described(name);
@@ -115,9 +118,9 @@ async function openSource(name: string | undefined, source: ContextSource, optio
     case "directory":
       return openDirectory(source.path, { describe: described(name, source.path), ...options });
     case "tar":
-      return openStream(source.bytes, { describe: what, store, signal });
+      return openStream(source.bytes, { describe: what, place: unnamedPlace, store, signal });
     case "empty":
-      return openEmpty({ describe: what, store, signal });
+      return openEmpty({ describe: what, place: unnamedPlace, store, signal });
     case "git": {
       const git = parseGitUrl(source.url);
       if (git === undefined) throw unsupported(described(name, publicUrl(source.url)), "it is no URL of a git repository");
@@ -128,10 +131,10 @@ async function openSource(name: string | undefined, source: ContextSource, optio
       const describe = described(name, publicUrl(source.url));
       const http = httpSource(describe, source.url);
       const file = await (await remote()).http(http);
-      return (name === undefined ? openFetched : openFetchedFiles)(file, { describe, store, signal });
+      return (name === undefined ? openFetched : openFetchedFiles)(file, { describe, place: publicUrl(source.url), store, signal });
     }
     default:
-      if (isNothing(source)) return openEmpty({ describe: what, store, signal });
+      if (isNothing(source)) return openEmpty({ describe: what, place: unnamedPlace, store, signal });
       throw new TsbuildError("UNSUPPORTED_CONTEXT", `opening ${what}: it has no files of its own, being of the kind ${source.kind}`);
   }
 }
@@ -153,7 +156,7 @@ function keepsGitDir(buildArgs: Readonly<Record<string, string>>): boolean {
 
 /** A Dockerfile behind a URL is fetched, whatever the context is. */
 async function fetchedDockerfile(given: BuildOptions["dockerfile"], remote: ContextsOptions["remote"]): Promise<GivenDockerfile> {
-  if (given === undefined || "text" in given || !/^https?:\/\//i.test(given.path)) return given;
+  if (given === undefined || "text" in given || !isHttpUrl(given.path)) return given;
   const name = publicUrl(given.path);
   const source = httpSource(`the Dockerfile ${name}`, given.path);
   const { path } = await (await remote()).http(source);

@@ -1,6 +1,6 @@
 import { isUtf8 } from "node:buffer";
 import { stat } from "node:fs/promises";
-import { basename, dirname } from "node:path";
+import { dirname } from "node:path";
 import { TsbuildError } from "../../store/errors.ts";
 import { collect, fileBytes } from "../../store/file-bytes.ts";
 import { type ConfinedNaming, openConfined } from "./confined-file.ts";
@@ -81,9 +81,8 @@ export async function readIgnore(read: (path: string) => Promise<string | undefi
 }
 
 /** The ignore file that stands beside a Dockerfile of the host. */
-export async function readOwnIgnore(dockerfile: string): Promise<IgnoreFile | undefined> {
-  const found = await readIgnore((path) => readConfinedText(dirname(path), path), dockerfile);
-  return found === undefined ? undefined : { ...found, file: basename(found.file) };
+export function readOwnIgnore(dockerfile: string): Promise<IgnoreFile | undefined> {
+  return readIgnore((path) => readConfinedText(dirname(path), path), dockerfile);
 }
 
 async function reading(name: string, read: () => Promise<string>): Promise<string | undefined> {

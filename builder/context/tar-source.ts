@@ -23,6 +23,8 @@ import { newestFile, readContextTar } from "./tar-tree.ts";
 export interface TarOptions {
   /** How errors call it. */
   readonly describe: string;
+  /** The file itself, as errors say where. */
+  readonly place: string;
   readonly store: () => Promise<Store>;
   readonly signal: AbortSignal;
   /** Of decompressing; absent: the store's. */
@@ -89,17 +91,17 @@ function dockerfileAlone(text: string, options: TarOptions): OpenedSource {
   const empty = openEmpty(options);
   return {
     ...empty,
-    context: { ...empty.context, dockerfile: text },
+    context: { ...empty.context, place: () => options.place, dockerfile: text },
     reader: async (rules) =>
       hinting(await empty.reader(rules), "there are no files: the context is a Dockerfile alone; give a directory too: -f - DIR"),
   };
 }
 
 /** `identity` stands for all that is in the root file system, `time` is its own. */
-function sourceOf(rootfs: Rootfs, identity: string, { describe, store }: TarOptions, time?: number): OpenedSource {
+function sourceOf(rootfs: Rootfs, identity: string, { describe, place, store }: TarOptions, time?: number): OpenedSource {
   const chain = digestOf(`context ${identity}`);
   return {
-    context: { describe, readText: (path) => readText(rootfs, path, describe) },
+    context: { describe, place: (path) => `${place}/${path}`, readText: (path) => readText(rootfs, path, describe) },
     async reader() {
       const cache = stepCache(await store());
       return {

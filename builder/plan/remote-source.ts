@@ -24,7 +24,12 @@ const unnamed = "__unnamed__";
 export function parseRemoteSource(word: string, flags: RemoteFlags): HttpSource | GitSource | undefined {
   const remote = gitRemoteOf(word);
   if (remote !== undefined) return gitSource(remote, word, flags);
-  return /^https?:\/\//i.test(word) ? httpSource(word, flags.checksum) : undefined;
+  return isHttpUrl(word) ? httpSource(word, flags.checksum) : undefined;
+}
+
+/** Whether a word can be the URL of a file of the web. */
+export function isHttpUrl(word: string): boolean {
+  return /^https?:\/\//i.test(word);
 }
 
 /** The repository that a build context names, with "github.com/owner/name" as an old form of its own; undefined where it is none. Throws as parseRemoteSource. */
@@ -36,7 +41,7 @@ export function parseGitUrl(text: string): GitSource | undefined {
 
 function gitRemoteOf(text: string): GitRemote | undefined {
   // Else every file of the web would be one: its URL is looked at by itself.
-  if (/^https?:\/\//i.test(text) && !/^[^/]*\/\/[^/?#]+\/[^?#]*\.git(?:[?#]|$)/s.test(text)) return undefined;
+  if (isHttpUrl(text) && !/^[^/]*\/\/[^/?#]+\/[^?#]*\.git(?:[?#]|$)/s.test(text)) return undefined;
   return parseGitRemote(text);
 }
 

@@ -349,14 +349,14 @@ describe("a failed build prints where and why:", () => {
     [
       "a source that is not there",
       "FROM scratch\nCOPY nope /",
-      `Dockerfile:2:1: error: looking for "nope" in the build context CONTEXT: no such file or directory [COPY_SOURCE_NOT_FOUND]
+      `CONTEXT/Dockerfile:2:1: error: looking for "nope" in the build context CONTEXT: no such file or directory [COPY_SOURCE_NOT_FOUND]
     2 │ COPY nope /
       ╵ ~~~~~~~~~~~`,
     ],
     [
       "a source above the context",
       "FROM scratch\nCOPY ../nope /",
-      `Dockerfile:2:1: error: looking for "../nope" in the build context CONTEXT: no such file or directory [COPY_SOURCE_NOT_FOUND]
+      `CONTEXT/Dockerfile:2:1: error: looking for "../nope" in the build context CONTEXT: no such file or directory [COPY_SOURCE_NOT_FOUND]
     2 │ COPY ../nope /
       ╵ ~~~~~~~~~~~~~~
   hint: ".." stops at the root of the context: build with a directory above it as context and say with -f where the Dockerfile is, or use --build-context`,
@@ -364,15 +364,15 @@ describe("a failed build prints where and why:", () => {
     [
       "a source that the ignore file takes out",
       "FROM scratch\nCOPY ignored /",
-      `Dockerfile:2:1: error: looking for "ignored" in the build context CONTEXT: excluded by .dockerignore:1: ignored [COPY_SOURCE_NOT_FOUND]
+      `CONTEXT/Dockerfile:2:1: error: looking for "ignored" in the build context CONTEXT: excluded by CONTEXT/.dockerignore:1: ignored [COPY_SOURCE_NOT_FOUND]
     2 │ COPY ignored /
       ╵ ~~~~~~~~~~~~~~
-  hint: re-include it with a line "!ignored" in .dockerignore`,
+  hint: re-include it with a line "!ignored" in CONTEXT/.dockerignore`,
     ],
     [
       "a source that a stage does not have",
       "FROM scratch AS one\nFROM scratch\nCOPY --from=one \\\n  /nope /",
-      `Dockerfile:3:1: error: looking for "/nope" in stage "one": no such file or directory [COPY_SOURCE_NOT_FOUND]
+      `CONTEXT/Dockerfile:3:1: error: looking for "/nope" in stage "one": no such file or directory [COPY_SOURCE_NOT_FOUND]
     3 │ COPY --from=one \\
       │ ~~~~~~~~~~~~~~~~~
     4 │   /nope /`,
@@ -380,14 +380,14 @@ describe("a failed build prints where and why:", () => {
     [
       "a directory onto a file",
       "FROM scratch\nCOPY a /x\nCOPY d /x",
-      `Dockerfile:3:1: error: copying to "/x": cannot copy to non-directory [COPY_TO_NON_DIRECTORY]
+      `CONTEXT/Dockerfile:3:1: error: copying to "/x": cannot copy to non-directory [COPY_TO_NON_DIRECTORY]
     3 │ COPY d /x
       ╵ ~~~~~~~~~`,
     ],
     [
       "an owner that nobody is",
       "FROM scratch\nCOPY --chown=app a /x",
-      `Dockerfile:2:1: error: looking for the user "app": the image's /etc/passwd has no such name [UNKNOWN_USER]
+      `CONTEXT/Dockerfile:2:1: error: looking for the user "app": the image's /etc/passwd has no such name [UNKNOWN_USER]
     2 │ COPY --chown=app a /x
       ╵ ~~~~~~~~~~~~~~~~~~~~~
   hint: this stage has no /etc/passwd: use a number`,
@@ -395,7 +395,7 @@ describe("a failed build prints where and why:", () => {
     [
       "a port that is none",
       "FROM scratch\nEXPOSE 99999",
-      `Dockerfile:2:1: error: reading the port "99999": expected a number from 0 to 65535, or two with - between them, the lower first [INVALID_PORT]
+      `CONTEXT/Dockerfile:2:1: error: reading the port "99999": expected a number from 0 to 65535, or two with - between them, the lower first [INVALID_PORT]
     2 │ EXPOSE 99999
       ╵ ~~~~~~~~~~~~`,
     ],
@@ -408,7 +408,7 @@ describe("a failed build prints where and why:", () => {
     const context = contextDirectory({ Dockerfile: "FROM no-such-image:1" });
     const lines = (await printed(() => buildIn(newStore(), context, { pull: "never" }))).split("\n");
     expect(lines[0]).toMatch(
-      /^Dockerfile:1:1: error: looking for image "no-such-image:1": it is not in the store .*; registries are not asked \(--pull=never\) \[NOT_FOUND\]$/,
+      /\/Dockerfile:1:1: error: looking for image "no-such-image:1": it is not in the store .*; registries are not asked \(--pull=never\) \[NOT_FOUND\]$/,
     );
     expect(lines[3]).toBe(
       "  hint: tsbuild images lists what is there; tsbuild pull no-such-image:1 fetches it, tsbuild import ROOTFS.tar no-such-image:1 makes one",
@@ -439,7 +439,7 @@ describe("a failed build prints where and why:", () => {
     expect(error).not.toBeInstanceOf(DockerfileError);
     expect(error).toMatchObject({
       code: "INVALID_IGNORE_FILE",
-      message: expect.stringMatching(/^\.dockerignore:2: reading the pattern "\["/),
+      message: expect.stringMatching(/\/\.dockerignore:2: reading the pattern "\["/),
     });
   });
 });
@@ -557,7 +557,10 @@ describe("what a build says", () => {
       const { events } = await buildIn(store, context);
       expect(events.findLast(({ type }) => type === "step-end")).toMatchObject({ outcome });
       expect(events.filter(({ type }) => type === "warning")).toMatchObject([
-        { message: 'nothing is copied for "d/*": what it means is excluded by .dockerignore:1: d/b', range: { start: { line: 3 } } },
+        {
+          message: `nothing is copied for "d/*": what it means is excluded by ${context}/.dockerignore:1: d/b`,
+          range: { start: { line: 3 } },
+        },
       ]);
     }
   });

@@ -54,6 +54,28 @@ describe("a check", () => {
     expect(warnings).toMatchObject([{ message, range: { start: { line: 2 } } }]);
   });
 
+  it.each<[what: string, text: string, code: string, warnings: string[]]>([
+    ["an instruction", "FROM scratch as a\nUSER $NAEM\nEXPOSE x\n", "INVALID_PORT", ["1 FromAsCasing", "2 UndefinedVar"]],
+    [
+      "a base image that is nowhere",
+      "FROM scratch as a\nLABEL a=$x\nFROM nowhere\nCOPY --from=a / /\n",
+      "NOT_FOUND",
+      ["1 FromAsCasing", "2 UndefinedVar"],
+    ],
+    [
+      "the choice of stages",
+      "FROM scratch as a\nLABEL a=$x\nFROM $nothing\n",
+      "EMPTY_BASE",
+      ["1 FromAsCasing", "3 UndefinedArgInFrom", "3 InvalidDefaultArgInFrom"],
+    ],
+    ["a step that is not allowed", "FROM scratch as a\nRUN --security=insecure x\n", "NOT_ALLOWED", ["1 FromAsCasing"]],
+    ["its check options", "# check=nonsense\nFROM scratch as a\nEXPOSE x\n", "INVALID_PORT", []],
+  ])("tells its findings before an error about %s ends the build", async (_what, text, code, warnings) => {
+    const events: BuildEvent[] = [];
+    await expect(build(optionsOf({ Dockerfile: text }, { onEvent: (event) => events.push(event) }))).rejects.toMatchObject({ code });
+    expect(events.flatMap((event) => (event.type === "warning" ? [`${event.range?.start.line} ${event.rule}`] : []))).toEqual(warnings);
+  });
+
   it("goes on without a base image that cannot be found, and says so", async () => {
     const { findings, errors, notes } = await checked("FROM nowhere.example/none as a\nENV A=$x\nCMD x\nWORKDIR b\n");
     expect(findings).toEqual(["1 FromAsCasing", "4 WorkdirRelativePath"]);

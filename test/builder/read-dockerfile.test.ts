@@ -1,7 +1,7 @@
 import { execFileSync } from "node:child_process";
 import { mkdirSync, symlinkSync, writeFileSync } from "node:fs";
 import { open } from "node:fs/promises";
-import { join } from "node:path";
+import { join, relative } from "node:path";
 import { describe, expect, it } from "vitest";
 import { openDirectory } from "../../builder/context/directory-source.ts";
 import type { OpenContext } from "../../builder/context/open-context.ts";
@@ -17,7 +17,7 @@ async function inDirectory(directory: string, given: GivenDockerfile) {
 
 /** A context that is no directory of the host. */
 function elsewhere(files: Readonly<Record<string, string>>): OpenContext {
-  return { describe: "the build context https://host/x.tar", readText: async (path) => files[path] };
+  return { describe: "the build context https://host/x.tar", place: (path) => `URL/${path}`, readText: async (path) => files[path] };
 }
 
 describe("the Dockerfile", () => {
@@ -26,8 +26,21 @@ describe("the Dockerfile", () => {
     ["then dockerfile", { dockerfile: "2", Containerfile: "3" }, { file: "dockerfile", text: "2" }],
     ["then Containerfile", { Containerfile: "3" }, { file: "Containerfile", text: "3" }],
   ])("has a default name: %s", async (_name, files, expected) => {
-    expect(await inDirectory(contextDirectory(files), undefined)).toEqual(expected);
-    expect(await readDockerfile(elsewhere(files), undefined)).toEqual(expected);
+    const { file, text } = expected;
+    const context = contextDirectory(files);
+    expect(await inDirectory(context, undefined)).toEqual({ file: join(context, file), text });
+    expect(await readDockerfile(elsewhere(files), undefined)).toEqual({ file: `URL/${file}`, text });
+  });
+
+  it("is where it can be opened from the current directory", async () => {
+    const directory = contextDirectory({ "services/api/Dockerfile": "text" });
+    const written = relative(".", directory);
+    expect(await inDirectory(`./${written}/services/../services/api/`, undefined)).toEqual({
+      file: `${written}/services/api/Dockerfile`,
+      text: "text",
+    });
+    const { context } = await openDirectory(".", { describe: "the build context .", ...unused });
+    expect(context.place("Dockerfile")).toBe("Dockerfile");
   });
 
   it("may be anywhere, and is called as it was named", async () => {
@@ -39,7 +52,7 @@ describe("the Dockerfile", () => {
   it.each(["sub/Other", "./sub/Other", "sub/../sub/Other", "../sub/Other"])(
     "is named within a context that is no directory of the host: %s",
     async (path) => {
-      expect(await readDockerfile(elsewhere({ "sub/Other": "yes" }), { path })).toEqual({ file: "sub/Other", text: "yes" });
+      expect(await readDockerfile(elsewhere({ "sub/Other": "yes" }), { path })).toEqual({ file: "URL/sub/Other", text: "yes" });
     },
   );
 
@@ -49,10 +62,10 @@ describe("the Dockerfile", () => {
     expect(await inDirectory(directory, { path: join(directory, "sub/Dockerfile") })).toEqual({
       file,
       text: "lower",
-      ignore: { file: "dockerfile.dockerignore", text: "a" },
+      ignore: { file: `${file}.dockerignore`, text: "a" },
     });
     expect(await readDockerfile(elsewhere({ "sub/dockerfile": "lower" }), { path: "sub/Dockerfile" })).toEqual({
-      file: "sub/dockerfile",
+      file: "URL/sub/dockerfile",
       text: "lower",
     });
   });
@@ -65,7 +78,7 @@ describe("the Dockerfile", () => {
   it("may be a symlink", async () => {
     const context = contextDirectory({ real: "text" });
     symlinkSync("real", join(context, "Dockerfile"));
-    expect(await inDirectory(context, undefined)).toEqual({ file: "Dockerfile", text: "text" });
+    expect(await inDirectory(context, undefined)).toEqual({ file: join(context, "Dockerfile"), text: "text" });
   });
 
   it("may be a symlink out of the context only where the user named it", async () => {
@@ -107,8 +120,8 @@ describe("the Dockerfile", () => {
   });
 
   it("may be the context itself, and then is the only one", async () => {
-    const context = { ...elsewhere({}), dockerfile: "FROM scratch" };
-    expect(await readDockerfile(context, undefined)).toEqual({ file: "Dockerfile", text: "FROM scratch" });
+    const context = { ...elsewhere({}), place: () => "URL", dockerfile: "FROM scratch" };
+    expect(await readDockerfile(context, undefined)).toEqual({ file: "URL", text: "FROM scratch" });
     for (const given of [{ path: "Other" }, { text: "FROM other" }]) {
       await expect(readDockerfile(context, given)).rejects.toMatchObject({
         code: "AMBIGUOUS_DOCKERFILE",
@@ -206,7 +219,7 @@ describe("the ignore file", () => {
       "the own one of a Dockerfile elsewhere",
       { "x/Other": "", "x/Other.dockerignore": "c", ".dockerignore": "a" },
       "x/Other",
-      { file: "Other.dockerignore", text: "c" },
+      { file: "x/Other.dockerignore", text: "c" },
     ],
     [
       "the context's for a Dockerfile elsewhere",
@@ -230,17 +243,19 @@ describe("the ignore file", () => {
       "the Dockerfile's own of buildah",
       { "x/Other": "", "x/Other.containerignore": "c", ".dockerignore": "a" },
       "x/Other",
-      { file: "Other.containerignore", text: "c" },
+      { file: "x/Other.containerignore", text: "c" },
     ],
     ["none", { Dockerfile: "" }, undefined, undefined],
   ])("is %s", async (_name, files, given, expected) => {
     const context = contextDirectory(files);
-    expect((await inDirectory(context, given === undefined ? undefined : { path: join(context, given) })).ignore).toEqual(expected);
+    const { ignore } = await inDirectory(context, given === undefined ? undefined : { path: join(context, given) });
+    expect(ignore).toEqual(expected && { ...expected, file: join(context, expected.file) });
   });
 
   it("is the context's for a Dockerfile given as text", async () => {
-    const { ignore } = await inDirectory(contextDirectory({ ".dockerignore": "a" }), { text: "" });
-    expect(ignore).toEqual({ file: ".dockerignore", text: "a" });
+    const context = contextDirectory({ ".dockerignore": "a" });
+    const { ignore } = await inDirectory(context, { text: "" });
+    expect(ignore).toEqual({ file: join(context, ".dockerignore"), text: "a" });
   });
 
   it("does not count in a context that is no directory of the host", async () => {

@@ -102,7 +102,7 @@ describe("standard input", () => {
     const { code, stderr } = await build(["-"], "FROM scratch\nCOPY a /a\n");
     expect(code).toBe(1);
     expect(stderr).toContain(
-      'Dockerfile:2:1: error: looking for "/a" in the build context: no such file or directory [COPY_SOURCE_NOT_FOUND]',
+      '<input>:2:1: error: looking for "/a" in the build context: no such file or directory [COPY_SOURCE_NOT_FOUND]',
     );
     expect(stderr).toContain("hint: there are no files: the context is a Dockerfile alone; give a directory too: -f - DIR");
   });

@@ -23,7 +23,7 @@ describe("what a build reads", () => {
     [
       "a directory and standard input",
       { file: "-" },
-      { context: { kind: "directory", path: directory }, contexts: {}, dockerfile: { text: "FROM a\n" } },
+      { context: { kind: "directory", path: directory }, contexts: {}, dockerfile: { text: "FROM a\n", file: "<stdin>" } },
     ],
     [
       "a repository",
@@ -41,7 +41,7 @@ describe("what a build reads", () => {
     [
       "a repository and a Dockerfile from standard input",
       { context: "https://host/x.git", file: "-" },
-      { context: { kind: "git", url: "https://host/x.git" }, contexts: {}, dockerfile: { text: "FROM a\n" } },
+      { context: { kind: "git", url: "https://host/x.git" }, contexts: {}, dockerfile: { text: "FROM a\n", file: "<stdin>" } },
     ],
     [
       "named contexts",

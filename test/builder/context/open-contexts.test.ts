@@ -75,7 +75,7 @@ describe("the build context", () => {
     const path = contextDirectory({ Dockerfile: "FROM scratch", ".dockerignore": "*\n!a", a: "", b: "" });
     const contexts = await open({ main: { kind: "directory", path } });
     expect(contexts.main).toMatchObject({ describe: `the build context ${path}`, root: path });
-    expect(await contexts.dockerfile()).toMatchObject({ file: "Dockerfile", text: "FROM scratch" });
+    expect(await contexts.dockerfile()).toMatchObject({ file: join(path, "Dockerfile"), text: "FROM scratch" });
     expect(await filesOf(contexts)).toEqual(["a"]);
   });
 
@@ -84,7 +84,7 @@ describe("the build context", () => {
     const contexts = await open({ main: { kind: "directory", path } });
     await expect(contexts.dockerfile()).rejects.toMatchObject({
       code: "INVALID_IGNORE_FILE",
-      message: expect.stringMatching(/^Dockerfile\.dockerignore:2: /),
+      message: expect.stringMatching(/\/Dockerfile\.dockerignore:2: /),
     });
   });
 
@@ -109,13 +109,13 @@ describe("the build context", () => {
   ])("may be a tar, %s, which is used whole", async (_how, compress) => {
     const bytes = compress(tarOfFiles({ Dockerfile: "FROM scratch", ".dockerignore": "a", a: "1" }));
     const contexts = await open({ main: { kind: "tar", bytes: inChunks(bytes) } });
-    expect(await contexts.dockerfile()).toEqual({ file: "Dockerfile", text: "FROM scratch" });
+    expect(await contexts.dockerfile()).toEqual({ file: "<input>/Dockerfile", text: "FROM scratch" });
     expect(await filesOf(contexts)).toEqual([".dockerignore", "Dockerfile", "a"]);
   });
 
   it("may be a Dockerfile", async () => {
     const contexts = await open({ main: { kind: "tar", bytes: inChunks(Buffer.from("FROM scratch")) } });
-    expect(await contexts.dockerfile()).toEqual({ file: "Dockerfile", text: "FROM scratch" });
+    expect(await contexts.dockerfile()).toEqual({ file: "<input>", text: "FROM scratch" });
     expect(await filesOf(contexts)).toEqual([]);
   });
 
@@ -126,16 +126,21 @@ describe("the build context", () => {
     await expect((await open({})).dockerfile()).rejects.toMatchObject({ code: "DOCKERFILE_NOT_FOUND" });
   });
 
-  it.each<[what: string, body: string | Uint8Array, files: string[]]>([
-    ["a tar", tarOfFiles({ Dockerfile: "FROM scratch", a: "1" }), ["Dockerfile", "a"]],
-    ["a compressed tar", gzipSync(tarOfFiles({ Dockerfile: "FROM scratch", a: "1" })), ["Dockerfile", "a"]],
-    ["a Dockerfile", "FROM scratch", []],
-  ])("may be %s of the web", async (_what, body, files) => {
+  it.each<[what: string, body: string | Uint8Array, files: string[], place: string]>([
+    ["a tar", tarOfFiles({ Dockerfile: "FROM scratch", a: "1" }), ["Dockerfile", "a"], "https://host/dir/context/Dockerfile"],
+    [
+      "a compressed tar",
+      gzipSync(tarOfFiles({ Dockerfile: "FROM scratch", a: "1" })),
+      ["Dockerfile", "a"],
+      "https://host/dir/context/Dockerfile",
+    ],
+    ["a Dockerfile", "FROM scratch", [], "https://host/dir/context"],
+  ])("may be %s of the web", async (_what, body, files, place) => {
     const url = "https://host/dir/context?token=secret";
     const { asked, remote } = fakeWeb({ [url]: body });
     const contexts = await open({ main: { kind: "http", url }, remote });
     expect(contexts.main.describe).toBe("the build context https://host/dir/context");
-    expect((await contexts.dockerfile()).text).toBe("FROM scratch");
+    expect(await contexts.dockerfile()).toEqual({ file: place, text: "FROM scratch" });
     expect(await filesOf(contexts)).toEqual(files);
     expect(asked).toHaveLength(1);
   });
@@ -146,7 +151,7 @@ describe("the build context", () => {
     const contexts = await open({ main: { kind: "git", url: "https://host/x.git#main:sub" }, remote });
     expect(asked).toEqual([{ kind: "git", remote: "https://host/x.git", ref: "main", subdir: "sub", keepGitDir: false, submodules: true }]);
     expect(checkouts).toEqual([]);
-    expect(await contexts.dockerfile()).toEqual({ file: "Dockerfile", text: "FROM scratch" });
+    expect(await contexts.dockerfile()).toEqual({ file: "https://host/x.git#main:sub/Dockerfile", text: "FROM scratch" });
     expect(await filesOf(contexts)).toEqual([".dockerignore", "Dockerfile", "a"]);
   });
 

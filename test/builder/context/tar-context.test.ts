@@ -16,7 +16,7 @@ let store: Store;
 let options: TarOptions;
 beforeEach(async () => {
   store = await openStore(join(temporaryDirectory("tar-context"), "store"));
-  options = { describe: "the build context", store: async () => store, signal: new AbortController().signal };
+  options = { describe: "the build context", place: "<input>", store: async () => store, signal: new AbortController().signal };
   return () => store.close();
 });
 
