@@ -44,12 +44,17 @@ export async function writeCacheFile(tempPath: () => Promise<string>, path: stri
 
 /** The first half: a finished file at `temp`, or none. Synchronous calls: for small files they are far cheaper. */
 export async function writeTempFile(temp: string, bytes: Uint8Array, options: WriteOptions): Promise<void> {
+  return writeTempChunks(temp, [bytes], options);
+}
+
+/** The same of bytes that are made as they are written; each chunk is done with before the next is asked for. */
+export async function writeTempChunks(temp: string, chunks: Iterable<Uint8Array>, options: WriteOptions): Promise<void> {
   const fd = openSync(temp, "wx", 0o644);
   try {
     try {
       // Readable whatever the caller's umask: other tools read the layout too.
       fchmodSync(fd, 0o644);
-      for (let offset = 0; offset < bytes.length; ) offset += writeSync(fd, bytes, offset);
+      for (const chunk of chunks) for (let offset = 0; offset < chunk.length; ) offset += writeSync(fd, chunk, offset);
       if (options.sync) await dataSync(fd);
     } finally {
       closeSync(fd);

@@ -1,6 +1,6 @@
 import { renameSync, statSync } from "node:fs";
 import { join } from "node:path";
-import { writeFileAtomically, writeTempFile } from "./atomic-file.ts";
+import { writeFileAtomically, writeTempChunks } from "./atomic-file.ts";
 import type { BlobStore, Bytes } from "./blobs.ts";
 import type { PlainLimits } from "./compression.ts";
 import { recallCompressions } from "./compression-records.ts";
@@ -134,7 +134,7 @@ export function layerStore(root: string, blobs: BlobStore, tempFile: () => Promi
   };
   const writeTree = async (tree: Tree): Promise<string> => {
     const file = await tempFile();
-    await writeTempFile(file, encodeTree(tree), { sync: false });
+    await writeTempChunks(file, encodeTree(tree), { sync: false });
     return file;
   };
 

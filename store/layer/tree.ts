@@ -52,16 +52,20 @@ interface StoredEntry {
 
 /**
  * JSON, one line an entry. Names stand in it as the bytes they are: valid UTF-8 wherever the names are. The last field is the sha256 of all bytes before it: lookups believe a tree without
- * reading its layer.
+ * reading its layer. In chunks, each of which is good until the next is asked for.
  */
-export function encodeTree(tree: Tree): Buffer {
+export function* encodeTree(tree: Tree): Generator<Uint8Array, void, undefined> {
   const { diffId, contentId, size, entries } = tree;
-  const chunks: Buffer[] = [];
   const hash = createHash("sha256");
-  const add = (text: string) => {
-    const chunk = Buffer.from(text, "latin1");
+  let memory = Buffer.allocUnsafeSlow(2 * chunkChars);
+  const chunkOf = (text: string): Uint8Array => {
+    if (text.length > memory.length) memory = Buffer.allocUnsafeSlow(2 * text.length);
+    return memory.subarray(0, memory.write(text, "latin1"));
+  };
+  const hashed = (text: string): Uint8Array => {
+    const chunk = chunkOf(text);
     hash.update(chunk);
-    chunks.push(chunk);
+    return chunk;
   };
   let text = `${JSON.stringify({ version: formVersion, diffId, contentId, size }).slice(0, -1)},"entries":[`;
   let separator = "\n";
@@ -69,13 +73,12 @@ export function encodeTree(tree: Tree): Buffer {
     text += separator + storedEntry(entry);
     separator = ",\n";
     if (text.length > chunkChars) {
-      add(text);
+      yield hashed(text);
       text = "";
     }
   }
-  add(`${text}${entries.length === 0 ? "\n" : ""}\n]`);
-  chunks.push(Buffer.from(checksumField(digestFromBytes(hash.digest()))));
-  return Buffer.concat(chunks);
+  yield hashed(`${text}${entries.length === 0 ? "\n" : ""}\n]`);
+  yield chunkOf(checksumField(digestFromBytes(hash.digest())));
 }
 
 /** What is put together at once: strings of many pieces take several times their length. */

@@ -4,13 +4,14 @@ import { beforeEach, describe, expect, it } from "vitest";
 import { bytesOf } from "../../runtime-addon/index.ts";
 import { type Digest, digestOf, hexOf } from "../../store/digest.ts";
 import type { Image } from "../../store/images.ts";
-import { decodeTree, encodeTree } from "../../store/layer/tree.ts";
+import { decodeTree } from "../../store/layer/tree.ts";
 import type { Descriptor } from "../../store/oci.ts";
 import { openStore, type Store } from "../../store/store.ts";
 import { verifyImage, verifyStore } from "../../store/verify.ts";
 import { mustRun } from "../support/command.ts";
 import { needs } from "../support/needs.ts";
 import { temporaryDirectory } from "../support/temporary.ts";
+import { treeBytes } from "../support/tree-bytes.ts";
 import { addLayer, configOf, putImage } from "./sample-image.ts";
 
 let store: Store;
@@ -412,7 +413,7 @@ describe("verifyImage", () => {
         const tree = join(store.root, "v1/layers", hexOf(image.layers[0]?.diffId as Digest), "tree");
         const whole = decodeTree(readFileSync(tree));
         const entries = whole.entries.map((entry) => (entry.path === "a/file" ? { ...entry, path: bytesOf("a/FILE") } : entry));
-        writeFileSync(tree, encodeTree({ ...whole, entries }));
+        writeFileSync(tree, treeBytes({ ...whole, entries }));
       },
       (image) => [`layer[0] ${image.layers[0]?.blob.digest}: its tree's entry {"kind":"file","path":"a/FILE"`],
     ],

@@ -9,10 +9,11 @@ import type { SourceEntry, TreeEntry } from "../../../store/layer/entry.ts";
 import { stackRootfs } from "../../../store/layer/rootfs.ts";
 import { readLayer } from "../../../store/layer/tar-read.ts";
 import { writeLayer } from "../../../store/layer/tar-write.ts";
-import { encodeTree, type Tree } from "../../../store/layer/tree.ts";
+import type { Tree } from "../../../store/layer/tree.ts";
 import { needs } from "../../support/needs.ts";
 import { temporaryDirectory } from "../../support/temporary.ts";
 import { listing } from "../../support/tree.ts";
+import { treeBytes } from "../../support/tree-bytes.ts";
 import { attributes, chunked, directoryEntry, fileEntry, opaque, pax, raw, symlinkEntry, whiteout } from "./samples.ts";
 
 const temp = temporaryDirectory("apply");
@@ -135,7 +136,7 @@ describe("unpacking a layer", needs("root", "attr"), () => {
     `;
     buildSync({ stdin: { contents: script, resolveDir: root }, outfile: bundle, bundle: true, format: "esm", platform: "node" });
     symlinkSync(join(root, "runtime-addon/build"), join(bundle, "../build"));
-    writeFileSync(`${tar}.tree`, encodeTree(tree));
+    writeFileSync(`${tar}.tree`, treeBytes(tree));
     const target = fresh();
     const args = ["--user", "--map-root-user", process.execPath, bundle, `${tar}.tree`, tar, target];
     expect(execFileSync("unshare", args, { encoding: "utf8" })).toBe('{"omitted":["null","z"]}\n');

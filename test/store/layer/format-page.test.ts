@@ -4,9 +4,10 @@ import { describe, expect, it } from "vitest";
 import type { SourceEntry } from "../../../store/layer/entry.ts";
 import { writerVersion } from "../../../store/layer/tar-format.ts";
 import { writeLayer } from "../../../store/layer/tar-write.ts";
-import { decodeTree, encodeTree } from "../../../store/layer/tree.ts";
+import { decodeTree } from "../../../store/layer/tree.ts";
 import { CHECKOUT } from "../../support/cli.ts";
 import { temporaryDirectory } from "../../support/temporary.ts";
+import { treeBytes } from "../../support/tree-bytes.ts";
 
 const page = readFileSync(join(CHECKOUT, "store/layer/FORMAT.md"), "utf8");
 
@@ -50,7 +51,7 @@ describe("the page about the form of layers", () => {
 
   it("shows the tree and the tar that are written", async () => {
     const { tree, tar } = await written();
-    expect(block("The tree")).toBe(encodeTree(tree).toString());
+    expect(block("The tree")).toBe(treeBytes(tree).toString());
     expect(block("The example")).toBe(dump(tar));
   });
 

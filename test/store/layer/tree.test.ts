@@ -3,7 +3,8 @@ import { bytesFrom, bytesOf } from "../../../runtime-addon/index.ts";
 import { digestOf } from "../../../store/digest.ts";
 import { contentIdOf } from "../../../store/layer/content-id.ts";
 import type { NodeEntry, TreeEntry } from "../../../store/layer/entry.ts";
-import { decodeTree, encodeTree, type Tree } from "../../../store/layer/tree.ts";
+import { decodeTree, type Tree } from "../../../store/layer/tree.ts";
+import { treeBytes } from "../../support/tree-bytes.ts";
 import { attributes, directoryEntry } from "./samples.ts";
 
 const file = (path: string, content: string, more: object = {}): TreeEntry => ({
@@ -32,10 +33,10 @@ const entries: TreeEntry[] = [
 const tree: Tree = { diffId: digestOf("d"), contentId: digestOf("c"), size: 1024, entries };
 
 describe("a tree on disk", () => {
-  it("is read back the same", () => expect(decodeTree(encodeTree(tree))).toEqual(tree));
+  it("is read back the same", () => expect(decodeTree(treeBytes(tree))).toEqual(tree));
 
   it("is JSON with the field names of the eStargz TOC, names as their bytes", () => {
-    const { entries: stored } = JSON.parse(encodeTree({ ...tree, entries: entries.slice(1, 2) }).toString("utf8"));
+    const { entries: stored } = JSON.parse(treeBytes({ ...tree, entries: entries.slice(1, 2) }).toString("utf8"));
     expect(stored).toEqual([
       {
         name: 'quote"back\\slash\nä',
@@ -75,7 +76,7 @@ describe("a tree on disk", () => {
       'reading a layer\'s tree: "../w" is not a normalised relative path',
     ],
   ])("%s is refused", (_name, damage, message) => {
-    const whole = encodeTree(tree).toString("latin1");
+    const whole = treeBytes(tree).toString("latin1");
     const body = Buffer.from(damage(whole.slice(0, whole.lastIndexOf(',"checksum"'))), "latin1");
     const signed = Buffer.concat([body, Buffer.from(`,"checksum":"${digestOf(body)}"}\n`)]);
     expect(() => decodeTree(signed)).toThrowError(expect.objectContaining({ message }));
@@ -134,7 +135,7 @@ describe("contentId", () => {
   });
 
   it("is refused when any of its bits is another", () => {
-    const whole = encodeTree(tree);
+    const whole = treeBytes(tree);
     const refused = expect.objectContaining({ message: "reading a layer's tree: its checksum is not that of its bytes" });
     for (let at = 0; at < whole.length; at++) {
       const damaged = Buffer.from(whole);
