@@ -1,5 +1,5 @@
 import { execFileSync } from "node:child_process";
-import { mkdirSync } from "node:fs";
+import { mkdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { ignoredContext, longDockerfile, manyFilesContext, smallContext, tenRunsContext } from "./contexts.mjs";
@@ -8,6 +8,9 @@ import { registryRows } from "./registry-rows.mjs";
 import { sandboxRows } from "./sandbox-rows.mjs";
 
 const CLI = fileURLToPath(new URL("../../dist/tsbuild.js", import.meta.url));
+
+/** What the program's first line gives to Node. */
+const nodeFlags = () => readFileSync(CLI, "utf8").split("\n", 1)[0].split(" ").slice(3);
 
 const NODE_FLOOR = { name: "node -e 0", kind: "floor", argv: [process.execPath, "-e", "0"] };
 
@@ -34,7 +37,7 @@ export function workloads({ place, busybox, peers, nodes }) {
     execFileSync("cp", ["-a", template, store]);
     return store;
   };
-  const tsbuild = (...args) => [process.execPath, "--", CLI, ...args];
+  const tsbuild = (...args) => [process.execPath, ...nodeFlags(), CLI, ...args];
   const build = (context, store, network = "none") =>
     tsbuild("build", "--store", store, "--network", network, "--progress", "quiet", "-t", "result", context);
   const cold = (context) => ({ name: "tsbuild", kind: "ours", prepare: () => ({ argv: build(context, freshStore()) }) });
@@ -83,10 +86,10 @@ export function workloads({ place, busybox, peers, nodes }) {
   });
   return [
     row("start", 20, "tsbuild version", () => [
-      { name: "tsbuild version", kind: "ours", argv: [process.execPath, "--", CLI, "version"] },
+      { name: "tsbuild version", kind: "ours", argv: tsbuild("version") },
       NODE_FLOOR,
       ...nodes.flatMap((node) => [
-        { name: `${node} tsbuild version`, kind: "peer", argv: [node, "--", CLI, "version"] },
+        { name: `${node} tsbuild version`, kind: "peer", argv: [node, ...nodeFlags(), CLI, "version"] },
         { name: `${node} -e 0`, kind: "floor", argv: [node, "-e", "0"] },
       ]),
     ]),
