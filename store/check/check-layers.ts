@@ -8,7 +8,8 @@ import { namesIn } from "../gc/allocated.ts";
 import { contentsBytes } from "../layer/sparse-contents.ts";
 import { decodeTree, type Tree } from "../layer/tree.ts";
 import { readLayerBlob } from "../layer-blob.ts";
-import { readLayerInfo } from "../layer-info.ts";
+import { readLayerInfo, type StoredLayerInfo } from "../layer-info.ts";
+import { type Descriptor, mediaTypes } from "../oci.ts";
 import type { Store } from "../store.ts";
 import { storePaths } from "../store-paths.ts";
 import { isUnreadableHere } from "../unreadable-here.ts";
@@ -49,30 +50,56 @@ async function checkLayer(store: Store, diffId: Digest, damaged: ReadonlySet<Dig
   // Whoever made it was killed in between: whoever wants the layer makes it again.
   if (info === undefined && !existsSync(join(folder, "info"))) return [];
   const broken = (problem: string): StoreProblem => ({ kind: "tree", subject: diffId, problem, remedy: { do: "index", diffId } });
-  if (info === undefined) return [broken("what is written down about it is damaged")];
-  const blob = info.blobs.find(({ digest, size }) => !damaged.has(digest) && sizeOf(store, digest) === size);
-  if (blob === undefined) return [];
+  const blob = (info?.blobs ?? plainBlob(store, diffId)).find(({ digest, size }) => !damaged.has(digest) && sizeOf(store, digest) === size);
+  if (blob === undefined) {
+    if (info !== undefined) return [];
+    return [broken(damagedInfo), ...(await checkParts(folder, diffId, async () => "what it was made of is not known any more"))];
+  }
   let actual: Tree;
   try {
-    const { tree } = await readLayerBlob(store.blobs.open(blob), { unpackLimits: store.unpackLimits });
-    actual = { ...tree, contentId: info.contentId };
+    ({ tree: actual } = await readLayerBlob(store.blobs.open(blob), { unpackLimits: store.unpackLimits }));
   } catch (error) {
     if (!(error instanceof TsbuildError)) throw error;
     // It was collected meanwhile, or is damaged since it was looked at.
     if (!existsSync(folder)) return [];
     return [isUnreadableHere(error) ? { ...broken(error.message), remedy: { do: "nothing" } } : broken(error.message)];
   }
-  const tree = readTree(join(folder, "tree"), info.treeSize);
+  if (actual.diffId !== diffId) return [broken(notItsBlob(blob.digest))];
+  const problem = info === undefined ? damagedInfo : treeProblem(folder, info, actual, blob.digest);
   if (!existsSync(folder)) return [];
-  if (tree === undefined) return [broken("its tree is missing or damaged")];
-  if (actual.diffId !== diffId || !isDeepStrictEqual(actual.entries, tree.entries))
-    return [broken(`its tree is not that of its blob ${blob.digest}`)];
-  if (info.contentsBytes !== contentsBytes(actual)) return [broken("what is written down about its sparse files is not what its blob has")];
+  const unpacked = await checkParts(folder, diffId, (part) => checkUnpacked(folder, part, actual));
+  return problem === undefined ? unpacked : [broken(problem), ...unpacked];
+}
+
+const damagedInfo = "what is written down about it is damaged";
+const notItsBlob = (digest: Digest) => `its tree is not that of its blob ${digest}`;
+
+/** What is written down about the layer, against its blob. */
+function treeProblem(folder: string, info: StoredLayerInfo, actual: Tree, blob: Digest): string | undefined {
+  const tree = readTree(join(folder, "tree"), info.treeSize);
+  if (tree === undefined) return "its tree is missing or damaged";
+  if (!isDeepStrictEqual(actual.entries, tree.entries)) return notItsBlob(blob);
+  return info.contentsBytes === contentsBytes(actual) ? undefined : "what is written down about its sparse files is not what its blob has";
+}
+
+/** A layer that was made here is a blob under its own id, whatever is written down. */
+function plainBlob(store: Store, diffId: Digest): readonly Descriptor[] {
+  const size = sizeOf(store, diffId);
+  return size === undefined ? [] : [{ mediaType: mediaTypes.layer, digest: diffId, size }];
+}
+
+/** What was made of the layer beside its tree. */
+async function checkParts(
+  folder: string,
+  diffId: Digest,
+  check: (part: string) => Promise<string | undefined>,
+): Promise<readonly StoreProblem[]> {
   const problems: StoreProblem[] = [];
   for (const part of namesIn(folder)) {
+    if (part === "info" || part === "tree") continue;
     const path = join(folder, part);
     const seen = fileIdentity(path);
-    const problem = await checkUnpacked(folder, part, actual);
+    const problem = await check(part);
     if (problem !== undefined) {
       problems.push({ kind: "directory", subject: `v1/layers/${hexOf(diffId)}/${part}`, problem, remedy: { do: "remove", path, seen } });
     }
@@ -80,7 +107,6 @@ async function checkLayer(store: Store, diffId: Digest, damaged: ReadonlySet<Dig
   return problems;
 }
 
-/** Something that was made of the layer beside its tree. */
 async function checkUnpacked(folder: string, part: string, tree: Tree): Promise<string | undefined> {
   if (part === "plain") return checkPlain(folder, tree.diffId);
   if (part === "contents") return checkContents(folder, tree);

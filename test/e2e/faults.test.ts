@@ -1,4 +1,4 @@
-import { cpSync, mkdirSync, writeFileSync } from "node:fs";
+import { appendFileSync, cpSync, existsSync, mkdirSync, readdirSync, readFileSync, truncateSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { inParallel } from "../../store/in-parallel.ts";
@@ -36,6 +36,8 @@ interface Trial {
   /** An image that is there when it succeeded, or is not. */
   readonly makes?: string;
   readonly removes?: string;
+  /** The store is damaged before; whatever fails, a second try heals it. */
+  readonly repairs?: true;
   readonly env?: Readonly<Record<string, string>>;
 }
 
@@ -51,6 +53,26 @@ async function smallBase(directory: string): Promise<string> {
   const tar = join(directory, "base.tar");
   await mustRun(["tar", "-cf", tar, "-C", root, "."]);
   return tar;
+}
+
+/** Something of every kind that verify names: an image that cannot be made whole, and beside it what can be made again. */
+function damage(store: string): void {
+  const inStore = (...names: string[]) => join(store, ...names);
+  const listed = JSON.parse(readFileSync(inStore("index.json"), "utf8")).manifests as { digest: string; annotations: object }[];
+  const app = listed.find(({ annotations }) => Object.values(annotations).includes("docker.io/library/app:latest"));
+  if (app === undefined) throw new Error("no image app is listed");
+  const manifest = JSON.parse(readFileSync(inStore("blobs/sha256", app.digest.slice(7)), "utf8"));
+  appendFileSync(inStore("blobs/sha256", manifest.config.digest.slice(7)), " ");
+  writeFileSync(inStore("blobs/sha256/stray"), "no blob");
+  const layers = readdirSync(inStore("v1/layers"));
+  const unpacked = layers.filter((name) => existsSync(inStore("v1/layers", name, "dir/fs")));
+  for (const name of layers.slice(0, 1)) truncateSync(inStore("v1/layers", name, "tree"), 20);
+  for (const name of layers.slice(1, 2)) truncateSync(inStore("v1/layers", name, "info"), 20);
+  for (const name of unpacked) writeFileSync(inStore("v1/layers", name, "dir/fs/more"), "");
+  expect([layers.length > 1, unpacked.length > 0]).toEqual([true, true]);
+  const fan = readdirSync(inStore("v1/steps")).find((name) => name.length === 2) ?? "";
+  for (const name of readdirSync(inStore("v1/steps", fan))) truncateSync(inStore("v1/steps", fan, name), 80);
+  truncateSync(inStore("v1/containers/work/container.json"), 20);
 }
 
 /** One sentence with a place in the store, a code and a hint; none of the program's own lines. */
@@ -91,6 +113,9 @@ describe("a store whose disk fails", needs("root", "privateMounts"), () => {
     const kept = join(directory, "kept");
     await mustRun(["cp", "-a", built, kept]);
     await mustTsbuild(["run", "--keep", "work", "--network", "none", "app", "mkdir", "/made"], { store: kept });
+    const damaged = join(directory, "damaged");
+    await mustRun(["cp", "-a", kept, damaged]);
+    damage(damaged);
     mkdirSync(join(directory, "limits/tsbuild"), { recursive: true });
     writeFileSync(join(directory, "limits/tsbuild/tsbuild.toml"), '[store]\nmax_size = "1k"\n');
     const limits = { XDG_CONFIG_HOME: join(directory, "limits") };
@@ -103,6 +128,7 @@ describe("a store whose disk fails", needs("root", "privateMounts"), () => {
       ["load", { prepared: base, words: ["load", archive], keeps: ["base"], makes: "app" }],
       ["import", { prepared: base, words: ["import", join(directory, "base.tar"), "second"], keeps: ["base"], makes: "second" }],
       ["commit", { prepared: kept, words: ["commit", "work", "committed"], keeps: ["base", "app"], makes: "committed" }],
+      ["verify --repair", { prepared: damaged, words: ["verify", "--repair"], keeps: ["base"], removes: "app", repairs: true }],
       ["build within limits", { prepared: unnamed, words: build, keeps: ["base"], makes: "app", env: limits }],
     ];
     for (const [name, trial] of all) trials.set(name, trial);
@@ -122,7 +148,8 @@ describe("a store whose disk fails", needs("root", "privateMounts"), () => {
   const countCalls = (trial: Trial) =>
     onCopy(trial, async (store) => {
       const faults = planFaults(store, { of: "all" });
-      await mustTsbuild(trial.words, { store, env: { ...env, ...trial.env, ...faults.env } });
+      const { code, stderr } = await tsbuild(trial.words, { store, env: { ...env, ...trial.env, ...faults.env } });
+      expect([code, stderr.match(/^error: /m)], stderr).toEqual([trial.repairs === true ? 1 : 0, null]);
       return faults.calls();
     });
 
@@ -134,6 +161,16 @@ describe("a store whose disk fails", needs("root", "privateMounts"), () => {
     await mustTsbuild(["save", makes, "-o", join(temporaryDirectory("saved"), "image.tar")], { store });
   }
 
+  /** With a second try at the latest; what is of value is still there. */
+  async function checkRepaired(store: string): Promise<void> {
+    const again = await tsbuild(["verify", "--repair"], { store, env });
+    expect(again.stderr).not.toMatch(/^error: /m);
+    expect(await mustTsbuild(["verify"], { store })).toBe("");
+    expect(existsSync(join(store, "v1/containers/work/upper/made"))).toBe(true);
+    await mustTsbuild(["save", "base", "-o", join(temporaryDirectory("saved"), "image.tar")], { store });
+    await mustTsbuild(["rm", "work"], { store });
+  }
+
   /** How many calls failed. */
   async function runWithFault(trial: Trial, plan: FaultPlan): Promise<number> {
     return onCopy(trial, async (store) => {
@@ -143,13 +180,16 @@ describe("a store whose disk fails", needs("root", "privateMounts"), () => {
       const what = `${trial.words[0]}, ${JSON.stringify(plan)}: ${failed.slice(0, 3).join("; ")}\n${stderr}`;
       try {
         expect([0, 1]).toContain(code);
-        if (code === 1) checkMessage(stderr, store, plan);
-        expect(await problemsIn(store)).toEqual([]);
+        // Damage that was repaired is told in the exit code too.
+        const isDone = code === 0 || (trial.repairs === true && /repaired$/m.test(stderr));
+        if (!isDone) checkMessage(stderr, store, plan);
+        if (isDone || trial.repairs !== true) expect(await problemsIn(store)).toEqual([]);
         const names = await namesIn(store);
         for (const name of trial.keeps) expect(names).toContain(name);
-        if (code === 0) await checkDone(trial, store, names);
+        if (isDone) await checkDone(trial, store, names);
+        if (trial.repairs === true) await checkRepaired(store);
         // rmi of a name that is gone is an error as it ever was.
-        if (trial.words[0] !== "rmi" || names.includes("app")) {
+        if (trial.repairs !== true && (trial.words[0] !== "rmi" || names.includes("app"))) {
           const again = await tsbuild(trial.words, { store, env });
           expect(again.code, again.stderr).toBe(0);
         }
@@ -162,7 +202,7 @@ describe("a store whose disk fails", needs("root", "privateMounts"), () => {
     });
   }
 
-  it.each(["build", "pull", "prune", "rmi", "load", "import", "commit", "build within limits"])(
+  it.each(["build", "pull", "prune", "rmi", "load", "import", "commit", "verify --repair", "build within limits"])(
     `says so and loses nothing: %s (seed ${seed})`,
     { timeout: 7_200_000 },
     async (name) => {

@@ -155,6 +155,37 @@ describe("what is damaged", () => {
       () => [`directory v1/layers/${hexOf(cached)}/dir: "gone" is missing`],
       [],
     ],
+    [
+      "a tree and an unpacked directory of one layer",
+      () => {
+        truncateSync(inLayer("tree"), 20);
+        rmSync(inLayer("dir/fs/d/e"));
+      },
+      () => [`tree ${cached}: its tree is missing or damaged`, `directory v1/layers/${hexOf(cached)}/dir: "d/e" is missing`],
+      [],
+    ],
+    [
+      "a layer's info and its unpacked directory",
+      () => {
+        truncateSync(inLayer("info"), 20);
+        rmSync(inLayer("dir/fs/d/e"));
+      },
+      () => [`tree ${cached}: what is written down about it is damaged`, `directory v1/layers/${hexOf(cached)}/dir: "d/e" is missing`],
+      [],
+    ],
+    [
+      "a layer's info where its blob is gone",
+      () => {
+        truncateSync(inLayer("info"), 20);
+        rmSync(blob(cached));
+      },
+      () => [
+        `tree ${cached}: what is written down about it is damaged`,
+        `directory v1/layers/${hexOf(cached)}/dir: what it was made of is not known any more`,
+        `record v1/steps/${key.slice(0, 2)}/${key}: its layer ${cached} is gone`,
+      ],
+      [],
+    ],
     ["a record", () => truncateSync(record(), 80), () => [`record v1/steps/${key.slice(0, 2)}/${key}: it is torn`], []],
     [
       "a reference to a record",
