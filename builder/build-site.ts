@@ -1,6 +1,7 @@
 import { TsbuildError } from "../store/errors.ts";
 import { nameSystemError } from "../store/name-system-error.ts";
-import { machinePlatform } from "../store/platform.ts";
+import type { Platform } from "../store/oci.ts";
+import { machinePlatform, platformText } from "../store/platform.ts";
 import type { Registry } from "../store/registry/registry.ts";
 import { openStore, type Store } from "../store/store.ts";
 import { layoutsOf, planContexts } from "./context/named-context.ts";
@@ -9,17 +10,20 @@ import type { Dockerfile } from "./dockerfile/instruction.ts";
 import { parseDockerfile } from "./dockerfile/parse.ts";
 import type { RemoteSources } from "./fetch/remote-sources.ts";
 import { type ImageFinder, imageFinder } from "./find-image.ts";
+import type { FoundImage } from "./found-image.ts";
 import { lazyRegistry } from "./lazy-registry.ts";
 import { type Lock, openLock } from "./lock/lock.ts";
 import { type BuildOptions, type ContextSource, type ResolvedBuildOptions, resolveBuildOptions } from "./options.ts";
 import type { PlanOptions } from "./plan/build-plan.ts";
-import { parsePlatform } from "./plan/platform.ts";
+import { platformsOf, severalPlatforms } from "./platforms.ts";
 import type { EventSink } from "./progress/event.ts";
 import { openSecrets, type Secrets } from "./secrets/secrets.ts";
 
-/** What a build, its dry run and its checks work with. What is a function is opened when it is first called. */
+/** What a build for one platform, its dry run and its checks work with. What is a function is opened when it is first called. */
 export interface BuildSite {
   readonly options: ResolvedBuildOptions;
+  /** The platform that was asked for. Absent: none was. */
+  readonly asked?: Platform;
   readonly dockerfile: Dockerfile;
   readonly planOptions: PlanOptions;
   readonly contexts: Contexts;
@@ -34,9 +38,28 @@ export interface BuildSite {
   readonly signal: AbortSignal;
 }
 
-/** Reads and parses the Dockerfile, hands everything to `work`, and closes it again. Throws DockerfileErrors, what opening the context throws, and what `work` does. */
-export async function withBuildSite<T>(given: BuildOptions, work: (site: BuildSite) => Promise<T>): Promise<T> {
-  const options = resolveBuildOptions(given);
+/** As withBuildSites, for what is of one platform. Throws SEVERAL_PLATFORMS where several are given; `doing` begins the message. */
+export function withBuildSite<T>(options: BuildOptions, doing: string, work: (site: BuildSite) => Promise<T>): Promise<T> {
+  return withBuildSites(options, (sites) => {
+    const [only, ...others] = sites;
+    if (others.length === 0) return work(only);
+    throw severalPlatforms(
+      sites.map(({ planOptions }) => planOptions.platform),
+      doing,
+    );
+  });
+}
+
+/** One for each platform that was asked for, in that order; one alone where none was. They differ in their platforms, and share everything else. */
+export type BuildSites = readonly [BuildSite, ...BuildSite[]];
+
+/**
+ * Reads and parses the Dockerfile, hands everything to `work`, and closes it again. Throws INVALID_PLATFORM, DockerfileErrors, what opening the context throws, and what `work`
+ * does.
+ */
+export async function withBuildSites<T>(given: BuildOptions, work: (sites: BuildSites) => Promise<T>): Promise<T> {
+  const asked = platformsOf(given.platform);
+  const options = asked.length > 1 ? warnedOnce(resolveBuildOptions(given)) : resolveBuildOptions(given);
   const signal = options.signal ?? new AbortController().signal;
   const onNote = saidOnce(options.onEvent);
   const lock = await openLock(options.lock, options.hermetic);
@@ -59,15 +82,17 @@ export async function withBuildSite<T>(given: BuildOptions, work: (site: BuildSi
     });
   });
   const finder = opened(async () =>
-    imageFinder(await store.open(), {
-      pull: options.pull,
-      take: "lazily",
-      layouts: layoutsOf(options.contexts),
-      registry: registries.open,
-      onEvent: options.onEvent,
-      onNote,
-      signal,
-    }),
+    askedOnce(
+      imageFinder(await store.open(), {
+        pull: options.pull,
+        take: "lazily",
+        layouts: layoutsOf(options.contexts),
+        registry: registries.open,
+        onEvent: options.onEvent,
+        onNote,
+        signal,
+      }),
+    ),
   );
   try {
     const contexts = await openContexts({
@@ -82,11 +107,14 @@ export async function withBuildSite<T>(given: BuildOptions, work: (site: BuildSi
     });
     const { text, file } = await contexts.dockerfile();
     const dockerfile = parseDockerfile(text, file, options.buildArgs.BUILDKIT_SYNTAX);
-    const planOptions = planOptionsOf(options);
-    return await work({
-      ...{ options, dockerfile, planOptions, contexts, lock, secrets, onNote, signal },
+    const siteFor = (platform?: Platform): BuildSite => ({
+      ...{ options, dockerfile, contexts, lock, secrets, onNote, signal },
       ...{ store: store.open, finder: finder.open, remote: remote.open, registry: registries.open },
+      planOptions: planOptionsOf(options, platform, asked.length > 1),
+      ...(platform === undefined ? {} : { asked: platform }),
     });
+    const [first, ...others] = asked;
+    return await work([siteFor(first), ...others.map(siteFor)]);
   } catch (error) {
     const { root } = (await store.known()) ?? { root: undefined };
     throw root === undefined ? error : nameSystemError(error, root);
@@ -101,7 +129,7 @@ function contextOf(context: string | ContextSource): ContextSource {
   return typeof context === "string" ? { kind: "directory", path: context } : context;
 }
 
-function planOptionsOf(options: ResolvedBuildOptions): PlanOptions {
+function planOptionsOf(options: ResolvedBuildOptions, platform: Platform | undefined, severalPlatforms: boolean): PlanOptions {
   if (options.hermetic && options.network === "host") {
     throw new TsbuildError("HERMETIC_NETWORK", "planning the build: a hermetic build has no network, and RUN steps shall have the host's");
   }
@@ -111,8 +139,34 @@ function planOptionsOf(options: ResolvedBuildOptions): PlanOptions {
     contexts: planContexts(options.contexts),
     hermetic: options.hermetic,
     buildArgs: options.buildArgs,
-    platform: options.platform === undefined ? machinePlatform() : parsePlatform(options.platform),
+    platform: platform ?? machinePlatform(),
+    severalPlatforms,
     network: options.network === "isolated" ? "default" : options.network,
+  };
+}
+
+/** Plans of several platforms have much in common, and so have their warnings. */
+function warnedOnce(options: ResolvedBuildOptions): ResolvedBuildOptions {
+  const said = new Set<string>();
+  const onEvent: EventSink = (event) => {
+    const warning = event.type === "warning" ? JSON.stringify(event) : undefined;
+    if (warning === undefined || !said.has(warning)) options.onEvent(event);
+    if (warning !== undefined) said.add(warning);
+  };
+  return { ...options, onEvent };
+}
+
+/** Whoever looks for the same image in one build finds the same, and a registry is asked once. */
+function askedOnce(finder: ImageFinder): ImageFinder {
+  const found = new Map<string, Promise<FoundImage>>();
+  return {
+    ...finder,
+    find(name, platform) {
+      const key = JSON.stringify([name, platform && platformText(platform)]);
+      const image = found.get(key) ?? finder.find(name, platform);
+      found.set(key, image);
+      return image;
+    },
   };
 }
 

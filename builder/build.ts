@@ -1,37 +1,32 @@
 import { resolve } from "node:path";
-import { openPatterns, usableCpus } from "../runtime-addon/index.ts";
+import { usableCpus } from "../runtime-addon/index.ts";
 import { type Digest, digestOf } from "../store/digest.ts";
 import { TsbuildError } from "../store/errors.ts";
 import { forgetFailedSteps } from "../store/failed-steps.ts";
 import { parseNewName } from "../store/image-names.ts";
-import type { LayerRef } from "../store/open-rootfs.ts";
 import type { Store } from "../store/store.ts";
-import { assembleConfig } from "./assemble.ts";
-import { withBuildSite } from "./build-site.ts";
+import { type BuildSites, withBuildSites } from "./build-site.ts";
 import { stepCache } from "./cache/records.ts";
-import { planChecked } from "./check.ts";
-import { type Delivered, deliver, type FinishedImage } from "./deliver.ts";
-import { checkOutputs, deliverFiles } from "./deliver-files.ts";
-import { type BuiltStage, execute, type StageResult } from "./execute.ts";
+import { checkOutputs } from "./deliver-files.ts";
+import { deliverTargets } from "./deliver-targets.ts";
+import { type BuiltStages, type Execution, executeAll } from "./execute.ts";
+import type { ImageFinder } from "./find-image.ts";
+import type { BuiltPlan } from "./finish-image.ts";
 import { noteCopiedLock } from "./lock-in-context.ts";
 import { lockOtherStages } from "./lock-other-stages.ts";
-import type { BuildOptions, BuildResult, BuiltImage } from "./options.ts";
-import type { BuildPlan, StageWork } from "./plan/build-plan.ts";
-import type { Operation } from "./plan/operation.ts";
-import { parsePlatform } from "./plan/platform.ts";
+import type { BuildOptions, BuildResult } from "./options.ts";
+import type { StageWork } from "./plan/build-plan.ts";
+import { stepsOf } from "./plan/numbered-plans.ts";
 import { isProxyArg } from "./plan/predefined-args.ts";
 import { isHttpUrl } from "./plan/remote-source.ts";
-import type { PlannedSite } from "./plan-site.ts";
+import { type PlatformPlan, type PlatformPlans, planPlatforms } from "./plan-platforms.ts";
 import { refuseSteps } from "./refuse-steps.ts";
 import { type Host, openHost } from "./sandbox/host.ts";
-import { leaksInTree, refuseLeaks } from "./secrets/gate.ts";
 import { openLayerGate } from "./secrets/layer-gate.ts";
 import type { Secrets } from "./secrets/secrets.ts";
-import { type DatedSite, dateSite } from "./source-date-epoch.ts";
-import { baseLayersBelow, squash } from "./squash.ts";
+import type { DatedSite } from "./source-date-epoch.ts";
 import { cacheMounts } from "./steps/cache-mounts.ts";
 import type { RunSettings } from "./steps/run-settings.ts";
-import { stepsOfLayers } from "./target-layers.ts";
 import { namesByTarget } from "./target-names.ts";
 import { usesCache } from "./uses-cache.ts";
 
@@ -44,41 +39,42 @@ export async function build(options: BuildOptions): Promise<BuildResult> {
   // Before anything is done that could not be named or written afterwards.
   refuseNames(options);
   await checkOutputs(options.outputs ?? []);
-  return withBuildSite(options, async (given) => {
-    const site = await dateSite(given);
-    const planned = await planChecked(site, (plan) => refuseSteps(plan, site.options));
-    const { plan } = planned;
-    const names = namesByTarget(plan, site.options.tags);
-    site.options.onEvent({
-      type: "plan",
-      steps: plan.stages.flatMap(({ fromInfo, infos }) => [fromInfo, ...infos]).sort((a, b) => a.id - b.id),
-    });
-    return buildPlan(planned, names, site);
+  return withBuildSites(options, async (sites) => {
+    refuseSeveral(sites);
+    const plans = await planPlatforms(sites, (plan, site) => refuseSteps(plan, site.options));
+    const { tags, onEvent } = sites[0].options;
+    const names = namesByTarget(plans[0].plan, tags);
+    onEvent({ type: "plan", steps: plans.flatMap(({ plan }) => stepsOf(plan)) });
+    return buildPlans(plans, names);
   });
 }
 
-async function buildPlan(
-  { plan, images: bases }: PlannedSite,
-  names: ReadonlyMap<StageWork, readonly string[]>,
-  site: DatedSite,
-): Promise<BuildResult> {
-  const { options, contexts, secrets, onNote } = site;
+/** `names`: by the targets of the first plan. */
+async function buildPlans(plans: PlatformPlans, names: ReadonlyMap<StageWork, readonly string[]>): Promise<BuildResult> {
+  const [first, ...others] = plans;
+  const { site } = first;
+  const { options, contexts, secrets, onNote, lock } = site;
   const store = await site.store();
   const host = openHost(store, onNote, options.userns);
   try {
     const name = buildOf(site);
-    const results = await executePlan(plan, site, { store, run: runSettings(site, { host, secrets, name }) });
+    const results = await executePlans(plans, { store, run: runSettings(site, { host, secrets, name }) });
     if (options.keepFailed) await forgetFailedSteps(store.root, name);
     await contexts.save();
-    const isWhole = await lockOtherStages(plan, bases, site);
-    const images = await deliverTargets(plan, names, results, store, site, secrets);
-    await site.lock.save({ isWhole });
-    await noteCopiedLock(plan, site);
-    const [first] = images;
-    if (first === undefined) throw new RangeError("there was no target");
-    const all = [...results.values()];
+    let isWhole = true;
+    for (const planned of plans) isWhole = (await lockOtherStages(planned.plan, planned.images, planned.site)) && isWhole;
+    const built = (planned: PlatformPlan, i: number): BuiltPlan => ({ ...planned, results: results[i] ?? new Map() });
+    const images = await deliverTargets(store, [built(first, 0), ...others.map((planned, i) => built(planned, i + 1))], names);
+    await lock.save({ isWhole });
+    await noteCopiedLock(
+      plans.map(({ plan }) => plan),
+      site,
+    );
+    const [image] = images;
+    if (image === undefined) throw new RangeError("there was no target");
+    const all = results.flatMap((stages) => [...stages.values()]);
     return {
-      ...first,
+      ...image,
       images,
       cachedSteps: all.reduce((sum, { cachedSteps }) => sum + cachedSteps, 0),
       totalSteps: all.reduce((sum, { created }) => sum + created.length, 0),
@@ -103,15 +99,31 @@ export interface Running {
   readonly run: RunSettings;
 }
 
-/** Runs the steps of a plan. */
-export async function executePlan(plan: BuildPlan, site: DatedSite, { store, run }: Running): Promise<ReadonlyMap<number, BuiltStage>> {
-  const { options, contexts, remote, epoch, signal } = site;
-  const finder = await site.finder();
-  return execute({
+/** What a plan needs to be executed. */
+type ExecutablePlan = Pick<PlatformPlan, "plan" | "site">;
+
+/** Runs the steps of the plans, which differ in their platforms. Resolves with the results of each, in their order. */
+export async function executePlans(
+  plans: readonly [ExecutablePlan, ...ExecutablePlan[]],
+  running: Running,
+): Promise<readonly BuiltStages[]> {
+  const [first, ...others] = plans;
+  const finder = await first.site.finder();
+  const cache = stepCache(running.store, first.site.options.allowSecretsInImage);
+  const layerGate = openLayerGate(running.run.secrets);
+  const shared = { ...running, finder, cache, layerGate };
+  return executeAll([executionOf(first, shared), ...others.map((plan) => executionOf(plan, shared))]);
+}
+
+function executionOf(
+  { plan, site: { options, contexts, remote, epoch, signal } }: ExecutablePlan,
+  { store, run, finder, cache, layerGate }: Running & Pick<Execution, "cache" | "layerGate"> & { readonly finder: ImageFinder },
+): Execution {
+  return {
     plan,
     store,
-    cache: stepCache(store, options.allowSecretsInImage),
-    layerGate: openLayerGate(run.secrets),
+    cache,
+    layerGate,
     fetch: async (layers, reading) => (await finder.fetcher()).fetch(layers, reading),
     contexts,
     remote,
@@ -122,7 +134,7 @@ export async function executePlan(plan: BuildPlan, site: DatedSite, { store, run
     onEvent: options.onEvent,
     signal,
     now: Date.now,
-  });
+  };
 }
 
 /** What the steps of one build have, whatever they do. */
@@ -153,75 +165,13 @@ export function runSettings({ options, onNote }: DatedSite, { host, secrets, nam
   };
 }
 
-type TargetImage = FinishedImage & Pick<BuiltImage, "target" | "steps">;
-
-/** Files first: a name changes only when all else has come out well. */
-async function deliverTargets(
-  plan: BuildPlan,
-  names: ReadonlyMap<StageWork, readonly string[]>,
-  results: ReadonlyMap<number, StageResult>,
-  store: Store,
-  site: DatedSite,
-  secrets: Secrets,
-): Promise<readonly BuiltImage[]> {
-  const { options } = site;
-  const { fetcher } = await site.finder();
-  const deliverOptions = { ...site, fetcher, onEvent: options.onEvent };
-  const finished: TargetImage[] = [];
-  for (const target of plan.targets) {
-    const image = finishedImage(plan, target, names.get(target) ?? [], results, site);
-    await refuseSecretsIn(image, plan, secrets, (message) => options.onEvent({ type: "warning", message }));
-    const keep = options.squash === "all" ? 0 : baseLayersBelow(plan, target);
-    finished.push(options.squash === undefined ? image : await squash(store, image, { keep, fetcher, signal: site.signal }));
-  }
-  const written = await deliverFiles(store, finished, options.outputs, deliverOptions);
-  const images: BuiltImage[] = [];
-  for (const [i, image] of finished.entries()) {
-    const delivered = await deliver(store, image, options.outputs, deliverOptions);
-    const isNamed = options.outputs.some(({ type }) => type === "image" || type === "registry");
-    const manifestDigest = isNamed ? delivered.manifestDigest : (written[i] ?? delivered.manifestDigest);
-    options.onEvent(imageEvent({ ...delivered, manifestDigest }, image.layers));
-    const { target, steps } = image;
-    const layers = image.layers.map(({ diffId }) => diffId);
-    images.push({ target, imageId: delivered.imageId, manifestDigest, names: delivered.names, layers, steps });
-  }
-  return images;
-}
-
-/** Steps have looked at their layers; this is for what else leaves: of all that the build's steps were given, cached or not. */
-async function refuseSecretsIn(
-  { config, annotations }: FinishedImage,
-  plan: BuildPlan,
-  secrets: Secrets,
-  onWarning: (message: string) => void,
-): Promise<void> {
-  const ids = new Set(plan.stages.flatMap(({ steps }) => steps.flatMap(({ operation }) => secretIds(operation))));
-  const given = (await Promise.all([...ids].map((id) => secrets.get(id)))).filter((secret) => secret !== undefined);
-  const patterns = given.flatMap((secret) => secret.patterns);
-  if (patterns.length === 0) return;
-  refuseLeaks(leaksInTree({ ...config, annotations }, "the configuration", openPatterns(patterns)), given, secrets, onWarning);
-}
-
-function secretIds(operation: Operation): readonly string[] {
-  return operation.op === "run" ? operation.mounts.flatMap((mount) => (mount.type === "secret" ? [mount.id] : [])) : [];
-}
-
-function finishedImage(
-  plan: BuildPlan,
-  target: StageWork,
-  names: readonly string[],
-  results: ReadonlyMap<number, StageResult>,
-  { options, epoch }: DatedSite,
-): TargetImage {
-  const config = assembleConfig(plan, target, results, {
-    labels: options.labels,
-    ...(options.platform === undefined ? {} : { platform: parsePlatform(options.platform) }),
-    ...(epoch === undefined ? {} : { epoch }),
+/** Throws SEVERAL_PLATFORMS for an output that has one image only. */
+function refuseSeveral(sites: BuildSites): void {
+  const [{ options }, ...others] = sites;
+  if (others.length === 0 || !options.outputs.some(({ type }) => type === "docker")) return;
+  throw new TsbuildError("SEVERAL_PLATFORMS", "writing an archive for docker load: it reads images of one platform only", {
+    hint: "-o type=oci has all platforms; with one --platform docker load can have the image",
   });
-  const layers = results.get(target.index)?.files.layers ?? [];
-  const called = options.target === undefined ? "" : (target.name ?? String(target.index));
-  const steps = options.squash === undefined ? stepsOfLayers(plan, target) : [];
-  return { target: called, config, layers, steps, annotations: options.annotations, names };
 }
 
 /** A registry knows images by their names only. */
@@ -231,15 +181,4 @@ function refuseNames({ outputs = [], tags = [] }: BuildOptions): void {
   throw new TsbuildError("INVALID_REFERENCE", "pushing the image: it has no name that says where to", {
     hint: "name it: -t HOST/REPOSITORY:TAG",
   });
-}
-
-export function imageEvent({ imageId, manifestDigest, names, pushed }: Delivered, layers: readonly LayerRef[]) {
-  return {
-    type: "image",
-    imageId,
-    manifestDigest,
-    names,
-    pushed,
-    sizeBytes: layers.reduce((sum, { blob }) => sum + blob.size, 0),
-  } as const;
 }

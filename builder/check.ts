@@ -1,4 +1,4 @@
-import { type BuildSite, withBuildSite } from "./build-site.ts";
+import { type BuildSite, withBuildSites } from "./build-site.ts";
 import type { CheckInput } from "./checks/check-input.ts";
 import { tolerant } from "./checks/checked-file.ts";
 import { falseJson } from "./checks/false-json.ts";
@@ -29,7 +29,11 @@ export interface CheckResult extends CheckReport {
  */
 export async function check(options: BuildOptions): Promise<CheckResult> {
   try {
-    return await withBuildSite(options, checkSite);
+    return await withBuildSites(options, async ([first, ...others]) => {
+      const result = await checkSite(first);
+      // What is there for several platforms alike is said once.
+      return joined([result, ...(await Promise.all(others.map(checkSite)))], result);
+    });
   } catch (error) {
     const errors = dockerfileErrors(error);
     const [first] = errors;
@@ -63,6 +67,28 @@ async function tellFindings(site: BuildSite, outlined: OutlinedSite | undefined)
   const input = await inputOf(site, site.planOptions, outlined);
   const report = tolerant(() => runChecks(input));
   checksAsWarnings(report?.findings ?? []).forEach(site.options.onEvent);
+}
+
+function joined(results: readonly CheckResult[], first: CheckResult): CheckResult {
+  return {
+    ...first,
+    findings: distinct(results.flatMap(({ findings }) => findings)),
+    isStrict: results.some(({ isStrict }) => isStrict),
+    notes: distinct(results.flatMap(({ notes }) => notes)),
+    errors: distinct(
+      results.flatMap(({ errors }) => errors),
+      ({ code, message, range }) => [code, message, range],
+    ).toSorted(byPosition),
+  };
+}
+
+function distinct<T>(all: readonly T[], keyOf: (one: T) => unknown = (one) => one): readonly T[] {
+  const found = new Map<string, T>();
+  for (const one of all) {
+    const key = JSON.stringify(keyOf(one));
+    if (!found.has(key)) found.set(key, one);
+  }
+  return [...found.values()];
 }
 
 /** Runs the checks for the stages that a build needs: warnings and notes to its events. Throws CHECK_FAILED where the Dockerfile wants findings to be errors. */

@@ -8,6 +8,7 @@ import type { Registry } from "../store/registry/registry.ts";
 import type { TransferSink } from "../store/registry/transfer-event.ts";
 import type { Store } from "../store/store.ts";
 import type { BuildOutput } from "./options.ts";
+import type { BuildEvent } from "./progress/event.ts";
 import { rewriteNotes } from "./rewrite-note.ts";
 
 /** A finished image that is nowhere yet. */
@@ -84,4 +85,20 @@ async function push(
     signal,
   });
   return { manifestDigest: digest, pushed: references.map((reference) => `${familiarName(reference)}@${digest}`) };
+}
+
+export function imageEvent(
+  { imageId, manifestDigest, names, pushed }: Delivered,
+  layers: readonly LayerRef[],
+  platforms?: readonly string[],
+): Extract<BuildEvent, { type: "image" }> {
+  return {
+    type: "image",
+    imageId,
+    manifestDigest,
+    names,
+    pushed,
+    sizeBytes: layers.reduce((sum, { blob }) => sum + blob.size, 0),
+    ...(platforms === undefined ? {} : { platforms }),
+  };
 }

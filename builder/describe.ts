@@ -1,4 +1,4 @@
-import { withBuildSite } from "./build-site.ts";
+import { withBuildSite, withBuildSites } from "./build-site.ts";
 import type { Source } from "./dockerfile/errors.ts";
 import { isLockError } from "./lock/lock.ts";
 import type { BuildOptions } from "./options.ts";
@@ -9,10 +9,10 @@ import { outlineSite } from "./plan-site.ts";
 
 /**
  * What the target takes: build arguments, secrets, SSH agents, caches. Runs nothing. Base images are looked up for what their triggers take; one that cannot be
- * found takes nothing. Throws what is wrong with the Dockerfile, LOCK_DRIFT and NOT_LOCKED.
+ * found takes nothing. Throws SEVERAL_PLATFORMS, what is wrong with the Dockerfile, LOCK_DRIFT and NOT_LOCKED.
  */
 export function describeTarget(options: BuildOptions): Promise<{ readonly source: Source; readonly outline: TargetOutline }> {
-  return withBuildSite(options, async (site) => {
+  return withBuildSite(options, "telling what the target takes", async (site) => {
     const { dockerfile, planOptions, onNote } = site;
     const { outline, images } = await outlineSite(site, (error, { image }) => {
       if (isLockError(error)) throw error;
@@ -35,5 +35,5 @@ export function describeTarget(options: BuildOptions): Promise<{ readonly source
 
 /** The stages that can be built, with their descriptions. Throws what is wrong with the Dockerfile. */
 export function describeTargets(options: BuildOptions): Promise<{ readonly source: Source; readonly targets: readonly ListedTarget[] }> {
-  return withBuildSite(options, async ({ dockerfile }) => ({ source: dockerfile, targets: listTargets(dockerfile) }));
+  return withBuildSites(options, async ([{ dockerfile }]) => ({ source: dockerfile, targets: listTargets(dockerfile) }));
 }

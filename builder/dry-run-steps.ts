@@ -66,14 +66,17 @@ interface Known {
 
 /**
  * Walks the stages as a build does, but looks records up and does nothing else. Resolves with all steps by id. What runs may come to the files that were there before: then what stands on
- * it is cached all the same, which nobody can know beforehand.
+ * it is cached all the same, which nobody can know beforehand. `running`: steps that would run, by what they do and on what, of all plans of a build: of two that are the same it
+ * does one.
  */
-export async function predictSteps(plan: Pick<BuildPlan, "stages">, openLookups: OpenLookups): Promise<readonly PredictedStep[]> {
+export async function predictSteps(
+  plan: Pick<BuildPlan, "stages" | "platform">,
+  openLookups: OpenLookups,
+  running = new Map<string, number>(),
+): Promise<readonly PredictedStep[]> {
   const lookups = openLookups(filesOf);
   const steps: PredictedStep[] = [];
   const ends = new Map<number, Known>();
-  /** Steps that would run, by what they do and on what: of two that are the same a build runs one. */
-  const running = new Map<string, number>();
 
   for (const stage of plan.stages) {
     let below = await predictBase(stage);
@@ -124,11 +127,13 @@ export async function predictSteps(plan: Pick<BuildPlan, "stages">, openLookups:
     }
   }
 
-  /** The step of another stage that does the same to the same files; else this one is the first. Of RUN alone: other steps do not wait for each other. */
+  /** The step of another stage or platform that does the same to the same files; else this one is the first. */
   function sameBefore({ platform }: StageWork, operation: Operation, id: number, files: Files | undefined): number | undefined {
-    if (operation.op !== "run" || files === undefined) return undefined;
+    const below = lookups.standsAlone(operation) ? null : files?.chain;
+    if (below === undefined) return undefined;
     const origins = stagesReadBy(operation).map((stage) => filesOf(stage).chain);
-    const name = canonicalJson([files.chain, platformText(platform), operation, origins]).toString("utf8");
+    const platforms = [operation.op === "run" ? platformText(platform) : null, readsImage(operation) ? (plan.platform ?? null) : null];
+    const name = canonicalJson([below, platforms, operation, origins]).toString("utf8");
     const before = running.get(name);
     if (before === undefined) running.set(name, id);
     return before;
@@ -145,6 +150,13 @@ export async function predictSteps(plan: Pick<BuildPlan, "stages">, openLookups:
     if (files === undefined) throw new RangeError(`the files of stage ${stage} are not known`);
     return files;
   }
+}
+
+/** Of which each platform has its own. */
+function readsImage(operation: Operation): boolean {
+  if (operation.op === "workdir") return false;
+  if (operation.op === "copy") return operation.origin.from === "image";
+  return operation.mounts.some((mount) => "origin" in mount && mount.origin?.from === "image");
 }
 
 function verdictOf(found: "nothing" | "unread", usesCache: boolean): Pick<PredictedStep, "status" | "reason"> {

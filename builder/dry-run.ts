@@ -1,16 +1,15 @@
 import { platformText } from "../store/platform.ts";
 import type { Store } from "../store/store.ts";
-import { withBuildSite } from "./build-site.ts";
+import { withBuildSites } from "./build-site.ts";
 import { stepCache } from "./cache/records.ts";
-import { planChecked } from "./check.ts";
 import { storeLookups } from "./dry-run-lookups.ts";
 import { type PredictedStep, predictSteps } from "./dry-run-steps.ts";
 import type { FoundImage } from "./found-image.ts";
 import type { BuildOptions } from "./options.ts";
-import type { BuildPlan, Outline } from "./plan/build-plan.ts";
+import type { Outline } from "./plan/build-plan.ts";
 import { type ImageUse, imageKey } from "./plan/stages.ts";
+import { type PlatformPlan, planPlatforms } from "./plan-platforms.ts";
 import { openHost } from "./sandbox/host.ts";
-import { type DatedSite, dateSite } from "./source-date-epoch.ts";
 import { usesCache } from "./uses-cache.ts";
 
 /** An image that the build stands on or reads from. */
@@ -45,16 +44,19 @@ export interface DryRun {
  * throw before it runs anything, CHECK_FAILED, LOCK_DRIFT and NOT_LOCKED among it; but steps that this version cannot run are marked.
  */
 export function dryRun(options: BuildOptions): Promise<DryRun> {
-  return withBuildSite(options, async (given) => {
-    const site = await dateSite(given);
-    const { plan, outline, images } = await planChecked(site);
-    const steps = await predict(plan, site);
+  return withBuildSites(options, async (sites) => {
+    const plans = await planPlatforms(sites);
+    const [{ site }] = plans;
+    const steps: PredictedStep[] = [];
+    const running = new Map<string, number>();
+    for (const one of plans) steps.push(...(await predict(one, running)));
     const store = await site.store();
     // Behind the walk: only then everything was asked for.
     const taken = site.lock.entries();
+    const images = new Map(plans.flatMap((one) => [...one.images].map(([key, image]) => [key, { use: useOf(one.outline, key), image }])));
     return {
       steps,
-      images: await Promise.all([...images].map(([key, image]) => withMissing(useOf(outline, key), image, store))),
+      images: await Promise.all([...images.values()].map(({ use, image }) => withMissing(use, image, store))),
       git: taken.filter(({ kind }) => kind === "git").map(({ name, of, value }) => ({ remote: name, ref: of, commit: value })),
       http: taken.filter(({ kind }) => kind === "http").map(({ name, value }) => ({ url: name, digest: value })),
     };
@@ -67,7 +69,8 @@ function useOf({ images }: Outline, key: string): ImageUse {
   return use;
 }
 
-async function predict(plan: BuildPlan, { options, contexts, remote, epoch, store: openStore, onNote, signal }: DatedSite) {
+async function predict({ plan, site }: PlatformPlan, running: Map<string, number>): Promise<readonly PredictedStep[]> {
+  const { options, contexts, remote, epoch, store: openStore, onNote, signal } = site;
   const store = await openStore();
   const { addHosts, security } = options;
   // Says which owners a sandbox would have; none is made.
@@ -81,7 +84,7 @@ async function predict(plan: BuildPlan, { options, contexts, remote, epoch, stor
       useCache: usesCache(options),
       now: Date.now,
     };
-    return await predictSteps(plan, (filesOf) => storeLookups(execution, filesOf));
+    return await predictSteps(plan, (filesOf) => storeLookups(execution, filesOf), running);
   } finally {
     await host.close();
   }

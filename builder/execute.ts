@@ -14,8 +14,11 @@ import { copyOfContext, openOrigins, stagesReadBy } from "./origins.ts";
 import type { BuildPlan, StageWork } from "./plan/build-plan.ts";
 import { baseChain, childChain } from "./plan/key.ts";
 import { networksAfter } from "./plan/networks-after.ts";
+import type { CopyOperation } from "./plan/operation.ts";
 import type { PlannedStep } from "./plan/stage.ts";
+import { ofPlatform } from "./platform-error.ts";
 import type { EventSink, StepInfo } from "./progress/event.ts";
+import { asCached, type OncePerStep, type SameStep, sameSteps } from "./same-steps.ts";
 import type { LayerGate } from "./secrets/layer-gate.ts";
 import { StepError } from "./step-error.ts";
 import { bindInputs } from "./steps/bind-inputs.ts";
@@ -60,26 +63,73 @@ export interface Execution {
   readonly now: () => number;
 }
 
-/**
- * Walks the stages: each as soon as what it stands on or copies from is there, independent ones at the same time. The first failure stops
- * the rest, and nothing is left running when the promise settles. Resolves with every planned stage's result, by index.
- */
-export async function execute(execution: Execution): Promise<ReadonlyMap<number, BuiltStage>> {
-  const { plan, store } = execution;
-  const stop = new AbortController();
-  const signal = AbortSignal.any([execution.signal, stop.signal]);
-  const limit = pLimit(execution.jobs);
-  const rootfs = rootfsCache(store, (layers) => execution.fetch(layers, { signal }));
-  const results = new Map<number, Promise<BuiltStage>>();
-  const running = new Map<Digest, Promise<StepOutcome>>();
+/** What the walks of one build share: a step that several of them want is done once. */
+interface Workshop extends Pick<StepContext, "once" | "busy" | "rootfs" | "signal"> {
+  readonly oncePerStep: OncePerStep;
+}
 
-  const once = (key: Digest, work: () => Promise<StepOutcome>, onWait: () => void): Promise<StepOutcome> => {
-    const known = running.get(key);
-    if (known !== undefined) return known.then(({ layer, created }) => ({ layer, created, cached: true }));
-    const started = withStepLock(store, key, work, { signal, onWait });
-    running.set(key, started);
-    return started;
+/** Every planned stage's result, by index. */
+export type BuiltStages = ReadonlyMap<number, BuiltStage>;
+
+/**
+ * Walks the stages of all plans, which differ in their platforms: each stage as soon as what it stands on or copies from is there, independent ones at the same time. The first
+ * failure stops the rest, and nothing is left running when the promise settles. Resolves with the results of each plan, in their order.
+ */
+export async function executeAll(executions: readonly [Execution, ...Execution[]]): Promise<readonly BuiltStages[]> {
+  const stop = new AbortController();
+  const [first] = executions;
+  const workshop = openWorkshop(first, AbortSignal.any([first.signal, stop.signal]));
+  const walks = executions.map((execution) => ({ plan: execution.plan, results: walk(execution, workshop) }));
+  // A failed stage ends the others; its error is thrown below, once all have come to rest.
+  for (const { results } of walks) {
+    for (const result of results.values()) result.catch(() => stop.abort(new Error("another step failed")));
+  }
+  const failures: unknown[] = [];
+  for (const { plan, results } of walks) {
+    for (const result of await Promise.allSettled(results.values())) {
+      if (result.status === "fulfilled") continue;
+      failures.push(plan.platform === undefined ? result.reason : ofPlatform(result.reason, plan.platform));
+    }
+  }
+  if (failures.length > 0) {
+    first.signal.throwIfAborted();
+    throw failures.find((error) => error !== stop.signal.reason) ?? failures[0];
+  }
+  return Promise.all(
+    walks.map(
+      async ({ results }) => new Map(await Promise.all([...results].map(async ([index, result]) => [index, await result] as const))),
+    ),
+  );
+}
+
+function openWorkshop({ store, jobs, fetch }: Execution, signal: AbortSignal): Workshop {
+  const limit = pLimit(jobs);
+  const running = new Map<Digest, Promise<StepOutcome>>();
+  return {
+    signal,
+    rootfs: rootfsCache(store, (layers) => fetch(layers, { signal })),
+    busy: (job) =>
+      limit(() => {
+        signal.throwIfAborted();
+        return job();
+      }),
+    once(key, work, onWait) {
+      const known = running.get(key);
+      if (known !== undefined) return known.then(asCached);
+      const started = withStepLock(store, key, work, { signal, onWait });
+      running.set(key, started);
+      return started;
+    },
+    oncePerStep: sameSteps(),
   };
+}
+
+/** Begins all stages of a plan. */
+function walk(execution: Execution, workshop: Workshop): ReadonlyMap<number, Promise<BuiltStage>> {
+  const { plan, store } = execution;
+  const { oncePerStep, ...shared } = workshop;
+  const { signal, rootfs } = shared;
+  const results = new Map<number, Promise<BuiltStage>>();
 
   const resultOf = (stage: number): Promise<BuiltStage> => {
     const result = results.get(stage);
@@ -129,14 +179,7 @@ export async function execute(execution: Execution): Promise<ReadonlyMap<number,
       ...(execution.epoch === undefined ? {} : { epoch: execution.epoch }),
       useCache: execution.useCache(work),
       layerGate: execution.layerGate,
-      signal,
-      rootfs,
-      busy: (job) =>
-        limit(() => {
-          signal.throwIfAborted();
-          return job();
-        }),
-      once,
+      ...shared,
       now: execution.now,
     };
   }
@@ -151,8 +194,7 @@ export async function execute(execution: Execution): Promise<ReadonlyMap<number,
       case "image":
         return { files: filesOf(work.baseLayers) };
       case "context": {
-        const copy = copyOfContext(base.context);
-        const { layer, created } = await copyStep(copy, filesOf([]), () => origins.copy(copy), context).catch((error: unknown) => {
+        const { layer, created } = await copyOnce(copyOfContext(base.context), filesOf([]), context).catch((error: unknown) => {
           throw located(error, plan.dockerfile, work.fromInfo.range);
         });
         return { files: filesOf([layer]), created };
@@ -169,29 +211,27 @@ export async function execute(execution: Execution): Promise<ReadonlyMap<number,
         return runStep(operation, files, context, execution.run, place, binds(context));
       }
       case "workdir":
-        return workdirStep(operation, files, context);
+        return oncePerStep(sameAs(operation, files, context), () => workdirStep(operation, files, context));
       case "copy": {
         const { operation: copy, files: onto } = operation.link ? await detached(operation, files, context) : { operation, files };
-        return copyStep(copy, onto, () => origins.copy(copy), context);
+        return copyOnce(copy, onto, context);
       }
     }
+  }
+
+  async function copyOnce(operation: CopyOperation, files: Files, context: StepContext): Promise<StepOutcome> {
+    const { origin } = operation;
+    const step = sameAs(operation, files, context);
+    const from = origin.from === "context" ? {} : { origin: await origins.files(origin) };
+    return oncePerStep({ ...step, ...from }, () => copyStep(operation, files, () => origins.copy(operation), context));
   }
 
   for (const work of plan.stages) {
     // In the next turn: a stage may stand on one that comes later in the list.
     const result = Promise.resolve().then(() => Promise.all(work.needs.map(resultOf)).then(() => buildStage(work)));
-    // A failed stage ends the others; its error is thrown below, once all have come to rest.
-    result.catch(() => stop.abort(new Error("another step failed")));
     results.set(work.index, result);
   }
-  const settled = await Promise.allSettled(results.values());
-  const failures = settled.flatMap((result) => (result.status === "rejected" ? [result.reason as unknown] : []));
-  if (failures.length > 0) {
-    execution.signal.throwIfAborted();
-    throw failures.find((error) => error !== stop.signal.reason) ?? failures[0];
-  }
-  const done = await Promise.all([...results].map(async ([index, result]) => [index, await result] as const));
-  return new Map(done);
+  return results;
 
   async function observed(
     info: StepInfo,
@@ -219,6 +259,10 @@ export async function execute(execution: Execution): Promise<ReadonlyMap<number,
       throw located(nameSystemError(error, store.root), plan.dockerfile, step.instruction.range);
     }
   }
+}
+
+function sameAs<Op extends SameStep["operation"]>(operation: Op, files: Files, { epoch, useCache }: StepContext): SameStep {
+  return { operation, files, useCache, ...(epoch === undefined ? {} : { epoch }) };
 }
 
 function announceBase(work: StageWork, { onEvent, now }: Execution): void {

@@ -7,12 +7,13 @@ import type { BuildPlan } from "./plan/build-plan.ts";
 import type { FileOrigin, Operation } from "./plan/operation.ts";
 
 /** Notes that a lock file which was written is among the files that a step takes from the build context: the next build has another context. */
-export async function noteCopiedLock({ stages }: BuildPlan, { lock, contexts, onNote }: BuildSite): Promise<void> {
+export async function noteCopiedLock(plans: readonly BuildPlan[], { lock, contexts, onNote }: BuildSite): Promise<void> {
   const { root } = contexts.main;
   if (lock.written === undefined || root === undefined) return;
   const path = relative(root, join(await realpath(dirname(lock.written)), basename(lock.written)));
   const { ignore } = await contexts.dockerfile();
   if (path.startsWith("../") || (ignore !== undefined && parseIgnoreFile(ignore.text, ignore.file).excludes(bytesOf(path)))) return;
+  const stages = plans.flatMap((plan) => plan.stages);
   const step = stages.flatMap(({ steps }) => steps).find(({ operation }) => sourcesOf(operation).some((source) => covers(source, path)));
   if (step === undefined) return;
   onNote(

@@ -1,6 +1,7 @@
 import type { Writable } from "node:stream";
 import type { DeviceValue, ResourceLimits, SandboxProcess, SeccompProfile } from "../runtime-addon/index.ts";
 import type { LayerForm } from "../store/layer-form.ts";
+import type { PlacedAnnotation } from "../store/registry/placed-annotations.ts";
 import type { RegistryOptions } from "../store/registry/registry.ts";
 import type { UnpackLimits } from "../store/unpack-limits.ts";
 import type { EventSink, StepInfo } from "./progress/event.ts";
@@ -143,8 +144,11 @@ export interface BuildOptions {
   readonly buildArgs?: Readonly<Record<string, string>>;
   /** Labels beside those of the Dockerfile, and over them. */
   readonly labels?: Readonly<Record<string, string>>;
-  /** "linux/amd64". Absent: base images are this machine's, and the image is for what its base is for. */
-  readonly platform?: string;
+  /**
+   * "linux/amd64". Of several, each once, an image is built for every one, and an index in their order is what has the names. Absent: base images are this machine's, and the
+   * image is for what its base is for.
+   */
+  readonly platform?: string | readonly string[];
   /** All steps must run again. Absent: false. */
   readonly noCache?: boolean;
   /** Stage names whose steps must run again. */
@@ -191,8 +195,10 @@ export interface BuildOptions {
   readonly outputs?: readonly BuildOutput[];
   /** The layers of this build become one, or those of its base image too. The cache keeps them as they were. Absent: each stays. */
   readonly squash?: "build" | "all";
-  /** Of the image's manifest. Absent: none. */
+  /** Of the image's manifest, of each platform's where there are several. Absent: none. */
   readonly annotations?: Readonly<Record<string, string>>;
+  /** Beside them and over them, where an image is for several platforms: of the index, of what it says of manifests, of one platform's manifest. Absent: none. */
+  readonly placedAnnotations?: readonly PlacedAnnotation[];
   /** Of this process, for git and the ssh that it starts: PATH, HOME and SSH_AUTH_SOCK are taken. Absent: the system's own PATH, no agent. */
   readonly environment?: Readonly<Record<string, string | undefined>>;
   /** Values of the predefined proxy variables (HTTP_PROXY, …): given to RUN, outside key and history. Absent: none. */
@@ -216,6 +222,7 @@ type Defaulted =
   | "registry"
   | "outputs"
   | "annotations"
+  | "placedAnnotations"
   | "contexts"
   | "environment"
   | "hermetic"
@@ -246,6 +253,7 @@ export function resolveBuildOptions(options: BuildOptions): ResolvedBuildOptions
     registry: options.registry ?? {},
     outputs: options.outputs ?? [{ type: "image" }],
     annotations: options.annotations ?? {},
+    placedAnnotations: options.placedAnnotations ?? [],
     contexts: options.contexts ?? {},
     environment: options.environment ?? {},
     hermetic: options.hermetic ?? false,
@@ -256,19 +264,35 @@ export function resolveBuildOptions(options: BuildOptions): ResolvedBuildOptions
   };
 }
 
-/** One target's image. */
-export interface BuiltImage {
-  /** The stage's name in lower case, else its number; "" where no target was named. */
-  readonly target: string;
+/** What was built of a target for one of several platforms. */
+export interface PlatformBuild {
+  /** "linux/arm64": what the image's config says. */
+  readonly platform: string;
   /** Digest of the image config. */
   readonly imageId: string;
-  /** As pushed, where it was pushed; else as it is in the store. */
+  /** As pushed, where it was pushed; else as it is in an archive or in the store. */
   readonly manifestDigest: string;
-  readonly names: readonly string[];
   /** DiffIds, bottom first. */
   readonly layers: readonly string[];
   /** What made the topmost of them, bottom first; none where they were merged. Those below are the base image's. */
   readonly steps: readonly StepInfo[];
+}
+
+/** One target's image. */
+export interface BuiltImage {
+  /** The stage's name in lower case, else its number; "" where no target was named. */
+  readonly target: string;
+  /** Digest of the image config; of an image for several platforms, that of its index. */
+  readonly imageId: string;
+  /** Of the manifest or index: as pushed, where it was pushed; else as it is in an archive or in the store. */
+  readonly manifestDigest: string;
+  readonly names: readonly string[];
+  /** DiffIds, bottom first; none of an image for several platforms. */
+  readonly layers: readonly string[];
+  /** What made the topmost of them, bottom first; none where they were merged. Those below are the base image's. */
+  readonly steps: readonly StepInfo[];
+  /** In the order asked for. Absent: the image is for one. */
+  readonly platforms?: readonly PlatformBuild[];
 }
 
 /** The image of the first target is the result's own. */

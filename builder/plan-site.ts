@@ -74,9 +74,9 @@ export async function planSite(
   const plan = planBuild(site.dockerfile, outline, images, site.planOptions);
   if (site.lock.isLocked) problems.push(...(await askSources(plan, site)));
   throwCollected(problems);
-  if (site.options.platform !== undefined)
+  if (site.asked !== undefined)
     refuseUnknownArchitecture(
-      site.planOptions.platform,
+      site.asked,
       [...images.values()].map(({ config }) => normalizePlatform(config)),
     );
   warnUnused(plan, outline, site);

@@ -8,8 +8,8 @@ import { openStore, type Store } from "../store/store.ts";
 import { build } from "./build.ts";
 import { firstDifference, type ImageDifference } from "./image-differences.ts";
 import type { BuildOptions, BuiltImage } from "./options.ts";
-import { parsePlatform } from "./plan/platform.ts";
 import { epochName } from "./plan/predefined-args.ts";
+import { platformsOf, severalPlatforms } from "./platforms.ts";
 import type { StepInfo } from "./progress/event.ts";
 import { openHost } from "./sandbox/host.ts";
 
@@ -28,12 +28,14 @@ export interface Rebuild {
 /**
  * Builds an image once more, as `options` say it was built, and tells in what the result differs. All steps run again, in a store of their own that begins with the images of
  * `options.store` and is gone when the promise settles; nothing is named, delivered or locked. The time is that of the options, else the one that the image was built with. Throws
- * ImageNotFoundError, and as build().
+ * ImageNotFoundError, SEVERAL_PLATFORMS, and as build().
  */
 export async function rebuild(name: string, options: BuildOptions): Promise<Rebuild> {
   await using store = await openStore(options.store, options);
   try {
-    const image = await openPinned(store, name, options.platform === undefined ? undefined : parsePlatform(options.platform));
+    const platforms = platformsOf(options.platform);
+    if (platforms.length > 1) throw severalPlatforms(platforms, `building ${name} once more`);
+    const image = await openPinned(store, name, platforms[0]);
     const directory = await store.temp("rebuild");
     try {
       await makeSecondStore(store, directory);

@@ -1,10 +1,11 @@
-import { buildOf, executePlan, type Running, runSettings } from "./build.ts";
+import { buildOf, executePlans, type Running, runSettings } from "./build.ts";
 import { withBuildSite } from "./build-site.ts";
 import { cutAt, type StepPlace } from "./cut-at.ts";
 import type { Dockerfile } from "./dockerfile/instruction.ts";
 import type { BuiltStage } from "./execute.ts";
 import type { BuildOptions } from "./options.ts";
 import type { BuildPlan, StageWork } from "./plan/build-plan.ts";
+import { stepsOf } from "./plan/numbered-plans.ts";
 import type { RunOperation } from "./plan/operation.ts";
 import { planSite } from "./plan-site.ts";
 import { refuseSteps } from "./refuse-steps.ts";
@@ -25,19 +26,17 @@ import { runSpec } from "./steps/run-spec.ts";
  * throw.
  */
 export async function shellAt(given: BuildOptions, place: StepPlace, options: ShellOptions, onReady: () => void): Promise<number> {
-  return withBuildSite(given, async (opened) => {
+  return withBuildSite(given, "opening a shell", async (opened) => {
     const dated = await dateSite(opened);
     const { site, plan, target, run } = await planShell(dated, place);
     refuseSteps(plan, site.options);
-    site.options.onEvent({
-      type: "plan",
-      steps: plan.stages.flatMap(({ fromInfo, infos }) => [fromInfo, ...infos]).sort((a, b) => a.id - b.id),
-    });
+    site.options.onEvent({ type: "plan", steps: stepsOf(plan) });
     const store = await site.store();
     const host = openHost(store, site.onNote, site.options.userns);
     const running = { store, run: runSettings(site, { host, secrets: site.secrets, name: buildOf(site) }) };
     try {
-      const result = (await executePlan(plan, site, running)).get(target.index);
+      const [results] = await executePlans([{ plan, site }], running);
+      const result = results?.get(target.index);
       if (result === undefined) throw new RangeError("the target was not built");
       const shell = { site, running, result, options, onReady };
       return run === undefined ? await shellAfter(target, shell) : await shellInRun(run, shell);

@@ -21,6 +21,7 @@ import { type Descriptor, type HistoryEntry, type ImageConfig, type Manifest, me
 import { isConfigType, isIndexType, maxConfigBytes, maxManifestBytes, parseConfig, parseIndex, parseManifest } from "./oci-parse.ts";
 import { machinePlatform, platformOf, platformText } from "./platform.ts";
 import { chooseOffer, offersOf, offersText } from "./platform-offers.ts";
+import { type ListedIndex, type NewIndex, putIndex, type RawIndex, type RawManifest } from "./put-index.ts";
 import type { Reference } from "./reference.ts";
 import { forgetName } from "./remembered-names.ts";
 import { storePaths } from "./store-paths.ts";
@@ -88,17 +89,8 @@ export interface NewImage {
   readonly annotations?: Readonly<Record<string, string>>;
 }
 
-/** An index as it came. */
-export interface RawIndex {
-  readonly mediaType: string;
-  readonly bytes: Buffer;
-}
-
 /** An image made elsewhere. */
-export interface RawImage {
-  readonly manifestType: string;
-  readonly rawManifest: Buffer;
-  readonly rawConfig: Buffer;
+export interface RawImage extends RawManifest {
   /** A name may end in the digest of what is listed: then the image has no tag by it, but is found under the whole name. */
   readonly names: readonly string[];
   /** Where the image is one of several platforms: the index that is listed for it, and those inside it on the way to the manifest. */
@@ -125,6 +117,8 @@ export interface ImageStore {
   put(image: NewImage): Promise<Image>;
   /** The same for bytes that must stay as they are. */
   putRaw(image: RawImage): Promise<Image>;
+  /** The same for an image of several platforms, with all of them at once. */
+  putIndex(index: NewIndex): Promise<ListedIndex>;
   /** Adds a name to an image, or moves it there. */
   tag(image: Image, name: string): Promise<void>;
   /** Takes a name away; the image leaves the list when it was the last. False when no image has this name. */
@@ -314,6 +308,7 @@ export function imageStore(root: string, blobs: BlobStore, tempFile: () => Promi
     },
     put: async (image) => putRaw(rawImageOf(image)),
     putRaw,
+    putIndex: (index) => putIndex({ root, blobs, forget, update }, index),
     async tag({ listed, descriptor, manifest, imageId }, name) {
       const reference = parseNewName(name);
       forget([reference]);

@@ -7,7 +7,10 @@ import { UsageError } from "./usage-error.ts";
 
 /** Of the build: files that scripts read its result from. */
 export const resultFlags = {
-  iidfile: { value: "FILE", help: "Write the image id to this file; of several targets one a line, in their order" },
+  iidfile: {
+    value: "FILE",
+    help: "Write the image id to this file, of an image for several platforms the digest of its index; of several targets one a line, in their order",
+  },
   "metadata-file": {
     value: "FILE",
     help: "Write ids and names of the result to this file, as JSON; of several targets under the names of these",
@@ -32,7 +35,9 @@ export function writeResults(flags: ResultFlags, { images }: BuildResult): void 
   writeResult("--metadata-file", flags["metadata-file"], `${JSON.stringify(metadata, undefined, 2)}\n`);
 }
 
-function metadataOf({ imageId, manifestDigest, names }: BuiltImage) {
+/** An index has no config. */
+function metadataOf({ imageId, manifestDigest, names, platforms }: BuiltImage) {
+  if (platforms !== undefined) return { "containerimage.digest": manifestDigest, "image.name": names.join(",") };
   return { "containerimage.config.digest": imageId, "containerimage.digest": manifestDigest, "image.name": names.join(",") };
 }
 

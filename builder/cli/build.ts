@@ -18,14 +18,14 @@ import { limitFlags, readLimits } from "./limits.ts";
 import { lockFlags, lockOptionsOf, noteUnwritten } from "./lock-flags.ts";
 import { networkFlag } from "./network-flag.ts";
 import { readOutputs } from "./outputs.ts";
-import { levelsOf, withoutLevels } from "./placed-annotations.ts";
+import { levelsOf, readPlacedAnnotations, withoutLevels } from "./placed-annotations.ts";
 import { pullFlag, pullPolicy, registryFlags, registryOptions } from "./registry-flags.ts";
 import { runCall } from "./run-call.ts";
 import { readSecrets, secretFlags } from "./secret-flags.ts";
 import { readSecurity, securityFlags } from "./security-flags.ts";
 import { storeFlags, storeRootOf } from "./store-flag.ts";
 import { UsageError } from "./usage-error.ts";
-import { readAnnotations, readEpochOrWord, readHost, readInteger, readPairs, readPlatform, readSize, readTag } from "./values.ts";
+import { readAnnotations, readEpochOrWord, readHost, readInteger, readPairs, readPlatforms, readSize, readTag } from "./values.ts";
 
 /** Of the build, and of what builds again. */
 export const buildFlags = {
@@ -44,7 +44,12 @@ export const buildFlags = {
     help: "What a name in FROM, --from and mounts means: a directory, a git or https URL, docker-image://NAME, oci-layout://DIR, target:STAGE",
   },
   label: { value: "KEY=VALUE", many: true, help: "Label of the image" },
-  platform: { value: "OS/ARCH", blank: true, help: "Platform to build for (this machine's; the image is labelled as its base is)" },
+  platform: {
+    value: "OS/ARCH",
+    many: true,
+    blank: true,
+    help: "Platform to build for; of several, separated by commas, the image is an index with one image each (this machine's; the image is labelled as its base is)",
+  },
   "no-cache": { help: "Run all steps again" },
   "no-cache-filter": { value: "STAGES", many: true, help: "Run the steps of these stages again, separated by commas" },
   pull: {
@@ -59,7 +64,11 @@ export const buildFlags = {
   },
   push: { help: "The same as --output=type=registry" },
   load: { help: "The same as --output=type=image" },
-  annotation: { value: "KEY=VALUE", many: true, help: "Annotation of the image's manifest" },
+  annotation: {
+    value: "[LEVEL:]KEY=VALUE",
+    many: true,
+    help: "Annotation of the image's manifest, of each platform's where there are several; there LEVEL may be manifest, index or manifest-descriptor (what the index says of the manifest), with manifest[linux/amd64] of one platform",
+  },
   squash: { help: "Merge the layers of this build into one" },
   "squash-all": { help: "Merge all layers into one, those of the base image too" },
   network: { ...networkFlag, blank: true, help: "Network of RUN steps" },
@@ -113,6 +122,7 @@ export const build = command(
       "tsbuild -t app https://git.example/team/app.git#v1:docker",
       "tsbuild --target server --target worker -t server=app -t worker=app-worker .",
       "tsbuild -t registry.example/team/app:v1 --push .",
+      "tsbuild --platform linux/amd64,linux/arm64 -t app .",
       "tsbuild -o type=docker,dest=- -t app . | docker load",
       "tsbuild --target dist -o dist .",
       "tsbuild --lock Dockerfile.lock -t app .",
@@ -161,7 +171,8 @@ export async function readBuild(
   { flags, context, argv }: { readonly flags: BuildFlags; readonly context: string; readonly argv: readonly string[] },
   io: CliIo,
 ): Promise<{ readonly options: BuildOptions; readonly settings: Settings }> {
-  const annotations = annotationsOf(flags.annotation ?? []);
+  const platform = readPlatforms("--platform", flags.platform ?? []);
+  const annotations = annotationsOf(flags.annotation ?? [], platform.length > 1);
   const buildArgs = buildArgsOf(flags, io);
   const epoch = epochOf(flags);
   const limits = readLimits(flags, flags.resource);
@@ -171,14 +182,14 @@ export async function readBuild(
   const jobs = flags.jobs === undefined ? settings.jobs : readInteger("--jobs", flags.jobs, 1);
   const options: BuildOptions = {
     ...inputs,
-    annotations,
+    ...annotations,
     ...squashOf(flags),
     pull: pullPolicy(flags.pull),
     registry: await registryOptions(flags, io, settings),
     ...(flags.target === undefined ? {} : { target: flags.target }),
     buildArgs,
     labels: readPairs("--label", flags.label ?? [], () => ""),
-    ...(flags.platform === undefined ? {} : { platform: readPlatform("--platform", flags.platform) }),
+    ...(platform.length === 0 ? {} : { platform }),
     noCache: flags["no-cache"] ?? false,
     noCacheFilter: (flags["no-cache-filter"] ?? []).flatMap((stages) => stages.split(",")).filter((stage) => stage !== ""),
     network,
@@ -214,8 +225,9 @@ function withoutStdout(io: CliIo): DisplayIo {
   return { env: io.env, stdout: io.stderr, stderr: io.stderr };
 }
 
-/** An image is built for one platform: it has a manifest and no index, as in buildx. */
-function annotationsOf(words: readonly string[]): Record<string, string> {
+/** An image for one platform has a manifest and no index, as in buildx. */
+function annotationsOf(words: readonly string[], isIndex: boolean): Pick<BuildOptions, "annotations" | "placedAnnotations"> {
+  if (isIndex) return { placedAnnotations: readPlacedAnnotations(words) };
   for (const word of words) {
     const other = levelsOf(word).find(({ level }) => level !== "manifest");
     if (other === undefined) continue;
@@ -223,11 +235,11 @@ function annotationsOf(words: readonly string[]): Record<string, string> {
       "UNSUPPORTED_VALUE",
       `reading --annotation: "${word}": annotations at the level ${other.level} are not supported`,
       {
-        hint: "leave the level out: the manifest is annotated",
+        hint: "leave the level out: the manifest is annotated; an image for several platforms (--platform) has an index",
       },
     );
   }
-  return readAnnotations(words.map(withoutLevels));
+  return { annotations: readAnnotations(words.map(withoutLevels)) };
 }
 
 function epochOf({ "source-date-epoch": text }: BuildFlags): number | string | undefined {

@@ -53,7 +53,7 @@ export const foreignBuildFlags: ForeignTable = {
   },
   layers: { note: "layers are always cached" },
   logfile: { value: true, missing: "redirect standard error instead" },
-  manifest: { value: true, missing: "manifest lists are not made" },
+  manifest: { value: true, missing: "with several platforms (--platform) the image of -t is a list" },
   policy: { value: true, missing: "there are no source policies" },
   provenance: {
     value: true,

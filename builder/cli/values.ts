@@ -119,11 +119,16 @@ export function readEpochOrWord(flag: string, text: string): number | string {
   return /^(?:[-+.\d]+)?$/.test(text) ? readEpoch(flag, text) : text;
 }
 
+/** "linux/amd64,linux/arm64", given once or more than once: each platform once, under the names that images use. */
+export function readPlatforms(flag: string, texts: readonly string[]): readonly string[] {
+  const words = texts.flatMap((text) => text.split(",")).map((word) => word.trim());
+  return [...new Set(words.filter((word) => word !== "").map((word) => readPlatform(flag, word)))];
+}
+
 /** "linux/amd64": one platform, under the names that images use. */
 export function readPlatform(flag: string, text: string): string {
-  if (text.includes(",")) {
-    throw new UsageError("UNSUPPORTED_VALUE", `reading ${flag}: "${text}" names several platforms, and an image is built for one`);
-  }
+  if (text.includes(","))
+    throw new UsageError("UNSUPPORTED_VALUE", `reading ${flag}: "${text}" names several platforms, and one is needed`);
   return platformText(usable(() => parsePlatform(text), flag, text, "is not OS/ARCHITECTURE", "write it as linux/amd64"));
 }
 

@@ -1,6 +1,6 @@
 import type { HistoryEntry, Platform } from "../../store/oci.ts";
 import type { LayerRef } from "../../store/open-rootfs.ts";
-import { machinePlatform } from "../../store/platform.ts";
+import { machinePlatform, platformText } from "../../store/platform.ts";
 import { type DockerfileError, throwCollected } from "../dockerfile/errors.ts";
 import type { Dockerfile, Instruction } from "../dockerfile/instruction.ts";
 import type { NetworkMode } from "../options.ts";
@@ -44,6 +44,8 @@ export interface StageWork {
 
 export interface BuildPlan {
   readonly dockerfile: Dockerfile;
+  /** "linux/arm64": which of several platforms it is for; absent in a build for one. */
+  readonly platform?: string;
   /** Each behind its base and the stages that it reads from. */
   readonly stages: readonly StageWork[];
   /** In the order asked for, each once. */
@@ -62,6 +64,8 @@ export interface PlanOptions {
   readonly hermetic: boolean;
   readonly buildArgs: Readonly<Record<string, string>>;
   readonly platform: Platform;
+  /** The build is for others too: titles say for which one a step is. */
+  readonly severalPlatforms?: boolean;
   readonly network: NetworkMode;
 }
 
@@ -154,10 +158,12 @@ export function planBuild(
     const label = labels.get(planned.index) ?? "";
     const base = baseOf(planned, done, options.platform, image);
     const { steps, state, history } = planWork(dockerfile, planned, base.state, work);
+    const place = options.severalPlatforms ? `${stagePlatform(base.wanted, options.platform)} ` : "";
     const info = (position: number, instruction: Instruction): StepInfo => ({
       id: nextId++,
       ...(single ? {} : { stage: label }),
-      title: `[${single ? "" : `${label} `}${position}/${steps.length + 1}] ${shorten(instruction.text)}`,
+      ...(options.severalPlatforms ? { platform: platformText(options.platform) } : {}),
+      title: `[${place}${single ? "" : `${label} `}${position}/${steps.length + 1}] ${shorten(instruction.text)}`,
       range: instruction.range,
     });
     const fromInfo = info(1, planned.stage.from);
@@ -187,6 +193,7 @@ export function planBuild(
   });
   return {
     dockerfile,
+    ...(options.severalPlatforms ? { platform: platformText(options.platform) } : {}),
     stages: [...done.values()],
     targets,
     image: (name) => image(name),
@@ -216,6 +223,13 @@ function baseOf(
       return { ...imageBase(image(base.image, wanted).config), wanted };
     }
   }
+}
+
+/** "linux/arm64"; "linux/amd64->arm64" for a stage that runs on the one and is needed for the other, as BuildKit writes it. */
+function stagePlatform(stage: Platform, target: Platform): string {
+  const [own, wanted] = [platformText(stage), platformText(target)];
+  if (own === wanted) return own;
+  return `${own}->${stage.os === target.os ? wanted.slice(wanted.indexOf("/") + 1) : wanted}`;
 }
 
 const titleLimit = 160;

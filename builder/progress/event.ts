@@ -23,7 +23,9 @@ export interface StepInfo {
   readonly id: number;
   /** "stage-1", "builder"; absent in a build of one unnamed stage. */
   readonly stage?: string;
-  /** "[builder 2/5] RUN npm ci": ready to print. */
+  /** "linux/arm64": which of several platforms the step is needed for; absent in a build for one. */
+  readonly platform?: string;
+  /** "[builder 2/5] RUN npm ci", of several platforms "[linux/arm64 builder 2/5] RUN npm ci": ready to print. */
   readonly title: string;
   readonly range: SourceRange;
 }
@@ -53,12 +55,15 @@ export type BuildEvent =
   | {
       /** The result: in the store under `names`, in registries as `pushed`. */
       readonly type: "image";
+      /** Of an image for several platforms the digest of its index. */
       readonly imageId: string;
       readonly manifestDigest: string;
       readonly names: readonly string[];
       /** "docker.io/library/app:latest@sha256:…". */
       readonly pushed: readonly string[];
       readonly sizeBytes: number;
+      /** "linux/arm64": of several platforms all, in the order of the index. */
+      readonly platforms?: readonly string[];
     };
 
 export type EventSink = (event: BuildEvent) => void;

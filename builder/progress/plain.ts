@@ -1,6 +1,7 @@
 import type { BuildEvent, StepInfo } from "./event.ts";
+import { describeImage } from "./image-result.ts";
 import { type LineSplitter, lineSplitter } from "./line-splitter.ts";
-import { formatBytes, formatSeconds } from "./measures.ts";
+import { formatSeconds } from "./measures.ts";
 import type { Renderer, RendererIo } from "./renderer.ts";
 import { describeResult } from "./step-result.ts";
 import { harmless } from "./terminal-text.ts";
@@ -100,7 +101,7 @@ export function plainRenderer({ write, now }: RendererIo, options: { readonly ra
         );
         break;
       case "image":
-        print(`image ${event.imageId}, ${formatBytes(event.sizeBytes)}${event.names.length === 0 ? "" : `: ${event.names.join(", ")}`}\n`);
+        print(`image ${describeImage(event)}\n`);
         for (const name of event.pushed) print(`pushed ${name}\n`);
         break;
     }

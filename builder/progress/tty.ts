@@ -1,7 +1,8 @@
 import type { BuildEvent } from "./event.ts";
+import { describeImage } from "./image-result.ts";
 import { type LineSplitter, lineSplitter } from "./line-splitter.ts";
 import { livePicture } from "./live-picture.ts";
-import { formatBytes, formatDuration } from "./measures.ts";
+import { formatDuration } from "./measures.ts";
 import { type Paint, paint } from "./paint.ts";
 import type { Renderer, RendererIo } from "./renderer.ts";
 import type { Screen } from "./screen.ts";
@@ -103,9 +104,7 @@ export function ttyRenderer({ write, now }: RendererIo, options: { readonly colo
           break;
         }
         case "image":
-          say(
-            `${style.bold("image")} ${event.imageId}, ${formatBytes(event.sizeBytes)}${event.names.length === 0 ? "" : `: ${event.names.join(", ")}`}`,
-          );
+          say(`${style.bold("image")} ${describeImage(event)}`);
           for (const name of event.pushed) say(`${style.bold("pushed")} ${harmless(name, { colors: false })}`);
           break;
       }

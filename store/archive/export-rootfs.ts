@@ -16,7 +16,7 @@ import { writeFailed } from "./write-failed.ts";
 export interface ExportedRootfs {
   /** In the store, and pinned by the caller. Bottom first. */
   readonly layers: readonly LayerRef[];
-  /** The directory of the destination that it goes to. Absent: the destination itself. */
+  /** The directory of the destination that it goes to, "web" or "web/linux_arm64". Absent: the destination itself. */
   readonly folder?: string;
 }
 
@@ -43,7 +43,12 @@ export async function exportRootfs(
 ): Promise<void> {
   checkRootfsDestination(destination);
   const entries: SourceEntry[] = [];
+  const made = new Set<string>();
   for (const { layers, folder } of roots) {
+    for (const parent of parentsOf(folder ?? "")) {
+      if (!made.has(parent)) entries.push(...inFolder(bytesOf(parent) as ByteString, []));
+      made.add(parent);
+    }
     const merged = await mergeLayers([], await openLayers(store.layers, layers));
     const files = merged.filter(({ path }) => path !== rootPath);
     // Not by a spread into push(): there may be more of them than a call has arguments.
@@ -58,6 +63,12 @@ export async function exportRootfs(
     if (!isSystemError(error) || error.path?.startsWith(`${store.root}/`)) throw nameSystemError(error, store.root);
     throw writeFailed(doing(destination), error);
   }
+}
+
+/** "a/b/c" → "a", "a/b". */
+function parentsOf(folder: string): readonly string[] {
+  const parts = folder.split("/");
+  return parts.slice(1).map((_, i) => parts.slice(0, i + 1).join("/"));
 }
 
 /** Throws what exportRootfs would throw of its destination. Nothing is made or changed. */

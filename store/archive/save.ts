@@ -2,7 +2,7 @@ import { renameSync } from "node:fs";
 import { join } from "node:path";
 import { isSystemError, removeTree } from "../../runtime-addon/index.ts";
 import { canonicalJson } from "../canonical-json.ts";
-import type { Digest } from "../digest.ts";
+import { type Digest, digestOf } from "../digest.ts";
 import type { Abortable } from "../file-bytes.ts";
 import { nameManifest, parseNewName } from "../image-names.ts";
 import type { Image } from "../images.ts";
@@ -10,8 +10,11 @@ import { emptyIndex, ociLayoutFile } from "../layout.ts";
 import type { Lease } from "../lease.ts";
 import { makeDirectories } from "../make-directories.ts";
 import { nameSystemError } from "../name-system-error.ts";
-import type { Descriptor } from "../oci.ts";
+import { newIndex } from "../new-index.ts";
+import type { Descriptor, Platform } from "../oci.ts";
 import { platformOf } from "../platform.ts";
+import type { Reference } from "../reference.ts";
+import type { PlacedAnnotation } from "../registry/placed-annotations.ts";
 import type { Store } from "../store.ts";
 import { writeStream } from "../tee-file.ts";
 import { pump, siblingOf, writeArchiveFile } from "./archive-file.ts";
@@ -29,6 +32,15 @@ export interface SavedImage {
   readonly names?: readonly string[];
 }
 
+/** An image for several platforms, of which the archive gets all, with an index that lists them. */
+export interface SavedIndex {
+  /** In the order of the list. */
+  readonly platforms: readonly { readonly image: SavableImage; readonly platform: Platform }[];
+  /** Those of the levels index and manifest-descriptor are taken. */
+  readonly annotations?: readonly PlacedAnnotation[];
+  readonly names: readonly string[];
+}
+
 export interface SaveOptions extends Abortable, ArchiveForm {}
 
 /**
@@ -40,23 +52,25 @@ export type SaveDestination = Destination;
 /**
  * Writes images with all their blobs, each checked on the way: IntegrityError and NotFoundError tell of a damaged store, and nothing is left
  * at the destination (a stream is destroyed). Rejects with `signal.reason` when aborted. The same images in the same form give the same bytes. The
- * archive also holds what `docker load` reads. Answers the manifests' descriptors as they are in there.
+ * archive also holds what `docker load` reads, which are images of one platform. Answers the descriptors of manifests and indexes as they are in there.
  */
 export async function saveImages(
   store: Store,
-  images: readonly SavedImage[],
+  images: readonly (SavedImage | SavedIndex)[],
   destination: SaveDestination,
   options: SaveOptions = {},
 ): Promise<readonly Descriptor[]> {
   checkSaveDestination(destination);
-  await using _lease = await leaseOn(store, images);
-  const archived: ArchivedImage[] = [];
+  const all = images.flatMap((one) => ("platforms" in one ? one.platforms.map(({ image }) => image) : [one.image]));
+  await using _lease = await leaseOn(store, all);
+  const archived = new Map<SavableImage, ArchivedImage>();
   try {
-    for (const { image } of images) archived.push(await archivedImage(store, image, options, options));
-    await write(store, filesOf(images, archived, options), destination, options);
-    return archived.map(({ descriptor }) => descriptor);
+    for (const image of new Set(all)) archived.set(image, await archivedImage(store, image, options, options));
+    const listed = images.map((one) => ("platforms" in one ? listedIndex(one, archived, options) : listedImage(one, archived)));
+    await write(store, filesOf(listed, options), destination, options);
+    return listed.map(({ descriptor: { mediaType, digest, size } }) => ({ mediaType, digest, size }));
   } finally {
-    for (const layer of archived.flatMap(({ layers }) => layers)) await layer.close();
+    for (const { layers } of archived.values()) for (const layer of layers) await layer.close();
   }
 }
 
@@ -82,11 +96,11 @@ async function write(store: Store, files: readonly OuterFile[], destination: Sav
 }
 
 /** Undefined where nothing can be written, full or read-only: an image can be read all the same, and every blob is checked on the way. */
-async function leaseOn(store: Store, images: readonly SavedImage[]): Promise<Lease | undefined> {
+async function leaseOn(store: Store, images: readonly SavableImage[]): Promise<Lease | undefined> {
   let lease: Lease | undefined;
   try {
     lease = await store.lease();
-    for (const { image } of images)
+    for (const image of images)
       await lease.pin(image.descriptor.digest, image.imageId, ...image.layers.flatMap(({ diffId, blob }) => [diffId, blob.digest]));
     return lease;
   } catch (error) {
@@ -96,26 +110,62 @@ async function leaseOn(store: Store, images: readonly SavedImage[]): Promise<Lea
   }
 }
 
-function filesOf(images: readonly SavedImage[], archived: readonly ArchivedImage[], options: SaveOptions): OuterFile[] {
-  const named = images.map(({ image, names }) => ({ image, references: (names ?? image.names ?? []).map(parseNewName) }));
+/** What index.json lists, and what is in there for it. */
+interface Listed {
+  readonly descriptor: Descriptor;
+  readonly references: readonly Reference[];
+  readonly images: readonly { readonly image: SavableImage; readonly archived: ArchivedImage }[];
+  /** Where there are several. */
+  readonly index?: Buffer;
+}
+
+function listedImage({ image, names }: SavedImage, all: ReadonlyMap<SavableImage, ArchivedImage>): Listed {
+  const archived = all.get(image) as ArchivedImage;
+  return {
+    descriptor: { ...archived.descriptor, platform: platformOf(image.config) },
+    references: (names ?? image.names ?? []).map(parseNewName),
+    images: [{ image, archived }],
+  };
+}
+
+function listedIndex(
+  { platforms, annotations = [], names }: SavedIndex,
+  all: ReadonlyMap<SavableImage, ArchivedImage>,
+  { documents = "oci" }: SaveOptions,
+): Listed {
+  const images = platforms.map(({ image, platform }) => ({ image, platform, archived: all.get(image) as ArchivedImage }));
+  const entries = images.map(({ platform, archived }) => ({ manifest: archived.descriptor, platform }));
+  const { mediaType, bytes } = newIndex(entries, annotations, { name: names[0] ?? "the image", format: documents });
+  return {
+    descriptor: { mediaType, digest: digestOf(bytes), size: bytes.length },
+    references: names.map(parseNewName),
+    images,
+    index: bytes,
+  };
+}
+
+function filesOf(listed: readonly Listed[], options: SaveOptions): OuterFile[] {
   let manifests: readonly Descriptor[] = [];
   const docker: DockerImage[] = [];
   const blobs = new Map<Digest, OuterFile>();
   const add = (digest: Digest, sizeBytes: number, content: OuterFile["content"]) => {
     if (!blobs.has(digest)) blobs.set(digest, { name: ociFiles.blob(digest), sizeBytes, content });
   };
-  for (const [i, { image, references }] of named.entries()) {
-    const { descriptor, rawManifest, layers } = archived[i] as ArchivedImage;
-    manifests = nameManifest(manifests, { ...descriptor, platform: platformOf(image.config) }, references);
-    docker.push({ config: image.imageId, layers: layers.map(({ blob }) => blob.digest), names: references });
-    add(descriptor.digest, rawManifest.length, [rawManifest]);
-    add(image.imageId, image.rawConfig.length, [image.rawConfig]);
-    for (const { blob, open } of layers) add(blob.digest, blob.size, open(options));
+  for (const { descriptor, references, images, index } of listed) {
+    manifests = nameManifest(manifests, descriptor, references);
+    if (index !== undefined) add(descriptor.digest, index.length, [index]);
+    for (const { image, archived } of images) {
+      const { rawManifest, layers } = archived;
+      if (index === undefined) docker.push({ config: image.imageId, layers: layers.map(({ blob }) => blob.digest), names: references });
+      add(archived.descriptor.digest, rawManifest.length, [rawManifest]);
+      add(image.imageId, image.rawConfig.length, [image.rawConfig]);
+      for (const { blob, open } of layers) add(blob.digest, blob.size, open(options));
+    }
   }
   return [
     smallFile(ociFiles.layout, ociLayoutFile),
     smallFile(ociFiles.index, canonicalJson({ ...emptyIndex, manifests })),
-    dockerManifest(docker),
+    ...(docker.length === 0 ? [] : [dockerManifest(docker)]),
     ...(options.format === "docker" ? [dockerRepositories(docker)] : []),
     ...blobs.values(),
   ];

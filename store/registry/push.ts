@@ -47,21 +47,33 @@ export async function pushImage(
   destinations: readonly Reference[],
   options: PushOptions = {},
 ): Promise<Descriptor> {
-  const { compression = "gzip", signal, onEvent, onNote } = options;
   const targets = targetsOf(registry, destinations);
-  const format = options.format ?? (image.manifest === undefined ? "oci" : formatOf(image.manifest.mediaType));
   // What cannot be said in the format is refused before anything moves.
-  manifestWith(
-    image,
-    image.layers.map(({ blob }) => blob),
-    format,
-  );
+  checkPushable(image, options.format);
+  return pushTo(store, registry, image, targets, options);
+}
+
+/** Throws NOT_CONVERTIBLE for what the format cannot say of the image. */
+export function checkPushable(image: PushableImage, format: PushOptions["format"]): void {
+  const blobs = image.layers.map(({ blob }) => blob);
+  manifestWith(image, blobs, formatFor(image, format));
+}
+
+/** As pushImage, to where nothing needs to have a tag. */
+export async function pushTo(
+  store: Store,
+  registry: Registry,
+  image: PushableImage,
+  targets: readonly PushTarget[],
+  options: PushOptions,
+): Promise<Descriptor> {
+  const { compression = "gzip", signal, onEvent, onNote } = options;
   await store.pin(...image.layers.flatMap(({ diffId, blob }) => [diffId, blob.digest]));
   const repositories = targets.map(({ repository }) => repository);
   // One more than are sent at once: it is compressed meanwhile.
   const parallel = registry.settings.parallel + 1;
   const layers = await pushLayers(store, repositories, image.layers, { ...options, compression, parallel });
-  const { notes, ...document } = manifestWith(image, layers, format);
+  const { notes, ...document } = manifestWith(image, layers, formatFor(image, options.format));
   for (const note of notes) onNote?.(note);
   const configType = parseManifest(document.bytes, "made for a push").config.mediaType;
   for (const { repository, tags } of targets) {
@@ -69,6 +81,10 @@ export async function pushImage(
     await pushManifest(repository, document, tags, { signal, onEvent });
   }
   return { mediaType: document.mediaType, digest: digestOf(document.bytes), size: document.bytes.length };
+}
+
+function formatFor({ manifest }: PushableImage, asked: PushOptions["format"]): ImageFormat {
+  return asked ?? (manifest === undefined ? "oci" : formatOf(manifest.mediaType));
 }
 
 /** The names by repository, in the order in which they came. Throws INVALID_REFERENCE. */

@@ -30,6 +30,11 @@ describe("the files of a build's result", () => {
     expect(written([image("a", 1)])).toEqual({ ids: "sha256:1", metadata: one });
   });
 
+  it("have the digest of an index, as docker buildx writes them for several platforms", () => {
+    const { "containerimage.config.digest": _, ...index } = one;
+    expect(written([{ ...image("a", 1), platforms: [] }])).toEqual({ ids: "sha256:1", metadata: index });
+  });
+
   it("have every target where there are several", () => {
     expect(written([image("a", 1), image("b", 2)])).toEqual({ ids: "sha256:1\nsha256:2", metadata: { a: one, b: two } });
   });

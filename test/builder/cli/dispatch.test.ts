@@ -176,7 +176,7 @@ describe("the command line", () => {
       "an annotation of what is not annotated",
       ["--annotation", "index:a=b", "."],
       2,
-      'error: reading --annotation: "index:a=b": annotations at the level index are not supported [UNSUPPORTED_VALUE]\n  hint: leave the level out: the manifest is annotated\n',
+      'error: reading --annotation: "index:a=b": annotations at the level index are not supported [UNSUPPORTED_VALUE]\n  hint: leave the level out: the manifest is annotated; an image for several platforms (--platform) has an index\n',
     ],
     [
       "a name of Object.prototype",

@@ -8,6 +8,7 @@ import {
   readInteger,
   readPairs,
   readPlatform,
+  readPlatforms,
   readPositive,
   readSize,
   readVolume,
@@ -88,13 +89,19 @@ describe("values", () => {
     [readPlatform, "linux/amd64/v2/x", 'reading --x: "linux/amd64/v2/x" is not OS/ARCHITECTURE'],
     [readPlatform, "linux/a b", 'reading --x: "linux/a b" is not OS/ARCHITECTURE'],
     [readPlatform, "linux/amd64/", 'reading --x: "linux/amd64/" is not OS/ARCHITECTURE'],
-    [
-      readPlatform,
-      "linux/amd64,linux/arm64",
-      'reading --x: "linux/amd64,linux/arm64" names several platforms, and an image is built for one',
-    ],
+    [readPlatform, "linux/amd64,linux/arm64", 'reading --x: "linux/amd64,linux/arm64" names several platforms, and one is needed'],
   ])("%o refuses %s", (reader, text, message) => {
     expect(thrown(() => reader("--x", text)).message).toBe(message);
+  });
+
+  it("platforms are words between commas, each once", () => {
+    expect(readPlatforms("--x", ["linux/arm64, linux/x86_64,", "linux/aarch64", "linux/arm"])).toEqual([
+      "linux/arm64",
+      "linux/amd64",
+      "linux/arm/v7",
+    ]);
+    expect(readPlatforms("--x", [""])).toEqual([]);
+    expect(thrown(() => readPlatforms("--x", ["linux/amd64,arm"])).message).toBe('reading --x: "arm" is not OS/ARCHITECTURE');
   });
 
   it("whole numbers have a least value", () => {

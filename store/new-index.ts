@@ -1,0 +1,39 @@
+import { canonicalJson } from "./canonical-json.ts";
+import { type Descriptor, mediaTypes, type Platform } from "./oci.ts";
+import { platformOf } from "./platform.ts";
+import { type Converted, convertIndex, type ImageFormat } from "./registry/convert.ts";
+import { annotationsAt, checkPlatforms, type PlacedAnnotation } from "./registry/placed-annotations.ts";
+
+/** A manifest that an index shall list. */
+export interface IndexEntry {
+  readonly manifest: Pick<Descriptor, "mediaType" | "digest" | "size" | "annotations">;
+  readonly platform: Platform;
+}
+
+/**
+ * An index of these manifests, in their order; the same ones give the same bytes. Of the annotations it takes those of the levels index and manifest-descriptor. `format` must be that of the
+ * manifests. Throws PLATFORM_NOT_FOUND for an annotation of a platform that is not there; `name` is for messages.
+ */
+export function newIndex(
+  entries: readonly IndexEntry[],
+  annotations: readonly PlacedAnnotation[],
+  { name, format = "oci" }: { readonly name: string; readonly format?: ImageFormat },
+): Converted {
+  checkPlatforms(
+    annotations,
+    entries.map(({ platform }) => platform),
+    name,
+  );
+  const manifests = entries.map(({ manifest: { mediaType, digest, size, annotations: own }, platform }): Descriptor => {
+    const all = { ...own, ...annotationsAt(annotations, "manifest-descriptor", platform) };
+    return { mediaType, digest, size, platform: platformOf(platform), ...(Object.keys(all).length === 0 ? {} : { annotations: all }) };
+  });
+  const own = annotationsAt(annotations, "index");
+  const bytes = canonicalJson({
+    schemaVersion: 2,
+    mediaType: mediaTypes.index,
+    manifests,
+    ...(Object.keys(own).length === 0 ? {} : { annotations: own }),
+  });
+  return convertIndex({ mediaType: mediaTypes.index, bytes }, format);
+}
