@@ -9,7 +9,7 @@ import { type Abortable, collect, fileBytes } from "../file-bytes.ts";
 import { ociLayoutFile } from "../layout.ts";
 import { writeStream } from "../tee-file.ts";
 import { verified } from "../verified.ts";
-import { layoutOfDocker, type NamedFiles, namedFiles } from "./docker-archive.ts";
+import { layoutOfDocker, type NamedFiles, namedFiles, type StagedFile } from "./docker-archive.ts";
 import { maxOciFileBytes, ociFiles } from "./oci-files.ts";
 import { type ArchiveFile, readOuterTar, refuseEntry } from "./outer-tar-read.ts";
 
@@ -30,61 +30,69 @@ export interface ContentOptions extends Abortable {
 
 /**
  * Reads a whole OCI archive, or one of Docker's own, itself plain or compressed, in one pass, in any order of its files: each is hashed while it is written to
- * `directory`, which is ours and empty.
+ * `directory`, which is ours and empty. A blob whose bytes are not its own is an error for who asks for it: it may be of an image that nobody takes.
  */
 export async function stageArchive(chunks: Bytes, directory: string, options: ContentOptions): Promise<ArchiveContent> {
   const sizes = new Map<Digest, number>();
+  const damaged = new Map<Digest, IntegrityError>();
   const small = new Map<string, Buffer>();
   const others = namedFiles(directory, options);
   const onFile = async ({ name, sizeBytes, content }: ArchiveFile) => {
     const digest = blobDigest(name);
     if (digest !== undefined) {
-      if (sizes.has(digest)) throw twice(name);
-      await writeStream(verified(content, { digest, size: sizeBytes }, `reading ${name}`), join(directory, hexOf(digest)), {
-        sync: false,
-        ...options,
-      });
-      sizes.set(digest, sizeBytes);
+      if (sizes.has(digest) || damaged.has(digest)) throw twice(name);
+      const bytes = verified(content, { digest, size: sizeBytes }, `reading ${name}`);
+      try {
+        await writeStream(bytes, join(directory, hexOf(digest)), { sync: false, ...options });
+        sizes.set(digest, sizeBytes);
+      } catch (error) {
+        if (!(error instanceof IntegrityError)) throw error;
+        damaged.set(digest, error);
+      }
     } else if (name === ociFiles.layout || name === ociFiles.index || name === ociFiles.dockerManifest) {
       if (small.has(name)) throw twice(name);
       small.set(name, await collect(content, maxOciFileBytes, () => tooLong(name)));
     } else if (!small.has(ociFiles.index)) await others.add(name, content);
   };
   await readOuterTar(plainBytes(chunks, options), onFile, ({ name, target }) => others.link(name, target));
-  const { index, layout } = await layoutOf(small, directory, sizes, others, options);
-  const stage = async (blob: { digest: Digest; size: number }) => {
-    const size = sizes.get(blob.digest);
-    if (size === undefined) throw new NotFoundError(`reading an image archive: blob ${blob.digest} is not in it`);
-    if (size !== blob.size) throw new IntegrityError(`reading blob ${blob.digest}`, `${blob.size} bytes`, `${size}`);
-    return join(directory, hexOf(blob.digest));
+  const sizeOf = (digest: Digest) => {
+    const error = damaged.get(digest);
+    if (error !== undefined) throw error;
+    return sizes.get(digest);
   };
-  return { layout, index, lists: (digest) => sizes.has(digest), stage, blobs: sourceOf(stage) };
-}
-
-/** An OCI archive's own files; else what Docker's list comes to, whose files join the blobs. */
-async function layoutOf(
-  small: ReadonlyMap<string, Buffer>,
-  directory: string,
-  sizes: Map<Digest, number>,
-  others: NamedFiles,
-  options: ContentOptions,
-): Promise<{ readonly index: Buffer; readonly layout: Buffer }> {
-  const [index, layout, list] = [ociFiles.index, ociFiles.layout, ociFiles.dockerManifest].map((name) => small.get(name));
-  if (index !== undefined && layout !== undefined) {
-    for (const name of others.links) refuseEntry(name, "it is a link or a device");
-    return { index, layout };
-  }
-  if (index !== undefined || list === undefined) throw notAnArchive();
   const find = (name: string) => {
     const digest = blobDigest(name);
-    const size = digest === undefined ? undefined : sizes.get(digest);
+    const size = digest && sizeOf(digest);
     const file = digest === undefined || size === undefined ? others.find(name) : { digest, size };
     sizes.set(file.digest, file.size);
     return file;
   };
-  const docker = await layoutOfDocker(list, directory, find, options);
-  for (const { digest, size } of docker.made) sizes.set(digest, size);
-  return { index: docker.index, layout: ociLayoutFile };
+  const { index, layout, made } = await layoutOf(small, directory, find, others, options);
+  for (const { digest, size } of made) sizes.set(digest, size);
+  const stage = async (blob: { digest: Digest; size: number }) => {
+    const size = sizeOf(blob.digest);
+    if (size === undefined) throw new NotFoundError(`reading an image archive: blob ${blob.digest} is not in it`);
+    if (size !== blob.size) throw new IntegrityError(`reading blob ${blob.digest}`, `${blob.size} bytes`, `${size}`);
+    return join(directory, hexOf(blob.digest));
+  };
+  return { layout, index, lists: (digest) => sizes.has(digest) || damaged.has(digest), stage, blobs: sourceOf(stage) };
+}
+
+/** An OCI archive's own files; else what Docker's list comes to, with the files that were made for it. */
+async function layoutOf(
+  small: ReadonlyMap<string, Buffer>,
+  directory: string,
+  find: (name: string) => StagedFile,
+  others: NamedFiles,
+  options: ContentOptions,
+): Promise<{ readonly index: Buffer; readonly layout: Buffer; readonly made: readonly StagedFile[] }> {
+  const [index, layout, list] = [ociFiles.index, ociFiles.layout, ociFiles.dockerManifest].map((name) => small.get(name));
+  if (index !== undefined && layout !== undefined) {
+    for (const name of others.links) refuseEntry(name, "it is a link or a device");
+    return { index, layout, made: [] };
+  }
+  if (index !== undefined || list === undefined) throw notAnArchive();
+  return { ...(await layoutOfDocker(list, directory, find, options)), layout: ociLayoutFile };
 }
 
 /** An OCI image layout in a directory of anyone's: blobs are copied to `directory` when they are asked for, and checked on the way. */

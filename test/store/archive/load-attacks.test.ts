@@ -408,7 +408,7 @@ describe("load takes", () => {
   it.each<[string, (bytes: Buffer) => Uint8Array]>([
     ["of other bytes", (bytes) => Buffer.from(bytes).reverse()],
     ["cut short", (bytes) => bytes.subarray(0, 100)],
-  ])("this machine's image out of a directory whose manifest of another platform is %s", async (_, damage) => {
+  ])("this machine's image beside one of another platform whose manifest is %s", async (_, damage) => {
     const platform = { os: "linux", architecture: process.arch === "x64" ? "amd64" : process.arch };
     const foreign = bentImage({ config: { author: "foreign" } }) as { digest: Digest };
     const path = `blobs/sha256/${hexOf(foreign.digest)}`;
@@ -416,12 +416,23 @@ describe("load takes", () => {
     const named = { annotations: { "org.opencontainers.image.ref.name": "docker.io/me/multi:v1" } };
     const other = { os: "linux", architecture: "s390x" };
     layout.index({ ...foreign, platform: other, ...named }, { ...image.descriptor, platform, ...named });
-    const notes: string[] = [];
-    const onNote = (message: string) => notes.push(message);
-    const [loaded] = await loadImages(store, { directory: layout.directory }, { onNote });
-    expect(loaded?.imageId).toBe(image.imageId);
-    expect(notes).toEqual(["me/multi:v1: linux/s390x is left out: --platform linux/s390x takes it instead"]);
-    await expect(loadImages(store, { directory: layout.directory }, { platform: other })).rejects.toMatchObject({ code: "INTEGRITY" });
+    for (const from of [{ directory: layout.directory }, { file: pack() }]) {
+      const notes: string[] = [];
+      const onNote = (message: string) => notes.push(message);
+      const [loaded] = await loadImages(store, from, { onNote });
+      expect(loaded?.imageId).toBe(image.imageId);
+      expect(notes).toEqual(["me/multi:v1: linux/s390x is left out: --platform linux/s390x takes it instead"]);
+      await expect(loadImages(store, from, { platform: other })).rejects.toMatchObject({ code: "INTEGRITY" });
+    }
+  });
+
+  it("nothing out of an archive that has a damaged blob twice", async () => {
+    layout.blob(manifestType, "whole");
+    const damaged = `blobs/sha256/${hexOf(digestOf("whole"))}`;
+    layout.write(damaged, "torn");
+    const file = pack();
+    execFileSync("tar", ["-rf", file, "-C", layout.directory, damaged]);
+    await expect(loadImages(store, { file })).rejects.toMatchObject({ code: "INVALID_ARCHIVE" });
   });
 
   it("an image beside others that no platform asks for, and advises none", async () => {
