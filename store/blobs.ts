@@ -53,11 +53,18 @@ export interface BlobStore extends BlobSource, BlobSink {
   list(): AsyncIterable<{ readonly digest: Digest; readonly size: number }>;
 }
 
+/** Nobody else finds it out: that a blob is there is believed by its length. */
+const damagedHint = "it was damaged where it lies: tsbuild verify --repair takes it away, then pull or build the image again";
+
 /** Blobs as files `<hex>` in a directory; `tempFile` gives unused paths on the same file system. */
 export function directoryBlobs(directory: string, tempFile: () => Promise<string>): BlobStore {
   const path = (digest: Digest) => join(directory, hexOf(digest));
   const hasSize = (target: { digest: Digest; size: number }) => fileSize(path(target.digest)) === target.size;
-  const missing = (digest: Digest, cause: unknown) => new NotFoundError(`reading blob ${digest}: it is not in ${directory}`, { cause });
+  const unusable = (digest: Digest, error: unknown) => {
+    const what = `reading blob ${digest}`;
+    if (isSystemError(error, "ENOENT")) return new NotFoundError(`${what}: it is not in ${directory}`, { cause: error });
+    return error instanceof IntegrityError ? new IntegrityError(what, error.expected, error.actual, { hint: damagedHint }) : error;
+  };
 
   const publish = (file: string, digest: Digest) => {
     try {
@@ -79,7 +86,7 @@ export function directoryBlobs(directory: string, tempFile: () => Promise<string
       try {
         yield* verified(fileBytes(path(target.digest), options), target);
       } catch (error) {
-        throw isSystemError(error, "ENOENT") ? missing(target.digest, error) : error;
+        throw unusable(target.digest, error);
       }
     },
     async put(expected, content, options = {}) {
@@ -119,10 +126,10 @@ export function directoryBlobs(directory: string, tempFile: () => Promise<string
         const size = statSync(path(target.digest)).size;
         if (size !== target.size) throw new IntegrityError(`reading blob ${target.digest}`, `${target.size} bytes`, `${size}`);
         bytes = readFileSync(path(target.digest));
+        checkBytes(bytes, target);
       } catch (error) {
-        throw isSystemError(error, "ENOENT") ? missing(target.digest, error) : error;
+        throw unusable(target.digest, error);
       }
-      checkBytes(bytes, target);
       return bytes;
     },
     async delete(digest) {

@@ -1,14 +1,16 @@
 import { execFileSync } from "node:child_process";
-import { readFileSync, rmSync } from "node:fs";
+import { readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { beforeEach, describe, expect, it } from "vitest";
+import { checkStore } from "../../../store/check/check-store.ts";
+import { repairStore } from "../../../store/check/repair-store.ts";
 import { digestOf } from "../../../store/digest.ts";
 import { type Descriptor, mediaTypes, type Platform } from "../../../store/oci.ts";
 import { openPinned } from "../../../store/pinned-image.ts";
 import { machinePlatform } from "../../../store/platform.ts";
 import { parseReference } from "../../../store/reference.ts";
 import { blobPlaces } from "../../../store/registry/blob-places.ts";
-import { type PullOptions, pullImage } from "../../../store/registry/pull.ts";
+import { type PulledImage, type PullOptions, pullImage } from "../../../store/registry/pull.ts";
 import { RegistryError } from "../../../store/registry/registry-error.ts";
 import { openStore, type Store } from "../../../store/store.ts";
 import { verifyStore } from "../../../store/verify.ts";
@@ -62,6 +64,35 @@ describe("pull", () => {
     expect(repository.asked).not.toContain(`download ${other.layers[0]?.blob.digest}`);
     expect(await verifyStore(store)).toEqual([]);
     expect(await store.images.open("app")).toEqual(expect.objectContaining({ imageId: image.imageId, names: ["app"] }));
+  });
+
+  it.each([
+    ["a layer", (image: PulledImage) => image.layers[1]?.blob.digest],
+    ["its config", (image: PulledImage) => image.imageId],
+    ["its manifest", (image: PulledImage) => image.descriptor.digest],
+  ])("heals an image of which %s was damaged, once that was found and taken away", async (name, digestIn) => {
+    await putRemote(repository, [{ a: "1" }, { b: "2" }], { tags: ["latest"], platform: machine });
+    const image = await pull();
+    const digest = digestIn(image) ?? image.imageId;
+    const whole = readFileSync(store.blobs.path(digest));
+    writeFileSync(store.blobs.path(digest), Buffer.alloc(whole.length));
+    const use = async () => {
+      const { layers } = await store.images.open("app");
+      for (const { blob } of layers) for await (const _ of store.blobs.open(blob));
+    };
+    await expect(use()).rejects.toMatchObject({
+      code: "INTEGRITY",
+      hint: "it was damaged where it lies: tsbuild verify --repair takes it away, then pull or build the image again",
+    });
+    expect(await repairStore(store, await checkStore(store))).toMatchObject([{ names: ["app"] }]);
+    repository.asked.length = 0;
+    await pull();
+    await use();
+    expect(readFileSync(store.blobs.path(digest))).toEqual(whole);
+    expect(await checkStore(store)).toEqual([]);
+    // What is whole stays.
+    const layers = image.layers.filter(({ blob }) => repository.asked.includes(`download ${blob.digest}`));
+    expect(layers.map(({ blob }) => blob.digest)).toEqual(name === "a layer" ? [digest] : []);
   });
 
   it("adds another platform of the same index beside the first", async () => {
