@@ -14,6 +14,7 @@ export { collectGarbage, type Freed, type GarbagePolicy } from "./gc/collect.ts"
 export { keepLimits, type StoreLimits } from "./gc/limits.ts";
 export { storeUsage, type Usage } from "./gc/usage.ts";
 export type { Image, ImageLayer, ImageStore, ImageSummary, NewImage, RawImage } from "./images.ts";
+export { type JoinOptions, joinImages } from "./join-images.ts";
 export type { LayerForm } from "./layer-form.ts";
 export type { ContainerConfig, Descriptor, Healthcheck, HistoryEntry, ImageConfig, Manifest, Platform } from "./oci.ts";
 export { type LayerRef, openRootfs } from "./open-rootfs.ts";

@@ -13,6 +13,7 @@ export const summaries = {
   history: "Show the steps that made an image",
   diff: "Show in what two images differ",
   tag: "Give an image another name",
+  index: "Make one image of images for several platforms",
   rmi: "Remove names of images",
   df: "Show what takes the room of the store",
   prune: "Remove what is not needed any more, and cache",

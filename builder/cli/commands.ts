@@ -17,6 +17,7 @@ export const loaders: Readonly<Record<CommandName, () => Promise<Command>>> = {
   history: async () => (await import("./history.ts")).history,
   diff: async () => (await import("./diff.ts")).diff,
   tag: async () => (await import("./tag.ts")).tag,
+  index: async () => (await import("./make-index.ts")).makeIndex,
   rmi: async () => (await import("./rmi.ts")).rmi,
   df: async () => (await import("./df.ts")).df,
   prune: async () => (await import("./prune.ts")).prune,
