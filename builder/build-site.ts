@@ -64,7 +64,7 @@ export async function withBuildSites<T>(given: BuildOptions, work: (sites: Build
   const onNote = saidOnce(options.onEvent);
   const lock = await openLock(options.lock, options.hermetic);
   const secrets = openSecrets(options.secrets, options.allowSecretsInImage);
-  await using registries = lazyRegistry(options.registry);
+  await using registries = lazyRegistry({ onRetry: onNote, ...options.registry });
   const store = opened(() => openStore(options.store, options));
   const remote = opened(async () => {
     const { openRemoteSources } = await import("./fetch/open-remote-sources.ts");

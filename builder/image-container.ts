@@ -25,7 +25,7 @@ export type GivenMount = Extract<ContainerMount, { kind: "host" | "tmpfs" }>;
 export async function findWhole(store: Store, options: ResolvedRunOptions): Promise<FoundImage> {
   const { pull, onTransfer: onEvent, onNote } = options;
   const signal = options.signal ?? new AbortController().signal;
-  await using registries = lazyRegistry(options.registry);
+  await using registries = lazyRegistry({ onRetry: onNote, ...options.registry });
   const finder = imageFinder(store, { pull, take: "whole", registry: registries.open, onEvent, onNote, signal });
   const platform = options.platform === undefined ? undefined : parsePlatform(options.platform);
   const image = await finder.find(options.image, platform).catch((error: unknown) => {

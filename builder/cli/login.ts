@@ -56,7 +56,9 @@ export const login = command(
       const what = keep.kind === "identity" ? "the identity token" : "the password";
       note(io, `${what} is kept unencrypted in ${file}; a credential helper ("credsStore") would keep it safe`);
     }
-    const used = io.env.DOCKER_AUTH_CONFIG ? await dockerCredentials(places).whereIs(registry, { signal: io.signal }) : file;
+    const used = io.env.DOCKER_AUTH_CONFIG
+      ? (await dockerCredentials(places).placeOf(registry, undefined, { signal: io.signal }))?.where
+      : file;
     if (used !== undefined && used !== file) note(io, `${used} has credentials for ${registry} too, and those are used`);
     io.stdout.write("Login succeeded\n");
     return 0;
@@ -64,7 +66,7 @@ export const login = command(
 );
 
 async function checked(flags: RegistryFlags, io: CliIo, registry: string, account: Account): Promise<LoginCheck> {
-  const [{ openHttp }, { retryPolicy }, { endpointsFor }, { checkLogin }, { defaultRegistrySettings }] = await Promise.all([
+  const [{ openHttp }, { retryPolicy, withListener }, { endpointsFor }, { checkLogin }, { defaultRegistrySettings }] = await Promise.all([
     import("../../store/registry/http.ts"),
     import("../../store/registry/retry.ts"),
     import("../../store/registry/endpoint.ts"),
@@ -75,7 +77,8 @@ async function checked(flags: RegistryFlags, io: CliIo, registry: string, accoun
   await using http = openHttp({ ...transport, settings });
   // Whose name is given is meant, whatever names of images are read as.
   const { writing } = endpointsFor({ registry, repository: "" }, { ...settings, rewrites: [] });
-  return await checkLogin({ http, retry: retryPolicy(settings), settings }, writing, account, { signal: io.signal });
+  const retry = withListener(retryPolicy(settings), (message) => note(io, message));
+  return await checkLogin({ http, retry, settings }, writing, account, { signal: io.signal });
 }
 
 /** Undefined: whoever was asked did not want to say. */

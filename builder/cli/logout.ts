@@ -21,11 +21,11 @@ export const logout = command(
     ]);
     const places = credentialPlaces(flags, io);
     const erased = await eraseCredential(places, registry, { signal: io.signal });
-    const left = await dockerCredentials(places).whereIs(registry, { signal: io.signal });
+    const left = await dockerCredentials(places).placeOf(registry, undefined, { signal: io.signal });
     if (erased === undefined) io.stdout.write(`Not logged in to ${registry}\n`);
     else if (erased.helper === undefined) io.stdout.write(`Removed the credentials of ${registry} from ${erased.file}\n`);
     else io.stdout.write(`Removed the credentials of ${registry} from docker-credential-${erased.helper}\n`);
-    if (left !== undefined) note(io, `${left} has credentials for ${registry} too, which stay there`);
+    if (left !== undefined) note(io, `${left.where} has credentials for ${registry} too, which stay there`);
     return 0;
   },
 );

@@ -9,6 +9,7 @@ import { version } from "../version.ts";
 import type { CliIo } from "./cli-io.ts";
 import { credentialPlaces } from "./credential-places.ts";
 import type { FlagTable, FlagValues } from "./flags.ts";
+import { note } from "./note.ts";
 import { readInteger } from "./values.ts";
 
 /** On every command that speaks to registries. */
@@ -58,7 +59,7 @@ export async function registryOptions(flags: RegistryFlags, io: CliIo, settings?
 /** All registries, for as long as the command takes. */
 export async function openRegistryFor(flags: RegistryFlags, io: CliIo, settings?: Settings): Promise<Registry> {
   const { openRegistry } = await import("../../store/registry/registry.ts");
-  return openRegistry(await registryOptions(flags, io, settings));
+  return openRegistry({ ...(await registryOptions(flags, io, settings)), onRetry: (message) => note(io, message) });
 }
 
 /** What the flag says holds for all hosts, whatever the settings say of one. */
@@ -71,11 +72,13 @@ function overriding(hosts: RegistrySettings["hosts"], insecure: boolean): Pick<R
 function lazyCredentials(flags: RegistryFlags, io: CliIo): CredentialSource {
   let source: Promise<CredentialSource> | undefined;
   const open = async () => (await import("../../store/registry/docker-config.ts")).dockerCredentials(credentialPlaces(flags, io));
+  const opened = (): Promise<CredentialSource> => {
+    source ??= open();
+    return source;
+  };
   return {
-    async find(...asked) {
-      source ??= open();
-      return (await source).find(...asked);
-    },
+    find: async (...asked) => (await opened()).find(...asked),
+    placeOf: async (...asked) => (await opened()).placeOf?.(...asked),
   };
 }
 

@@ -2,6 +2,7 @@ import type { Abortable } from "../file-bytes.ts";
 import { type BearerChallenge, type Challenge, parseChallenges } from "./challenge.ts";
 import type { Credential, CredentialSource } from "./credential.ts";
 import type { Endpoint } from "./endpoint.ts";
+import type { SentCredential } from "./refusal-hint.ts";
 import { RegistryError } from "./registry-error.ts";
 import { challengedScopes, mergeScopes, type Scope, scopeTexts } from "./scope.ts";
 import { onceEach, singleFlight } from "./single-flight.ts";
@@ -24,6 +25,8 @@ export interface Authorizer {
     answer: { readonly wwwAuthenticate: readonly string[]; readonly refused: string | undefined },
     options?: Abortable,
   ): Promise<boolean>;
+  /** What a request with this Authorization value, if any, showed: for errors. */
+  sent(endpoint: Endpoint, authorization: string | undefined, options?: Abortable): Promise<SentCredential>;
 }
 
 export interface AuthorizerOptions extends TokenTransport {
@@ -78,6 +81,13 @@ export function openAuthorizer(options: AuthorizerOptions): Authorizer {
     return session;
   };
 
+  const sentAt = async (
+    { registry, repository }: Endpoint,
+    credential: Credential | undefined,
+    abort: Abortable,
+  ): Promise<SentCredential> =>
+    credential === undefined ? { kind: "none" } : { kind: "some", place: await credentials.placeOf?.(registry, repository, abort) };
+
   const fetchToken = ({ endpoint, tokens }: Session, asked: Asked, abort: Abortable): Promise<Token> => {
     const { challenge, scopes, replaces } = asked;
     const key = [serverOf(endpoint), endpoint.repository, challenge.realm, challenge.service ?? "", ...scopes].join("\n");
@@ -85,7 +95,8 @@ export function openAuthorizer(options: AuthorizerOptions): Authorizer {
       const credential = latest(asked.credential, rotated);
       const offline = onIdentityToken !== undefined && credential !== undefined;
       const askedAt = now();
-      const granted = await requestToken(options, { endpoint, challenge, scopes, credential, offline }, { signal });
+      const sent = () => sentAt(endpoint, credential, { signal });
+      const granted = await requestToken(options, { endpoint, challenge, scopes, credential, offline, sent }, { signal });
       const { refreshToken } = granted;
       if (refreshToken !== undefined) {
         if (asked.credential?.kind === "identity") rotated.set(asked.credential.token, refreshToken);
@@ -137,6 +148,11 @@ export function openAuthorizer(options: AuthorizerOptions): Authorizer {
       if (token !== undefined && isFinal(token, wanted, challenge)) return false;
       await fetchToken(session, { challenge, credential, scopes: wanted, replaces: token !== undefined }, abort);
       return true;
+    },
+
+    async sent(endpoint, authorization, abort = {}) {
+      const credential = authorization === undefined ? undefined : await sessionOf(endpoint).credential(abort);
+      return sentAt(endpoint, credential, abort);
     },
   };
 }

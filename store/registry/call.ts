@@ -1,10 +1,11 @@
 import type { Abortable } from "../file-bytes.ts";
 import type { Authorizer, Scope } from "./authorizer.ts";
-import { doing } from "./doing.ts";
+import { doing, restated } from "./doing.ts";
 import type { Endpoint } from "./endpoint.ts";
 import type { Http } from "./http.ts";
 import type { HttpBody, HttpRequest, HttpResponse } from "./http-message.ts";
 import { isRedirect, ownUrl, redirectTarget } from "./redirect.ts";
+import { refusalHint } from "./refusal-hint.ts";
 import { RegistryError } from "./registry-error.ts";
 import { responseError } from "./response-error.ts";
 import type { Retrying } from "./retry.ts";
@@ -62,9 +63,12 @@ export function openCaller({ http, authorizer, retry, mirrorRetry = retry }: Cal
       const answerContext = { registry: endpoint.registry, secrets: secretsOf(authorization) };
       const error = await responseError(response, answerContext, call.signal);
       // A challenge from elsewhere is not answered: its realm could be anybody's.
-      if (response.status !== 401 || !authorised || challenges === mostChallenges) throw error;
+      if (error.code !== "REGISTRY_DENIED" || !authorised) throw error;
       const answer = { wwwAuthenticate, refused: authorization };
-      if (!(await authorizer.challenge(endpoint, call.scopes, answer, { signal: call.signal }))) throw error;
+      const mayTryAgain = response.status === 401 && challenges < mostChallenges;
+      if (mayTryAgain && (await authorizer.challenge(endpoint, call.scopes, answer, { signal: call.signal }))) continue;
+      const sent = await authorizer.sent(endpoint, authorization, { signal: call.signal });
+      throw restated(error, error.message, { hint: refusalHint(response.status, endpoint.registry, sent) });
     }
   };
 

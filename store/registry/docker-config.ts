@@ -2,7 +2,7 @@ import { join } from "node:path";
 import { TsbuildError } from "../errors.ts";
 import type { Abortable } from "../file-bytes.ts";
 import { bestKey, type ConfigFile, entryCredential, keyOf, keysOf, parseConfigFile, readConfigFile, unreadable } from "./config-file.ts";
-import type { Credential, CredentialSource } from "./credential.ts";
+import type { Credential, CredentialPlace, CredentialSource } from "./credential.ts";
 import { credentialHelper } from "./credential-helper.ts";
 import { onceEach } from "./single-flight.ts";
 
@@ -19,13 +19,17 @@ export interface DockerConfigOptions {
 
 /** The credentials that other programs keep. */
 export interface DockerCredentials extends CredentialSource {
-  /** The file or variable that a registry's credential is found in. */
-  whereIs(registry: string, options?: Abortable): Promise<string | undefined>;
+  placeOf(registry: string, repository?: string, options?: Abortable): Promise<CredentialPlace | undefined>;
 }
 
 interface Wanted {
   readonly registry: string;
   readonly repository: string | undefined;
+}
+
+interface Found {
+  readonly credential: Credential;
+  readonly place: CredentialPlace;
 }
 
 /**
@@ -51,15 +55,21 @@ export function dockerCredentials(options: DockerConfigOptions): DockerCredentia
   const ask = (helper: string, server: string, abort: Abortable): Promise<Credential | undefined> =>
     askOnce(`${helper} ${server}`, (signal) => credentialHelper(helper, { env }).get(server, { signal }), abort);
 
-  const findIn = async (config: ConfigFile, { registry, repository }: Wanted, abort: Abortable): Promise<Credential | undefined> => {
+  const findIn = async (config: ConfigFile, { registry, repository }: Wanted, abort: Abortable): Promise<Found | undefined> => {
+    const { where } = config;
     const key = bestKey(config, registry, repository);
-    const written = key === undefined ? undefined : entryCredential(config, key);
+    const entry = key === undefined ? undefined : entryCredential(config, key);
+    const written = entry === undefined ? undefined : { credential: entry, place: { where } };
+    const given = async (helper: string): Promise<Found | undefined> => {
+      const credential = await ask(helper, server, abort);
+      return credential === undefined ? written : { credential, place: { where, helper } };
+    };
     const server = keysOf(config.auths, registry)[0] ?? keyOf(registry);
     const own = ownHelper(config, registry);
-    if (own !== undefined) return (await ask(own, server, abort)) ?? written;
+    if (own !== undefined) return given(own);
     if (config.credsStore === undefined) return written;
     try {
-      return (await ask(config.credsStore, server, abort)) ?? written;
+      return await given(config.credsStore);
     } catch (error) {
       // A store that is broken or not installed keeps nobody from public images: only who has logged in there has something in it, and an entry.
       if (!(error instanceof TsbuildError) || (key !== undefined && written === undefined)) throw error;
@@ -69,18 +79,18 @@ export function dockerCredentials(options: DockerConfigOptions): DockerCredentia
     }
   };
 
-  const search = async (wanted: Wanted, abort: Abortable): Promise<{ credential: Credential; where: string } | undefined> => {
+  const search = async (wanted: Wanted, abort: Abortable): Promise<Found | undefined> => {
     for (const place of places) {
       const config = await place();
-      const credential = config === undefined ? undefined : await findIn(config, wanted, abort);
-      if (config !== undefined && credential !== undefined) return { credential, where: config.where };
+      const found = config === undefined ? undefined : await findIn(config, wanted, abort);
+      if (found !== undefined) return found;
     }
     return undefined;
   };
 
   return {
     find: async (registry, repository, abort = {}) => (await search({ registry, repository }, abort))?.credential,
-    whereIs: async (registry, abort = {}) => (await search({ registry, repository: undefined }, abort))?.where,
+    placeOf: async (registry, repository, abort = {}) => (await search({ registry, repository }, abort))?.place,
   };
 }
 

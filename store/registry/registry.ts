@@ -6,7 +6,7 @@ import { endpointsFor } from "./endpoint.ts";
 import { openHttp } from "./http.ts";
 import { openRepository } from "./open-repository.ts";
 import type { Repository } from "./repository.ts";
-import { retryPolicy } from "./retry.ts";
+import { retryPolicy, withListener } from "./retry.ts";
 import { defaultRegistrySettings, type RegistrySettings } from "./settings.ts";
 import { slotsOfServers } from "./slots.ts";
 
@@ -19,6 +19,8 @@ export interface RegistryOptions {
   readonly proxy?: Readonly<Record<string, string | undefined>>;
   /** Value of User-Agent; absent: "tsbuild". */
   readonly userAgent?: string;
+  /** Hears of requests that are repeated, of those that no transfer's own events tell: what failed, and when the next try is. */
+  readonly onRetry?: (message: string) => void;
 }
 
 /** All registries, for as long as one command takes: connections, tokens and limits are shared by its repositories. */
@@ -35,10 +37,10 @@ const mirrorAttempts = 2;
 
 /** Opens nothing before a repository is used. The caller closes it. */
 export function openRegistry(options: RegistryOptions = {}): Registry {
-  const { settings = defaultRegistrySettings, credentials = anonymous, proxy = {}, userAgent } = options;
+  const { settings = defaultRegistrySettings, credentials = anonymous, proxy = {}, userAgent, onRetry } = options;
   const http = openHttp({ settings, proxy, ...(userAgent === undefined ? {} : { userAgent }) });
-  const retrying = retryPolicy(settings);
-  const mirrorRetrying = retryPolicy({ ...settings, attempts: Math.min(settings.attempts, mirrorAttempts) });
+  const retrying = withListener(retryPolicy(settings), onRetry);
+  const mirrorRetrying = withListener(retryPolicy({ ...settings, attempts: Math.min(settings.attempts, mirrorAttempts) }), onRetry);
   const authorizer = openAuthorizer({ http, credentials, retry: retrying, settings });
   const caller = openCaller({ http, authorizer, retry: retrying, mirrorRetry: mirrorRetrying });
   const failedMirrors = new Set<string>();

@@ -46,12 +46,9 @@ function meaningOf(status: number, diagnostics: readonly Diagnostic[], registry:
   const passing = (code: RegistryErrorCode, hint?: string): Meaning => ({ ...final(code, hint), retryable: true });
   switch (status) {
     case 401:
-      return final("REGISTRY_DENIED", `tsbuild login ${registry}; many registries answer so too when the repository does not exist`);
     case 403:
-      return final(
-        "REGISTRY_DENIED",
-        `the account may not do this, or the repository does not exist; another account: tsbuild login ${registry}`,
-      );
+      // Who knows what was sent has a hint.
+      return final("REGISTRY_DENIED");
     case 404:
     case 410:
       return final("REGISTRY_NOT_FOUND", "check the name and the tag; some registries answer so too when a login is wanted");

@@ -76,6 +76,11 @@ export function retryPolicy({ attempts, deadlineMs }: RetryPolicy, clock: RetryC
   };
 }
 
+/** The same policy; `onRetry` hears of what nobody else listens to. */
+export function withListener(retrying: Retrying, onRetry: ((message: string) => void) | undefined): Retrying {
+  return (work, options) => retrying(work, { ...options, onRetry: options?.onRetry ?? onRetry });
+}
+
 function givenUp(error: RegistryError, tries: number): RegistryError {
   return restated(error, tries === 1 ? error.message : `${error.message} (${count(tries)})`, { retryable: false });
 }

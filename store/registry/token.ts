@@ -5,6 +5,7 @@ import { doing, restated } from "./doing.ts";
 import type { Endpoint, HostRules } from "./endpoint.ts";
 import type { Http, HttpRequest, HttpResponse } from "./http.ts";
 import { mayRedirect, realmEndpoint, realmOf } from "./realm.ts";
+import { refusalHint, type SentCredential } from "./refusal-hint.ts";
 import { RegistryError } from "./registry-error.ts";
 import { responseError } from "./response-error.ts";
 import type { Retrying } from "./retry.ts";
@@ -27,6 +28,8 @@ export interface TokenRequest {
   readonly credential: TokenCredential | undefined;
   /** An identity token is asked for too; it comes when the server has such. */
   readonly offline: boolean;
+  /** Of `credential`: for errors. */
+  readonly sent: () => Promise<SentCredential>;
 }
 
 /** What a token server can be shown. */
@@ -46,11 +49,14 @@ const noSuchMethod: readonly number[] = [404, 405, 501];
 export async function requestToken(transport: TokenTransport, request: TokenRequest, { signal }: Abortable = {}): Promise<GrantedToken> {
   const { endpoint } = request;
   const realm = realmOf(request.challenge, endpoint, transport.settings);
-  try {
-    return await transport.retry(() => tryOnce(transport, realm, request, signal), { signal });
-  } catch (error) {
-    throw doing(`authenticating at ${endpoint.registry}`, error instanceof RegistryError ? explained(error, request) : error);
-  }
+  const attempt = async (): Promise<GrantedToken> => {
+    try {
+      return await tryOnce(transport, realm, request, signal);
+    } catch (error) {
+      throw doing(`authenticating at ${endpoint.registry}`, error instanceof RegistryError ? await explained(error, request) : error);
+    }
+  };
+  return transport.retry(attempt, { signal });
 }
 
 async function tryOnce(
@@ -151,13 +157,13 @@ async function granted(
 }
 
 /** A refusal by a token server is about the credential, whatever was asked for with it. */
-function explained(error: RegistryError, { endpoint: { registry }, credential }: TokenRequest): RegistryError {
-  // RFC 6749 §5.2: 400 with invalid_grant is how OAuth2 servers refuse a password or a refresh token.
-  const refused = error.status === 401 || error.status === 403 || (credential !== undefined && error.status === 400);
-  if (!refused) return error;
-  if (credential === undefined) return restated(error, error.message, { hint: `tsbuild login ${registry}` });
-  const hint = `what is known of ${registry} may be wrong or expired: tsbuild login ${registry}; or go on without it: tsbuild logout ${registry}`;
+async function explained(error: RegistryError, { endpoint: { registry }, credential, sent }: TokenRequest): Promise<RegistryError> {
   const { status, diagnostics } = error;
+  // RFC 6749 §5.2: 400 with invalid_grant is how OAuth2 servers refuse a password or a refresh token.
+  const refused = status === 401 || status === 403 || (credential !== undefined && status === 400);
+  if (!refused) return error;
+  if (credential === undefined) return restated(error, error.message, { hint: refusalHint(status, registry, await sent()) });
+  const hint = `${refusalHint(401, registry, await sent())}; or go on without them: tsbuild logout ${registry}`;
   return new RegistryError("REGISTRY_DENIED", `the ${nameOf(credential)} is refused: ${error.message}`, { status, diagnostics, hint });
 }
 

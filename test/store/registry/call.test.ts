@@ -35,6 +35,8 @@ function tokens(count: number, first = 0) {
       current += 1;
       return true;
     },
+    sent: async (_endpoint, authorization) =>
+      authorization === undefined ? { kind: "none" } : { kind: "some", place: { where: authorization } },
   };
   return { authorizer, refused };
 }
@@ -170,7 +172,7 @@ describe("authorisation", () => {
     expect(error).toMatchObject({
       code: "REGISTRY_DENIED",
       message: `testing: ${server.host} answers 401 unauthorized`,
-      hint: `tsbuild login ${server.host}; many registries answer so too when the repository does not exist`,
+      hint: `the credentials sent were those in token-1, and may be wrong or expired: tsbuild login ${server.host}`,
     });
     expect(server.asked).toEqual(["GET /v2/app/manifests/latest", "GET /v2/app/manifests/latest with token-1"]);
   });
@@ -189,7 +191,11 @@ describe("authorisation", () => {
         .writeHead(403)
         .end(JSON.stringify({ errors: [{ code: `${"D".repeat(90)}${given}`, message: `no: ${before}${given} (${decoded})` }] }));
     });
-    const authorizer: Authorizer = { authorization: async () => authorization, challenge: async () => false };
+    const authorizer: Authorizer = {
+      authorization: async () => authorization,
+      challenge: async () => false,
+      sent: async () => ({ kind: "some", place: undefined }),
+    };
     const error = (await failureOf(call(server, {}, { authorizer }))) as Error & { hint?: string };
     const all = `${error.message} ${JSON.stringify(error)} ${String(error.cause)} ${error.hint}`;
     expect(error.message).toContain("no: ");

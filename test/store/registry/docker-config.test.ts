@@ -128,8 +128,8 @@ describe("the places", () => {
     writeConfig({ auths: { other: auth("other") } });
     write("run/containers/auth.json", entry("podman"));
     expect(await open().find("registry.example")).toEqual(basic("podman"));
-    expect(await open().whereIs("registry.example")).toBe(join(home, "run/containers/auth.json"));
-    expect(await open().whereIs("nowhere")).toBeUndefined();
+    expect(await open().placeOf("registry.example")).toEqual({ where: join(home, "run/containers/auth.json") });
+    expect(await open().placeOf("nowhere")).toBeUndefined();
   });
 
   it.each<[variable: string, file: string]>([
@@ -224,6 +224,9 @@ describe("credential helpers", () => {
     });
     const credentials = open();
     expect([await credentials.find("a.example"), await credentials.find("b.example")]).toEqual([basic("own"), basic("store")]);
+    const where = join(home, ".docker/config.json");
+    expect(await credentials.placeOf("a.example")).toEqual({ where, helper: "own" });
+    expect(await credentials.placeOf("b.example", "app")).toEqual({ where, helper: "store" });
   });
 
   it.each<[name: string, config: object, registry: string, server: string]>([

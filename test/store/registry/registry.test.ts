@@ -1,5 +1,6 @@
 import { expect, it } from "vitest";
 import { mediaTypes } from "../../../store/oci.ts";
+import type { CredentialSource } from "../../../store/registry/credential.ts";
 import { openRegistry } from "../../../store/registry/registry.ts";
 import { defaultRegistrySettings, type RegistrySettings } from "../../../store/registry/settings.ts";
 import { fakeImage } from "../../support/registry/fake-image.ts";
@@ -91,4 +92,49 @@ it("fails what is asked of it after it was closed", async () => {
   await registry.close();
   await registry.close();
   expect(await failureOf(repository.manifest("latest"))).toBeInstanceOf(Error);
+});
+
+it("tells of every kind of request that is repeated, and shows no secret", async () => {
+  const failed = new Set<string>();
+  await using server = await startFakeRegistry({
+    auth: "bearer",
+    intercept: async ({ route }, _request, response) => {
+      if (failed.has(route.kind)) return false;
+      failed.add(route.kind);
+      const text = route.kind === "token" ? "the secret is password" : "the name is user";
+      response.writeHead(503, { "Content-Type": "text/plain" }).end(text);
+      return true;
+    },
+  });
+  server.putImage("app", "latest", await fakeImage());
+  const messages: string[] = [];
+  await using registry = openRegistry({
+    credentials: { find: async () => ({ kind: "basic", username: "user", password: "password" }) },
+    onRetry: (message) => messages.push(message),
+  });
+  const repository = registry.repository({ registry: server.host, repository: "app" });
+  expect(await repository.manifest("latest")).toBeDefined();
+  expect(messages.map((message) => message.replaceAll(server.host, "HOST").replace(/[\d.]+ m?s$/, "TIME"))).toEqual([
+    "pulling manifest HOST/app:latest: HOST answers 503 service unavailable: the name is user; next try in TIME",
+    "authenticating at HOST: HOST answers 503 service unavailable: the secret is ***; next try in TIME",
+  ]);
+});
+
+it.each<[name: string, credentials: CredentialSource | undefined, hint: string]>([
+  [
+    "none were sent",
+    undefined,
+    "no credentials were sent: tsbuild login HOST; many registries answer so too when the repository does not exist",
+  ],
+  [
+    "those of a file were",
+    { find: async () => ({ kind: "basic", username: "user", password: "wr0ng" }), placeOf: async () => ({ where: "/auth.json" }) },
+    "the credentials sent were those in /auth.json, and may be wrong or expired: tsbuild login HOST",
+  ],
+])("says of a refusal that %s", async (_name, credentials, hint) => {
+  await using server = await startFakeRegistry({ auth: "basic" });
+  await using registry = openRegistry(credentials === undefined ? {} : { credentials });
+  const error = await failureOf(registry.repository({ registry: server.host, repository: "app" }).manifest("latest"));
+  expect(error).toMatchObject({ code: "REGISTRY_DENIED", hint: hint.replaceAll("HOST", server.host) });
+  expect(JSON.stringify([error, (error as Error).message])).not.toContain("wr0ng");
 });

@@ -54,8 +54,8 @@ describe("a status", () => {
   });
 
   it.each([
-    [401, "tsbuild login host:5000; many registries answer so too when the repository does not exist"],
-    [403, "the account may not do this, or the repository does not exist; another account: tsbuild login host:5000"],
+    [401, undefined],
+    [403, undefined],
     [413, "the registry, or a proxy in front of it, takes no body of this size"],
     [404, "check the name and the tag; some registries answer so too when a login is wanted"],
     [405, undefined],

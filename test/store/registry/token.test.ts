@@ -26,6 +26,7 @@ function ask(realm: string, changes: Partial<TokenRequest> = {}, challenge: Part
     scopes: ["repository:a:pull,push", "repository:b:pull"],
     credential: undefined,
     offline: false,
+    sent: async () => (changes.credential === undefined ? { kind: "none" } : { kind: "some", place: { where: "FILE" } }),
     ...changes,
   };
 }
@@ -150,10 +151,12 @@ describe("what a token server answers", () => {
   });
 
   const hint =
-    "what is known of localhost:5000 may be wrong or expired: tsbuild login localhost:5000; or go on without it: tsbuild logout localhost:5000";
+    "the credentials sent were those in FILE, and may be wrong or expired: tsbuild login localhost:5000; or go on without them: tsbuild logout localhost:5000";
+  const anonymous =
+    "no credentials were sent: tsbuild login localhost:5000; many registries answer so too when the repository does not exist";
   it.each<[name: string, status: number, credential: TokenCredential | undefined, message: string, hint: string]>([
-    ["nobody", 401, undefined, "HOST answers 401 unauthorized: no [DENIED]", "tsbuild login localhost:5000"],
-    ["nobody, with 403", 403, undefined, "HOST answers 403 forbidden: no [DENIED]", "tsbuild login localhost:5000"],
+    ["nobody", 401, undefined, "HOST answers 401 unauthorized: no [DENIED]", anonymous],
+    ["nobody, with 403", 403, undefined, "HOST answers 403 forbidden: no [DENIED]", anonymous],
     ["a password", 401, user, "the username or password is refused: HOST answers 401 unauthorized: no [DENIED]", hint],
     ["an identity token", 401, identity, "the identity token is refused: HOST answers 401 unauthorized: no [DENIED]", hint],
     ["an identity token, as OAuth2 does", 400, identity, "the identity token is refused: HOST answers 400 bad request: no [DENIED]", hint],
