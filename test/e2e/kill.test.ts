@@ -116,10 +116,13 @@ describe.each(ROWS)("a build by $who that is killed at any moment", needs("root"
         const afterSeconds = String((30 + below(Math.ceil(durationMs * 1.05))) / 1000);
         // Without --foreground it would kill the whole process group, which is not what happens when someone kills one process.
         const prefix = ["timeout", "--foreground", "--signal=KILL", afterSeconds];
+        const started = Date.now();
         const { code, stderr } = await tsbuild(args(), { ...cliOptions(store), prefix });
         // 124: it ended while its time ran out.
         expect([0, 124, 137], `${afterSeconds} s: ${stderr}`).toContain(code);
         if (code === 137) killed += 1;
+        // The machine has less to do than when the first one was timed; what the cache shortens does not count.
+        else if (kill === 0) durationMs = Math.min(durationMs, Date.now() - started);
         for (const path of tsbuildCgroups()) if (!before.cgroups.includes(path)) made.add(path);
         expect(await goneWithin(10_000, () => [...processesWith(MARK), ...processesWith(store)]), "processes").toEqual([]);
         expect(mountPoints(), "mounts").toEqual(before.mounts);
