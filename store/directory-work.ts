@@ -19,6 +19,7 @@ import { type CopiedRootfs, copyRootfs, type MountPoints } from "./layer/copy-ro
 import { type DiffUpperOptions, diffUpper } from "./layer/diff.ts";
 import { diffDirectory } from "./layer/diff-directory.ts";
 import type { SourceEntry, TreeEntry } from "./layer/entry.ts";
+import { unpackedBytes } from "./layer/layer-size.ts";
 import type { Rootfs } from "./layer/rootfs.ts";
 import { writeLayer } from "./layer/tar-write.ts";
 import type { Tree } from "./layer/tree.ts";
@@ -149,10 +150,14 @@ export function localDirectoryWork(store: Store): DirectoryWork {
     const tree = await keptTree(layers, diffId);
     const on = dependsOnLower(tree) ? digestOf(below.join(" ")) : undefined;
     if (layers.hasDirectory(diffId, owners, on)) return { directory: layers.directory(diffId, owners, on), omitted: [] };
-    refuseWithoutRoom(store.root, tree.size, `unpacking layer ${diffId}`);
+    const needRoom = () => refuseWithoutRoom(store.root, unpackedBytes(tree), `unpacking layer ${diffId}`);
+    needRoom();
+    const contents = await layers.contents(diffId);
+    // Inflating it may have taken some.
+    needRoom();
     const scratch = await store.temp("unpack");
     const target = join(scratch, "dir");
-    const applied = await applyLayer(tree, await layers.contents(diffId), target, { owners, lower: await stackLayers(layers, below) });
+    const applied = await applyLayer(tree, contents, target, { owners, lower: await stackLayers(layers, below) });
     const directory = await layers.adoptDirectory(diffId, target, owners, on);
     await removeTree(scratch);
     return { directory, omitted: applied.omitted.map((path) => `/${textOf(path)}`) };

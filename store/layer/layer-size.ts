@@ -4,6 +4,7 @@ import type { UnpackLimits } from "../unpack-limits.ts";
 import type { SourceEntry } from "./entry.ts";
 import { hintOf } from "./layer-limits.ts";
 import { padded, trailerBytes } from "./tar-format.ts";
+import type { Tree } from "./tree.ts";
 
 const headerBytes = 512;
 
@@ -23,6 +24,29 @@ export function refuseSize(entries: readonly SourceEntry[], limits: Limit, store
   const doing = `writing a layer whose largest file has ${largest} bytes`;
   refuseBytes(bytes, limits, doing);
   if (store !== undefined) refuseWithoutRoom(store, bytes, doing);
+}
+
+/** Of most file systems. */
+const blockBytes = 4096;
+
+/**
+ * What a layer takes when it is unpacked: whole blocks, of which a tar of many small files needs far fewer. Of sparse files only what the tar has of them; that zeros of others become holes is
+ * not known before.
+ */
+export function unpackedBytes({ size, entries }: Pick<Tree, "size" | "entries">): number {
+  let bytes = 0;
+  let whole = 0;
+  let hasSparse = false;
+  for (const entry of entries) {
+    if (entry.kind === "directory") bytes += blockBytes;
+    if (entry.kind !== "file") continue;
+    if (entry.offset >= size) hasSparse = true;
+    else {
+      bytes += Math.ceil(entry.size / blockBytes) * blockBytes;
+      whole += entry.size;
+    }
+  }
+  return hasSparse ? bytes + size - whole : bytes;
 }
 
 /** Throws TOO_LARGE. */

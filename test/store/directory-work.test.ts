@@ -159,7 +159,8 @@ describe("layers are unpacked", needs("root"), () => {
   it("attack: not begun where the layer is larger than the disk", () =>
     withStore(async (store) => {
       const diffId = await addLayer(store, [fileEntry("a")]);
-      const tree = { ...(await store.layers.tree(diffId)), size: 2 ** 52 };
+      const stored = await store.layers.tree(diffId);
+      const tree = { ...stored, size: 2 ** 53 - 1, entries: stored.entries.map((entry) => ({ ...entry, size: 2 ** 52 })) };
       const work = localDirectoryWork({ ...store, layers: { ...store.layers, tree: async () => tree } });
       await expect(work.unpack({ diffIds: [diffId], owners: "exact" })).rejects.toMatchObject({
         code: "STORE_FULL",
