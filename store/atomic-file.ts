@@ -18,7 +18,11 @@ export interface WriteOptions {
  * there yet) and renamed. A failure leaves `path` as it was and no temp file.
  */
 export async function writeFileAtomically(temp: string, path: string, bytes: Uint8Array, options: WriteOptions): Promise<void> {
-  await writeTempFile(temp, bytes, options);
+  await writeChunksAtomically(temp, path, [bytes], options);
+}
+
+async function writeChunksAtomically(temp: string, path: string, chunks: Iterable<Uint8Array>, options: WriteOptions): Promise<void> {
+  await writeTempChunks(temp, chunks, options);
   try {
     renameSync(temp, path);
   } catch (error) {
@@ -28,11 +32,11 @@ export async function writeFileAtomically(temp: string, path: string, bytes: Uin
 }
 
 /**
- * As writeFileAtomically, with the directories above `path` where they are missing. Not flushed: for what can be made again. `tempPath` names a new temp file
- * each time that it is asked.
+ * As writeFileAtomically, of chunks that follow each other, with the directories above `path` where they are missing. Not flushed: for what can be made again.
+ * `tempPath` names a new temp file each time that it is asked.
  */
-export async function writeCacheFile(tempPath: () => Promise<string>, path: string, bytes: Uint8Array): Promise<void> {
-  const write = async () => writeFileAtomically(await tempPath(), path, bytes, { sync: false });
+export async function writeCacheFile(tempPath: () => Promise<string>, path: string, ...chunks: readonly Uint8Array[]): Promise<void> {
+  const write = async () => writeChunksAtomically(await tempPath(), path, chunks, { sync: false });
   try {
     await write();
   } catch (error) {

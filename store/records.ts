@@ -41,9 +41,9 @@ export function recordBody(bytes: Buffer): Buffer | undefined {
 /** The record appears, or is replaced, in one step. Flush and publish what it names before. */
 export async function writeRecord(store: Pick<Store, "root" | "tempFile">, area: RecordArea, key: string, body: Uint8Array): Promise<void> {
   const path = recordPath(store.root, area, key);
-  const bytes = Buffer.concat([Buffer.from(`${sumOf(body)}\n`, "latin1"), body]);
+  const sum = Buffer.from(`${sumOf(body)}\n`, "latin1");
   // The first record of its fan-out directory makes that, too.
-  await writeCacheFile(() => store.tempFile("record"), path, bytes);
+  await writeCacheFile(() => store.tempFile("record"), path, sum, body);
 }
 
 function recordPath(root: string, area: RecordArea, key: string): string {
