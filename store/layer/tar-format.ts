@@ -92,8 +92,7 @@ export function headerEncoder(slabBytes = 256 * 1024): HeaderEncoder {
       if (records !== "") {
         const at = reserve(blockBytes + padded(records.length));
         paxTemplate.copy(slab, at);
-        writeOctal(slab, at + field.size, 11, records.length);
-        writeChecksum(slab, at);
+        writeChecksum(slab, at, paxTemplateSum + writeOctal(slab, at + field.size, 11, records.length));
         writeText(slab, at + blockBytes, records, 0, records.length);
       }
       const at = reserve(blockBytes);
@@ -175,54 +174,68 @@ const field = {
   prefix: 345,
 } as const;
 
-// `block` holds zeros from `at` on.
-function writeBlock(block: Buffer, at: number, header: CanonicalHeader, type: TypeFlag | "x" = header.type): void {
+/** `block` holds zeros from `at` on. Answers the sum of the bytes written, without the checksum. */
+function writeBlock(block: Buffer, at: number, header: CanonicalHeader, type: TypeFlag | "x" = header.type): number {
   const split = splitAt(header.name);
-  if (split <= 0) writeText(block, at + field.name, header.name, 0, nameBytes);
-  else {
-    writeText(block, at + field.name, header.name, split + 1, nameBytes);
-    writeText(block, at + field.prefix, header.name, 0, split);
-  }
-  writeOctal(block, at + field.mode, 7, header.mode & 0o7777);
-  writeOctal(block, at + field.uid, 7, header.uid > maxId ? 0 : header.uid);
-  writeOctal(block, at + field.gid, 7, header.gid > maxId ? 0 : header.gid);
-  writeOctal(block, at + field.size, 11, header.size > maxLong ? 0 : header.size);
-  writeOctal(block, at + field.mtime, 11, header.mtime < 0 || header.mtime > maxLong ? 0 : header.mtime);
-  block[at + field.type] = type.charCodeAt(0);
-  if (header.linkName !== undefined) writeText(block, at + field.linkName, header.linkName, 0, nameBytes);
-  writeText(block, at + field.magic, magic, 0, magic.length);
-  writeOctal(block, at + field.major, 7, header.major);
-  writeOctal(block, at + field.minor, 7, header.minor);
-  writeChecksum(block, at);
+  let sum = writeText(block, at + field.name, header.name, split <= 0 ? 0 : split + 1, nameBytes);
+  if (split > 0) sum += writeText(block, at + field.prefix, header.name, 0, split);
+  sum += writeOctal(block, at + field.mode, 7, header.mode & 0o7777);
+  sum += writeOctal(block, at + field.uid, 7, header.uid > maxId ? 0 : header.uid);
+  sum += writeOctal(block, at + field.gid, 7, header.gid > maxId ? 0 : header.gid);
+  sum += writeOctal(block, at + field.size, 11, header.size > maxLong ? 0 : header.size);
+  sum += writeOctal(block, at + field.mtime, 11, header.mtime < 0 || header.mtime > maxLong ? 0 : header.mtime);
+  sum += writeText(block, at + field.type, type, 0, 1);
+  if (header.linkName !== undefined) sum += writeText(block, at + field.linkName, header.linkName, 0, nameBytes);
+  sum += writeText(block, at + field.magic, magic, 0, magic.length);
+  sum += writeOctal(block, at + field.major, 7, header.major);
+  sum += writeOctal(block, at + field.minor, 7, header.minor);
+  writeChecksum(block, at, sum);
+  return sum;
 }
 
-/** Up to `most` bytes of a byte string from an index on. For texts this short a call of write() costs more than the bytes. */
-function writeText(block: Buffer, at: number, text: string, from: number, most: number): void {
+/** Up to `most` bytes of a byte string from an index on; answers their sum. For texts this short a call of write() costs more than the bytes. */
+function writeText(block: Buffer, at: number, text: string, from: number, most: number): number {
   const end = Math.min(text.length, from + most);
-  for (let i = from; i < end; i++) block[at + i - from] = text.charCodeAt(i);
-}
-
-/** The sum of all bytes, the field itself counted as spaces. */
-function writeChecksum(block: Buffer, at: number): void {
-  for (let i = at + field.checksum; i < at + field.checksum + 8; i++) block[i] = 0x20;
   let sum = 0;
-  for (let i = at; i < at + blockBytes; i++) sum += block[i] ?? 0;
-  writeOctal(block, at + field.checksum, 6, sum);
-  block[at + field.checksum + 6] = 0;
+  for (let i = from; i < end; i++) {
+    const byte = text.charCodeAt(i);
+    block[at + i - from] = byte;
+    sum += byte;
+  }
+  return sum;
 }
 
-function writeOctal(block: Buffer, at: number, digits: number, value: number): void {
+/** `sum` is that of all other bytes; the field itself counts as spaces. */
+function writeChecksum(block: Buffer, at: number, sum: number): void {
+  writeOctal(block, at + field.checksum, 6, sum + 8 * 0x20);
+  block[at + field.checksum + 6] = 0;
+  block[at + field.checksum + 7] = 0x20;
+}
+
+/** Answers the sum of the digits' bytes. */
+function writeOctal(block: Buffer, at: number, digits: number, value: number): number {
   let rest = value;
-  for (let i = at + digits - 1; i >= at; i--) {
-    // Shifts work on 32 bits; sizes and times have more.
+  let sum = digits * 0x30;
+  let i = at + digits - 1;
+  // Shifts work on 32 bits; sizes and times have more.
+  for (; rest > 0x7fffffff; i--) {
     const next = Math.floor(rest / 8);
-    block[i] = 0x30 + (rest - next * 8);
+    const digit = rest - next * 8;
+    block[i] = 0x30 + digit;
+    sum += digit;
     rest = next;
   }
+  for (; i >= at; i--) {
+    block[i] = 0x30 + (rest & 7);
+    sum += rest & 7;
+    rest >>= 3;
+  }
+  return sum;
 }
 
 /** With the version behind it. */
 const magic = "ustar\x0000";
 
 const paxTemplate = Buffer.alloc(blockBytes);
-writeBlock(paxTemplate, 0, { ...emptyFile("PaxHeader" as ByteString), mode: 0o644 }, "x");
+/** Without its checksum and the eleven "0" of its size. */
+const paxTemplateSum = writeBlock(paxTemplate, 0, { ...emptyFile("PaxHeader" as ByteString), mode: 0o644 }, "x") - 11 * 0x30;
