@@ -6,7 +6,7 @@ import type { FoundImage } from "./found-image.ts";
 import { imageHint } from "./image-hint.ts";
 import { otherPlatform } from "./other-platform.ts";
 import { type BuildPlan, type Outline, outlineBuild, planBuild } from "./plan/build-plan.ts";
-import { refuseUnknownArchitecture } from "./plan/known-architecture.ts";
+import { refuseUnknownArchitecture, unknownPlatform } from "./plan/known-platform.ts";
 import { normalizePlatform } from "./plan/platform.ts";
 import { type ImageUse, imageKey } from "./plan/stages.ts";
 import { warnUnused } from "./warn-unused.ts";
@@ -79,8 +79,17 @@ export async function planSite(
       site.asked,
       [...images.values()].map(({ config }) => normalizePlatform(config)),
     );
+  warnUnknownPlatforms(outline, site);
   warnUnused(plan, outline, site);
   return { outline, images, plan };
+}
+
+/** Of a base that is no image: an image has it, or cannot be found. */
+function warnUnknownPlatforms({ plan }: Outline, { options: { onEvent } }: BuildSite): void {
+  for (const { base, platform, stage } of plan.stages) {
+    const message = base.kind === "image" || platform === undefined ? undefined : unknownPlatform(platform);
+    if (message !== undefined) onEvent({ type: "warning", message, range: stage.from.range });
+  }
 }
 
 async function findImage({ finder, dockerfile, lock, options }: BuildSite, use: ImageUse): Promise<Search> {

@@ -1,9 +1,11 @@
 import { importRootfs } from "../../store/archive/import.ts";
 import { configOfChanges } from "../image-changes.ts";
+import { unknownPlatform } from "../plan/known-platform.ts";
 import { parsePlatform } from "../plan/platform.ts";
 import { rfc3339 } from "../plan/rfc3339.ts";
 import { command } from "./command.ts";
 import { withLimitedStore } from "./keep-store-limits.ts";
+import { note } from "./note.ts";
 import { storeFlags } from "./store-flag.ts";
 import { UsageError } from "./usage-error.ts";
 import { readEpoch, readPlatform } from "./values.ts";
@@ -47,6 +49,8 @@ export const importImage = command(
     }
     const config = configOfChanges(flags.change ?? [], "--change");
     const platform = flags.platform === undefined ? undefined : parsePlatform(readPlatform("--platform", flags.platform));
+    const odd = platform === undefined ? undefined : unknownPlatform(platform);
+    if (odd !== undefined) note(io, odd);
     const epoch = io.env.SOURCE_DATE_EPOCH ? readEpoch("$SOURCE_DATE_EPOCH", io.env.SOURCE_DATE_EPOCH) : undefined;
     return withLimitedStore(flags, io, async (store) => {
       const source = file === "-" ? { stream: io.stdin } : { file };

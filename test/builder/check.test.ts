@@ -54,6 +54,15 @@ describe("a check", () => {
     expect(warnings).toMatchObject([{ message, range: { start: { line: 2 } } }]);
   });
 
+  it("of a platform that nobody knows is a warning where a stage is on no image", async () => {
+    const events: BuildEvent[] = [];
+    const Dockerfile = "FROM --platform=linux/adm64 scratch AS adm64\n";
+    await build(optionsOf({ Dockerfile }, { onEvent: (event) => events.push(event) }));
+    expect(events.filter(({ type }) => type === "warning")).toMatchObject([
+      { message: 'the platform linux/adm64: no architecture "adm64" is known; did you mean linux/amd64?', range: { start: { line: 1 } } },
+    ]);
+  });
+
   it.each<[what: string, text: string, code: string, warnings: string[]]>([
     ["an instruction", "FROM scratch as a\nUSER $NAEM\nEXPOSE x\n", "INVALID_PORT", ["1 FromAsCasing", "2 UndefinedVar"]],
     [

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { refuseUnknownArchitecture } from "../../../builder/plan/known-architecture.ts";
+import { refuseUnknownArchitecture, unknownPlatform } from "../../../builder/plan/known-platform.ts";
 
 const linux = (architecture: string) => ({ os: "linux", architecture });
 
@@ -23,3 +23,12 @@ describe("the architecture of --platform", () => {
     ),
   );
 });
+
+it.each<[os: string, architecture: string, said: string | undefined]>([
+  ["linux", "amd64", undefined],
+  ["windows", "arm64", undefined],
+  ["linux", "adm64", 'the platform linux/adm64: no architecture "adm64" is known; did you mean linux/amd64?'],
+  ["linxu", "amd64", 'the platform linxu/amd64: no system "linxu" is known; did you mean linux/amd64?'],
+  ["linxu", "adm64", 'the platform linxu/adm64: no system "linxu" and no architecture "adm64" is known; did you mean linux/amd64?'],
+  ["linux", "foobar", 'the platform linux/foobar: no architecture "foobar" is known'],
+])("of %s/%s it is said what is not known", (os, architecture, said) => expect(unknownPlatform({ os, architecture })).toBe(said));

@@ -9,6 +9,10 @@ const architectures: readonly string[] = (
   "sparc sparc64 wasm"
 ).split(" ");
 
+/** The values of GOOS, which `os` should be one of. */
+const systems: readonly string[] =
+  "aix android darwin dragonfly freebsd hurd illumos ios js linux nacl netbsd openbsd plan9 solaris wasip1 windows zos".split(" ");
+
 /**
  * An image's label comes from the platform that was asked for, so that a misspelt one would make an image that no machine takes. Throws INVALID_PLATFORM for an architecture that
  * is not known, unless one of the base images is for it.
@@ -24,4 +28,18 @@ export function refuseUnknownArchitecture(asked: Platform, bases: readonly Platf
       hint: near === undefined ? `known ones: ${architectures.join(", ")}` : `did you mean ${near}?`,
     },
   );
+}
+
+/** What is odd about a platform that may be meant all the same: any words are taken, as containerd does. Undefined where both its words are known. */
+export function unknownPlatform(platform: Platform): string | undefined {
+  const { os, architecture } = platform;
+  const problems = [
+    ...(systems.includes(os) ? [] : [`system "${os}"`]),
+    ...(architectures.includes(architecture) ? [] : [`architecture "${architecture}"`]),
+  ];
+  if (problems.length === 0) return undefined;
+  const known = (word: string, words: readonly string[]) => (words.includes(word) ? word : nearest(word, words));
+  const [system, machine] = [known(os, systems), known(architecture, architectures)];
+  const meant = system === undefined || machine === undefined ? "" : `; did you mean ${system}/${machine}?`;
+  return `the platform ${platformText(platform)}: no ${problems.join(" and no ")} is known${meant}`;
 }
