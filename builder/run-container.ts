@@ -89,7 +89,8 @@ export async function runContainer(given: RunOptions): Promise<number> {
       ).finally(() => ended && keeping?.end(ended));
     } catch (error) {
       // Where tsb-init was lost the command has run, perhaps for long.
-      if (error instanceof SandboxError && error.code !== "SANDBOX_LOST") await keeping?.discard();
+      const hasRun = stopping !== undefined && !(error instanceof SandboxError && error.code !== "SANDBOX_LOST");
+      if (!hasRun) await keeping?.discard();
       throw error;
     } finally {
       stopping?.close();

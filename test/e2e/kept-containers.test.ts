@@ -56,6 +56,8 @@ describe("a container that is kept", needs("sandbox"), () => {
 
   it("is none whose command never started, and none with a name that leads elsewhere", async () => {
     expect((await cli("run", "--keep", "x", "busybox", "no-such-command")).code).toBe(127);
+    const noSuchPort = await cli("run", "--keep", "x", "--network", "host", "-p", "127.0.0.1:5000:5001/udp", "busybox", "true");
+    expect([noSuchPort.code, noSuchPort.stderr]).toEqual([125, expect.stringContaining("[UNSUPPORTED_PORT]")]);
     expect((await cli("ps", "-q")).stdout).toBe("");
     const outside = await cli("run", "--keep", "../x", "busybox", "true");
     expect([outside.code, outside.stderr]).toEqual([125, expect.stringContaining('naming the container "../x": a name has letters')]);
