@@ -12,15 +12,18 @@ const store = temporaryStore();
 /** Takes n MiB of memory in a process of its own, and says how many bytes those were. */
 const take = (mebibytes: number) => `head -c ${mebibytes * 2 ** 20} /dev/zero | tail -c ${mebibytes * 2 ** 20} | wc -c`;
 
+/** The same with nobody beside it who takes any: the kernel kills a second one where one asks for more before it has the first one's memory back. */
+const takeAlone = (mebibytes: number) => `dd if=/dev/zero of=/dev/null bs=${mebibytes}M count=1`;
+
 describe("limits below a delegated group of the unified hierarchy", needs("sandbox", "delegatedGroup"), () => {
   beforeAll(() => importBusybox({ store }));
 
   const run = (...args: string[]) => tsbuild(["run", "--rm", "--network", "host", ...args], { store });
 
   it.each<[name: string, flags: string[], script: string, stdout: RegExp]>([
-    ["memory: who takes more is killed", ["--memory", "32m", "--memory-swap", "32m"], `${take(64)}; echo after`, /(?:^|\n)after\n$/],
+    ["memory: who takes more is killed", ["--memory", "32m", "--memory-swap", "32m"], `${takeAlone(64)}; echo after`, /(?:^|\n)after\n$/],
     ["memory: who stays below is not", ["--memory", "256m"], take(16), /^16777216\n$/],
-    ["pids", ["--pids-limit", "5"], "for i in 1 2 3 4; do sleep 3 & done; echo four; (true) & echo five", /^four\n$/],
+    ["pids", ["--pids-limit", "5"], "for i in 1 2 3 4; do sleep 100 & done; echo four; (true) & echo five", /^four\n$/],
     ["all at once", ["--memory", "64m", "--cpus", "1.5", "--cpu-shares", "512", "--pids-limit", "20"], "echo in", /^in\n$/],
   ])("%s", async (_name, flags, script, stdout) => {
     const result = await run(...flags, "busybox", "sh", "-c", script);
@@ -28,7 +31,7 @@ describe("limits below a delegated group of the unified hierarchy", needs("sandb
   });
 
   it("are told of where a command runs into them", async () => {
-    const { stderr } = await run("--memory", "32m", "--memory-swap", "32m", "busybox", "sh", "-c", take(64));
+    const { stderr } = await run("--memory", "32m", "--memory-swap", "32m", "busybox", "sh", "-c", takeAlone(64));
     expect(stderr).toMatch(/^note: the container ran out of memory \(limit 32\.0 MiB, peak 3\d\.\d MiB\): raise --memory$/m);
   });
 

@@ -14,6 +14,7 @@
 #include "command.h"
 #include "devices.h"
 #include "operations.h"
+#include "out-of-memory.h"
 #include "scope.h"
 #include "signals.h"
 #include "syscalls.h"
@@ -139,6 +140,7 @@ int run_init(const Spec& spec, const Status& status, const Fd& monitor, Mapped& 
   prctl(PR_SET_NAME, "tsb:init");
   prctl(PR_SET_PDEATHSIG, SIGKILL);
   umask(0);
+  const Fd score = open_own_score();
   if (!make_root(spec, status, mapped)) return 1;
   if (spec.scope) scope_abstract_sockets(status);
   mapped.mount.reset();
@@ -149,6 +151,8 @@ int run_init(const Spec& spec, const Status& status, const Fd& monitor, Mapped& 
     return 1;
   }
   started.terminal.slave.reset();
+  // Not before the fork: the command is to be as any other.
+  be_killed_last(score);
   if (Result r = lower_privileges(spec); !r.ok()) return status.error("privileges", r), 1;
   if (write(started.release.get(), "", 1) != 1) return status.error("session", failed("write", "release")), 1;
   int wait_status = 0;

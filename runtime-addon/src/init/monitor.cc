@@ -12,6 +12,7 @@
 
 #include "init.h"
 #include "namespaces.h"
+#include "out-of-memory.h"
 #include "root.h"
 #include "terminal.h"
 
@@ -130,11 +131,14 @@ int run_monitor(const Spec& spec, const Status& status) {
     if (Result r = join_user_namespace(spec.join); !r.ok()) return status.error("--join", r), 1;
   if (spec.join_network != 0)
     if (Result r = join_network_namespace(spec.join_network); !r.ok()) return status.error("--join-network", r), 1;
+  // Once there is the first process, the root may be the sandbox's.
+  const Fd score = open_own_score();
   Sandbox sandbox;
   Fd init_channel;
   if (Result r = launch(spec, sandbox, init_channel); !r.ok()) return status.error("namespaces", r), 1;
   if (sandbox.init == 0) return run_init(spec, status, init_channel, mapped);
   mapped.mount.reset();
+  be_killed_last(score);
 
   signal(SIGPIPE, SIG_IGN);
   // With a terminal this process stays in the caller's foreground group. Where the terminal is not raw, as without standard input, the
