@@ -139,7 +139,7 @@ export const build = command(
     const [context] = operands;
     if (context === undefined)
       throw new UsageError("WRONG_OPERANDS", "reading the command line: build needs PATH | URL | -, got nothing", {
-        hint: "tsbuild build --help",
+        hint: "name the directory that COPY reads from: tsbuild build . takes the current one; all flags: tsbuild build --help",
       });
     const { outputs, names, takesStdout } = readOutputs(flags, io);
     const tags = [...(flags.tag ?? []), ...names];

@@ -70,7 +70,9 @@ function fileSource(id: string, file: string): SecretSource {
     if (!statSync(path).isDirectory()) return { file: path };
   } catch (error) {
     if (!isSystemError(error)) throw error;
-    throw invalid(`the secret ${JSON.stringify(id)} is the file ${JSON.stringify(path)}: ${error.code}`);
+    throw invalid(
+      `the secret ${JSON.stringify(id)} is the file ${JSON.stringify(path)}: ${error.code === "ENOENT" ? "there is no such file" : error.code}`,
+    );
   }
   throw invalid(`the secret ${JSON.stringify(id)} is ${JSON.stringify(path)}, a directory`);
 }

@@ -83,7 +83,7 @@ function portError(hostPort: number, cause: NodeJS.ErrnoException): TsbuildError
   return new TsbuildError(
     taken ? "PORT_IN_USE" : "PORT_UNAVAILABLE",
     `publishing port ${hostPort}: ${taken ? "another program listens on it" : cause.message}`,
-    { cause },
+    { cause, ...(taken ? { hint: "-p OTHER:PORT takes another one; ss -ltnp shows whose it is" } : {}) },
   );
 }
 

@@ -19,6 +19,7 @@ import { type OutputTail, outputTail } from "../sandbox/output-tail.ts";
 import { badLeaks, leaksInLayer } from "../secrets/gate.ts";
 import { type MaskedStream, maskStream } from "../secrets/mask.ts";
 import { type FailedStep, StepError } from "../step-error.ts";
+import { failureHint } from "./failure-hint.ts";
 import type { StepResources } from "./run-resources.ts";
 import type { RunSettings } from "./run-settings.ts";
 import { runSpec } from "./run-spec.ts";
@@ -111,7 +112,7 @@ async function refuseFailure(
   store: Store,
   { keepFailed: build, secrets: allowed }: RunSettings,
 ): Promise<void> {
-  const { place, tail, spec, operation, hit } = failing;
+  const { place, tail, spec, operation, secrets, hit } = failing;
   const { status } = finished.result;
   if ("code" in status && status.code === 0) return;
   const how =
@@ -127,11 +128,15 @@ async function refuseFailure(
   };
   // That nothing could be kept (the disk is full) must not hide why the step failed.
   const kept = await keeping().catch(() => false);
-  const shell = kept ? { hint: "tsbuild shell opens a shell in the step as it failed" } : leaked === undefined ? {} : { hint: leaked };
+  const shell = kept ? "tsbuild shell opens a shell in the step as it failed" : leaked;
   const because = hit === undefined ? {} : { because: hit.what };
+  const withoutSecrets = operation.mounts.flatMap((mount) => (mount.type === "secret" && secrets.of(mount) === undefined ? [mount] : []));
+  const said = failureHint({ ...("code" in status ? { code: status.code } : {}), tail, withoutSecrets });
+  const hints = hint === undefined ? [said, shell] : [hint];
+  const whole = hints.filter((one) => one !== undefined).join("; ");
   throw new StepError(failedStep(place), { ...how, ...because }, tail, {
     usage: finished.usage,
-    ...(hint === undefined ? shell : { hint }),
+    ...(whole === "" ? {} : { hint: whole }),
   });
 }
 

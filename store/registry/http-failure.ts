@@ -22,7 +22,8 @@ export function connectionFailure(error: unknown, context: FailureContext): Regi
   const passing = retryable || (code === "ENOTFOUND" && context.reached);
   // The cause of a parser's error would hold the server's answer, which may be anything.
   const cause = isParserError(error) ? {} : { cause: error };
-  return new RegistryError("REGISTRY_UNREACHABLE", `${placeOf(context)}: ${problem}`, { ...cause, retryable: passing });
+  const hint = code === "ENOTFOUND" ? { hint: "check the name of the host, and that this machine has a network" } : {};
+  return new RegistryError("REGISTRY_UNREACHABLE", `${placeOf(context)}: ${problem}`, { ...cause, ...hint, retryable: passing });
 }
 
 /** An answer of which too little came in the time that was waited for it, which another try may do better. */

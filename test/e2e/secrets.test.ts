@@ -274,7 +274,7 @@ describe("secrets of a build", needs("sandbox"), () => {
       "is no file",
       "type=secret,id=none",
       ["--secret", "id=none,src=/no/such"],
-      'the secret "none" is the file "/no/such": ENOENT [INVALID_VALUE]',
+      'the secret "none" is the file "/no/such": there is no such file [INVALID_VALUE]',
     ],
   ])("one that %s", async (_name, mount, args, message) => {
     const directory = contextDirectory({});

@@ -15,14 +15,18 @@ export const undefinedVar: Rule = {
     good: "FROM alpine AS base\nARG foo\nCOPY $foo .",
   },
   *step(step) {
-    const { instruction, scope, knowsVariables, suggest } = step;
+    const { instruction, scope, sources, knowsVariables, suggest } = step;
     if (!knowsVariables) return;
     const reported = new Set<string>();
     for (const name of unsetNames(step)) {
       if (scope.args.has(name) || special.test(name) || reported.has(name)) continue;
       reported.add(name);
-      const near = suggest(name, () => scope.variables.keys());
-      const suggestion = near === undefined ? "" : ` (did you mean $${near}?)`;
+      const near = sources.globals.has(name) ? undefined : suggest(name, () => scope.variables.keys());
+      const suggestion = sources.globals.has(name)
+        ? ` (an ARG before the first FROM counts in FROM alone: write ARG ${shown(name)} in this stage too)`
+        : near === undefined
+          ? ""
+          : ` (did you mean $${near}?)`;
       yield at(instruction, `Usage of undefined variable '$${shown(name)}'${suggestion}`);
     }
   },

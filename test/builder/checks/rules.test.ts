@@ -199,7 +199,9 @@ const table: Readonly<Record<string, readonly Row[]>> = {
     [
       "a global argument that the stage does not declare",
       "ARG V=1\nFROM scratch\nLABEL v=$V",
-      ["3 UndefinedVar: Usage of undefined variable '$V'"],
+      [
+        "3 UndefinedVar: Usage of undefined variable '$V' (an ARG before the first FROM counts in FROM alone: write ARG V in this stage too)",
+      ],
     ],
     [
       "each once in an instruction",

@@ -63,7 +63,7 @@ describe("the command line", () => {
       "a build without context",
       ["-t", "app"],
       2,
-      "error: reading the command line: build needs PATH | URL | -, got nothing [WRONG_OPERANDS]\n  hint: tsbuild build --help\n",
+      "error: reading the command line: build needs PATH | URL | -, got nothing [WRONG_OPERANDS]\n  hint: name the directory that COPY reads from: tsbuild build . takes the current one; all flags: tsbuild build --help\n",
     ],
     [
       "a build with two contexts",
