@@ -339,14 +339,15 @@ export function imageStore(root: string, blobs: BlobStore, tempFile: () => Promi
 }
 
 /** The documents of a new image, in OCI's format. */
-export function rawImageOf({ config, layers, names, annotations }: NewImage): RawImage {
+export function rawImageOf({ config, layers, names, annotations = {} }: NewImage): RawImage {
   const rawConfig = canonicalJson(config);
   const rawManifest = canonicalJson({
     schemaVersion: 2,
     mediaType: mediaTypes.manifest,
     config: { mediaType: mediaTypes.config, digest: digestOf(rawConfig), size: rawConfig.length },
     layers: layers.map(ociLayer),
-    annotations,
+    // As a push writes it: the same image by every way.
+    annotations: Object.keys(annotations).length === 0 ? undefined : annotations,
   });
   return { manifestType: mediaTypes.manifest, rawManifest, rawConfig, names };
 }

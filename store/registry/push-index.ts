@@ -3,7 +3,7 @@ import { newIndex } from "../new-index.ts";
 import type { Descriptor, Platform } from "../oci.ts";
 import { fullName, type Reference } from "../reference.ts";
 import type { Store } from "../store.ts";
-import type { PlacedAnnotation } from "./placed-annotations.ts";
+import { checkPlatforms, type PlacedAnnotation } from "./placed-annotations.ts";
 import { checkPushable, type PushableImage, type PushOptions, pushTo, targetsOf } from "./push.ts";
 import { pushManifest } from "./push-blob.ts";
 import type { Registry } from "./registry.ts";
@@ -12,6 +12,8 @@ import type { Registry } from "./registry.ts";
 export interface PlatformPush {
   readonly image: PushableImage;
   readonly platform: Platform;
+  /** What the index says of its manifest. Absent: nothing. */
+  readonly annotations?: Readonly<Record<string, string>>;
 }
 
 export interface PushIndexOptions extends PushOptions {
@@ -37,19 +39,25 @@ export async function pushIndex(
   destinations: readonly Reference[],
   options: PushIndexOptions = {},
 ): Promise<PushedIndex> {
-  const { format = "oci", placedAnnotations = [], signal, onEvent, onNote } = options;
+  const { format, placedAnnotations = [], signal, onEvent, onNote } = options;
   const targets = targetsOf(registry, destinations);
-  for (const { image } of platforms) checkPushable(image, format);
-  const untagged = targets.map(({ repository }) => ({ repository, tags: [] }));
-  const manifests: Descriptor[] = [];
-  for (const { image } of platforms) manifests.push(await pushTo(store, registry, image, untagged, { ...options, format }));
-  const entries = platforms.flatMap(({ platform }, i) => {
-    const manifest = manifests[i];
-    return manifest === undefined ? [] : [{ manifest, platform }];
-  });
   const [first] = destinations;
   const name = first === undefined ? "an image" : fullName(first);
-  const { notes, ...document } = newIndex(entries, placedAnnotations, { name, format });
+  // What cannot be said is refused before anything moves.
+  for (const { image } of platforms) checkPushable(image, format);
+  checkPlatforms(
+    placedAnnotations,
+    platforms.map(({ platform }) => platform),
+    name,
+  );
+  const untagged = targets.map(({ repository }) => ({ repository, tags: [] }));
+  const manifests: Descriptor[] = [];
+  for (const { image } of platforms) manifests.push(await pushTo(store, registry, image, untagged, options));
+  const entries = platforms.flatMap(({ platform, annotations }, i) => {
+    const manifest = manifests[i];
+    return manifest === undefined ? [] : [{ manifest: { ...manifest, ...(annotations && { annotations }) }, platform }];
+  });
+  const { notes, ...document } = newIndex(entries, placedAnnotations, { name, format: format ?? "oci" });
   for (const note of notes) onNote?.(note);
   for (const { repository, tags } of targets) await pushManifest(repository, document, tags, { signal, onEvent });
   const { mediaType, bytes } = document;

@@ -8,7 +8,9 @@ import { checkStoredPlatform } from "./check-platform.ts";
 import { annotateGraph, convertGraph } from "./convert-graph.ts";
 import { copyToRegistry } from "./copy-to-registry.ts";
 import { annotationsAt, checkWithoutIndex, manifestAnnotations, type PlacedAnnotation } from "./placed-annotations.ts";
+import { plainIndex } from "./plain-index.ts";
 import { type PushOptions, pushImage, targetsOf } from "./push.ts";
+import { pushIndex } from "./push-index.ts";
 import type { Registry } from "./registry.ts";
 import { storedGraph } from "./stored-graph.ts";
 
@@ -24,7 +26,8 @@ export interface PushStoredOptions extends Omit<PushOptions, "fetcher"> {
 }
 
 /**
- * Pushes an image of the store by its name. What was pulled keeps its bytes and digests; an index goes whole where the store has all that it lists, with its layers as they are. Throws
+ * Pushes an image of the store by its name. What was pulled keeps its bytes and digests; an index goes whole where the store has all that it lists: one from elsewhere with its layers as they are, of one that was
+ * made here each image as pushImage sends it. Throws
  * PLATFORM_NOT_FOUND, NotFoundError where an annotation is for an index that there is none of, and as ImageStore.open and pushImage.
  */
 export async function pushStored(
@@ -47,6 +50,12 @@ export async function pushStored(
     const manifest = { mediaType: image.descriptor.mediaType, bytes: rawManifest };
     const own = annotationsAt(annotations, "manifest", config);
     return pushImage(store, registry, { rawConfig, layers, manifest, annotations: own }, destinations, options);
+  }
+  const { compression = "gzip" } = options;
+  const plain = await plainIndex(store, stored.graph, annotations, { compression });
+  if (plain !== undefined) {
+    const placed = { ...options, placedAnnotations: plain.annotations };
+    return (await pushIndex(store, registry, plain.platforms, destinations, placed)).index;
   }
   if (options.forceCompression === true || options.compression === "zstd") {
     onNote?.(`${name} is for several platforms: its layers go as they are, without another compression`);

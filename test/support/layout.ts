@@ -49,12 +49,14 @@ export function checkLayout(layout: string): { readonly names: readonly string[]
     return undefined;
   };
   const { manifests } = JSON.parse(readFileSync(join(layout, "index.json"), "utf8"));
-  for (const { digest } of manifests) {
-    const manifest = read(digest);
-    if (manifest === undefined) continue;
-    const { config, layers } = JSON.parse(manifest.toString());
-    for (const blob of [config, ...layers]) read(blob.digest);
-  }
+  const readAll = (digest: string): void => {
+    const document = read(digest);
+    if (document === undefined) return;
+    const { config, layers, manifests: listed } = JSON.parse(document.toString());
+    if (listed !== undefined) for (const one of listed) readAll(one.digest);
+    else for (const blob of [config, ...layers]) read(blob.digest);
+  };
+  for (const { digest } of manifests) readAll(digest);
   const named = manifests.map((one: { annotations?: Record<string, string> }) => one.annotations?.["org.opencontainers.image.ref.name"]);
   return { names: named.filter((name?: string) => name !== undefined).sort(), damage };
 }
