@@ -20,6 +20,7 @@ import { stepsOf } from "./plan/numbered-plans.ts";
 import { isProxyArg } from "./plan/predefined-args.ts";
 import { isHttpUrl } from "./plan/remote-source.ts";
 import { type PlatformPlan, type PlatformPlans, planPlatforms } from "./plan-platforms.ts";
+import { refuseForeignSteps } from "./refuse-foreign-steps.ts";
 import { refuseSteps } from "./refuse-steps.ts";
 import { type Host, openHost } from "./sandbox/host.ts";
 import { openLayerGate } from "./secrets/layer-gate.ts";
@@ -112,7 +113,10 @@ export async function executePlans(
   const cache = stepCache(running.store, first.site.options.allowSecretsInImage);
   const layerGate = openLayerGate(running.run.secrets);
   const shared = { ...running, finder, cache, layerGate };
-  return executeAll([executionOf(first, shared), ...others.map((plan) => executionOf(plan, shared))]);
+  const execution = executionOf(first, shared);
+  const all = [execution, ...others.map((plan) => executionOf(plan, shared))] as const;
+  await refuseForeignSteps(all);
+  return executeAll(all);
 }
 
 function executionOf(

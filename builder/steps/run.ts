@@ -1,7 +1,7 @@
 import type { Digest } from "../../store/digest.ts";
 import { writerVersion } from "../../store/layer/tar-format.ts";
 import type { OwnerMode } from "../../store/layer-directories.ts";
-import { type KeyTree, keyDigest, runKey } from "../plan/key.ts";
+import { baseChain, type KeyTree, keyDigest, runKey } from "../plan/key.ts";
 import type { RunOperation } from "../plan/operation.ts";
 import type { Host } from "../sandbox/host.ts";
 import { parseAddHost, stepHostname } from "../sandbox/network-files.ts";
@@ -64,6 +64,17 @@ export async function lookupRun(
   return recorded(keysOf(operation, files, context, settings, binds)(settings.host.expectedOwners()), context);
 }
 
+/** Whether the same command was ever recorded, on whatever files: where not, it has to run. True also where that cannot be told, since it depends on what mounts show. */
+export async function mayBeRecorded(
+  operation: RunOperation,
+  context: Pick<StepContext, "cache" | "platform" | "epoch">,
+  settings: KeySettings,
+): Promise<boolean> {
+  if (bindsOf(operation.mounts).length > 0) return true;
+  const keyFor = keysOf(operation, { layers: [], chain: baseChain([]) }, context, settings, []);
+  return (await context.cache.knowsOperation(keyFor("exact"))) || context.cache.knowsOperation(keyFor("flat"));
+}
+
 /** What of the settings is part of the key. */
 type KeySettings = Pick<RunSettings, "addHosts" | "security">;
 
@@ -71,7 +82,7 @@ type KeySettings = Pick<RunSettings, "addHosts" | "security">;
 function keysOf(
   operation: RunOperation,
   files: Files,
-  context: StepContext,
+  context: Pick<StepContext, "platform" | "epoch">,
   settings: KeySettings,
   binds: readonly Digest[],
 ): (owners: OwnerMode) => KeyTree {

@@ -58,7 +58,7 @@ export interface StepContext {
 }
 
 /** Version of the tar writer as keys hold it. */
-export function keyContext(files: Files, context: StepContext, writer: number): KeyContext {
+export function keyContext(files: Files, context: Pick<StepContext, "platform" | "epoch">, writer: number): KeyContext {
   return { parent: files.chain, platform: context.platform, writer, ...(context.epoch === undefined ? {} : { epoch: context.epoch }) };
 }
 

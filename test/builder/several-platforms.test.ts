@@ -166,6 +166,19 @@ describe("a build for several platforms", () => {
     ]);
   });
 
+  it("begins nothing where a RUN must run on what this machine cannot run", async () => {
+    const events: BuildEvent[] = [];
+    const failing = buildFor(newStore(), 'FROM scratch\nCOPY a /\nRUN ["/a"]\n', {
+      platform: [platformText(machinePlatform()), "linux/mips64p32"],
+      onEvent: (event) => void events.push(event),
+    });
+    await expect(failing).rejects.toMatchObject({
+      code: "UNSUPPORTED_PLATFORM",
+      message: expect.stringMatching(/^for linux\/mips64p32: running the command: it is for linux\/mips64p32, this machine is /),
+    });
+    expect(events.map(({ type }) => type)).toEqual(["plan"]);
+  });
+
   it("annotates manifests, the index and what it says of them", async () => {
     const store = newStore();
     await buildFor(store, "FROM scratch\nCOPY a /\n", {
