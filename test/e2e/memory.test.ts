@@ -84,8 +84,8 @@ const peaksByContent = async (wanted: readonly Operation[], cli?: string): Promi
 });
 
 const entries = { small: 2_000, large: 20_000 };
-/** Bytes for each entry more, as docs/store.md has it: some 4 KiB when this was written, of `export` 5. */
-const mostEntryBytes = 8 * 1024;
+/** Bytes for each entry more, as docs/store.md has it: some 2 KiB when this was written, of `load` and `export` 3. */
+const mostEntryBytes = 5 * 1024;
 const entryOperations = ["build", "save", "load", "export"] as const;
 const peaksByEntries = async (wanted: readonly Operation[], cli?: string): Promise<Peaks> => ({
   small: await peaksOf(contextOfFiles(entries.small), wanted, cli),
