@@ -75,16 +75,16 @@ async function exportFiles(
   { signal, onNote }: DeliverOptions,
 ): Promise<void> {
   const { exportRootfs } = await import("../store/archive/export-rootfs.ts");
-  await exportRootfs(store, rootsOf(targets), filesTo(output), { signal, onNote });
+  await exportRootfs(store, rootsOf(targets, output.platformSplit), filesTo(output), { signal, onNote });
 }
 
 /** "web/linux_arm64", as far as there are several of each. */
-function rootsOf(targets: readonly FinishedTarget[]): readonly ExportedRootfs[] {
+function rootsOf(targets: readonly FinishedTarget[], isSplit?: boolean): readonly ExportedRootfs[] {
   return targets.flatMap(({ target, images }) =>
     images.map(({ layers, platform }) => {
       const folders = [
         ...(targets.length === 1 ? [] : [target]),
-        ...(images.length === 1 ? [] : [platformText(platform).replaceAll("/", "_")]),
+        ...((isSplit ?? images.length > 1) ? [platformText(platform).replaceAll("/", "_")] : []),
       ];
       return folders.length === 0 ? { layers } : { layers, folder: folders.join("/") };
     }),

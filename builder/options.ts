@@ -58,6 +58,12 @@ export interface ImageForm extends Partial<LayerForm> {
   readonly annotations?: Readonly<Record<string, string>>;
 }
 
+/** How the files of an image leave. */
+export interface FilesForm {
+  /** In a folder "linux_arm64"; without folders no two platforms may have a file of the same path. Absent: where there are several platforms. */
+  readonly platformSplit?: boolean;
+}
+
 /** Where the image goes. */
 export type BuildOutput =
   /** Into the store, whole, under its names. */
@@ -69,9 +75,9 @@ export type BuildOutput =
   /** An archive for every `docker load`, and for OCI tools too; plain layers of ours stay plain where nothing else is said. */
   | ({ readonly type: "docker"; readonly to: ArchiveTarget } & ImageForm)
   /** The image's files as a tar; of several targets each in a folder of its name. */
-  | { readonly type: "tar"; readonly to: ArchiveTarget }
+  | ({ readonly type: "tar"; readonly to: ArchiveTarget } & FilesForm)
   /** The image's files among those of a directory; of several targets each in a directory of its name. */
-  | { readonly type: "local"; readonly directory: string }
+  | ({ readonly type: "local"; readonly directory: string } & FilesForm)
   /** Nowhere: the cache has what was built. */
   | { readonly type: "cacheonly" };
 

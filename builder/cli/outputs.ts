@@ -1,7 +1,7 @@
 import { statSync } from "node:fs";
 import type { LayerForm } from "../../store/layer-form.ts";
 import { nearest } from "../dockerfile/suggest.ts";
-import type { ArchiveTarget, BuildOutput, ImageForm } from "../options.ts";
+import type { ArchiveTarget, BuildOutput, FilesForm, ImageForm } from "../options.ts";
 import { archiveToStdout } from "./archive-destination.ts";
 import type { CliIo } from "./cli-io.ts";
 import { readLevel } from "./layer-form.ts";
@@ -31,8 +31,8 @@ const keysOf: Readonly<Record<Type, readonly string[]>> = {
   registry: ["type", "name", ...formKeys],
   oci: ["type", "dest", "name", "tar", ...formKeys],
   docker: ["type", "dest", "name", ...formKeys],
-  tar: ["type", "dest"],
-  local: ["type", "dest"],
+  tar: ["type", "dest", "platform-split"],
+  local: ["type", "dest", "platform-split"],
   cacheonly: ["type"],
 };
 const types = Object.keys(keysOf) as readonly Type[];
@@ -40,8 +40,8 @@ const typesHint = `types: ${types.join(", ")}`;
 
 /** Fields of buildx that ask for nothing here, or for what is done anyway. */
 const withoutEffect: ReadonlySet<string> = new Set(["unpack", "store", "dangling-name-prefix"]);
-/** Those that would change layers of a base, or make directories other than they are made, unless they say no. */
-const onlyOff: ReadonlySet<string> = new Set(["rewrite-timestamp", "platform-split"]);
+/** Those that would change layers of a base unless they say no. */
+const onlyOff: ReadonlySet<string> = new Set(["rewrite-timestamp"]);
 
 /** --output, --push and --load. Nothing of it means the store alone. Throws UsageError. */
 export function readOutputs({ output = [], push, load }: OutputFlags, io: OutputIo): Outputs {
@@ -88,9 +88,9 @@ function outputsOf(fields: Fields, io: OutputIo): readonly BuildOutput[] {
     case "docker":
       return [{ type, to: archiveAt(type, dest, io), ...formOf(type, fields) }];
     case "tar":
-      return [{ type, to: archiveAt(type, dest, io) }];
+      return [{ type, to: archiveAt(type, dest, io), ...filesFormOf(fields) }];
     case "local":
-      return [{ type, directory: destOf(type, dest) }];
+      return [{ type, directory: destOf(type, dest), ...filesFormOf(fields) }];
     case "cacheonly":
       return [{ type }];
   }
@@ -124,6 +124,10 @@ function archiveAt(type: Type, dest: string | undefined, io: OutputIo): ArchiveT
 function destOf(type: Type, dest: string | undefined): string {
   if (dest !== undefined && dest !== "" && dest !== "-") return dest;
   throw new UsageError("MISSING_VALUE", `reading --output: type=${type} needs dest=${type === "local" ? "DIRECTORY" : "PATH"}`);
+}
+
+function filesFormOf({ "platform-split": split }: Fields): FilesForm {
+  return split === undefined ? {} : { platformSplit: isTrue("platform-split", split) };
 }
 
 function formOf(type: "image" | "registry" | "oci" | "docker", fields: Fields): ImageForm {

@@ -1,7 +1,8 @@
 import { type ByteString, bytesOf, isSystemError } from "../../runtime-addon/index.ts";
+import { TsbuildError } from "../errors.ts";
 import type { Abortable } from "../file-bytes.ts";
 import type { SourceEntry } from "../layer/entry.ts";
-import { rootPath } from "../layer/entry-path.ts";
+import { quotePath, rootPath } from "../layer/entry-path.ts";
 import { inFolder, mergeLayers } from "../layer/merge.ts";
 import { streamTar } from "../layer/tar-stream.ts";
 import { nameSystemError } from "../name-system-error.ts";
@@ -33,7 +34,7 @@ export interface ExportOptions extends Abortable {
 
 /**
  * Writes the files of root file systems, flattened: no layers, no removals, each content checked on its way into a tar. The tar is in canonical form, so that the same
- * files give the same bytes; nothing is unpacked for it. Throws IntegrityError, DESTINATION_EXISTS, WRITE_FAILED, what writeArchiveFile throws, and `signal.reason`.
+ * files give the same bytes; nothing is unpacked for it. Throws IntegrityError, DUPLICATE_FILE, DESTINATION_EXISTS, WRITE_FAILED, what writeArchiveFile throws, and `signal.reason`.
  */
 export async function exportRootfs(
   store: Store,
@@ -54,15 +55,34 @@ export async function exportRootfs(
     // Not by a spread into push(): there may be more of them than a call has arguments.
     for (const entry of folder === undefined ? files : inFolder(bytesOf(folder) as ByteString, files)) entries.push(entry);
   }
+  const all = roots.length > 1 ? withoutDoubles(entries, doing(destination)) : entries;
   try {
-    if ("stream" in destination) await pump(streamTar(entries, { signal }), destination.stream, { signal });
-    else if ("file" in destination)
-      await writeArchiveFile(pathOf(destination), streamTar(entries, { signal }), doing(destination), { signal });
-    else await exportToDirectory(entries, pathOf(destination), { signal, ...(onNote === undefined ? {} : { onNote }) });
+    if ("stream" in destination) await pump(streamTar(all, { signal }), destination.stream, { signal });
+    else if ("file" in destination) await writeArchiveFile(pathOf(destination), streamTar(all, { signal }), doing(destination), { signal });
+    else await exportToDirectory(all, pathOf(destination), { signal, ...(onNote === undefined ? {} : { onNote }) });
   } catch (error) {
     if (!isSystemError(error) || error.path?.startsWith(`${store.root}/`)) throw nameSystemError(error, store.root);
     throw writeFailed(doing(destination), error);
   }
+}
+
+/** Roots may share directories, and nothing else. */
+function withoutDoubles(entries: readonly SourceEntry[], doing: string): readonly SourceEntry[] {
+  const found = new Map<ByteString, SourceEntry>();
+  for (const entry of entries) {
+    const known = found.get(entry.path);
+    if (known === undefined) found.set(entry.path, entry);
+    else if (known.kind !== "directory" || entry.kind !== "directory") {
+      throw new TsbuildError(
+        "DUPLICATE_FILE",
+        `${doing}: ${quotePath(entry.path)} is in more than one image, and all go to one directory`,
+        {
+          hint: "with platform-split=true each platform has a folder of its own",
+        },
+      );
+    }
+  }
+  return [...found.values()];
 }
 
 /** "a/b/c" → "a", "a/b". */

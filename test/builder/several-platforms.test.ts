@@ -259,6 +259,22 @@ describe("outputs of several platforms", () => {
     expect(output(["tar", "-tf", file]).toString().trim().split("\n")).toEqual([...of("one"), ...of("two")]);
   });
 
+  it("are split or not as is asked for, and no file takes another's place", async () => {
+    const file = join(temporaryDirectory("outputs"), "files.tar");
+    const exported = (Dockerfile: string, platformSplit: boolean, platform: readonly string[]) =>
+      buildFor(newStore(), Dockerfile, { platform, tags: [], outputs: [{ type: "tar", to: { file }, platformSplit }] });
+    const names = () => output(["tar", "-tf", file]).toString().trim().split("\n");
+    const own = "FROM scratch\nARG TARGETARCH\nCOPY a /bin/app-$TARGETARCH\n";
+    await exported(own, false, ["linux/amd64", "linux/arm64"]);
+    expect(names().sort()).toEqual(["bin/", "bin/app-amd64", "bin/app-arm64"]);
+    await exported(own, true, ["linux/arm64"]);
+    expect(names()).toEqual(["linux_arm64/", "linux_arm64/bin/", "linux_arm64/bin/app-arm64"]);
+    await expect(exported("FROM scratch\nCOPY a /\n", false, ["linux/amd64", "linux/arm64"])).rejects.toMatchObject({
+      code: "DUPLICATE_FILE",
+      message: `exporting to ${file}: "a" is in more than one image, and all go to one directory`,
+    });
+  });
+
   it("are no archive for docker load: nothing is begun", async () => {
     const file = join(temporaryDirectory("outputs"), "docker.tar");
     const events: BuildEvent[] = [];

@@ -110,7 +110,7 @@ describe("--output", () => {
       "type=local,dest=a,compression=gzip",
       "UNSUPPORTED_VALUE",
       "reading --output: compression= of type=local is not supported",
-      "keys: type, dest",
+      "keys: type, dest, platform-split",
     ],
     [
       "type=docker,dest=a,tar=false",
