@@ -1,6 +1,5 @@
 import type { ExportedRootfs, RootfsDestination } from "../store/archive/export-rootfs.ts";
-import type { SavedImage, SavedIndex } from "../store/archive/save.ts";
-import type { Digest } from "../store/digest.ts";
+import type { SavedDescriptor, SavedImage, SavedIndex } from "../store/archive/save.ts";
 import type { LayerForm } from "../store/layer-form.ts";
 import { platformText } from "../store/platform.ts";
 import { isForeign } from "../store/registry/foreign-layer.ts";
@@ -14,23 +13,23 @@ type ArchiveOutput = Extract<BuildOutput, { type: "oci" | "docker" }>;
 
 /**
  * Writes archives and directories of all targets. Where there are several, an archive has them all, and files go to a folder for each, and in there for each of several platforms. Answers the
- * digests of manifests and indexes as an archive has them, by target; none where no archive is written. Throws what saving and exporting throw.
+ * manifests and indexes as an archive has them, by target; none where no archive is written. Throws what saving and exporting throw.
  */
 export async function deliverFiles(
   store: Store,
   targets: readonly FinishedTarget[],
   outputs: readonly BuildOutput[],
   options: DeliverOptions,
-): Promise<readonly Digest[]> {
+): Promise<readonly SavedDescriptor[]> {
   const wanted = outputs.filter(isFile);
   if (wanted.length === 0) return [];
   await fetchLayers(store, targets, options);
-  let digests: readonly Digest[] = [];
+  let saved: readonly SavedDescriptor[] = [];
   for (const output of wanted) {
-    if (output.type === "oci" || output.type === "docker") digests = await saveArchive(store, targets, output, options);
+    if (output.type === "oci" || output.type === "docker") saved = await saveArchive(store, targets, output, options);
     else await exportFiles(store, targets, output, options);
   }
-  return digests;
+  return saved;
 }
 
 /** Throws what deliverFiles would throw of where it writes to, after hours of building. Nothing is made or changed. */
@@ -57,15 +56,14 @@ async function saveArchive(
   targets: readonly FinishedTarget[],
   { type, to, format: documents = "oci", annotations, compression = type === "oci" ? "gzip" : "none", ...form }: ArchiveOutput,
   { signal }: DeliverOptions,
-): Promise<readonly Digest[]> {
+): Promise<readonly SavedDescriptor[]> {
   const { saveImages } = await import("../store/archive/save.ts");
   const layers: LayerForm = { ...form, compression };
   const saved = targets.flatMap(({ images, names, annotations: placed }): readonly (SavedImage | SavedIndex)[] => {
     const platforms = images.map((image) => ({ image: unstored(image, annotations), platform: image.platform }));
     return platforms.length > 1 ? [{ platforms, names, annotations: placed }] : platforms.map(({ image }) => ({ image, names }));
   });
-  const descriptors = await saveImages(store, saved, to, { format: type, documents, layers, signal });
-  return descriptors.map(({ digest }) => digest);
+  return saveImages(store, saved, to, { format: type, documents, layers, signal });
 }
 
 async function exportFiles(

@@ -9,7 +9,7 @@ import { type FinishedTarget, unstored } from "./finished-target.ts";
 import type { BuildOutput } from "./options.ts";
 import { rewriteNotes } from "./rewrite-note.ts";
 
-/** An index that is where it shall go; its imageId is its own digest. */
+/** An index that is where it shall go; its imageId is its digest in the store, else in registries or an archive. */
 export interface DeliveredIndex extends Delivered {
   /** In the order of the platforms. */
   readonly manifests: readonly { readonly imageId: Digest; readonly manifestDigest: Digest }[];
@@ -26,10 +26,12 @@ export async function deliverIndex(
   const images = target.images.map((image) => ({ ...unstored(image), platform: image.platform, finished: image }));
   const entries = images.map(({ descriptor, platform }) => ({ manifest: descriptor, platform }));
   const index = newIndex(entries, annotations, { name: names[0] ?? "the image" });
-  const imageId = digestOf(index.bytes);
-  const manifests = images.map((image) => ({ imageId: image.imageId, manifestDigest: image.descriptor.digest }));
+  const isStored = outputs.some(({ type }) => type === "image");
+  // What the store gets has layers of its form; an archive's or a registry's are other manifests, and so another index.
+  const { digest: imageId, manifests: saved = [] } = { digest: digestOf(index.bytes), ...(isStored ? {} : options.archived) };
+  const manifests = images.map((image, i) => ({ imageId: image.imageId, manifestDigest: saved[i] ?? image.descriptor.digest }));
   let delivered: DeliveredIndex = { imageId, manifestDigest: imageId, names, pushed: [], manifests };
-  if (outputs.some(({ type }) => type === "image")) {
+  if (isStored) {
     const missing = await missingOf(
       store,
       target.images.flatMap(({ layers }) => layers),
@@ -39,8 +41,11 @@ export async function deliverIndex(
     const stored = await store.images.putIndex({ index, images: raw, names });
     delivered = { ...delivered, names: stored.names };
   }
-  for (const output of outputs)
-    if (output.type === "registry") delivered = { ...delivered, ...(await push(store, target, delivered, output, options)) };
+  for (const output of outputs) {
+    if (output.type !== "registry") continue;
+    delivered = { ...delivered, ...(await push(store, target, delivered, output, options)) };
+    if (!isStored) delivered = { ...delivered, imageId: delivered.manifestDigest };
+  }
   return delivered;
 }
 

@@ -28,14 +28,13 @@ export async function deliverTargets(
   const targets: FinishedTarget[] = [];
   for (const [i, target] of plan.targets.entries()) targets.push(await finishTarget(store, plans, i, names.get(target) ?? []));
   const written = await deliverFiles(store, targets, options.outputs, deliverOptions);
-  const isNamed = options.outputs.some(({ type }) => type === "image" || type === "registry");
   const images: BuiltImage[] = [];
   for (const [i, target] of targets.entries()) {
-    const { delivered, built } = await deliverTarget(store, target, deliverOptions);
-    const manifestDigest = isNamed ? delivered.manifestDigest : (written[i] ?? delivered.manifestDigest);
+    const archived = written[i];
+    const { delivered, built } = await deliverTarget(store, target, { ...deliverOptions, ...(archived && { archived }) });
     const platforms = built.platforms?.map(({ platform }) => platform);
-    options.onEvent(imageEvent({ ...delivered, manifestDigest }, distinctLayers(target), platforms));
-    images.push({ ...built, manifestDigest });
+    options.onEvent(imageEvent(delivered, distinctLayers(target), platforms));
+    images.push(built);
   }
   return images;
 }

@@ -1,3 +1,4 @@
+import type { SavedDescriptor } from "../store/archive/save.ts";
 import { canonicalJson } from "../store/canonical-json.ts";
 import { type Digest, digestOf } from "../store/digest.ts";
 import type { ImageConfig } from "../store/oci.ts";
@@ -27,6 +28,8 @@ export interface DeliverOptions {
   /** Hears what a format has no place for. */
   readonly onNote: (message: string) => void;
   readonly signal: AbortSignal;
+  /** As deliverFiles wrote it to an archive. Absent: to none. */
+  readonly archived?: SavedDescriptor;
 }
 
 export interface Delivered {
@@ -45,7 +48,7 @@ export async function deliver(
   options: DeliverOptions,
 ): Promise<Delivered> {
   const imageId = digestOf(canonicalJson(image.config));
-  let delivered: Delivered = { imageId, manifestDigest: imageId, names: image.names, pushed: [] };
+  let delivered: Delivered = { imageId, manifestDigest: options.archived?.digest ?? imageId, names: image.names, pushed: [] };
   if (outputs.some(({ type }) => type === "image")) {
     const missing = await missingOf(store, image.layers);
     if (missing.length > 0) await (await options.fetcher()).fetch(missing, { exactBlobs: true, signal: options.signal });

@@ -288,7 +288,7 @@ export interface PlatformBuild {
 export interface BuiltImage {
   /** The stage's name in lower case, else its number; "" where no target was named. */
   readonly target: string;
-  /** Digest of the image config; of an image for several platforms, that of its index. */
+  /** Digest of the image config; of an image for several platforms that of its index, as it is in the store, else as pushed or in an archive. */
   readonly imageId: string;
   /** Of the manifest or index: as pushed, where it was pushed; else as it is in an archive or in the store. */
   readonly manifestDigest: string;

@@ -3,7 +3,14 @@ export type { ArchiveForm, SavableImage } from "./archive/archived-image.ts";
 export { type ExportedRootfs, type ExportOptions, exportRootfs, type RootfsDestination } from "./archive/export-rootfs.ts";
 export { type ImportOptions, importRootfs } from "./archive/import.ts";
 export { type LoadOptions, type LoadSource, loadImages } from "./archive/load.ts";
-export { type SaveDestination, type SavedImage, type SavedIndex, type SaveOptions, saveImages } from "./archive/save.ts";
+export {
+  type SaveDestination,
+  type SavedDescriptor,
+  type SavedImage,
+  type SavedIndex,
+  type SaveOptions,
+  saveImages,
+} from "./archive/save.ts";
 export { checkStore } from "./check/check-store.ts";
 export type { StoreProblem } from "./check/problem.ts";
 export { type LostImage, repairStore } from "./check/repair-store.ts";

@@ -41,6 +41,12 @@ export interface SavedIndex {
   readonly names: readonly string[];
 }
 
+/** What an archive lists. */
+export interface SavedDescriptor extends Descriptor {
+  /** Of an index: the digests of its manifests, in its order. */
+  readonly manifests?: readonly Digest[];
+}
+
 export interface SaveOptions extends Abortable, ArchiveForm {}
 
 /**
@@ -59,7 +65,7 @@ export async function saveImages(
   images: readonly (SavedImage | SavedIndex)[],
   destination: SaveDestination,
   options: SaveOptions = {},
-): Promise<readonly Descriptor[]> {
+): Promise<readonly SavedDescriptor[]> {
   checkSaveDestination(destination);
   const all = images.flatMap((one) => ("platforms" in one ? one.platforms.map(({ image }) => image) : [one.image]));
   await using _lease = await leaseOn(store, all);
@@ -68,7 +74,7 @@ export async function saveImages(
     for (const image of new Set(all)) archived.set(image, await archivedImage(store, image, options, options));
     const listed = images.map((one) => ("platforms" in one ? listedIndex(one, archived, options) : listedImage(one, archived)));
     await write(store, filesOf(listed, options), destination, options);
-    return listed.map(({ descriptor: { mediaType, digest, size } }) => ({ mediaType, digest, size }));
+    return listed.map(savedAs);
   } finally {
     for (const { layers } of archived.values()) for (const layer of layers) await layer.close();
   }
@@ -142,6 +148,11 @@ function listedIndex(
     images,
     index: bytes,
   };
+}
+
+function savedAs({ descriptor: { mediaType, digest, size }, index, images }: Listed): SavedDescriptor {
+  const saved = { mediaType, digest, size };
+  return index === undefined ? saved : { ...saved, manifests: images.map(({ archived }) => archived.descriptor.digest) };
 }
 
 function filesOf(listed: readonly Listed[], options: SaveOptions): OuterFile[] {

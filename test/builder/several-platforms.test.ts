@@ -245,6 +245,17 @@ describe("outputs of several platforms", () => {
     expect(output(["tar", "-tf", at("oci.tar")]).toString()).not.toContain("manifest.json");
   });
 
+  it("have the id of the index that an archive has, and the digests of its manifests", async () => {
+    const file = join(temporaryDirectory("outputs"), "oci.tar");
+    const inTar = (name: string) => output(["tar", "-xOf", file, name]);
+    const built = await buildFor(newStore(), shared, { outputs: [{ type: "oci", to: { file } }] });
+    const [listed] = parseIndex(inTar("index.json"), "index.json").manifests;
+    expect([built.imageId, built.manifestDigest]).toEqual([listed?.digest, listed?.digest]);
+    const { manifests } = parseIndex(inTar(`blobs/sha256/${built.imageId.slice("sha256:".length)}`), built.imageId);
+    expect(built.platforms?.map(({ manifestDigest }) => manifestDigest)).toEqual(manifests.map(({ digest }) => digest));
+    expect(built.events.filter(({ type }) => type === "image")).toMatchObject([{ imageId: built.imageId }]);
+  });
+
   it("put the folders of platforms into those of targets", async () => {
     const file = join(temporaryDirectory("outputs"), "files.tar");
     const Dockerfile = "FROM scratch AS one\nCOPY a /\nFROM scratch AS two\nCOPY a /\n";

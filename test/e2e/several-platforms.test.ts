@@ -92,16 +92,19 @@ describe("an image for several platforms", needs("dockerRegistry"), () => {
     const repository = way.replaceAll(" ", "-");
     const name = `${registry.host}/${repository}`;
     const results = join(machine.home, "metadata.json");
+    const idFile = join(machine.home, "id");
+    const said: string[] = [];
     for (const [first = "", ...others] of commands(name)) {
       const flags =
         first === "push"
           ? []
-          : ["--platform", platforms, "--source-date-epoch", "0", "--metadata-file", results, "--iidfile", join(machine.home, "id")];
-      await machine.must([...(first === "push" ? ["push"] : [first]), ...others, ...flags]);
+          : ["--platform", platforms, "--source-date-epoch", "0", "--metadata-file", results, "--iidfile", idFile, "-q"];
+      said.push(await machine.must([first, ...others, ...flags]));
     }
     const remote = await inspectRemote(registry.host, repository);
     expect(remote.mediaType).toBe(index);
     if (way === "by the build") {
+      expect([said, readFileSync(idFile, "utf8")]).toEqual([[remote.digest], remote.digest]);
       expect(JSON.parse(readFileSync(results, "utf8"))).toEqual({ "containerimage.digest": remote.digest, "image.name": name });
       expect(checkLayout(machine.store)).toEqual({ names: [], damage: [] });
     }
