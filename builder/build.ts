@@ -22,6 +22,7 @@ import { isHttpUrl } from "./plan/remote-source.ts";
 import { type PlatformPlan, type PlatformPlans, planPlatforms } from "./plan-platforms.ts";
 import { refuseForeignSteps } from "./refuse-foreign-steps.ts";
 import { refuseSteps } from "./refuse-steps.ts";
+import { failedStepKeeper } from "./sandbox/failed-step-keeper.ts";
 import { type Host, openHost } from "./sandbox/host.ts";
 import { openLayerGate } from "./secrets/layer-gate.ts";
 import type { Secrets } from "./secrets/secrets.ts";
@@ -164,7 +165,7 @@ export function runSettings({ options, onNote }: DatedSite, { host, secrets, nam
     proxy: { ...options.proxy, ...Object.fromEntries(Object.entries(options.buildArgs).filter(([name]) => isProxyArg(name))) },
     hostCa: options.hostCa,
     onNote,
-    ...(options.keepFailed ? { keepFailed: name } : {}),
+    ...(options.keepFailed ? { keepFailed: failedStepKeeper(name) } : {}),
     ...(options.shmSizeBytes === undefined ? {} : { shmSizeBytes: options.shmSizeBytes }),
   };
 }

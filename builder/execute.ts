@@ -16,7 +16,7 @@ import { baseChain, childChain } from "./plan/key.ts";
 import { networksAfter } from "./plan/networks-after.ts";
 import type { CopyOperation } from "./plan/operation.ts";
 import type { PlannedStep } from "./plan/stage.ts";
-import { ofPlatform } from "./platform-error.ts";
+import { failureToThrow, type PlatformFailure } from "./platform-error.ts";
 import type { EventSink, StepInfo } from "./progress/event.ts";
 import { asCached, type OncePerStep, type SameStep, sameSteps } from "./same-steps.ts";
 import type { LayerGate } from "./secrets/layer-gate.ts";
@@ -80,20 +80,24 @@ export async function executeAll(executions: readonly [Execution, ...Execution[]
   const [first] = executions;
   const workshop = openWorkshop(first, AbortSignal.any([first.signal, stop.signal]));
   const walks = executions.map((execution) => ({ plan: execution.plan, results: walk(execution, workshop) }));
+  const stopped = new Error("another step failed");
+  /** In the order of time. */
+  const failures: PlatformFailure[] = [];
   // A failed stage ends the others; its error is thrown below, once all have come to rest.
-  for (const { results } of walks) {
-    for (const result of results.values()) result.catch(() => stop.abort(new Error("another step failed")));
-  }
-  const failures: unknown[] = [];
   for (const { plan, results } of walks) {
-    for (const result of await Promise.allSettled(results.values())) {
-      if (result.status === "fulfilled") continue;
-      failures.push(plan.platform === undefined ? result.reason : ofPlatform(result.reason, plan.platform));
-    }
+    for (const result of results.values())
+      result.catch((error: unknown) => {
+        stop.abort(stopped);
+        if (error !== stopped) failures.push({ error, ...(plan.platform === undefined ? {} : { platform: plan.platform }) });
+      });
   }
-  if (failures.length > 0) {
+  for (const { results } of walks) await Promise.allSettled(results.values());
+  const [failure] = failures;
+  if (failure !== undefined) {
     first.signal.throwIfAborted();
-    throw failures.find((error) => error !== stop.signal.reason) ?? failures[0];
+    // What is told of is what a look into the failed step shows.
+    const kept = failures.find(({ error }) => error instanceof StepError && error.isKept);
+    throw failureToThrow(kept ?? failure, failures, walks.length);
   }
   return Promise.all(
     walks.map(

@@ -4,7 +4,7 @@ import { planChecked } from "./check.ts";
 import type { BuildPlan } from "./plan/build-plan.ts";
 import { numberedPlans } from "./plan/numbered-plans.ts";
 import type { PlannedSite } from "./plan-site.ts";
-import { ofPlatform } from "./platform-error.ts";
+import { failureToThrow, type PlatformFailure } from "./platform-error.ts";
 import { type DatedSite, dateSite } from "./source-date-epoch.ts";
 
 /** The plan for one platform. */
@@ -36,17 +36,10 @@ export async function planPlatforms(
 /** Work for all platforms at once. The first one's failure is thrown, when all have come to rest; it names its platform unless all failed alike. */
 export async function eachPlatform<T>(sites: BuildSites, work: (site: BuildSites[number]) => Promise<T>): Promise<readonly T[]> {
   const settled = await Promise.allSettled(sites.map(work));
-  const failures = settled.flatMap((one, i) =>
-    one.status === "rejected" ? [{ error: one.reason as unknown, site: sites[i] ?? sites[0] }] : [],
+  const failures = settled.flatMap((one, i): readonly PlatformFailure[] =>
+    one.status === "rejected" ? [{ error: one.reason, platform: platformText((sites[i] ?? sites[0]).planOptions.platform) }] : [],
   );
   const [first] = failures;
-  if (first !== undefined) {
-    const isOfAll = failures.length === sites.length && failures.every(({ error }) => messageOf(error) === messageOf(first.error));
-    throw isOfAll ? first.error : ofPlatform(first.error, platformText(first.site.planOptions.platform));
-  }
+  if (first !== undefined) throw failureToThrow(first, failures, sites.length);
   return settled.flatMap((one) => (one.status === "fulfilled" ? [one.value] : []));
-}
-
-function messageOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
 }

@@ -24,11 +24,14 @@ export type StepStatus = { readonly because?: string } & (
 export interface StepErrorDetails extends ErrorDetails {
   /** What the step used until it failed. */
   readonly usage?: StepUsage;
+  /** Whether what it left is kept for a look into it. Absent: it is not. */
+  readonly isKept?: boolean;
 }
 
 /** A command of the Dockerfile ran and failed. `tail` holds the last lines it printed, oldest first, without line ends. */
 export class StepError extends TsbuildError {
   readonly usage?: StepUsage;
+  readonly isKept: boolean;
 
   constructor(
     readonly step: FailedStep,
@@ -37,6 +40,7 @@ export class StepError extends TsbuildError {
     details?: StepErrorDetails,
   ) {
     super("STEP_FAILED", `${step.title}: ${describeStatus(status)}`, details);
+    this.isKept = details?.isKept ?? false;
     if (details?.usage !== undefined) this.usage = details.usage;
   }
 }

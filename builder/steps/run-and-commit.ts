@@ -1,6 +1,7 @@
 import { constants } from "node:os";
 import { join } from "node:path";
 import { SandboxError } from "../../runtime-addon/index.ts";
+import type { Digest } from "../../store/digest.ts";
 import { type PackedUpper, packedTar } from "../../store/directory-work.ts";
 import { TsbuildError } from "../../store/errors.ts";
 import { writerVersion } from "../../store/layer/tar-format.ts";
@@ -110,25 +111,20 @@ async function refuseFailure(
   finished: FinishedContainer,
   failing: Failing,
   store: Store,
-  { keepFailed: build, secrets: allowed }: RunSettings,
+  { keepFailed: keeper, secrets: allowed }: RunSettings,
 ): Promise<void> {
-  const { place, tail, spec, operation, secrets, hit } = failing;
+  const { place, tail, spec, operation, secrets, hit, signal } = failing;
   const { status } = finished.result;
   if ("code" in status && status.code === 0) return;
   const how =
     "code" in status ? ({ kind: "exit", code: status.code } as const) : ({ kind: "signal", signal: signalName(status.signal) } as const);
   const hint = hit?.hint ?? hintFor(finished, store.root);
   // A copy has no upper of its own that could be mounted again.
-  const keepable = build !== undefined && finished.host.form.root !== "copy";
-  const leaked = keepable ? await secretLeft(finished, failing, allowed) : undefined;
-  const keeping = async () => {
-    if (build === undefined || leaked !== undefined || !keepable) return false;
-    await keepFailed(store, finished, spec, operation, { title: place.info.title, build });
-    return true;
-  };
-  // That nothing could be kept (the disk is full) must not hide why the step failed.
-  const kept = await keeping().catch(() => false);
-  const shell = kept ? "tsbuild shell opens a shell in the step as it failed" : leaked;
+  const keeping = finished.host.form.root === "copy" || signal.aborted ? undefined : keeper;
+  const leaked = keeping && (await secretLeft(finished, failing, allowed));
+  const keep = (build: Digest) => keepFailed(store, finished, spec, operation, { title: place.info.title, build });
+  const isKept = leaked === undefined && (await keeping?.(keep, signal)) === true;
+  const shell = isKept ? "tsbuild shell opens a shell in the step as it failed" : leaked;
   const because = hit === undefined ? {} : { because: hit.what };
   const withoutSecrets = operation.mounts.flatMap((mount) => (mount.type === "secret" && secrets.of(mount) === undefined ? [mount] : []));
   const said = failureHint({ ...("code" in status ? { code: status.code } : {}), tail, withoutSecrets });
@@ -136,6 +132,7 @@ async function refuseFailure(
   const whole = hints.filter((one) => one !== undefined).join("; ");
   throw new StepError(failedStep(place), { ...how, ...because }, tail, {
     usage: finished.usage,
+    isKept,
     ...(whole === "" ? {} : { hint: whole }),
   });
 }

@@ -1,5 +1,5 @@
-import type { Digest } from "../../store/digest.ts";
 import type { DnsSettings, ResourceLimits, SecurityOptions, SshSource } from "../options.ts";
+import type { FailedStepKeeper } from "../sandbox/failed-step-keeper.ts";
 import type { Host } from "../sandbox/host.ts";
 import type { Secrets } from "../secrets/secrets.ts";
 import type { CacheMounts } from "./cache-mounts.ts";
@@ -21,8 +21,8 @@ export interface RunSettings {
   readonly shmSizeBytes?: number;
   /** Absent: Docker's defaults. */
   readonly security?: SecurityOptions;
-  /** Which build a failed step is kept for. Absent: it is not kept. */
-  readonly keepFailed?: Digest;
+  /** Absent: no failed step is kept. */
+  readonly keepFailed?: FailedStepKeeper;
   /** Says what this machine cannot do and a step does without. */
   readonly onNote: (message: string) => void;
 }

@@ -159,6 +159,10 @@ describe("a build for several platforms", () => {
     await expect(failing).rejects.toMatchObject({
       message: "planning the build: RUN --security=insecure: security.insecure is not allowed",
     });
+    await expect(buildFor(newStore(), "FROM scratch\nCOPY nope /f\n")).rejects.toMatchObject({
+      code: "COPY_SOURCE_NOT_FOUND",
+      message: expect.stringMatching(/^looking for "nope" in the build context /),
+    });
     const { events } = await buildFor(newStore(), "FROM scratch AS Base\nCOPY a /\n", { buildArgs: { NONE: "1" } });
     expect(events.flatMap((event) => (event.type === "warning" ? [event.message] : []))).toEqual([
       "build arguments that no ARG declares: NONE",

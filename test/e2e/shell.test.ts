@@ -75,6 +75,20 @@ describe("tsbuild shell", needs("sandbox"), () => {
     expect((await shell("-c", "true")).stderr).toContain("[NO_FAILED_STEP]");
   });
 
+  it("opens the step that the error names, where those of several platforms fail at once", async () => {
+    const Dockerfile = [
+      "FROM --platform=$BUILDPLATFORM busybox",
+      "ARG TARGETARCH",
+      "RUN --mount=type=cache,target=/c touch /c/$TARGETARCH; until [ -e /c/amd64 ] && [ -e /c/arm64 ]; do :; done; exit 4",
+      "",
+    ].join("\n");
+    const context = contextDirectory({ Dockerfile });
+    const built = await tsbuild(["--platform", "linux/amd64,linux/arm64", "--jobs", "2", "--progress", "plain", context], { store });
+    const [title = "no title"] = /\[linux\/[^\]]+\] RUN [^\n]*(?=: exit code 4 \[STEP_FAILED\])/.exec(built.stderr) ?? [];
+    expect(built.stderr).toContain("  hint: tsbuild shell opens a shell in the step as it failed\n");
+    expect((await shell("-c", "true")).stderr).toContain(`note: ${title}, as it failed`);
+  });
+
   it("has the secrets of the step where they are given again, and keeps none of their bytes", async () => {
     const env = { THE_TOKEN: "s3cr3t-value-of-the-build" };
     const mounts = "--mount=type=secret,id=THE_TOKEN,required --mount=type=secret,id=THE_TOKEN,env=TOKEN";
