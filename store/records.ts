@@ -9,8 +9,8 @@ import { storePaths } from "./store-paths.ts";
 /**
  * Small files that a build may find again by a key. "steps" are results by step key, "by-op" by operation, "by-content" by content,
  * "nodes" the nodes of Merkle trees, "roots" their roots by what they follow from, "contexts" what was learned of directories of the host.
- * What is in them is the caller's, but for what garbage collection must know: a body of "steps" is JSON with the `layer` that it keeps (LayerInfo), one of "by-op" and "by-content" is the
- * key of a record of "steps".
+ * What is in them is the caller's, but for what garbage collection must know: a body of "steps" is JSON with the `layer` that it keeps (LayerInfo) and the key of the record of "by-op"
+ * that it keeps (`operation`), one of "by-op" and "by-content" is the key of a record of "steps".
  */
 export type RecordArea = "steps" | "by-op" | "by-content" | "nodes" | "roots" | "contexts";
 

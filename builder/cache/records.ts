@@ -10,6 +10,8 @@ export interface StepRecord {
   readonly version: number;
   readonly key: KeyTree;
   readonly layer: LayerInfo;
+  /** As of operationDigest: its record of "by-op" stays as long as any step has it. Absent in records of earlier versions. */
+  readonly operation?: Digest;
   /** When the step ran, RFC 3339: the history entry's time, so that a cached build gives the same config. */
   readonly created: string;
   /** Ids of the secrets that were found in the layer and allowed there: a build that does not allow them has no use for it. Absent: none. */
@@ -26,7 +28,7 @@ export interface StepCache {
   /** Whether any step with this operation was ever recorded, on whatever parent and sources; `words` are its sources as written. */
   knowsOperation(key: KeyTree, words?: readonly string[]): Promise<boolean>;
   /** `merkles`: the sources' directory nodes, kept once each. */
-  save(record: Omit<StepRecord, "version">, merkles?: readonly Merkle[], words?: readonly string[]): Promise<void>;
+  save(record: Omit<StepRecord, "version" | "operation">, merkles?: readonly Merkle[], words?: readonly string[]): Promise<void>;
   /** The record whose layer had this content over a parent of this content, under the same epoch and writer. */
   findContent(context: ContentContext, content: Digest): Promise<StepRecord | undefined>;
   /** Merkle roots that were worked out before for the same immutable origin. */
@@ -63,11 +65,12 @@ export function stepCache(store: Store, allowed: readonly string[] = []): StepCa
     async save({ secrets = [], ...record }, merkles = [], words = []) {
       const found = secrets.length === 0 ? {} : { secrets };
       const key = keyDigest(record.key);
+      const operation = operationDigest(record.key, words);
       for (const { nodes } of merkles) {
         for (const [digest, text] of nodes) if ((await read("nodes", digest)) === undefined) await write("nodes", digest, text);
       }
-      await write("steps", key, JSON.stringify({ version: keyVersion, ...record, ...found }));
-      await write("by-op", operationDigest(record.key, words), key);
+      await write("steps", key, JSON.stringify({ version: keyVersion, ...record, operation, ...found }));
+      await write("by-op", operation, key);
       await write("by-content", contentKey(record.key, record.layer.contentId), key);
     },
 

@@ -11,6 +11,7 @@ import { fileIdentity, type StoreProblem } from "./problem.ts";
 export async function checkCache(store: Store, damaged: ReadonlySet<Digest>, { signal }: Abortable = {}): Promise<readonly StoreProblem[]> {
   const problems: StoreProblem[] = [];
   const items = fileItems(store.root);
+  const kept = new Set([...items.values()].map(({ keeps }) => keeps));
   const isGone = (digest: Digest) => damaged.has(digest) || !existsSync(store.blobs.path(digest));
   for (const { kind, path, torn, needsBlobs, blobs, follows, pinnedBy } of items.values()) {
     signal?.throwIfAborted();
@@ -28,7 +29,8 @@ export async function checkCache(store: Store, damaged: ReadonlySet<Digest>, { s
     const lost = needsBlobs === true ? blobs.find(isGone) : undefined;
     if (torn === true) add("it is torn");
     else if (lost !== undefined) add(`its layer ${lost} is gone`);
-    else if (follows !== undefined && !existsSync(follows)) add(`it leads to ${relative(store.root, follows)}, which is gone`);
+    else if (follows !== undefined && !existsSync(follows) && !kept.has(path))
+      add(`it leads to ${relative(store.root, follows)}, which is gone`);
     else if (kind === "downloads" && pinnedBy !== undefined) {
       const actual = await digestOfFile(dirname(path), hexOf(pinnedBy));
       if (actual !== undefined && actual !== pinnedBy) add(`its bytes hash to ${actual}`);

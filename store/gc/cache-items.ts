@@ -1,7 +1,7 @@
 import { lstatSync, readFileSync, type Stats } from "node:fs";
 import { basename, join } from "node:path";
 import { isSystemError } from "../../runtime-addon/index.ts";
-import { type Digest, digestOf, isDigest } from "../digest.ts";
+import { type Digest, digestOf, hexOf, isDigest } from "../digest.ts";
 import { TsbuildError } from "../errors.ts";
 import { failedSteps } from "../failed-steps.ts";
 import { recordBody } from "../records.ts";
@@ -31,8 +31,10 @@ export interface CacheItem {
   readonly torn?: boolean;
   /** Whether it is worth nothing once a blob that it names is gone. */
   readonly needsBlobs?: boolean;
-  /** Another item's path, without which this one is worth nothing. */
+  /** Another item's path, without which this one is worth nothing unless others keep it. */
   readonly follows?: string;
+  /** The path of one that follows others: it stays as long as this one does. */
+  readonly keeps?: string;
   /** It stays while this is pinned, and where it lies in the layer's folder it goes with the layer. */
   readonly pinnedBy?: Digest;
   readonly inLayer?: Digest;
@@ -45,7 +47,7 @@ export type ReadItems = Map<string, CacheItem & { readonly version: string }>;
 const hexName = /^[0-9a-f]{64}$/;
 const fanName = /^[0-9a-f]{2}$/;
 
-type Content = Pick<CacheItem, "blobs" | "layers" | "torn" | "needsBlobs" | "follows" | "pinnedBy">;
+type Content = Pick<CacheItem, "blobs" | "layers" | "torn" | "needsBlobs" | "follows" | "keeps" | "pinnedBy">;
 const nothing: Content = { blobs: [], layers: [] };
 
 /** All files of the cache but unpacked layers and repositories, which take longer to measure. */
@@ -57,7 +59,8 @@ export function fileItems(root: string, known: KnownItems = new Map()): ReadItem
   };
   const steps = storePaths.steps(root);
   const stepPath = (key: string) => join(steps, key.slice(0, 2), key);
-  for (const path of fanned(steps)) add("steps", path, stepContent);
+  const operationPath = (key: string) => join(steps, "by-op", key.slice(0, 2), key);
+  for (const path of fanned(steps)) add("steps", path, (bytes) => stepContent(bytes(), operationPath));
   for (const area of ["by-op", "by-content"]) {
     for (const path of fanned(join(steps, area))) add("steps", path, (bytes) => followerContent(bytes(), stepPath));
   }
@@ -172,16 +175,19 @@ function statOf(path: string): Stats | undefined {
 
 const torn: Content = { ...nothing, torn: true };
 
-function stepContent(bytes: () => Buffer): Content {
-  const body = recordBody(bytes());
-  const layer = (body === undefined ? undefined : jsonOf(body))?.layer as { diffId?: unknown; blob?: { digest?: unknown } } | undefined;
-  const [diffId, blob] = [String(layer?.diffId), String(layer?.blob?.digest)];
-  return isDigest(diffId) && isDigest(blob) ? { blobs: [blob], layers: [diffId], needsBlobs: true } : torn;
+function stepContent(bytes: Buffer, operationPath: (key: string) => string): Content {
+  const body = recordBody(bytes);
+  const record = body === undefined ? undefined : jsonOf(body);
+  const layer = record?.layer as { diffId?: unknown; blob?: { digest?: unknown } } | undefined;
+  const [diffId, blob, operation] = [String(layer?.diffId), String(layer?.blob?.digest), String(record?.operation)];
+  if (!isDigest(diffId) || !isDigest(blob)) return torn;
+  const keeps = isDigest(operation) ? { keeps: operationPath(hexOf(operation)) } : {};
+  return { blobs: [blob], layers: [diffId], needsBlobs: true, ...keeps };
 }
 
 function followerContent(bytes: Buffer, stepPath: (key: string) => string): Content {
   const key = recordBody(bytes)?.toString("utf8") ?? "";
-  return isDigest(key) ? { ...nothing, follows: stepPath(key.slice("sha256:".length)) } : torn;
+  return isDigest(key) ? { ...nothing, follows: stepPath(hexOf(key)) } : torn;
 }
 
 /** The layers of a remembered base image, of which some may never have been fetched. */
@@ -210,7 +216,7 @@ function downloadContent(path: string): Content {
 
 function urlContent(bytes: Buffer, contentPath: (hex: string) => string): Content {
   const digest = String(jsonOf(bytes)?.digest);
-  return isDigest(digest) ? { ...nothing, follows: contentPath(digest.slice("sha256:".length)) } : torn;
+  return isDigest(digest) ? { ...nothing, follows: contentPath(hexOf(digest)) } : torn;
 }
 
 function jsonOf(bytes: Buffer): Readonly<Record<string, unknown>> | undefined {

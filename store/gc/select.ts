@@ -39,7 +39,9 @@ export interface Selection {
  */
 export function select({ blobs, layers, unpacked, items, kept, pinned, hasBlob }: Inventory, choice: Choice): Selection {
   const uses = { blobs: new Map<Digest, number>(), layers: new Map<Digest, number>() };
+  const keepers = new Map<string, number>();
   for (const item of items) {
+    if (item.keeps !== undefined) count(keepers, item.keeps, 1);
     for (const digest of new Set(item.blobs)) count(uses.blobs, digest, 1);
     for (const digest of new Set(item.layers)) count(uses.layers, digest, 1);
   }
@@ -56,13 +58,22 @@ export function select({ blobs, layers, unpacked, items, kept, pinned, hasBlob }
   };
   const dead = { blobs: new Set<Digest>(), layers: new Set<Digest>() };
   const followers = groupBy(items, ({ follows }) => follows);
+  const byPath = new Map(items.map((item) => [item.path, item]));
   const insides = groupBy(unpacked, ({ inLayer }) => inLayer);
 
+  /** Whether it leads to what is gone, and nothing keeps it. */
+  const isLost = ({ path, follows }: CacheItem): boolean => {
+    if (follows === undefined || (keepers.get(path) ?? 0) > 0) return false;
+    const followed = byPath.get(follows);
+    return followed === undefined || gone.has(followed);
+  };
   const drop = (item: CacheItem): void => {
     if (gone.has(item)) return;
     gone.add(item);
     free(item.kind, item.bytes);
-    for (const follower of followers.get(item.path) ?? []) drop(follower);
+    if (item.keeps !== undefined) count(keepers, item.keeps, -1);
+    const left = [...(followers.get(item.path) ?? []), byPath.get(item.keeps ?? "")];
+    for (const follower of left) if (follower !== undefined && isLost(follower)) drop(follower);
     for (const digest of new Set(item.blobs)) if (count(uses.blobs, digest, -1) === 0) dropBlob(digest);
     for (const digest of new Set(item.layers)) if (count(uses.layers, digest, -1) === 0) dropLayer(digest);
   };
@@ -80,10 +91,9 @@ export function select({ blobs, layers, unpacked, items, kept, pinned, hasBlob }
     for (const item of insides.get(digest) ?? []) drop(item);
   };
 
-  const paths = new Set(items.map(({ path }) => path));
   for (const item of items) {
     const lost = item.needsBlobs === true && item.blobs.some((digest) => !blobs.has(digest) && !hasBlob(digest));
-    if (item.torn === true || lost || (item.follows !== undefined && !paths.has(item.follows))) drop(item);
+    if (item.torn === true || lost || isLost(item)) drop(item);
   }
   for (const digest of blobs.keys()) if (!uses.blobs.has(digest)) dropBlob(digest);
   for (const digest of layers.keys()) if (!uses.layers.has(digest)) dropLayer(digest);
@@ -104,9 +114,9 @@ function rank({ kind }: CacheItem): number {
   return kind === "directories" ? 0 : 1;
 }
 
-function count(uses: Map<Digest, number>, digest: Digest, by: number): number {
-  const value = (uses.get(digest) ?? 0) + by;
-  uses.set(digest, value);
+function count<K>(uses: Map<K, number>, key: K, by: number): number {
+  const value = (uses.get(key) ?? 0) + by;
+  uses.set(key, value);
   return value;
 }
 

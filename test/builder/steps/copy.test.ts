@@ -739,6 +739,7 @@ describe("a record", () => {
     expect(known).toEqual({
       version: keyVersion,
       layer: outcome.layer,
+      operation: expect.stringMatching(/^sha256:[0-9a-f]{64}$/),
       created: "2023-11-14T22:13:20Z",
       key: {
         chmod: null,

@@ -34,10 +34,16 @@ const keyOf = (name: string) => createHash("sha256").update(name).digest("hex");
 const recordFile = (name: string) => join(root, "v1/steps", keyOf(name).slice(0, 2), keyOf(name));
 
 /** The record of a step, as builds keep it, last used so many days ago. */
-async function step(store: Store, name: string, files: Readonly<Record<string, string>>, daysAgo = 0): Promise<LayerInfo> {
+async function step(
+  store: Store,
+  name: string,
+  files: Readonly<Record<string, string>>,
+  daysAgo = 0,
+  operation = `op ${name}`,
+): Promise<LayerInfo> {
   const layer = await addLayer(store, files);
-  await writeRecord(store, "steps", keyOf(name), Buffer.from(JSON.stringify({ layer })));
-  await writeRecord(store, "by-op", keyOf(`op ${name}`), Buffer.from(`sha256:${keyOf(name)}`));
+  await writeRecord(store, "steps", keyOf(name), Buffer.from(JSON.stringify({ layer, operation: `sha256:${keyOf(operation)}` })));
+  await writeRecord(store, "by-op", keyOf(operation), Buffer.from(`sha256:${keyOf(name)}`));
   age(recordFile(name), daysAgo);
   return layer;
 }
@@ -214,6 +220,17 @@ describe("a policy", () => {
     await collect({ keepBytes: 130_000 });
     expect([isGone(middle), has(fresh)]).toEqual([true, true]);
     expect((await collect({ keepBytes: 0 })).storeBytes).toBe(0);
+  });
+
+  it("leaves what is known of an operation while any of its steps stays", async () => {
+    await finished(async (store) => {
+      await step(store, "stays", { a: "1" }, 0, "op");
+      await step(store, "goes", { b: "2" }, 3, "op");
+    });
+    const isKnown = () => finished(async (store) => (await readRecord(store, "by-op", keyOf("op"))) !== undefined);
+    const freed = await collect({ maxAgeSeconds: day });
+    expect([freed.count.steps, await isKnown(), await finished(verifyStore)]).toEqual([1, true, []]);
+    expect([(await collect({ all: true })).count.steps, await isKnown()]).toEqual([2, false]);
   });
 
   it("for the whole store counts images, and leaves them", async () => {
