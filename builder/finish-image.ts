@@ -9,7 +9,7 @@ import type { BuildPlan, StageWork } from "./plan/build-plan.ts";
 import type { Operation } from "./plan/operation.ts";
 import type { PlatformPlan } from "./plan-platforms.ts";
 import type { StepInfo } from "./progress/event.ts";
-import { leaksInTree, refuseLeaks } from "./secrets/gate.ts";
+import { distinct, leaksInTree, refuseLeaks } from "./secrets/gate.ts";
 import { baseLayersBelow, squash } from "./squash.ts";
 import { stepsOfLayers } from "./target-layers.ts";
 
@@ -58,8 +58,11 @@ async function refuseSecretsIn({ config, annotations }: FinishedImage, { plan, s
   const patterns = given.flatMap((secret) => secret.patterns);
   if (patterns.length === 0) return;
   const onWarning = (message: string) => options.onEvent({ type: "warning", message });
-  const index = options.placedAnnotations.map(({ key, value }) => [key, value]);
-  refuseLeaks(leaksInTree({ ...config, annotations, index }, "the configuration", openPatterns(patterns)), given, secrets, onWarning);
+  const opened = openPatterns(patterns);
+  const placed = options.placedAnnotations.map(({ key, value }) => ({ [key]: value }));
+  const ofOutputs = options.outputs.flatMap((output) => ("annotations" in output ? [output.annotations] : []));
+  const leaks = [annotations, ...placed, ...ofOutputs].flatMap((named) => leaksInTree(named, "annotations", opened));
+  refuseLeaks(distinct([...leaksInTree(config, "the configuration", opened), ...leaks]), given, secrets, onWarning);
 }
 
 function secretsOf({ stages }: BuildPlan): ReadonlySet<string> {

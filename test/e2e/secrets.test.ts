@@ -1,6 +1,6 @@
 import { execFileSync, spawn } from "node:child_process";
 import { once } from "node:events";
-import { writeFileSync } from "node:fs";
+import { existsSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { beforeAll, describe, expect, it } from "vitest";
 import { importBusybox } from "../support/bases.ts";
@@ -8,6 +8,7 @@ import { CLI_PATH, type CliOptions, mustTsbuild, temporaryStore, tsbuild } from 
 import { contextDirectory } from "../support/context.ts";
 import { needs } from "../support/needs.ts";
 import { ranSteps } from "../support/progress.ts";
+import { temporaryDirectory } from "../support/temporary.ts";
 import { createUser } from "../support/users.ts";
 
 const value = "s3cr3t-value-of-the-build";
@@ -133,6 +134,19 @@ describe("secrets of a build", needs("sandbox"), () => {
       ...["--secret", "id=token,env=THE_TOKEN", "--label", `of=${value}`],
     ]);
     expect(late).toContain('"token": the configuration.config.Labels.of has it as it is [SECRET_IN_IMAGE]');
+  });
+
+  it.each<[of: string, flags: (to: string) => readonly string[]]>([
+    ["the build", () => ["--annotation", `of.x=${value}`]],
+    ["an index", () => ["--platform", "linux/amd64,linux/386", "--annotation", `index:of.x=${value}`]],
+    ["an archive", (to) => ["-o", `type=oci,dest=${to},annotation.of.x=${value}`]],
+    ["what is pushed", () => ["-o", `type=registry,annotation.of.x=${value}`, "-t", "localhost:1/app"]],
+  ])("in an annotation of %s are found before anything leaves", async (_of, flags) => {
+    const to = join(temporaryDirectory("annotated"), "app.tar");
+    const args = ["--secret", "id=token,env=THE_TOKEN", ...flags(to)];
+    const stderr = await refused("FROM --platform=$BUILDPLATFORM busybox\nRUN --mount=type=secret,id=token true\n", args);
+    expect(stderr).toContain('"token": annotations.of.x has it as it is [SECRET_IN_IMAGE]');
+    expect(existsSync(to)).toBe(false);
   });
 
   it("are let through by their id, and then said", async () => {
