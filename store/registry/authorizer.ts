@@ -85,8 +85,16 @@ export function openAuthorizer(options: AuthorizerOptions): Authorizer {
     { registry, repository }: Endpoint,
     credential: Credential | undefined,
     abort: Abortable,
-  ): Promise<SentCredential> =>
-    credential === undefined ? { kind: "none" } : { kind: "some", place: await credentials.placeOf?.(registry, repository, abort) };
+  ): Promise<SentCredential> => {
+    if (credential === undefined) return { kind: "none" };
+    try {
+      return { kind: "some", place: await credentials.placeOf?.(registry, repository, abort) };
+    } catch {
+      abort.signal?.throwIfAborted();
+      // The refusal is what counts: of it only the hint knows less.
+      return { kind: "some", place: undefined };
+    }
+  };
 
   const fetchToken = ({ endpoint, tokens }: Session, asked: Asked, abort: Abortable): Promise<Token> => {
     const { challenge, scopes, replaces } = asked;

@@ -14,6 +14,8 @@ export interface CredentialPlace {
   readonly where: string;
   /** "pass" of docker-credential-pass, which `where` names for it; absent: it stands there itself. */
   readonly helper?: string;
+  /** It stands in the file that login writes to, for all of the registry: logout takes it away. */
+  readonly isLogin?: true;
 }
 
 /** Where credentials come from. Asked once for each repository, when its registry first wants to know; undefined means anonymous. */

@@ -1,7 +1,17 @@
 import { join } from "node:path";
 import { TsbuildError } from "../errors.ts";
 import type { Abortable } from "../file-bytes.ts";
-import { bestKey, type ConfigFile, entryCredential, keyOf, keysOf, parseConfigFile, readConfigFile, unreadable } from "./config-file.ts";
+import {
+  bestKey,
+  type ConfigFile,
+  entryCredential,
+  keyOf,
+  keysOf,
+  parseConfigFile,
+  readConfigFile,
+  readKey,
+  unreadable,
+} from "./config-file.ts";
 import type { Credential, CredentialPlace, CredentialSource } from "./credential.ts";
 import { credentialHelper } from "./credential-helper.ts";
 import { onceEach } from "./single-flight.ts";
@@ -59,7 +69,9 @@ export function dockerCredentials(options: DockerConfigOptions): DockerCredentia
     const { where } = config;
     const key = bestKey(config, registry, repository);
     const entry = key === undefined ? undefined : entryCredential(config, key);
-    const written = entry === undefined ? undefined : { credential: entry, place: { where } };
+    const isLogin = where === loginFile(options) && key !== undefined && readKey(key).path === "";
+    const written: Found | undefined =
+      entry === undefined ? undefined : { credential: entry, place: { where, ...(isLogin ? { isLogin } : {}) } };
     const given = async (helper: string): Promise<Found | undefined> => {
       const credential = await ask(helper, server, abort);
       return credential === undefined ? written : { credential, place: { where, helper } };

@@ -19,6 +19,12 @@ export function refusalHint(status: number | undefined, registry: string, sent: 
     : `${what}, and may be wrong or expired: ${renewal(login, place)}`;
 }
 
+/** The same where a token server refuses the credentials themselves: without them it may let in whoever asks for no more than all may have. */
+export function credentialHint(registry: string, sent: SentCredential): string {
+  const hint = refusalHint(401, registry, sent);
+  return sent.kind === "some" && sent.place?.isLogin === true ? `${hint}; or go on without them: tsbuild logout ${registry}` : hint;
+}
+
 function placeText({ where, helper }: CredentialPlace): string {
   return helper === undefined ? `those in ${where}` : `those of docker-credential-${helper}, which ${where} names`;
 }

@@ -5,7 +5,7 @@ import { doing, restated } from "./doing.ts";
 import type { Endpoint, HostRules } from "./endpoint.ts";
 import type { Http, HttpRequest, HttpResponse } from "./http.ts";
 import { mayRedirect, realmEndpoint, realmOf } from "./realm.ts";
-import { refusalHint, type SentCredential } from "./refusal-hint.ts";
+import { credentialHint, refusalHint, type SentCredential } from "./refusal-hint.ts";
 import { RegistryError } from "./registry-error.ts";
 import { responseError } from "./response-error.ts";
 import type { Retrying } from "./retry.ts";
@@ -163,7 +163,7 @@ async function explained(error: RegistryError, { endpoint: { registry }, credent
   const refused = status === 401 || status === 403 || (credential !== undefined && status === 400);
   if (!refused) return error;
   if (credential === undefined) return restated(error, error.message, { hint: refusalHint(status, registry, await sent()) });
-  const hint = `${refusalHint(401, registry, await sent())}; or go on without them: tsbuild logout ${registry}`;
+  const hint = credentialHint(registry, await sent());
   return new RegistryError("REGISTRY_DENIED", `the ${nameOf(credential)} is refused: ${error.message}`, { status, diagnostics, hint });
 }
 

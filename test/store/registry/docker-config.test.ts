@@ -132,6 +132,16 @@ describe("the places", () => {
     expect(await open().placeOf("nowhere")).toBeUndefined();
   });
 
+  it("are login's own in the file that it writes to, for all of a registry, and there alone", async () => {
+    env.DOCKER_AUTH_CONFIG = JSON.stringify({ auths: { "variable.example": auth("a") } });
+    writeConfig({ auths: { "registry.example": auth("a"), "registry.example/below": auth("b"), "variable.example": auth("a") } });
+    const where = join(home, ".docker/config.json");
+    const credentials = open();
+    expect(await credentials.placeOf("registry.example", "app")).toEqual({ where, isLogin: true });
+    expect(await credentials.placeOf("registry.example", "below/app")).toEqual({ where });
+    expect(await credentials.placeOf("variable.example")).toEqual({ where: "$DOCKER_AUTH_CONFIG" });
+  });
+
   it.each<[variable: string, file: string]>([
     ["DOCKER_CONFIG", "config.json"],
     ["XDG_CONFIG_HOME", "containers/auth.json"],

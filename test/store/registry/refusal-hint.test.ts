@@ -1,5 +1,5 @@
 import { expect, it } from "vitest";
-import { refusalHint, type SentCredential } from "../../../store/registry/refusal-hint.ts";
+import { credentialHint, refusalHint, type SentCredential } from "../../../store/registry/refusal-hint.ts";
 
 const some = (place?: { where: string; helper?: string }): SentCredential => ({ kind: "some", place });
 
@@ -43,4 +43,15 @@ it.each<[what: string, status: number, sent: SentCredential, hint: string]>([
   ["what a program gave", 401, some(), "the credentials sent were the given ones, and may be wrong or expired: tsbuild login HOST"],
 ])("a refusal of %s says what helps", (_what, status, sent, hint) => {
   expect(refusalHint(status, "HOST", sent)).toBe(hint);
+});
+
+it.each<[what: string, sent: SentCredential, offered: boolean]>([
+  ["what login keeps", { kind: "some", place: { where: "/root/.docker/config.json", isLogin: true } }, true],
+  ["what another program's file has", some({ where: "/run/containers/0/auth.json" }), false],
+  ["what a variable has", some({ where: "$DOCKER_AUTH_CONFIG" }), false],
+  ["what a helper gave", some({ where: "/root/.docker/config.json", helper: "ecr-login" }), false],
+  ["what a program gave", some(), false],
+])("to go on without %s is offered only where logout takes it away", (_what, sent, offered) => {
+  const logout = "; or go on without them: tsbuild logout HOST";
+  expect(credentialHint("HOST", sent)).toBe(`${refusalHint(401, "HOST", sent)}${offered ? logout : ""}`);
 });

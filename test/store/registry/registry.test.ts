@@ -131,6 +131,16 @@ it.each<[name: string, credentials: CredentialSource | undefined, hint: string]>
     { find: async () => ({ kind: "basic", username: "user", password: "wr0ng" }), placeOf: async () => ({ where: "/auth.json" }) },
     "the credentials sent were those in /auth.json, and may be wrong or expired: tsbuild login HOST",
   ],
+  [
+    "it is one, also where nobody can say whose they were",
+    {
+      find: async () => ({ kind: "basic", username: "user", password: "wr0ng" }),
+      placeOf: async () => {
+        throw new Error("the file has gone");
+      },
+    },
+    "the credentials sent were the given ones, and may be wrong or expired: tsbuild login HOST",
+  ],
 ])("says of a refusal that %s", async (_name, credentials, hint) => {
   await using server = await startFakeRegistry({ auth: "basic" });
   await using registry = openRegistry(credentials === undefined ? {} : { credentials });

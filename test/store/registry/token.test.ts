@@ -26,7 +26,7 @@ function ask(realm: string, changes: Partial<TokenRequest> = {}, challenge: Part
     scopes: ["repository:a:pull,push", "repository:b:pull"],
     credential: undefined,
     offline: false,
-    sent: async () => (changes.credential === undefined ? { kind: "none" } : { kind: "some", place: { where: "FILE" } }),
+    sent: async () => (changes.credential === undefined ? { kind: "none" } : { kind: "some", place: { where: "FILE", isLogin: true } }),
     ...changes,
   };
 }
