@@ -1,4 +1,4 @@
-import { closeSync, constants, existsSync, mkdirSync, openSync, readdirSync, readFileSync, renameSync, statSync } from "node:fs";
+import { closeSync, constants, existsSync, lstatSync, mkdirSync, openSync, readdirSync, readFileSync, renameSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { isSystemError, lockFile, removeTree, renameNoReplace } from "../runtime-addon/index.ts";
 import { writeFileAtomically, writeTempFile } from "./atomic-file.ts";
@@ -182,6 +182,8 @@ function namesOf(root: string): readonly string[] {
 function readContainer(root: string, name: string): ListedContainer | undefined {
   checkContainerName(name);
   const directory = join(storePaths.containers(root), name);
+  // Of a link a container's files would be somebody else's.
+  if (lstatSync(directory, { throwIfNoEntry: false })?.isDirectory() !== true) return undefined;
   const record = readJson(join(directory, recordName));
   // A directory and its record come and go in one rename.
   if (record === undefined && !existsSync(directory)) return undefined;
