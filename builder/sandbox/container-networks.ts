@@ -7,7 +7,7 @@ export interface ContainerNetworks {
    * `onNote` is that of the network that is given. Throws as openContainerNetwork does. Of a network of its own close() does not wait for the end.
    */
   open(request: NetworkRequest, options: OpeningOptions): Promise<ContainerNetwork>;
-  /** Ends what nobody took, and waits for the end of all. */
+  /** Ends what nobody took, and waits for the end of all. Throws what the first of them that could not be ended threw. */
   close(): Promise<void>;
 }
 
@@ -39,10 +39,14 @@ export function containerNetworks(
 ): ContainerNetworks {
   const ahead: Ahead[] = [];
   const endings = new Set<Promise<void>>();
+  const failures: unknown[] = [];
   let isClosed = false;
 
   const end = (network: ContainerNetwork): void => {
-    const ending = network.close().finally(() => endings.delete(ending));
+    const ending = network
+      .close()
+      .catch((error: unknown) => void failures.push(error))
+      .finally(() => endings.delete(ending));
     endings.add(ending);
   };
 
@@ -79,6 +83,7 @@ export function containerNetworks(
         if (made !== undefined) end(made);
       }
       await Promise.all(endings);
+      if (failures.length > 0) throw failures[0];
     },
   };
 }

@@ -5,8 +5,12 @@ import type { Store } from "../../../store/store.ts";
 
 const request: NetworkRequest = { mode: "default", ports: [], dns: { servers: [], search: [], options: [] }, hostGateway: false };
 
-/** A machine whose networks have numbers, in the order in which they were asked for; `refused` are those that it does not make. */
-function machine({ kind = "isolated" as ContainerNetwork["kind"], refused = [] as readonly number[] } = {}) {
+/** A machine whose networks have numbers, in the order in which they were asked for; `refused` are those that it does not make, `lasting` those that it does not end. */
+function machine({
+  kind = "isolated" as ContainerNetwork["kind"],
+  refused = [] as readonly number[],
+  lasting = [] as readonly number[],
+} = {}) {
   const asked: NetworkRequest[] = [];
   const open = new Set<number>();
   const died = new Set<number>();
@@ -26,7 +30,10 @@ function machine({ kind = "isolated" as ContainerNetwork["kind"], refused = [] a
         gateway: "",
         resolvConf: "",
         isOpen: () => !died.has(number),
-        close: async () => void open.delete(number),
+        close: async () => {
+          if (lasting.includes(number)) throw new Error(`network ${number} does not end`);
+          open.delete(number);
+        },
       };
     },
   );
@@ -103,5 +110,22 @@ describe("networks of a build's containers", () => {
     await second.close();
     await networks.close();
     expect([...open]).toEqual([]);
+  });
+
+  it("that cannot be ended are told of when all are to end, and not before; the others end", async () => {
+    const { networks, opened, open } = machine({ lasting: [1, 3] });
+    const unhandled: unknown[] = [];
+    const onUnhandled = (reason: unknown) => void unhandled.push(reason);
+    process.on("unhandledRejection", onUnhandled);
+    try {
+      await (await opened(2)).close();
+      // Rejections that nobody holds are told of before the next turn.
+      await new Promise(setImmediate);
+      await expect(networks.close()).rejects.toThrow("network 1 does not end");
+      await new Promise(setImmediate);
+    } finally {
+      process.off("unhandledRejection", onUnhandled);
+    }
+    expect([unhandled, [...open]]).toEqual([[], [1, 3]]);
   });
 });
