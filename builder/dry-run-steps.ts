@@ -1,4 +1,5 @@
 import { canonicalJson } from "../store/canonical-json.ts";
+import { digestOf } from "../store/digest.ts";
 import type { LayerInfo } from "../store/layers.ts";
 import { platformText } from "../store/platform.ts";
 import type { SourceRange } from "./dockerfile/instruction.ts";
@@ -54,6 +55,8 @@ export interface Lookups {
 /** `filesOf` has the files of every stage that an operation reads, when it is looked up. */
 export type OpenLookups = (filesOf: (stage: number) => Files) => Lookups;
 
+type Verdict = Pick<PredictedStep, "status" | "reason" | "awaits">;
+
 /** How far a stage is known after one of its steps. */
 interface Known {
   /** The step. */
@@ -62,12 +65,14 @@ interface Known {
   readonly files?: Files;
   /** Those steps. */
   readonly awaits: readonly number[];
+  /** The same for the same files: of what they are, or of how they will be made. */
+  readonly made: string;
 }
 
 /**
  * Walks the stages as a build does, but looks records up and does nothing else. Resolves with all steps by id. What runs may come to the files that were there before: then what stands on
  * it is cached all the same, which nobody can know beforehand. `running`: steps that would run, by what they do and on what, of all plans of a build: of two that are the same it
- * does one.
+ * does one, without the cache too.
  */
 export async function predictSteps(
   plan: Pick<BuildPlan, "stages" | "platform">,
@@ -95,9 +100,14 @@ export async function predictSteps(
     }
     const files = await lookups.base(stage);
     const isKnown = typeof files === "object";
-    const verdict = isKnown ? { status: "base" as const } : verdictOf(files, lookups.useCache(stage));
-    steps.push({ ...from, needs: [], ...verdict, awaits: [] });
-    return { id: info.id, ...(isKnown ? { files, awaits: [] } : { awaits: [info.id] }) };
+    if (isKnown) {
+      steps.push({ ...from, needs: [], status: "base", awaits: [] });
+      return { id: info.id, files, awaits: [], made: files.chain };
+    }
+    const made = nameOf(["base", base, lookups.useCache(stage)]);
+    const verdict = verdictOnce(files, stage, made, info.id);
+    steps.push({ ...from, needs: [], ...verdict });
+    return { id: info.id, awaits: awaited(verdict, info.id), made };
   }
 
   async function predictStep(stage: StageWork, step: PlannedStep, info: StepInfo, below: Known): Promise<Known> {
@@ -106,37 +116,42 @@ export async function predictSteps(
     const standsAlone = lookups.standsAlone(operation);
     const needs = distinct([below.id, ...reads.map(({ id }) => id)]);
     const inputs = distinct([...(standsAlone ? [] : below.awaits), ...reads.flatMap(({ awaits }) => awaits)]);
+    const name = nameOfStep(stage, operation, below, reads);
     const verdict = await judge();
     steps.push({ ...info, instruction: instruction.keyword, operation: operation.op, needs, ...verdict.step });
 
     if (verdict.layer !== undefined && below.files !== undefined) {
-      const { layers, chain } = below.files;
-      return { id: info.id, files: { layers: [...layers, verdict.layer], chain: childChain(chain, verdict.layer.contentId) }, awaits: [] };
+      const chain = childChain(below.files.chain, verdict.layer.contentId);
+      return { id: info.id, files: { layers: [...below.files.layers, verdict.layer], chain }, awaits: [], made: chain };
     }
-    const own = verdict.layer !== undefined ? [] : verdict.step.awaits.length > 0 ? verdict.step.awaits : [info.id];
-    return { id: info.id, awaits: distinct([...below.awaits, ...own]) };
+    const own = verdict.layer !== undefined ? [] : awaited(verdict.step, info.id);
+    return { id: info.id, awaits: distinct([...below.awaits, ...own]), made: nameOf([below.made, name]) };
 
-    async function judge(): Promise<{ step: Pick<PredictedStep, "status" | "reason" | "awaits">; layer?: LayerInfo }> {
-      if (!lookups.useCache(stage)) return { step: { ...verdictOf("nothing", false), awaits: [] } };
+    async function judge(): Promise<{ step: Verdict; layer?: LayerInfo }> {
+      if (!lookups.useCache(stage)) return { step: verdictOnce("nothing", stage, name, info.id) };
       if (inputs.length > 0) return { step: { status: "unknown", reason: "steps", awaits: inputs } };
       const lookup = await lookups.step(stage, step, below.files);
       if (lookup.found === "layer") return { step: { status: "cached", awaits: [] }, layer: lookup.layer };
-      const same = lookup.found === "nothing" ? sameBefore(stage, operation, info.id, below.files) : undefined;
-      if (same !== undefined) return { step: { status: "unknown", reason: "steps", awaits: [same] } };
-      return { step: { ...verdictOf(lookup.found, true), awaits: [] } };
+      return { step: verdictOnce(lookup.found, stage, name, info.id) };
     }
   }
 
-  /** The step of another stage or platform that does the same to the same files; else this one is the first. */
-  function sameBefore({ platform }: StageWork, operation: Operation, id: number, files: Files | undefined): number | undefined {
-    const below = lookups.standsAlone(operation) ? null : files?.chain;
-    if (below === undefined) return undefined;
-    const origins = stagesReadBy(operation).map((stage) => filesOf(stage).chain);
-    const platforms = [operation.op === "run" ? platformText(platform) : null, readsImage(operation) ? (plan.platform ?? null) : null];
-    const name = canonicalJson([below, platforms, operation, origins]).toString("utf8");
-    const before = running.get(name);
-    if (before === undefined) running.set(name, id);
-    return before;
+  /** Of a step that is not cached; where one of another stage or platform does the same to the same files, that one decides. */
+  function verdictOnce(found: "nothing" | "unread", stage: StageWork, name: string, id: number): Verdict {
+    const same = found === "nothing" ? running.get(name) : undefined;
+    if (same !== undefined) return { status: "unknown", reason: "steps", awaits: [same] };
+    if (found === "nothing") running.set(name, id);
+    return { ...verdictOf(found, lookups.useCache(stage)), awaits: [] };
+  }
+
+  /** The same for steps that do the same to the same files. */
+  function nameOfStep(stage: StageWork, operation: Operation, below: Known, reads: readonly Known[]): string {
+    const platforms = [
+      operation.op === "run" ? platformText(stage.platform) : null,
+      readsImage(operation) ? (plan.platform ?? null) : null,
+    ];
+    const onto = lookups.standsAlone(operation) ? null : below.made;
+    return nameOf([onto, lookups.useCache(stage), platforms, operation, reads.map(({ made }) => made)]);
   }
 
   function endOf(stage: number): Known {
@@ -150,6 +165,15 @@ export async function predictSteps(
     if (files === undefined) throw new RangeError(`the files of stage ${stage} are not known`);
     return files;
   }
+}
+
+/** Whose results decide about what stands on a step that is not cached. */
+function awaited({ awaits }: Verdict, id: number): readonly number[] {
+  return awaits.length > 0 ? awaits : [id];
+}
+
+function nameOf(value: unknown): string {
+  return digestOf(canonicalJson(value));
 }
 
 /** Of which each platform has its own. */

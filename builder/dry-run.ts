@@ -2,14 +2,16 @@ import { platformText } from "../store/platform.ts";
 import type { Store } from "../store/store.ts";
 import { withBuildSites } from "./build-site.ts";
 import { stepCache } from "./cache/records.ts";
-import { storeLookups } from "./dry-run-lookups.ts";
+import { type DryRunExecution, storeLookups } from "./dry-run-lookups.ts";
 import { type PredictedStep, predictSteps } from "./dry-run-steps.ts";
 import type { FoundImage } from "./found-image.ts";
 import type { BuildOptions } from "./options.ts";
 import type { Outline } from "./plan/build-plan.ts";
 import { type ImageUse, imageKey } from "./plan/stages.ts";
-import { type PlatformPlan, planPlatforms } from "./plan-platforms.ts";
-import { openHost } from "./sandbox/host.ts";
+import { type PlatformPlan, type PlatformPlans, planPlatforms } from "./plan-platforms.ts";
+import { refuseForeignSteps } from "./refuse-foreign-steps.ts";
+import { refuseSteps } from "./refuse-steps.ts";
+import { type Host, openHost } from "./sandbox/host.ts";
 import { usesCache } from "./uses-cache.ts";
 
 /** An image that the build stands on or reads from. */
@@ -41,16 +43,14 @@ export interface DryRun {
 /**
  * Says what a build with these options would do, as far as that can be known without doing it. No command runs, no layer is made or fetched, and no record, image, name or lock file
  * changes. What decides about records is found out as a build does: images are resolved, the context is hashed, and what ADD names is asked for. Throws what the build would
- * throw before it runs anything, CHECK_FAILED, LOCK_DRIFT and NOT_LOCKED among it; but steps that this version cannot run are marked.
+ * throw before it runs anything: CHECK_FAILED, LOCK_DRIFT, NOT_LOCKED, NOT_ALLOWED and UNSUPPORTED_PLATFORM among it.
  */
 export function dryRun(options: BuildOptions): Promise<DryRun> {
   return withBuildSites(options, async (sites) => {
-    const plans = await planPlatforms(sites);
+    const plans = await planPlatforms(sites, (plan, site) => refuseSteps(plan, site.options));
     const [{ site }] = plans;
-    const steps: PredictedStep[] = [];
-    const running = new Map<string, number>();
-    for (const one of plans) steps.push(...(await predict(one, running)));
     const store = await site.store();
+    const steps = await predict(plans, store);
     // Behind the walk: only then everything was asked for.
     const taken = site.lock.entries();
     const images = new Map(plans.flatMap((one) => [...one.images].map(([key, image]) => [key, { use: useOf(one.outline, key), image }])));
@@ -69,25 +69,33 @@ function useOf({ images }: Outline, key: string): ImageUse {
   return use;
 }
 
-async function predict({ plan, site }: PlatformPlan, running: Map<string, number>): Promise<readonly PredictedStep[]> {
-  const { options, contexts, remote, epoch, store: openStore, onNote, signal } = site;
-  const store = await openStore();
-  const { addHosts, security } = options;
+/** Of all platforms, one after the other. */
+async function predict(plans: PlatformPlans, store: Store): Promise<readonly PredictedStep[]> {
   // Says which owners a sandbox would have; none is made.
-  const host = openHost(store, onNote);
+  const host = openHost(store, plans[0].site.onNote);
   try {
-    const execution = {
-      ...{ plan, store, contexts, remote, signal },
-      cache: stepCache(store, options.allowSecretsInImage),
-      run: { host, addHosts, ...(security === undefined ? {} : { security }) },
-      ...(epoch === undefined ? {} : { epoch }),
-      useCache: usesCache(options),
-      now: Date.now,
-    };
-    return await predictSteps(plan, (filesOf) => storeLookups(execution, filesOf), running);
+    const executions = plans.map((planned) => executionOf(planned, store, host));
+    await refuseForeignSteps(executions);
+    const steps: PredictedStep[] = [];
+    const running = new Map<string, number>();
+    for (const one of executions) steps.push(...(await predictSteps(one.plan, (filesOf) => storeLookups(one, filesOf), running)));
+    return steps;
   } finally {
     await host.close();
   }
+}
+
+function executionOf({ plan, site }: PlatformPlan, store: Store, host: Host): DryRunExecution {
+  const { options, contexts, remote, epoch, signal } = site;
+  const { addHosts, security } = options;
+  return {
+    ...{ plan, store, contexts, remote, signal },
+    cache: stepCache(store, options.allowSecretsInImage),
+    run: { host, addHosts, ...(security === undefined ? {} : { security }) },
+    ...(epoch === undefined ? {} : { epoch }),
+    useCache: usesCache(options),
+    now: Date.now,
+  };
 }
 
 async function withMissing({ image: name, platform }: ImageUse, { descriptor, layers }: FoundImage, store: Store): Promise<DryRunImage> {

@@ -5,7 +5,9 @@ import { ofPlatform } from "./platform-error.ts";
 import { refuseForeign } from "./sandbox/runnable.ts";
 import { mayBeRecorded } from "./steps/run.ts";
 
-type Prospect = Pick<Execution, "plan" | "cache" | "run" | "useCache" | "epoch">;
+type Prospect = Pick<Execution, "plan" | "cache" | "useCache" | "epoch"> & {
+  readonly run: Pick<Execution["run"], "addHosts" | "security">;
+};
 
 /**
  * Throws UNSUPPORTED_PLATFORM, before anything else is done, for a RUN that this machine cannot run and that has to run: nothing like it was ever recorded. What was may still turn out to be

@@ -324,6 +324,43 @@ describe("what is said of several platforms without a build", () => {
     ]);
   });
 
+  it("a dry run without the cache, too", async () => {
+    const Dockerfile = "FROM scratch AS a\nCOPY a /\nCOPY a /b\nFROM scratch\nCOPY --from=a /a /\nARG TARGETARCH\nCOPY a /$TARGETARCH\n";
+    const store = newStore();
+    const given = { ...options(store, Dockerfile), noCache: true };
+    const { steps } = await dryRun(given);
+    const runs = steps.flatMap(({ title, status }) => (status === "runs" ? [title] : []));
+    const built = await buildFor(store, Dockerfile, given);
+    const done = built.events.flatMap((event) => (event.type === "step-end" && event.outcome === "done" ? [event.step] : []));
+    expect(steps.flatMap(({ id, status }) => (status === "runs" ? [id] : []))).toEqual(done.toSorted((a, b) => a - b));
+    expect(runs).toEqual([
+      "[linux/amd64 a 2/3] COPY a /",
+      "[linux/amd64 a 3/3] COPY a /b",
+      "[linux/amd64 stage-1 2/3] COPY --from=a /a /",
+      "[linux/amd64 stage-1 3/3] COPY a /$TARGETARCH",
+      "[linux/arm64 stage-1 3/3] COPY a /$TARGETARCH",
+    ]);
+  });
+
+  it.each([
+    [
+      "a RUN that this machine cannot run",
+      'FROM scratch\nRUN ["/a"]\n',
+      "UNSUPPORTED_PLATFORM",
+      /^for linux\/mips64p32: running the command: /,
+    ],
+    [
+      "a RUN that is not allowed",
+      "FROM scratch\nRUN --security=insecure true\n",
+      "NOT_ALLOWED",
+      /^planning the build: RUN --security=insecure: /,
+    ],
+  ])("a dry run refuses what a build refuses first: %s", async (_name, Dockerfile, code, message) => {
+    const given = { ...options(newStore(), Dockerfile), platform: [platformText(machinePlatform()), "linux/mips64p32"] };
+    await expect(dryRun(given)).rejects.toMatchObject({ code, message: expect.stringMatching(message) });
+    await expect(build(given)).rejects.toMatchObject({ code, message: expect.stringMatching(message) });
+  });
+
   it("a check says once what is wrong for all", async () => {
     const { findings, stages } = await check(options(newStore(), "FROM scratch AS Base\nCOPY a /\n"));
     expect([findings.map(({ rule }) => rule), stages.length]).toEqual([["StageNameCasing"], 1]);
