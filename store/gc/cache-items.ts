@@ -35,6 +35,8 @@ export interface CacheItem {
   readonly follows?: string;
   /** The path of one that follows others: it stays as long as this one does. */
   readonly keeps?: string;
+  /** What it says is of this blob, which it stays with. */
+  readonly ofBlob?: Digest;
   /** It stays while this is pinned, and where it lies in the layer's folder it goes with the layer. */
   readonly pinnedBy?: Digest;
   readonly inLayer?: Digest;
@@ -47,7 +49,7 @@ export type ReadItems = Map<string, CacheItem & { readonly version: string }>;
 const hexName = /^[0-9a-f]{64}$/;
 const fanName = /^[0-9a-f]{2}$/;
 
-type Content = Pick<CacheItem, "blobs" | "layers" | "torn" | "needsBlobs" | "follows" | "keeps" | "pinnedBy">;
+type Content = Pick<CacheItem, "blobs" | "layers" | "torn" | "needsBlobs" | "follows" | "keeps" | "ofBlob" | "pinnedBy">;
 const nothing: Content = { blobs: [], layers: [] };
 
 /** All files of the cache but unpacked layers and repositories, which take longer to measure. */
@@ -69,9 +71,10 @@ export function fileItems(root: string, known: KnownItems = new Map()): ReadItem
     const folder = join(storePaths.remote(root), name);
     for (const platform of namesIn(folder)) add("remote", join(folder, platform), rememberedContent);
   }
-  for (const folder of [storePaths.places(root), storePaths.compressed(root)]) {
-    for (const name of namesIn(folder)) add("remote", join(folder, name), () => nothing);
-  }
+  const places = storePaths.places(root);
+  for (const name of namesIn(places)) add("remote", join(places, name), () => placeContent(name));
+  const compressed = storePaths.compressed(root);
+  for (const name of namesIn(compressed)) add("remote", join(compressed, name), () => nothing);
   const downloads = storePaths.downloads(root);
   for (const path of fanned(downloads)) add("downloads", path, () => downloadContent(path));
   for (const path of fanned(join(downloads, "urls"))) {
@@ -207,6 +210,12 @@ function rememberedContent(bytes: () => Buffer): Content {
     }
   }
   return { blobs, layers };
+}
+
+/** Where a blob came from tells those of others from ours, whose form may change on the way out: as long as it is here that must be known. */
+function placeContent(name: string): Content {
+  const digest = `sha256:${name}`;
+  return isDigest(digest) ? { ...nothing, ofBlob: digest } : nothing;
 }
 
 function downloadContent(path: string): Content {

@@ -101,10 +101,13 @@ export function select({ blobs, layers, unpacked, items, kept, pinned, hasBlob }
   const candidates = [...items, ...unpacked].filter(
     ({ kind, follows, pinnedBy }) => choice.kinds.has(kind) && follows === undefined && !(pinnedBy !== undefined && pinned.has(pinnedBy)),
   );
-  // Of equal age first what is made again without running anything.
-  candidates.sort((a, b) => a.usedMs - b.usedMs || rank(a) - rank(b));
+  const isOfStored = ({ ofBlob }: CacheItem): boolean => ofBlob !== undefined && blobs.has(ofBlob) && !dead.blobs.has(ofBlob);
+  const late = new Set(candidates.filter(isOfStored));
+  // Of equal age first what is made again without running anything. What stays with a blob has its turn when it is known whether that stays.
+  candidates.sort((a, b) => Number(late.has(a)) - Number(late.has(b)) || a.usedMs - b.usedMs || rank(a) - rank(b));
   const { unusedSinceMs, bytesToFree } = choice;
   for (const item of candidates) {
+    if (isOfStored(item)) continue;
     if ((unusedSinceMs !== undefined && item.usedMs < unusedSinceMs) || freed < bytesToFree) drop(item);
   }
   return { items: [...gone], layers: [...dead.layers], blobs: [...dead.blobs], bytes };

@@ -1,5 +1,7 @@
 import { imageOf } from "../images.ts";
 import { formChange, type LayerForm } from "../layer-form.ts";
+import { newIndex } from "../new-index.ts";
+import type { Descriptor } from "../oci.ts";
 import { isIndexType, maxConfigBytes, parseIndex, parseManifest } from "../oci-parse.ts";
 import { platformOf } from "../platform.ts";
 import type { Store } from "../store.ts";
@@ -18,7 +20,7 @@ export interface PlainIndex {
 
 /**
  * The images of an index of the store that was made here: some layer is a plain tar of ours, which this form compresses. Undefined where all go as they are: of an index from elsewhere the
- * digests are known, and one that lists more than images cannot be made anew.
+ * digests are known, and one that says more than we do, or lists more than images, cannot be made anew.
  */
 export async function plainIndex(
   store: Store,
@@ -50,5 +52,19 @@ export async function plainIndex(
     platforms.push({ platform, image, ...(entry.annotations === undefined ? {} : { annotations: entry.annotations }) });
   }
   const before = Object.entries(own).map(([key, value]): PlacedAnnotation => ({ level: "index", key, value }));
-  return isPlain ? { platforms, annotations: [...before, ...annotations] } : undefined;
+  return isPlain && isOurs(root, platforms, manifests, before) ? { platforms, annotations: [...before, ...annotations] } : undefined;
+}
+
+/** Whether we make this very index of what it lists, so that nothing of it is lost when it is made anew. */
+function isOurs(
+  { descriptor, bytes }: ImageGraph["root"],
+  platforms: readonly PlatformPush[],
+  manifests: readonly Descriptor[],
+  annotations: readonly PlacedAnnotation[],
+): boolean {
+  const entries = manifests.flatMap((manifest, i) => {
+    const platform = platforms[i]?.platform;
+    return platform === undefined ? [] : [{ manifest, platform }];
+  });
+  return newIndex(entries, annotations, { name: descriptor.digest }).bytes.equals(bytes);
 }

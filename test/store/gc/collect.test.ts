@@ -11,6 +11,7 @@ import { openLease } from "../../../store/lease.ts";
 import { withLock } from "../../../store/lock.ts";
 import { mediaTypes } from "../../../store/oci.ts";
 import { readRecord, writeRecord } from "../../../store/records.ts";
+import { blobPlaces } from "../../../store/registry/blob-places.ts";
 import { openStore, type Store } from "../../../store/store.ts";
 import { verifyStore } from "../../../store/verify.ts";
 import { temporaryDirectory } from "../../support/temporary.ts";
@@ -265,6 +266,22 @@ describe("a policy", () => {
     expect(readdirSync(join(root, "blobs/sha256"))).toHaveLength(3);
     const left = readdirSync(join(root, "v1/steps"), { recursive: true, encoding: "utf8" }).filter((name) => name.length > 60);
     expect(left).toEqual([]);
+  });
+
+  it("leaves where a blob came from for as long as the blob is there", async () => {
+    const [kept, cached] = await finished(async (store) => {
+      const image = await putImage(store, ["app"], [{ a: "1" }]);
+      const blobs = [image.layers[0]?.blob.digest, (await step(store, "a", { b: "2" })).blob.digest, digestOf("never here")];
+      const known = blobs.filter((digest) => digest !== undefined);
+      await blobPlaces(store).add(known, { registry: "r.example", repository: "app" }, "received");
+      return known;
+    });
+    const places = () => readdirSync(join(root, "v1/places")).sort();
+    await collect({ kinds: ["remote"] });
+    const both = [kept, cached].map((digest) => hexOf(digest ?? digestOf("")));
+    expect(places()).toEqual([...both].sort());
+    await collect({ all: true });
+    expect(places()).toEqual(both.slice(0, 1));
   });
 
   it("of kinds takes these alone", async () => {

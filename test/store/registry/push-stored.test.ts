@@ -1,6 +1,8 @@
+import { rmSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import { digestOf } from "../../../store/digest.ts";
+import { collectGarbage } from "../../../store/gc/collect.ts";
 import { type Index, type Manifest, mediaTypes } from "../../../store/oci.ts";
 import { machinePlatform } from "../../../store/platform.ts";
 import { parseReference } from "../../../store/reference.ts";
@@ -9,6 +11,7 @@ import { type PushStoredOptions, pushStored } from "../../../store/registry/push
 import { openRegistry, type Registry } from "../../../store/registry/registry.ts";
 import { defaultRegistrySettings } from "../../../store/registry/settings.ts";
 import { openStore, type Store } from "../../../store/store.ts";
+import { storePaths } from "../../../store/store-paths.ts";
 import { descriptorOf, fakeImage } from "../../support/registry/fake-image.ts";
 import { type FakeRegistry, startFakeRegistry } from "../../support/registry/fake-registry.ts";
 import { temporaryDirectory } from "../../support/temporary.ts";
@@ -39,10 +42,12 @@ const push = (options: PushStoredOptions = {}) =>
   pushStored(store, registry, "app", [parseReference(`${fake.host}/pushed`)], { onNote: (note) => notes.push(note), ...options });
 const pushed = (digest: string) => JSON.parse(String(fake.content.repository("pushed").manifests.get(digest)?.bytes));
 
-/** An index of two platforms, with an attestation of the first in OCI's format, whole in the store. */
-async function storeIndex(format: "oci" | "docker" = "oci"): Promise<string> {
+/** An index of two platforms, with an attestation of the first in OCI's format, whole in the store; or one of plain layers, whose first entry says more than is known here. */
+async function storeIndex(format: "oci" | "docker" | "plain" = "oci"): Promise<string> {
+  const isPlain = format === "plain";
+  const form = isPlain ? ({ format: "oci", compression: "none" } as const) : { format };
   const images = await Promise.all(
-    [machine, foreign].map((platform) => fakeImage({ platform, format, layers: [{ a: platform.architecture }] })),
+    [machine, foreign].map((platform) => fakeImage({ platform, ...form, layers: [{ a: platform.architecture }] })),
   );
   const [own] = images;
   for (const image of images) fake.putImage("app", "unused", image);
@@ -61,8 +66,11 @@ async function storeIndex(format: "oci" | "docker" = "oci"): Promise<string> {
     platform: { os: "unknown", architecture: "unknown" },
     annotations: { "vnd.docker.reference.type": "attestation-manifest", "vnd.docker.reference.digest": own?.digest },
   };
-  const listed = images.map(({ mediaType, bytes, platform }) => ({ ...descriptorOf(mediaType, bytes), platform }));
-  const mediaType = format === "oci" ? mediaTypes.index : mediaTypes.dockerManifestList;
+  const listed = images.map(({ mediaType, bytes, platform }, i) => {
+    const more = isPlain && i === 0 ? { artifactType: "application/vnd.example", data: "e30=" } : {};
+    return { ...descriptorOf(mediaType, bytes), platform, ...more };
+  });
+  const mediaType = format === "docker" ? mediaTypes.dockerManifestList : mediaTypes.index;
   const bytes = Buffer.from(JSON.stringify({ schemaVersion: 2, mediaType, manifests: format === "oci" ? [...listed, attested] : listed }));
   const { manifests, tags } = fake.content.repository("app");
   manifests.set(digestOf(attestation), { mediaType: mediaTypes.manifest, bytes: attestation });
@@ -160,5 +168,25 @@ describe("annotations of an image for several platforms", () => {
     const before = await storeIndex();
     expect((await push()).digest).toBe(before);
     expect(notes).toEqual([]);
+  });
+});
+
+describe("an index from elsewhere with plain layers goes as it is", () => {
+  it.each<[where: string, before: () => Promise<unknown>]>([
+    ["as it came", async () => {}],
+    ["also after the cache was pruned", () => collectGarbage(store, { all: true })],
+    ["also where it is forgotten that a registry gave it", async () => rmSync(storePaths.places(store.root), { recursive: true })],
+  ])("%s", async (_where, before) => {
+    const digest = await storeIndex("plain");
+    await before();
+    expect((await push()).digest).toBe(digest);
+    expect([notes, fake.content.holes()]).toEqual([[], []]);
+  });
+
+  it("and so does an image of it, also after the cache was pruned", async () => {
+    const digest = await storeIndex("plain");
+    const { manifests } = JSON.parse(String(fake.content.repository("app").manifests.get(digest)?.bytes)) as Index;
+    await collectGarbage(store, { all: true });
+    expect((await push({ platform: foreign })).digest).toBe(manifests[1]?.digest);
   });
 });
