@@ -1,7 +1,8 @@
 import { inParallel } from "../store/in-parallel.ts";
 import type { BuildSite } from "./build-site.ts";
-import { DockerfileError, located } from "./dockerfile/errors.ts";
+import { DockerfileError } from "./dockerfile/errors.ts";
 import type { SourceRange } from "./dockerfile/instruction.ts";
+import { placedError } from "./placed-error.ts";
 import type { BuildPlan } from "./plan/build-plan.ts";
 import type { FileOrigin, GitSource, HttpSource, Operation } from "./plan/operation.ts";
 
@@ -32,7 +33,7 @@ export async function askSources(plan: BuildPlan, site: BuildSite): Promise<read
       await ask(source, site);
       return undefined;
     } catch (error) {
-      const problem = located(error, plan.dockerfile, range);
+      const problem = placedError(error, site.options.store, plan.dockerfile, range);
       if (problem instanceof DockerfileError) return problem;
       throw problem;
     }

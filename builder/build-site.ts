@@ -16,7 +16,7 @@ import { type Lock, openLock } from "./lock/lock.ts";
 import { type BuildOptions, type ContextSource, type ResolvedBuildOptions, resolveBuildOptions } from "./options.ts";
 import type { PlanOptions } from "./plan/build-plan.ts";
 import { platformsOf, severalPlatforms } from "./platforms.ts";
-import type { EventSink } from "./progress/event.ts";
+import type { EventSink, NoteSink } from "./progress/event.ts";
 import { openSecrets, type Secrets } from "./secrets/secrets.ts";
 
 /** What a build for one platform, its dry run and its checks work with. What is a function is opened when it is first called. */
@@ -34,7 +34,7 @@ export interface BuildSite {
   readonly remote: () => Promise<RemoteSources>;
   readonly registry: () => Promise<Registry>;
   /** Says a note once. */
-  readonly onNote: (message: string) => void;
+  readonly onNote: NoteSink;
   readonly signal: AbortSignal;
 }
 
@@ -64,7 +64,7 @@ export async function withBuildSites<T>(given: BuildOptions, work: (sites: Build
   const onNote = saidOnce(options.onEvent);
   const lock = await openLock(options.lock, options.hermetic);
   const secrets = openSecrets(options.secrets, options.allowSecretsInImage);
-  await using registries = lazyRegistry({ onRetry: onNote, ...options.registry });
+  await using registries = lazyRegistry({ onRetry: (message) => onNote(message, "passing"), ...options.registry });
   const store = opened(() => openStore(options.store, options));
   const remote = opened(async () => {
     const { openRemoteSources } = await import("./fetch/open-remote-sources.ts");
@@ -170,10 +170,10 @@ function askedOnce(finder: ImageFinder): ImageFinder {
   };
 }
 
-function saidOnce(onEvent: EventSink): (message: string) => void {
+function saidOnce(onEvent: EventSink): NoteSink {
   const said = new Set<string>();
-  return (message) => {
-    if (!said.has(message)) onEvent({ type: "note", message });
+  return (message, passing) => {
+    if (!said.has(message)) onEvent({ type: "note", message, ...(passing === "passing" ? { passing: true } : {}) });
     said.add(message);
   };
 }

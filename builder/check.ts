@@ -95,7 +95,7 @@ function distinct<T>(all: readonly T[], keyOf: (one: T) => unknown = (one) => on
 async function applyChecks(site: BuildSite, outlined: OutlinedSite): Promise<void> {
   const { dockerfile, planOptions, options, onNote } = site;
   const report = runChecks(await inputOf(site, planOptions, outlined));
-  report.notes.forEach(onNote);
+  for (const note of report.notes) onNote(note);
   for (const found of falseJson(outlined.outline.plan.stages)) options.onEvent({ type: "warning", ...found });
   throwCollected(checksAsErrors(report, dockerfile));
   checksAsWarnings(report.findings).forEach(options.onEvent);

@@ -1,10 +1,9 @@
-import { nameSystemError } from "../store/name-system-error.ts";
 import { type LayerRef, openRootfs } from "../store/open-rootfs.ts";
-import { located } from "./dockerfile/errors.ts";
 import type { SourceRange } from "./dockerfile/instruction.ts";
 import type { Lookup, Lookups } from "./dry-run-steps.ts";
 import type { Execution } from "./execute.ts";
 import { copyOfContext, openOrigins } from "./origins.ts";
+import { placedError } from "./placed-error.ts";
 import type { StageWork } from "./plan/build-plan.ts";
 import { baseChain } from "./plan/key.ts";
 import type { Operation } from "./plan/operation.ts";
@@ -75,7 +74,7 @@ export function storeLookups(execution: DryRunExecution, filesOf: (stage: number
       return outcome === undefined ? { found: "nothing" } : { found: "layer", layer: outcome.layer };
     } catch (error) {
       if (error === layersMissing) return { found: "unread" };
-      throw located(nameSystemError(error, store.root), plan.dockerfile, range);
+      throw placedError(error, store.root, plan.dockerfile, range);
     }
   }
 

@@ -1,16 +1,15 @@
 import pLimit from "p-limit";
 import type { Digest } from "../store/digest.ts";
 import type { Rootfs } from "../store/layer/rootfs.ts";
-import { nameSystemError } from "../store/name-system-error.ts";
 import { type LayerRef, openRootfs } from "../store/open-rootfs.ts";
 import type { LayerFetcher } from "../store/registry/layer-fetcher.ts";
 import { withStepLock } from "../store/step-lock.ts";
 import type { Store } from "../store/store.ts";
 import type { StepCache } from "./cache/records.ts";
 import type { Contexts } from "./context/open-contexts.ts";
-import { located } from "./dockerfile/errors.ts";
 import type { RemoteSources } from "./fetch/remote-sources.ts";
 import { copyOfContext, openOrigins, stagesReadBy } from "./origins.ts";
+import { placedError } from "./placed-error.ts";
 import type { BuildPlan, StageWork } from "./plan/build-plan.ts";
 import { baseChain, childChain } from "./plan/key.ts";
 import { networksAfter } from "./plan/networks-after.ts";
@@ -199,7 +198,7 @@ function walk(execution: Execution, workshop: Workshop): ReadonlyMap<number, Pro
         return { files: filesOf(work.baseLayers) };
       case "context": {
         const { layer, created } = await copyOnce(copyOfContext(base.context), filesOf([]), context).catch((error: unknown) => {
-          throw located(error, plan.dockerfile, work.fromInfo.range);
+          throw placedError(error, store.root, plan.dockerfile, work.fromInfo.range);
         });
         return { files: filesOf([layer]), created };
       }
@@ -260,7 +259,7 @@ function walk(execution: Execution, workshop: Workshop): ReadonlyMap<number, Pro
       const usage = error instanceof StepError && error.usage !== undefined ? { usage: error.usage } : {};
       onEvent({ type: "step-end", step: info.id, outcome: signal.aborted ? "cancelled" : "failed", atMs: now(), ...usage });
       if (error instanceof StepError) throw error;
-      throw located(nameSystemError(error, store.root), plan.dockerfile, step.instruction.range);
+      throw placedError(error, store.root, plan.dockerfile, step.instruction.range);
     }
   }
 }

@@ -1,10 +1,11 @@
 import { TsbuildError } from "../store/errors.ts";
 import { askSources } from "./ask-sources.ts";
 import type { BuildSite } from "./build-site.ts";
-import { DockerfileError, located, throwCollected } from "./dockerfile/errors.ts";
+import { DockerfileError, throwCollected } from "./dockerfile/errors.ts";
 import type { FoundImage } from "./found-image.ts";
 import { imageHint } from "./image-hint.ts";
 import { otherPlatform } from "./other-platform.ts";
+import { placedError } from "./placed-error.ts";
 import { type BuildPlan, type Outline, outlineBuild, planBuild } from "./plan/build-plan.ts";
 import { refuseUnknownArchitecture, unknownPlatform } from "./plan/known-platform.ts";
 import { normalizePlatform } from "./plan/platform.ts";
@@ -94,7 +95,7 @@ function warnUnknownPlatforms({ plan }: Outline, { options: { onEvent } }: Build
 
 async function findImage({ finder, dockerfile, lock, options }: BuildSite, use: ImageUse): Promise<Search> {
   const { image: name, platform, instruction } = use;
-  const at = (error: unknown): unknown => located(error, dockerfile, instruction.range);
+  const at = (error: unknown): unknown => placedError(error, options.store, dockerfile, instruction.range);
   let image: FoundImage;
   try {
     image = await (await finder()).find(name, platform);

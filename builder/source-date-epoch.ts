@@ -1,8 +1,8 @@
 import { TsbuildError } from "../store/errors.ts";
 import type { BuildSite } from "./build-site.ts";
 import { archiveTime } from "./context/archive-time.ts";
-import { located } from "./dockerfile/errors.ts";
 import type { Dockerfile } from "./dockerfile/instruction.ts";
+import { placedError } from "./placed-error.ts";
 import type { GitSource, HttpSource } from "./plan/operation.ts";
 import { epochName } from "./plan/predefined-args.ts";
 import { publicUrl } from "./plan/public-url.ts";
@@ -54,7 +54,7 @@ async function timeOf(source: EpochSource, site: BuildSite): Promise<number | un
     }
     case "remote": {
       const time = await remoteTime(source.source, site).catch((error: unknown) => {
-        throw located(error, site.dockerfile, source.range);
+        throw placedError(error, site.options.store, site.dockerfile, source.range);
       });
       return time ?? noted(publicUrl(source.source.kind === "git" ? source.source.remote : source.source.url), "", site);
     }

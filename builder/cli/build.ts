@@ -94,7 +94,7 @@ export const buildFlags = {
   ...resultFlags,
   "keep-failed": { help: "Keep what a failed RUN step left, for tsbuild shell; --keep-failed=false does not (true)" },
   jobs: { value: "N", help: "How many steps at once (the number of processors)" },
-  quiet: { short: "q", help: "Print the image id only" },
+  quiet: { short: "q", help: "Print the image id, and on standard error only what changes the result or the isolation of steps" },
   progress: { value: "MODE", choices: progressModes, help: "How to show the build (auto)" },
   ...lockFlags,
   ...dryRunFlags,

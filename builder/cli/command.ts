@@ -50,7 +50,9 @@ export function command<const Flags extends FlagTable>(
           },
         );
       }
-      for (const note of args.notes) io.stderr.write(`note: ${note}\n`);
+      // What changes nothing is not worth a word to those who want few.
+      const isQuiet = "quiet" in args.flags && args.flags.quiet === true;
+      for (const note of isQuiet ? [] : args.notes) io.stderr.write(`note: ${note}\n`);
       return run({ ...args, argv }, io);
     },
   };

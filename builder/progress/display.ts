@@ -46,7 +46,7 @@ function rendererFor(mode: ProgressMode, { stdout, stderr, env }: DisplayIo): Re
     case "tty":
       return ttyRenderer({ write, now }, { colors: wantsColors(stderr, env), screen: () => screenOf(stderr) });
     case "quiet":
-      return quietRenderer((text) => stdout.write(text));
+      return quietRenderer((text) => stdout.write(text), write);
     case "rawjson":
       return rawJsonRenderer(write);
     default:

@@ -47,7 +47,12 @@ export type BuildEvent =
       readonly note?: string;
     }
   /** Said once a build: which sandbox rung, a limit that could not be set, an argument nobody used. */
-  | { readonly type: "note"; readonly message: string }
+  | {
+      readonly type: "note";
+      readonly message: string;
+      /** It says how the build goes on, and nothing of what comes of it or of what its steps can reach. */
+      readonly passing?: true;
+    }
   /** `rule`: which check says so. */
   | { readonly type: "warning"; readonly message: string; readonly range?: SourceRange; readonly rule?: string }
   /** What comes from registries and goes to them. */
@@ -65,5 +70,8 @@ export type BuildEvent =
       /** "linux/arm64": of several platforms all, in the order of the index. */
       readonly platforms?: readonly string[];
     };
+
+/** Hears sentences beside the result; `passing` as in the event. */
+export type NoteSink = (message: string, passing?: "passing") => void;
 
 export type EventSink = (event: BuildEvent) => void;

@@ -2,6 +2,7 @@ import type { BuildEvent, StepInfo } from "./event.ts";
 import { describeImage } from "./image-result.ts";
 import { type LineSplitter, lineSplitter } from "./line-splitter.ts";
 import { formatSeconds } from "./measures.ts";
+import { noteLine } from "./note-line.ts";
 import type { Renderer, RendererIo } from "./renderer.ts";
 import { describeResult } from "./step-result.ts";
 import { harmless } from "./terminal-text.ts";
@@ -93,12 +94,8 @@ export function plainRenderer({ write, now }: RendererIo, options: { readonly ra
         transfers.handle(event);
         break;
       case "note":
-        print(`note: ${harmless(event.message, { colors: false })}\n`);
-        break;
       case "warning":
-        print(
-          `warning: ${event.range === undefined ? "" : `line ${event.range.start.line}: `}${harmless(event.message, { colors: false })}\n`,
-        );
+        print(noteLine(event));
         break;
       case "image":
         print(`image ${describeImage(event)}\n`);

@@ -2,6 +2,7 @@ import { readIdMap } from "../../runtime-addon/index.ts";
 import type { OwnerMode } from "../../store/layer-directories.ts";
 import type { Store } from "../../store/store.ts";
 import type { UserNamespaceMode } from "../options.ts";
+import type { NoteSink } from "../progress/event.ts";
 import type { ContainerNetworks } from "./container-networks.ts";
 import type { OpenHost } from "./ladder.ts";
 import { ownersAsWeAre } from "./owners.ts";
@@ -18,7 +19,7 @@ export interface Host {
 }
 
 /** `onNote` hears which rung holds, where it is not the first. `userns` is what RunOptions and BuildOptions say of it. */
-export function openHost(store: Store, onNote: (message: string) => void, userns: UserNamespaceMode = "host"): Host {
+export function openHost(store: Store, onNote: NoteSink, userns: UserNamespaceMode = "host"): Host {
   let opened: Promise<OpenHost> | undefined;
   let networks: Promise<ContainerNetworks> | undefined;
   const open = (): Promise<OpenHost> => {

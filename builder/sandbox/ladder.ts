@@ -16,6 +16,7 @@ import {
 import { type DirectoryWork, localDirectoryWork } from "../../store/directory-work.ts";
 import type { OwnerMode } from "../../store/layer-directories.ts";
 import type { Store } from "../../store/store.ts";
+import type { NoteSink } from "../progress/event.ts";
 import { ownersAsWeAre } from "./owners.ts";
 
 /** The rung that holds. */
@@ -32,12 +33,12 @@ export interface OpenHost {
  * Tries the ways to make a sandbox, best first: an overlay and a copy of the layers, as we are and then in a user namespace. `onNote` hears which
  * holds, where it is not the first. Throws SandboxError NO_SANDBOX with every reason.
  */
-export async function climb(store: Store, onNote: (message: string) => void): Promise<OpenHost> {
+export async function climb(store: Store, onNote: NoteSink): Promise<OpenHost> {
   const scratch = await store.temp("probe");
   const direct = await findSandboxForm(scratch);
   if (direct.form !== undefined) {
     const { form } = direct;
-    noteForm(direct, "as we are", onNote);
+    if (direct.refusals.length > 0) onNote(formText(direct.refusals, form, "as we are"));
     return { work: localDirectoryWork(store), owners: ownersAsWeAre(), form, close: async () => {} };
   }
   const map = readIdMap();
@@ -50,7 +51,9 @@ export async function climb(store: Store, onNote: (message: string) => void): Pr
       map.kind === "ranges"
         ? "with this user's sub-id range"
         : `with one id only (${map.reason}): every file of a RUN layer belongs to root`;
-    noteForm(mapped, `in a user namespace, ${ids}`, onNote, true);
+    // That is how it is without root, but for owners that are lost.
+    const passing = map.kind === "ranges" && mapped.refusals.length === 0 ? "passing" : undefined;
+    onNote(formText(mapped.refusals, form, `in a user namespace, ${ids}`), passing);
     return {
       work: remoteDirectoryWork(worker),
       owners: map.kind === "ranges" ? "exact" : "flat",
@@ -86,12 +89,11 @@ export async function openMappedHost(store: Store): Promise<OpenHost> {
   }
 }
 
-function noteForm({ form, refusals }: FoundForm, place: string, onNote: (message: string) => void, always = false): void {
-  if (form === undefined || (refusals.length === 0 && !always)) return;
+function formText(refusals: FoundForm["refusals"], form: SandboxForm, place: string): string {
   const why = refusals
     .map(({ message, failure }) => (failure === undefined ? message : `${failure.op.slice(2)}: ${failure.errno}`))
     .join(", ");
-  onNote(`sandbox: ${describeForm(form, place)}${why === "" ? "" : ` (refused here: ${why})`}`);
+  return `sandbox: ${describeForm(form, place)}${why === "" ? "" : ` (refused here: ${why})`}`;
 }
 
 /** DirectoryWork as the worker's protocol wants it. */

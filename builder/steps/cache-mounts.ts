@@ -1,6 +1,7 @@
 import { type CacheSharing, type CacheUse, type HeldCache, holdCache } from "../../store/cache-mounts.ts";
 import { type Digest, digestOf } from "../../store/digest.ts";
 import type { RunMount } from "../plan/operation.ts";
+import type { NoteSink } from "../progress/event.ts";
 import type { OpenHost } from "../sandbox/ladder.ts";
 import type { WritableCache } from "../secrets/cache-gate.ts";
 import type { BindInput, RunInputs } from "./run-inputs.ts";
@@ -28,7 +29,7 @@ export interface CacheUser {
   readonly context: StepContext;
   readonly host: OpenHost;
   readonly inputs: RunInputs;
-  readonly onNote: (message: string) => void;
+  readonly onNote: NoteSink;
 }
 
 /** `namespace` keeps caches apart that have the same id (the build argument BUILDKIT_CACHE_MOUNT_NS). */
@@ -116,10 +117,10 @@ function holdOne(name: Digest, sharing: CacheSharing, fresh: boolean, mount: Cac
 }
 
 /** What is said of a cache that is taken into use. */
-export function cacheNotes(id: string, onNote: (message: string) => void): Pick<CacheUse, "onWait" | "onDiscard"> {
+export function cacheNotes(id: string, onNote: NoteSink): Pick<CacheUse, "onWait" | "onDiscard"> {
   const name = `the cache mount ${JSON.stringify(id)}`;
   return {
-    onWait: (pids) => onNote(`waiting for ${name}: ${usersText(pids)}`),
+    onWait: (pids) => onNote(`waiting for ${name}: ${usersText(pids)}`, "passing"),
     onDiscard: () => onNote(`${name} was thrown away: a build that used it with secrets was killed before it had searched it for them`),
   };
 }

@@ -1,4 +1,5 @@
 import type { DnsSettings, ResourceLimits, SecurityOptions, SshSource } from "../options.ts";
+import type { NoteSink } from "../progress/event.ts";
 import type { FailedStepKeeper } from "../sandbox/failed-step-keeper.ts";
 import type { Host } from "../sandbox/host.ts";
 import type { Secrets } from "../secrets/secrets.ts";
@@ -24,5 +25,5 @@ export interface RunSettings {
   /** Absent: no failed step is kept. */
   readonly keepFailed?: FailedStepKeeper;
   /** Says what this machine cannot do and a step does without. */
-  readonly onNote: (message: string) => void;
+  readonly onNote: NoteSink;
 }

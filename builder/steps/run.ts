@@ -3,6 +3,7 @@ import { writerVersion } from "../../store/layer/tar-format.ts";
 import type { OwnerMode } from "../../store/layer-directories.ts";
 import { baseChain, type KeyTree, keyDigest, runKey } from "../plan/key.ts";
 import type { RunOperation } from "../plan/operation.ts";
+import type { NoteSink } from "../progress/event.ts";
 import type { Host } from "../sandbox/host.ts";
 import { parseAddHost, stepHostname } from "../sandbox/network-files.ts";
 import { refuseForeign } from "../sandbox/runnable.ts";
@@ -27,7 +28,7 @@ export async function runStep(
   const keyFor = keysOf(operation, files, context, settings, binds);
   const hit = await recorded(keyFor(settings.host.expectedOwners()), context);
   if (hit !== undefined) return hit;
-  const onNote = (message: string) => settings.onNote(`${place.info.title}: ${message}`);
+  const onNote: NoteSink = (message, passing) => settings.onNote(`${place.info.title}: ${message}`, passing);
   const run = async (): Promise<StepOutcome> => {
     refuseForeign(context.basePlatform ?? context.platform, "running the command");
     // Now it is known what this machine really gives; and another process may have run the step while this one waited.
@@ -44,7 +45,7 @@ export async function runStep(
     return { ...outcome, warnings: [...warnings, ...(outcome.warnings ?? [])] };
   };
   const key = keyDigest(keyFor(settings.host.expectedOwners()));
-  return context.once(key, run, () => onNote("waiting for another process, which builds this step"));
+  return context.once(key, run, () => onNote("waiting for another process, which builds this step", "passing"));
 }
 
 /** What runStep would take without running anything; makes and mounts nothing. */

@@ -118,7 +118,7 @@ describe("a store that cannot be written to", needs("root", "privateMounts"), ()
     const { code, stderr } = await onStore("roomy", ["--progress", "quiet", context]);
     expect(code).toBe(1);
     expect(stderr).toMatch(
-      /^Dockerfile:3:1: error: writing a layer .* and the file system of the store SMALL\/store has room for \d+ \[STORE_FULL\]\n {4}3 │ COPY big \/big\n/,
+      /^\S*\/Dockerfile:3:1: error: writing a layer .* and the file system of the store SMALL\/store has room for \d+ \[STORE_FULL\]\n {4}3 │ COPY big \/big\n/,
     );
     expect(stderr).toContain("\n  hint: make room on its file system");
     expect(stderr).not.toMatch(/internal error|\n {4}at /);

@@ -297,6 +297,7 @@ describe("the command line", () => {
       "note: --rm: nothing is left of intermediate containers in any case",
       "note: --compress: there is no daemon to send the context to",
     ]);
+    expect((await tsbuild(["-q", "--rm", "--compress", join(root, "nowhere")])).stderr).not.toContain("note:");
   });
 
   it("says where a store belongs when there is no home", async () => {

@@ -1,7 +1,6 @@
 import { expect, it } from "vitest";
-import { quietRenderer } from "../../../builder/progress/quiet.ts";
 import { rawJsonRenderer } from "../../../builder/progress/rawjson.ts";
-import { end, image, output, plan, play, start } from "./script.ts";
+import { end, output, plan, play, start } from "./script.ts";
 
 it("raw JSON is one event a line", () => {
   const lines = play(
@@ -23,10 +22,4 @@ it("attack: output that commands the terminal is the same to programs, and text 
   const [line = ""] = play(({ write }) => rawJsonRenderer(write), [output(1, evil)]);
   expect(JSON.parse(line)).toMatchObject({ text: evil });
   expect(line).toMatch(/^[\x20-\x7e]*\n$/);
-});
-
-it("quiet prints the image id and nothing else", () => {
-  expect(play(({ write }) => quietRenderer(write), [plan("a"), start(1), output(1, "x\n"), 60_000, end(1, "done"), image])).toEqual([
-    `sha256:${"1a".repeat(32)}\n`,
-  ]);
 });
