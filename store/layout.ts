@@ -7,6 +7,7 @@ import { shown } from "./foreign-text.ts";
 import { withLock } from "./lock.ts";
 import { type Descriptor, type Index, mediaTypes } from "./oci.ts";
 import { parseIndex } from "./oci-parse.ts";
+import { isFull, keepSpare, replaceBySpare } from "./spare-file.ts";
 import { storePaths } from "./store-paths.ts";
 
 /** Content of the `oci-layout` file (OCI image-layout spec). */
@@ -49,7 +50,7 @@ export function storeIndexWouldChange(root: string, change: (manifests: readonly
 
 /**
  * Replaces index.json's list of manifests in one step, exclusively among tsbuild processes; `change` is a pure function of the list and may be
- * called twice. Fields that other programs wrote stay. Where nothing changes nothing is locked or written.
+ * called twice. Fields that other programs wrote stay. Where nothing changes nothing is locked or written. A list that becomes shorter needs no room on the disk (keepSpare).
  */
 export async function updateStoreIndex(
   root: string,
@@ -57,15 +58,33 @@ export async function updateStoreIndex(
   change: (manifests: readonly Descriptor[]) => readonly Descriptor[],
 ): Promise<void> {
   if (!storeIndexWouldChange(root, change)) return;
-  const temp = await tempFile();
+  // Before the lock, which is held for milliseconds.
+  const [temp] = await Promise.allSettled([tempFile()]);
   await withLock(storePaths.indexLock(root), "exclusive", async () => {
-    const bytes = changed(readStoreIndex(root), change);
+    const index = readStoreIndex(root);
+    const bytes = changed(index, change);
     if (bytes === undefined) return;
     // Blobs have their names on the disk before a list names them, and the list is there before anybody is told so.
     await syncDirectory(storePaths.blobs(root));
-    await writeFileAtomically(temp, storePaths.index(root), bytes, { sync: true });
+    try {
+      if (temp.status === "rejected") throw temp.reason;
+      await writeFileAtomically(temp.value, storePaths.index(root), bytes, { sync: true });
+    } catch (error) {
+      if (!isFull(error) || bytes.length >= canonicalJson(index).length || !tryReplace(root, bytes)) throw error;
+    }
     await syncDirectory(root);
+    keepSpare(root, bytes.length);
   });
+}
+
+function tryReplace(root: string, bytes: Uint8Array): boolean {
+  try {
+    replaceBySpare(root, storePaths.index(root), bytes);
+    return true;
+  } catch (error) {
+    if (!isSystemError(error)) throw error;
+    return false;
+  }
 }
 
 function changed(index: Index, change: (manifests: readonly Descriptor[]) => readonly Descriptor[]): Buffer | undefined {

@@ -8,7 +8,8 @@ interface Naming {
 
 const elsewhere = "use another store: --store DIR or $TSBUILD_ROOT";
 export const unsuitableHint = `put it on a file system of Linux's own (ext4, xfs, btrfs, tmpfs): --store DIR or $TSBUILD_ROOT`;
-const full: Naming = { code: "STORE_FULL", hint: `make room on its file system, or ${elsewhere}` };
+export const fullHint = `make room on its file system (tsbuild prune --keep-storage 0 gives back all cache), or ${elsewhere}`;
+const full: Naming = { code: "STORE_FULL", hint: fullHint };
 const unsuitable: Naming = { code: "STORE_UNSUITABLE", hint: unsuitableHint };
 const inaccessible: Naming = { code: "STORE_INACCESSIBLE", hint: `give this user the right to it, or ${elsewhere}` };
 

@@ -3,6 +3,7 @@ import { constants } from "node:os";
 import { dirname } from "node:path";
 import type { SystemError } from "../runtime-addon/index.ts";
 import { TsbuildError } from "./errors.ts";
+import { fullHint } from "./name-system-error.ts";
 
 /** Of a file system, in bytes. */
 export interface Room {
@@ -53,7 +54,7 @@ export function refuseWithoutRoom(root: string, bytes: number, doing: string, lo
     "STORE_FULL",
     `${doing}: ${bytes} bytes, and the file system of the store ${root} has room for ${room.freeBytes}`,
     {
-      hint: "make room on its file system, or use another store: --store DIR or $TSBUILD_ROOT",
+      hint: fullHint,
     },
   );
 }

@@ -15,6 +15,8 @@ export const storePaths = {
   lock: (root: string) => join(root, formatFolder, "lock"),
   /** Exclusive while index.json is changed; the last lock to be taken. */
   indexLock: (root: string) => join(root, formatFolder, "index.lock"),
+  /** Room for a shorter index.json where the disk has none; see keepSpare. */
+  spare: (root: string) => join(root, formatFolder, "spare"),
   layers: (root: string) => join(root, formatFolder, "layers"),
   steps: (root: string) => join(root, formatFolder, "steps"),
   /** What registries said that names mean; see rememberImage. */

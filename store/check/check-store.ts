@@ -6,6 +6,7 @@ import { isDigest } from "../digest.ts";
 import type { Abortable } from "../file-bytes.ts";
 import { imageReferences } from "../gc/references.ts";
 import { readStoreIndex } from "../layout.ts";
+import { isFull } from "../spare-file.ts";
 import type { Store } from "../store.ts";
 import { verifyEntry, verifyLayers } from "../verify.ts";
 import { checkBlobs } from "./check-blobs.ts";
@@ -15,14 +16,19 @@ import type { StoreProblem } from "./problem.ts";
 
 /**
  * Reads all of a store and says what is not as it must be: every blob by its digest, every listed image down to the entries of its layers, every tree against its tar, unpacked
- * directories and inflated tars against their layers, records, and where references lead. Other processes may go on meanwhile: images are pinned for it, the rest may come and go. What ended
+ * directories and inflated tars against their layers, records, and where references lead. Other processes may go on meanwhile: images are pinned for it where there is room to, the rest may come and go. What ended
  * processes left is no problem, nor is what nothing needs: prune takes it. Throws STORE_DAMAGED and INVALID_DOCUMENT where index.json cannot be read.
  */
 export async function checkStore(store: Store, options: Abortable = {}): Promise<readonly StoreProblem[]> {
   const images = await imageReferences(store, () => undefined);
   const unreadable: StoreProblem[] = [];
   const containers = await listContainers(store.root, (damaged) => unreadable.push(damagedContainer(damaged)));
-  await store.pin(...images.flatMap(({ blobs, layers }) => [...blobs, ...layers]));
+  try {
+    await store.pin(...images.flatMap(({ blobs, layers }) => [...blobs, ...layers]));
+  } catch (error) {
+    // What is full is looked at all the same: an image that leaves the list meanwhile is no problem, and as long as it is listed it stays.
+    if (!isFull(error)) throw error;
+  }
   const blobs = await checkBlobs(store.root, options);
   const damaged = new Set<Digest>(blobs.flatMap(({ subject }) => (isDigest(subject) ? subject : [])));
   // First: looking at an image makes the trees of its layers again where they are damaged.

@@ -33,6 +33,8 @@ export async function repairStore(store: Store, problems: readonly StoreProblem[
   await withLock(storePaths.lock(root), "exclusive", () => {
     for (const { remedy } of problems) takeAway(root, remedy);
   });
+  // First what gives room: what is made again may need it.
+  await emptyTrash(root, removeTree);
   for (const { remedy } of problems) {
     if (remedy.do === "salvage") await salvageContainer(store, remedy.container);
     if (remedy.do !== "index") continue;

@@ -1,4 +1,4 @@
-import { cpSync, mkdirSync } from "node:fs";
+import { cpSync, mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { beforeAll, describe, expect, it } from "vitest";
 import { busyboxTar, importBusybox } from "../support/bases.ts";
@@ -20,16 +20,22 @@ const PLACES = {
 } as const;
 
 /** Runs one command with a store there; `after` are commands of a shell with that store in $TSBUILD_ROOT, whose output is added. */
-function onStore(place: keyof typeof PLACES, args: readonly string[], after = ":"): Promise<CommandResult> {
+function onStore(place: keyof typeof PLACES, args: readonly string[], after = ":", from = template): Promise<CommandResult> {
   const directory = temporaryDirectory("small");
   const script = `mount -t tmpfs -o size=12m none "$1"; cp -a "$2" "$1/store"; ${PLACES[place]}
     shift 2; code=0; "$@" || code=$?; ${after}; exit $code`;
-  const prefix = ["unshare", "--mount", "--propagation", "private", "sh", "-ec", script, "sh", directory, template];
+  const prefix = ["unshare", "--mount", "--propagation", "private", "sh", "-ec", script, "sh", directory, from];
   return tsbuild(args, { store: join(directory, "store"), prefix }).then(({ code, stdout, stderr }) => ({
     code,
     stdout: stdout.replaceAll(directory, "SMALL"),
     stderr: stderr.replaceAll(directory, "SMALL"),
   }));
+}
+
+function copyOfTemplate(): string {
+  const store = temporaryStore();
+  cpSync(template, store, { recursive: true });
+  return store;
 }
 
 const index = 'cat "$TSBUILD_ROOT/index.json"; ls "$TSBUILD_ROOT/v1/leases" "$TSBUILD_ROOT/v1/tmp" | wc -w';
@@ -68,7 +74,7 @@ describe("a store that cannot be written to", needs("root", "privateMounts"), ()
       place === "full" ? ["STORE_FULL", "make room on its file system"] : ["STORE_READ_ONLY", "mount its file system writable"];
     it.each<[args: readonly string[], exitCode: number]>([
       [["tag", "busybox", "other"], 1],
-      [["rmi", "busybox"], 1],
+      ...(place === "full" ? [] : [[["rmi", "busybox"], 1] as [args: readonly string[], exitCode: number]]),
       [["run", "busybox", "true"], 125],
       [["import", busyboxTar(), "x"], 1],
       ...(place === "full" ? [] : [[["prune", "-f"], 1] as [args: readonly string[], exitCode: number]]),
@@ -107,8 +113,7 @@ describe("a store that cannot be written to", needs("root", "privateMounts"), ()
     });
 
     it.each(commands)("of root's, as an ordinary user: %j", async (args) => {
-      const store = temporaryStore();
-      cpSync(template, store, { recursive: true });
+      const store = copyOfTemplate();
       await mustRun(["chmod", "-R", "a+rX", store]);
       expectRead(args, await tsbuild(args, { store, user: createUser({ uid: 4713, subIds: false }) }));
     });
@@ -139,10 +144,34 @@ describe("a store that cannot be written to", needs("root", "privateMounts"), ()
     expect(stderr).toContain("note: the file system of the store SMALL/store is full: make room, or use another store with --store DIR\n");
   });
 
-  it("lets an image's name go while there is a page left", async () => {
-    const { code, stdout } = await onStore("but for a page full", ["rmi", "busybox"], index);
-    expect(code).toBe(0);
-    expect(stdout).toMatch(/^untagged busybox\nremoved sha256:[0-9a-f]{64}\n\{"manifests":\[\],/);
+  it.each(["but for a page full", "full"] as const)("%s, it lets an image go", async (place) => {
+    const { code, stdout, stderr } = await onStore(place, ["rmi", "busybox"], index);
+    expect([code, stderr]).toEqual([0, expect.not.stringContaining("error")]);
+    expect(stdout).toMatch(/^untagged busybox\nremoved sha256:[0-9a-f]{64}\n\{"manifests":\[\],.*\b2\n$/s);
+  });
+
+  it("full, it lets an image without a name go with all cache, and keeps room for a list again", async () => {
+    const store = copyOfTemplate();
+    expect(
+      (await tsbuild(["--progress", "quiet", contextDirectory({ Dockerfile: "FROM busybox\nCOPY Dockerfile /\n" })], { store })).code,
+    ).toBe(0);
+    const { code, stdout } = await onStore("full", ["prune", "--all"], 'wc -c <"$TSBUILD_ROOT/v1/spare"', store);
+    expect([code, stdout]).toEqual([
+      0,
+      expect.stringMatching(/^removed the image without a name sha256:[0-9a-f]{64}\n.*\ntotal .*\n4096\n$/s),
+    ]);
+  });
+
+  it("full, it is verified, and repaired where something only has to go", async () => {
+    expectRead(["verify"], await onStore("full", ["verify"]));
+    const store = copyOfTemplate();
+    const { imageId } = JSON.parse((await tsbuild(["inspect", "busybox"], { store })).stdout);
+    writeFileSync(join(store, "blobs/sha256", imageId.slice(7)), "{}");
+    const { code, stdout } = await onStore("full", ["verify", "--repair"], index, store);
+    expect([code, stdout]).toEqual([
+      1,
+      expect.stringMatching(/\nremoved the image busybox: pull or build it again\n\{"manifests":\[\],.*\b2\n$/s),
+    ]);
   });
 
   it("cannot become one: read-only, or no directory", async () => {
