@@ -1,6 +1,7 @@
 import { open } from "node:fs/promises";
 import { exitCodeOf, type SandboxResult, syncFileSystem } from "../runtime-addon/index.ts";
 import { createContainer, discardContainer } from "../store/containers.ts";
+import { onEndRequest } from "../store/end-request.ts";
 import type { ContainerConfig } from "../store/oci.ts";
 import type { Store } from "../store/store.ts";
 import type { FoundImage } from "./found-image.ts";
@@ -16,6 +17,8 @@ export interface Keeping {
   end(result: SandboxResult): Promise<void>;
   /** Removes it: its command could not be started. */
   discard(): Promise<void>;
+  /** Calls `kill` when somebody wants it to end, until it is closed. */
+  onEndRequest(kill: () => void): void;
   close(): PromiseLike<void>;
 }
 
@@ -38,18 +41,25 @@ export async function keepContainer(
     layers: image.layers.map(({ diffId, blob }) => ({ diffId, blob })),
     config: { ...image.config, config: configOf(image.config.config ?? {}, options) },
   });
+  let requests: { close(): void } | undefined;
   return {
     directory: held.directory,
     async end(result) {
       await flush(store.root);
       await held.end({ exitCode: exitCodeOf(result.status), ended: rfc3339(Date.now()), created: result.created });
     },
+    onEndRequest(kill) {
+      requests = onEndRequest(held.directory, kill);
+    },
     async discard() {
       const gone = await store.tempFile("container");
       discardContainer(held, gone);
       await work.remove({ path: gone });
     },
-    close: () => held[Symbol.asyncDispose](),
+    close() {
+      requests?.close();
+      return held[Symbol.asyncDispose]();
+    },
   };
 }
 

@@ -72,6 +72,8 @@ export async function runContainer(given: RunOptions): Promise<number> {
               { signal: options.stopSignal ?? (config.StopSignal || "SIGTERM"), timeoutSeconds: options.stopTimeoutSeconds },
               deliver,
             );
+            const { kill } = stopping;
+            keeping?.onEndRequest(() => kill("SIGKILL"));
             options.onStarted?.(stopping);
           },
           onEnded(result) {

@@ -1,11 +1,24 @@
-import { closeSync, constants, existsSync, lstatSync, mkdirSync, openSync, readdirSync, readFileSync, renameSync, statSync } from "node:fs";
+import {
+  closeSync,
+  constants,
+  existsSync,
+  ftruncateSync,
+  lstatSync,
+  mkdirSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  statSync,
+  writeSync,
+} from "node:fs";
 import { join } from "node:path";
 import { isSystemError, lockFile, removeTree, renameNoReplace } from "../runtime-addon/index.ts";
 import { writeFileAtomically, writeTempFile } from "./atomic-file.ts";
 import { canonicalJson } from "./canonical-json.ts";
 import { type Digest, digestOf, isDigest } from "./digest.ts";
 import { NotFoundError, TsbuildError } from "./errors.ts";
-import { openIfThere } from "./if-there.ts";
+import { openIfThere, readIfThere } from "./if-there.ts";
 import type { OwnerMode } from "./layer-directories.ts";
 import type { ImageConfig } from "./oci.ts";
 import type { LayerRef } from "./open-rootfs.ts";
@@ -46,7 +59,11 @@ export interface ListedContainer extends KeptContainer {
   /** Below it, `upper` holds what the command changed. */
   readonly directory: string;
   /** "lost": whoever ran it was killed; "damaged": nothing but its files is left. */
-  readonly state: { readonly kind: "running" | "lost" | "damaged" } | ({ readonly kind: "exited" } & ContainerEnd);
+  readonly state:
+    | { readonly kind: "lost" | "damaged" }
+    /** `pid`: of the tsbuild that runs it, as that one sees itself; absent where another works on its files. */
+    | { readonly kind: "running"; readonly pid?: number }
+    | ({ readonly kind: "exited" } & ContainerEnd);
 }
 
 /** A kept container whose record cannot be read. */
@@ -86,6 +103,7 @@ export async function createContainer(store: Store, name: string, container: Kep
   const directory = join(storePaths.containers(store.root), name);
   try {
     await lockFile(fd, "exclusive", { wait: false });
+    writeSync(fd, `${process.pid}\n`);
     mkdirSync(storePaths.containers(store.root), { recursive: true, mode: 0o700 });
     renameNoReplace(staged, directory);
   } catch (error) {
@@ -108,10 +126,15 @@ export async function holdContainer(store: Store, name: string): Promise<HeldCon
     });
   }
   const fd = openSync(join(container.directory, lockName), constants.O_RDWR);
-  if (await lockFile(fd, "exclusive", { wait: false })) return { container, ...held(store, container.directory, fd) };
+  if (await lockFile(fd, "exclusive", { wait: false })) {
+    // Whoever ran it is no more.
+    ftruncateSync(fd);
+    return { container, ...held(store, container.directory, fd) };
+  }
   closeSync(fd);
+  const pid = runnerOf(container.directory);
   throw new TsbuildError("CONTAINER_RUNNING", `taking the container ${name}: it is running, or another tsbuild works on it`, {
-    hint: "end its command first",
+    hint: `end its command first${pid === undefined ? "" : `: kill ${pid}`}, or tsbuild rm --force ${name}`,
   });
 }
 
@@ -129,7 +152,7 @@ export async function listContainers(root: string, onDamaged?: (damaged: Damaged
   for (const name of namesOf(root)) {
     try {
       const found = readContainer(root, name);
-      if (found !== undefined) listed.push((await isRunning(found)) ? { ...found, state: { kind: "running" } } : found);
+      if (found !== undefined) listed.push((await isRunning(found)) ? { ...found, state: runningState(found.directory) } : found);
     } catch (error) {
       if (onDamaged === undefined || !(error instanceof TsbuildError)) throw error;
       const directory = join(storePaths.containers(root), name);
@@ -159,7 +182,10 @@ export async function salvageContainer(store: Pick<Store, "root" | "tempFile">, 
   }
 }
 
-const [recordName, lockName, endName] = ["container.json", "lock", "end.json"];
+const [recordName, endName] = ["container.json", "end.json"];
+
+/** Held by whoever runs a container or works on it. */
+export const lockName = "lock";
 
 function held(store: Store, directory: string, fd: number): HeldContainer {
   return {
@@ -217,6 +243,16 @@ async function isHeld(directory: string): Promise<boolean> {
   } finally {
     closeSync(fd);
   }
+}
+
+function runningState(directory: string): ListedContainer["state"] {
+  const pid = runnerOf(directory);
+  return { kind: "running", ...(pid === undefined ? {} : { pid }) };
+}
+
+function runnerOf(directory: string): number | undefined {
+  const text = readIfThere(join(directory, lockName))?.toString() ?? "";
+  return /^\d+\n$/.test(text) ? Number(text) : undefined;
 }
 
 function readJson(path: string): unknown {

@@ -1,4 +1,5 @@
 import { holdContainer } from "../../store/containers.ts";
+import { holdEnded } from "../../store/end-request.ts";
 import { NotFoundError } from "../../store/errors.ts";
 import { emptyTrash, moveToTrash } from "../../store/gc/trash.ts";
 import { nameSystemError } from "../../store/name-system-error.ts";
@@ -14,7 +15,7 @@ export const rm = command(
     name: "rm",
     operands: "NAME…",
     summary: "Remove containers that tsbuild run --keep NAME has kept, with what their commands changed.",
-    flags: { force: { short: "f", help: "A container that is not there is no error" }, ...storeFlags },
+    flags: { force: { short: "f", help: "End a container that runs, by SIGKILL; one that is not there is no error" }, ...storeFlags },
     foreign: {
       all: { short: "a", missing: "containers are removed by their names: tsbuild rm $(tsbuild ps -q)" },
       link: { short: "l", missing: "there are no links" },
@@ -28,7 +29,7 @@ export const rm = command(
       let code = 0;
       for (const name of operands) {
         try {
-          await using held = await holdContainer(store, name);
+          await using held = flags.force ? await holdEnded(store, name, { signal: io.signal }) : await holdContainer(store, name);
           moveToTrash(store.root, held.directory);
           io.stdout.write(`${name}\n`);
         } catch (error) {

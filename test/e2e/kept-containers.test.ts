@@ -83,4 +83,20 @@ describe("a container that is kept", needs("sandbox"), () => {
     expect((await cli("run", "found")).stdout).toBe("kept\n");
     await mustTsbuild(["rm", "lost"], { store });
   });
+
+  it("ends for rm --force, which hands its name and files back", async () => {
+    const words = ["run", "--keep", "busy", "busybox", "sh", "-c", "trap '' TERM INT; echo up; while :; do sleep 60; done"];
+    const child = spawn(process.execPath, ["--", CLI_PATH, ...words], {
+      stdio: ["ignore", "pipe", "inherit"],
+      env: { ...process.env, TSBUILD_ROOT: store },
+    });
+    const ended = once(child, "close");
+    await once(child.stdout, "data");
+    const [row] = JSON.parse((await cli("ps", "--format", "json")).stdout);
+    expect(row).toMatchObject({ name: "busy", state: { kind: "running", pid: child.pid } });
+    expect((await cli("rm", "busy")).stderr).toContain(`hint: end its command first: kill ${child.pid}, or tsbuild rm --force busy\n`);
+    expect(await cli("rm", "-f", "busy", "none")).toEqual({ code: 0, stdout: "busy\n", stderr: "" });
+    expect(await ended).toEqual([137, null]);
+    expect((await cli("ps", "-q")).stdout).toBe("");
+  });
 });
