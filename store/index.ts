@@ -13,7 +13,7 @@ export {
 } from "./archive/save.ts";
 export { checkStore } from "./check/check-store.ts";
 export type { StoreProblem } from "./check/problem.ts";
-export { type LostImage, repairStore } from "./check/repair-store.ts";
+export { type LostImage, type RepairOptions, repairStore } from "./check/repair-store.ts";
 export type { Digest } from "./digest.ts";
 export { IntegrityError, NotFoundError, TsbuildError } from "./errors.ts";
 export { type CacheKind, cacheKinds } from "./gc/cache-items.ts";

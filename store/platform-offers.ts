@@ -16,15 +16,30 @@ export type ReadIndex = (descriptor: Descriptor) => Promise<Index | undefined>;
 
 /**
  * The manifests that an entry stands for, in its order: itself, or what an index lists at any depth. An index that is listed again is not read again, and adds nothing. Attestations
- * are left out, and so is what is neither manifest nor index. Throws INVALID_DOCUMENT for indexes that are nested too deep, too many of them, or too many entries.
+ * are left out, and so is what is neither manifest nor index. Throws as walkIndexes.
  */
 export async function offersOf(entry: Descriptor, readIndex: ReadIndex): Promise<readonly Descriptor[]> {
   const offers: Descriptor[] = [];
+  await walkIndexes(entry, readIndex, (leaf) => {
+    if (isManifestType(leaf.mediaType) && !isAttestation(leaf)) offers.push(leaf);
+  });
+  return offers;
+}
+
+/**
+ * Calls `onLeaf` for an entry that is no index, or for all of those below it, in their order and as often as they are listed; each index is read once. Throws INVALID_DOCUMENT for indexes that are
+ * nested too deep, too many of them, or too many entries.
+ */
+export async function walkIndexes(
+  entry: Descriptor,
+  readIndex: ReadIndex,
+  onLeaf: (leaf: Descriptor) => Promise<void> | void,
+): Promise<void> {
   const indexes = new Set<Digest>();
   let entries = 0;
   const visit = async (inner: Descriptor, depth: number): Promise<void> => {
-    if (isManifestType(inner.mediaType) && !isAttestation(inner)) offers.push(inner);
-    if (!isIndexType(inner.mediaType) || indexes.has(inner.digest)) return;
+    if (!isIndexType(inner.mediaType)) return onLeaf(inner);
+    if (indexes.has(inner.digest)) return;
     if (depth === maxDepth) throw tooMuch(`more than ${maxDepth} levels of indexes`);
     indexes.add(inner.digest);
     if (indexes.size > maxIndexes) throw tooMuch(`more than ${maxIndexes} indexes`);
@@ -35,7 +50,6 @@ export async function offersOf(entry: Descriptor, readIndex: ReadIndex): Promise
   };
   const tooMuch = (what: string) => new TsbuildError("INVALID_DOCUMENT", `reading the index ${entry.digest}: ${what}`);
   await visit(entry, 0);
-  return offers;
 }
 
 /** BuildKit puts its attestations into the index as manifests of no platform. */

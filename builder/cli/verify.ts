@@ -46,8 +46,9 @@ async function verifyStore(
     const lost = [];
     if (repaired) {
       const { repairStore } = await import("../../store/check/repair-store.ts");
-      await using trash = openMappedTrash(store, (message) => note(io, message));
-      lost.push(...(await repairStore(store, problems, trash.remove)));
+      const onNote = (message: string) => note(io, message);
+      await using trash = openMappedTrash(store, onNote);
+      lost.push(...(await repairStore(store, problems, { removeTree: trash.remove, onNote, signal: io.signal })));
     }
     if (flags.format === "json") {
       const found = problems.map(({ kind, subject, problem }) => ({ kind, subject, problem }));

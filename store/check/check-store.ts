@@ -8,7 +8,7 @@ import { imageReferences } from "../gc/references.ts";
 import { readStoreIndex } from "../layout.ts";
 import { isFull } from "../spare-file.ts";
 import type { Store } from "../store.ts";
-import { verifyEntry, verifyLayers } from "../verify.ts";
+import { verifier } from "../verify.ts";
 import { checkBlobs } from "./check-blobs.ts";
 import { checkCache } from "./check-cache.ts";
 import { checkLayers } from "./check-layers.ts";
@@ -34,17 +34,18 @@ export async function checkStore(store: Store, options: Abortable = {}): Promise
   // First: looking at an image makes the trees of its layers again where they are damaged.
   const layers = await checkLayers(store, damaged, options);
   const problems: StoreProblem[] = [...blobs];
+  const verify = verifier(store, options);
   for (const { listed, entry, names } of images) {
     options.signal?.throwIfAborted();
     // Its content was pinned too late, perhaps, where it has left the list meanwhile.
-    const mismatches = await verifyEntry(store, entry, names[0] ?? listed);
+    const mismatches = await verify.entry(entry, names[0] ?? listed);
     if (mismatches.length === 0 || !readStoreIndex(store.root).manifests.some(({ digest }) => digest === listed)) continue;
     for (const { image, problem, isUnchecked } of mismatches)
       problems.push({ kind: "image", subject: image, problem, remedy: isUnchecked ? { do: "nothing" } : { do: "unlist", listed } });
   }
   for (const { name, layers: below, directory } of containers) {
     options.signal?.throwIfAborted();
-    const mismatches = await verifyLayers(store, below, name);
+    const mismatches = await verify.layers(below, name);
     // Its own files may be worth more than what they stand on: pulling or building that again makes it whole.
     if (existsSync(directory))
       for (const { problem } of mismatches) problems.push({ kind: "container", subject: name, problem, remedy: { do: "nothing" } });

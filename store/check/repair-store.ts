@@ -1,7 +1,9 @@
 import { join } from "node:path";
+import { isSystemError } from "../../runtime-addon/index.ts";
 import { salvageContainer } from "../containers.ts";
 import { type Digest, hexOf } from "../digest.ts";
 import { TsbuildError } from "../errors.ts";
+import type { Abortable } from "../file-bytes.ts";
 import { imageReferences } from "../gc/references.ts";
 import { emptyTrash, moveToTrash, type RemoveTree } from "../gc/trash.ts";
 import { readLayerBlob } from "../layer-blob.ts";
@@ -12,9 +14,15 @@ import type { Descriptor } from "../oci.ts";
 import type { Store } from "../store.ts";
 import { storePaths } from "../store-paths.ts";
 import { isUnreadableHere } from "../unreadable-here.ts";
-import { verifyEntry } from "../verify.ts";
+import { verifier } from "../verify.ts";
 import { checkCache } from "./check-cache.ts";
 import { fileIdentity, type Remedy, type StoreProblem } from "./problem.ts";
+
+export interface RepairOptions extends Abortable {
+  readonly removeTree?: RemoveTree;
+  /** Hears of what could not be repaired and stays. */
+  readonly onNote?: (message: string) => void;
+}
 
 /** An image that could not be made whole and was taken off the list; pulling or building it again brings it back. */
 export interface LostImage {
@@ -24,9 +32,13 @@ export interface LostImage {
 
 /**
  * Repairs what checkStore found: what is damaged goes, but for the files of kept containers, trees are made again from their blobs, and images that are not whole after all that leave the list. Under the store's lock, so that
- * nobody names meanwhile what goes.
+ * nobody names meanwhile what goes. Throws `signal.reason`: what was repaired by then stays so.
  */
-export async function repairStore(store: Store, problems: readonly StoreProblem[], removeTree?: RemoveTree): Promise<readonly LostImage[]> {
+export async function repairStore(
+  store: Store,
+  problems: readonly StoreProblem[],
+  { removeTree, onNote, signal }: RepairOptions = {},
+): Promise<readonly LostImage[]> {
   const { root } = store;
   const lost: LostImage[] = [];
   const layerFile = (diffId: Digest, name: string) => join(storePaths.layers(root), hexOf(diffId), name);
@@ -36,23 +48,25 @@ export async function repairStore(store: Store, problems: readonly StoreProblem[
   // First what gives room: what is made again may need it.
   await emptyTrash(root, removeTree);
   for (const { remedy } of problems) {
-    if (remedy.do === "salvage") await salvageContainer(store, remedy.container);
+    signal?.throwIfAborted();
+    if (remedy.do === "salvage") await salvage(store, remedy.container, onNote);
     if (remedy.do !== "index") continue;
     const info = readLayerInfo(layerFile(remedy.diffId, "info"), remedy.diffId);
-    if (info !== undefined && (await isUnreadable(store, info.blobs))) continue;
+    if (info !== undefined && (await isUnreadable(store, info.blobs, signal))) continue;
     for (const name of ["info", "tree"]) moveToTrash(root, layerFile(remedy.diffId, name));
     for (const blob of info?.blobs ?? []) if ((await store.blobs.has(blob)) && (await isIndexed(store, remedy.diffId, blob))) break;
   }
   // What led to something that is gone now.
   for (let left = problems; left.length > 0; ) {
-    left = await checkCache(store, new Set());
+    left = await checkCache(store, new Set(), { signal });
     await withLock(storePaths.lock(root), "exclusive", () => {
       for (const { remedy } of left) takeAway(root, remedy);
     });
   }
   // Each image: one that was listed meanwhile may stand on what went.
+  const verify = verifier(store, { signal });
   for (const { listed, entry, names } of await imageReferences(store, () => undefined)) {
-    if ((await verifyEntry(store, entry, listed)).some(({ isUnchecked }) => isUnchecked !== true)) lost.push({ listed, names });
+    if ((await verify.entry(entry, listed)).some(({ isUnchecked }) => isUnchecked !== true)) lost.push({ listed, names });
   }
   const gone = new Set(lost.map(({ listed }) => listed));
   if (gone.size > 0) {
@@ -66,19 +80,30 @@ export async function repairStore(store: Store, problems: readonly StoreProblem[
   return lost;
 }
 
+/** What one container is like says nothing of the others. */
+async function salvage(store: Store, name: string, onNote: RepairOptions["onNote"]): Promise<void> {
+  try {
+    await salvageContainer(store, name);
+  } catch (error) {
+    if (!(error instanceof TsbuildError) && !isSystemError(error)) throw error;
+    onNote?.(`the container ${name} stays as it is: ${(error as Error).message}`);
+  }
+}
+
 /** What another process put in its place meanwhile stays. */
 function takeAway(root: string, remedy: Remedy): void {
   if (remedy.do === "remove" && fileIdentity(remedy.path) === remedy.seen) moveToTrash(root, remedy.path);
 }
 
 /** Whether a blob is there that cannot be read here, and so not be indexed again: the tree that it has may be the only one. */
-async function isUnreadable(store: Store, blobs: readonly Descriptor[]): Promise<boolean> {
+async function isUnreadable(store: Store, blobs: readonly Descriptor[], signal: AbortSignal | undefined): Promise<boolean> {
   for (const blob of blobs) {
     try {
       if (await store.blobs.has(blob)) {
-        await readLayerBlob(store.blobs.open(blob), { unpackLimits: store.unpackLimits });
+        await readLayerBlob(store.blobs.open(blob, { signal }), { unpackLimits: store.unpackLimits });
       }
     } catch (error) {
+      signal?.throwIfAborted();
       if (!(error instanceof TsbuildError)) throw error;
       if (isUnreadableHere(error)) return true;
     }
