@@ -17,10 +17,10 @@ import { parentPath, quotePath } from "./entry-path.ts";
 import { noTime } from "./no-time.ts";
 import type { Rootfs } from "./rootfs.ts";
 import type { Tree } from "./tree.ts";
-import { portableXattrs } from "./xattrs.ts";
+import { portableXattrs, singleIdXattrs } from "./xattrs.ts";
 
 export interface ApplyLayerOptions {
-  /** `flat`: everything belongs to whoever we are, as a single-id map has it. */
+  /** `flat`: everything belongs to whoever we are, as a single-id map has it, and no ACL names others than root. */
   readonly owners: "exact" | "flat";
   /**
    * The layers below. Gives the attributes of directories that the layer only implies (else 0755, 0:0, time 0), which as overlay directories hide
@@ -51,7 +51,12 @@ export async function applyLayer(
     const omit = devices[0] !== undefined && !(await canMake(devices[0], scratch, tar));
     const borrowed = await applyBorrowed(entries, scratch, lower, options);
     const made = entries.filter((entry) => !(omit && isDevice(entry)) && !borrowed.has(entry.path));
-    await extract(scratch, tar, made.map(extractEntry), options);
+    await extract(
+      scratch,
+      tar,
+      made.map((entry) => extractEntry(entry, options)),
+      options,
+    );
     renameNoReplace(scratch, target);
     return { omitted: omit ? devices.map((device) => device.path) : [] };
   } catch (error) {
@@ -107,8 +112,9 @@ function refuseDisguised(devices: readonly Device[]): void {
 
 async function canMake(device: Device, scratch: string, tar: string): Promise<boolean> {
   const probe = ".probe" as ByteString;
+  const options = { owners: false };
   try {
-    await extract(scratch, tar, [extractEntry({ ...device, path: probe })], { owners: false });
+    await extract(scratch, tar, [extractEntry({ ...device, path: probe }, options)], options);
   } catch (error) {
     if (isSystemError(error, "EPERM")) return false;
     throw error;
@@ -152,7 +158,7 @@ async function applyBorrowed(
     const directories = group.flatMap((link) => directoriesAbove(link.path));
     const list: ExtractEntry[] = [
       ...directories,
-      { kind: "file", path: first.path, ...attributesFor(file), size: file.size, offset: content.offset },
+      { kind: "file", path: first.path, ...attributesFor(file, options), size: file.size, offset: content.offset },
       ...others.map((link): ExtractEntry => ({ kind: "hardlink", path: link.path, target: first.path })),
     ];
     await extract(scratch, content.tar, list, options);
@@ -170,7 +176,7 @@ function directoriesAbove(path: ByteString): ExtractEntry[] {
   return directories.reverse();
 }
 
-function extractEntry(entry: TreeEntry): ExtractEntry {
+function extractEntry(entry: TreeEntry, options: { readonly owners: boolean }): ExtractEntry {
   switch (entry.kind) {
     case "whiteout":
     case "opaque":
@@ -178,18 +184,18 @@ function extractEntry(entry: TreeEntry): ExtractEntry {
     case "hardlink":
       return { kind: "hardlink", path: entry.path, target: entry.target };
     case "file":
-      return { kind: "file", path: entry.path, ...attributesFor(entry), size: entry.size, offset: entry.offset };
+      return { kind: "file", path: entry.path, ...attributesFor(entry, options), size: entry.size, offset: entry.offset };
     case "symlink":
-      return { kind: "symlink", path: entry.path, ...attributesFor(entry), target: entry.target };
+      return { kind: "symlink", path: entry.path, ...attributesFor(entry, options), target: entry.target };
     case "char":
     case "block":
-      return { kind: entry.kind, path: entry.path, ...attributesFor(entry), major: entry.major, minor: entry.minor };
+      return { kind: entry.kind, path: entry.path, ...attributesFor(entry, options), major: entry.major, minor: entry.minor };
     default:
-      return { kind: entry.kind, path: entry.path, ...attributesFor(entry) };
+      return { kind: entry.kind, path: entry.path, ...attributesFor(entry, options) };
   }
 }
 
-function attributesFor({ mode, uid, gid, mtime, mtimeNsec, xattrs }: Attributes): Attributes {
-  const portable = portableXattrs(xattrs);
+function attributesFor({ mode, uid, gid, mtime, mtimeNsec, xattrs }: Attributes, { owners }: { readonly owners: boolean }): Attributes {
+  const portable = owners ? portableXattrs(xattrs) : singleIdXattrs(xattrs);
   return { mode, uid, gid, mtime, mtimeNsec, ...(portable !== undefined && { xattrs: portable }) };
 }

@@ -7,6 +7,7 @@ import { extractFiles, finishDirectories, sortFiles } from "./extract-files.ts";
 import { mergeLayers } from "./merge.ts";
 import { noTime } from "./no-time.ts";
 import { type Rootfs, type RootfsLayer, stackRootfs } from "./rootfs.ts";
+import { singleIdXattrs } from "./xattrs.ts";
 
 /** Empty mount points, as absolute paths, that are made where the layers have nothing of that name. */
 export interface MountPoints {
@@ -39,10 +40,19 @@ export async function copyRootfs(layers: readonly RootfsLayer[], target: string,
   const missing = missingMountPoints(stackRootfs(layers), mountPoints);
   const merged = await mergeLayers([], layers);
   const entries = only === undefined ? merged : selected(merged, only);
-  const files = sortFiles(canonicalEntries([...entries, ...missing]));
+  const made = canonicalEntries([...entries, ...missing]);
+  const files = sortFiles(owners.owners ? made : made.map(ofSingleId));
   const omitted = await extractFiles(files, target, { ...owners, devices: true });
   await finishDirectories(files, target, owners);
   return { omitted, made: missing.map(({ path }) => path) };
+}
+
+/** Without the ids that there are none of. */
+function ofSingleId(entry: SourceEntry): SourceEntry {
+  if (!("xattrs" in entry)) return entry;
+  const { xattrs: all, ...rest } = entry;
+  const xattrs = singleIdXattrs(all);
+  return xattrs === undefined ? rest : { ...rest, xattrs };
 }
 
 /** As the lowest layer of an overlay would have them: a path that leads over a file or a symlink of the layers is not seen. */

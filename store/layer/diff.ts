@@ -15,7 +15,7 @@ import type { NodeEntry, SourceEntry } from "./entry.ts";
 import { maxPathBytes, parentPath, rootPath } from "./entry-path.ts";
 import type { Rootfs, RootfsEntry } from "./rootfs.ts";
 import { upperMarks } from "./upper-marks.ts";
-import { portableXattrs, sameXattrs, type Xattrs } from "./xattrs.ts";
+import { portableXattrs, sameXattrs, withLeftAcls, type Xattrs } from "./xattrs.ts";
 
 export interface DiffUpperOptions {
   /** `flat`: on disk all belongs to one user; a path that the parent has keeps the parent's owner, others are 0:0. */
@@ -129,7 +129,7 @@ export function collect({ root, parent, scannedRoot, changes, fileOf, same, remo
       result.clamped.push({ path, ...mtime });
     if (change.opaque && below?.kind === "directory") result.entries.push({ kind: "opaque", path });
     else if (change.opaque) result.hidesMore = true;
-    result.entries.push(entryOf(change, kind, { ...ownerOf(change, options.owners), ...mtime }, root, fileOf.get(path)));
+    result.entries.push(entryOf(change, kind, { ...ownedOf(change, options.owners), ...mtime }, root, fileOf.get(path)));
   }
   addRoot(result, scannedRoot, parent, options, root);
   return { ...result, entries: sortEntries(result.entries) };
@@ -203,12 +203,13 @@ interface Times {
   readonly mtimeNsec: number;
 }
 
-function sameAttributes({ scanned, kind, xattrs }: Change, below: RootfsEntry, times: Times, owners: DiffUpperOptions["owners"]): boolean {
+function sameAttributes(change: Change, below: RootfsEntry, times: Times, owners: DiffUpperOptions["owners"]): boolean {
+  const { scanned, kind } = change;
   if (times.mtime !== below.mtime || times.mtimeNsec !== below.mtimeNsec) return false;
   // Symlinks have no mode of their own; archives say what they like.
   if (kind !== "symlink" && scanned.mode !== below.mode) return false;
   if (owners === "exact" && (scanned.uid !== below.uid || scanned.gid !== below.gid)) return false;
-  return sameXattrs(xattrs, portableXattrs(below.xattrs));
+  return sameXattrs(xattrsOf(change, owners), portableXattrs(below.xattrs));
 }
 
 function isSameDirectory(change: Change, times: Times, owners: DiffUpperOptions["owners"]): boolean {
@@ -229,15 +230,26 @@ function clampedTime({ mtime, mtimeNsec }: Times, epoch: number | undefined): Ti
   return late ? { mtime: epoch, mtimeNsec: 0 } : { mtime, mtimeNsec };
 }
 
+/** Owner and extended attributes as the layer has them. */
+function ownedOf(change: Change, owners: DiffUpperOptions["owners"]): Pick<Attributes, "uid" | "gid" | "xattrs"> {
+  const xattrs = xattrsOf(change, owners);
+  return { ...ownerOf(change, owners), ...(xattrs !== undefined && { xattrs }) };
+}
+
 function ownerOf({ scanned, kind, below }: Change, owners: DiffUpperOptions["owners"]): { readonly uid: number; readonly gid: number } {
   if (owners === "exact") return { uid: scanned.uid, gid: scanned.gid };
   return below !== undefined && below.kind === kind ? { uid: below.uid, gid: below.gid } : { uid: 0, gid: 0 };
 }
 
+/** A path that the parent has keeps the ids in its ACLs as it keeps its owner. */
+function xattrsOf({ kind, xattrs, below }: Change, owners: DiffUpperOptions["owners"]): Xattrs | undefined {
+  return owners === "flat" && below !== undefined && below.kind === kind ? withLeftAcls(xattrs, below.xattrs) : xattrs;
+}
+
 function entryOf(
-  { scanned, xattrs }: Change,
+  { scanned }: Change,
   kind: NodeEntry["kind"],
-  owned: Omit<Attributes, "mode" | "xattrs">,
+  { xattrs, ...owned }: Omit<Attributes, "mode">,
   upper: string,
   file: ByteString | undefined,
 ): SourceEntry {
@@ -273,5 +285,5 @@ function addRoot(
   const same = isSameDirectory(change, below, options.owners);
   const mtime = same ? { mtime: below.mtime, mtimeNsec: below.mtimeNsec } : clampedTime(scanned, options.epoch);
   result.clamped.push({ path: rootPath, ...mtime });
-  if (!same) result.entries.push(entryOf(change, "directory", { ...ownerOf(change, options.owners), ...mtime }, upper, undefined));
+  if (!same) result.entries.push(entryOf(change, "directory", { ...ownedOf(change, options.owners), ...mtime }, upper, undefined));
 }

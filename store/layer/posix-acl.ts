@@ -38,6 +38,11 @@ export function defaultAclText(value: ByteString | undefined): string | undefine
   return entries.length === 0 ? undefined : textOf(entries);
 }
 
+/** Whether an ACL names users or groups besides root, whom a user namespace with one id does not have (user_namespaces(7)). */
+export function namesOthers(value: ByteString): boolean {
+  return entriesOf(value)?.some(({ id }) => id !== undefined && id !== 0) === true;
+}
+
 function textOf(entries: readonly AclEntry[]): string {
   return entries.map(({ tag, permissions, id }) => `${tag}:${id ?? ""}:${permissions}`).join(",");
 }

@@ -1,4 +1,5 @@
 import type { ByteString } from "../../runtime-addon/index.ts";
+import { namesOthers } from "./posix-acl.ts";
 
 /** Extended attributes by name; absent when there are none. */
 export type Xattrs = Readonly<Record<string, ByteString>>;
@@ -19,6 +20,26 @@ const portable = /^user\.|^security\.capability$|^system\.posix_acl_(?:access|de
 export function portableXattrs(xattrs: Xattrs | undefined): Xattrs | undefined {
   if (xattrs === undefined) return undefined;
   return select(xattrs, (name) => portable.test(name) && !isOverlayXattr(name));
+}
+
+const accessControlList = /^system\.posix_acl_/;
+
+/** portableXattrs where everything belongs to one id: ACLs that name others than root are left out, as owners are. */
+export function singleIdXattrs(xattrs: Xattrs | undefined): Xattrs | undefined {
+  const all = portableXattrs(xattrs);
+  return all === undefined ? undefined : select(all, (name) => !namesOthersIn(all, name));
+}
+
+/** What a file has in such a place, with the ACLs that it was made without: nobody took them away. `made`: of the file as its layer has it. */
+export function withLeftAcls(xattrs: Xattrs | undefined, made: Xattrs | undefined): Xattrs | undefined {
+  const all = portableXattrs(made);
+  const left = all === undefined ? undefined : select(all, (name) => namesOthersIn(all, name));
+  return left === undefined ? xattrs : { ...left, ...xattrs };
+}
+
+function namesOthersIn(xattrs: Xattrs, name: string): boolean {
+  const value = xattrs[name];
+  return value !== undefined && accessControlList.test(name) && namesOthers(value);
 }
 
 /** The attributes without overlay's marks, capabilities in their version 2 form. Undefined when nothing is left. */

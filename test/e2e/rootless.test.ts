@@ -1,9 +1,13 @@
-import { existsSync } from "node:fs";
+import { chmodSync, existsSync, readFileSync } from "node:fs";
+import { join } from "node:path";
 import { beforeAll, describe, expect, it } from "vitest";
+import { readLayer } from "../../store/layer/tar-read.ts";
+import { writeLayer } from "../../store/layer/tar-write.ts";
+import { aclOf, chunked, fileEntry } from "../store/layer/samples.ts";
 import { importBusybox } from "../support/bases.ts";
 import { mustTsbuild, tsbuild } from "../support/cli.ts";
 import { contextDirectory } from "../support/context.ts";
-import { readLayoutImage } from "../support/layout.ts";
+import { blobPath, readLayoutImage } from "../support/layout.ts";
 import { needs } from "../support/needs.ts";
 import { sectionOf } from "../support/pages.ts";
 import { ranSteps } from "../support/progress.ts";
@@ -49,6 +53,22 @@ describe.each(ROWS)("an ordinary user $name", needs("root", "privateMounts", "us
     expect(await mustTsbuild(["run", "--rm", "own", "sh", "-c", "cat /who; ls -d /a/b; test -e /etc/shadow || echo gone"], { user })).toBe(
       "0\n/a/b\ngone\n",
     );
+  });
+
+  it("builds on a layer whose ACLs name other users, and leaves them in it", async () => {
+    const tar = join(user.home, "acl.tar");
+    const xattrs = { "system.posix_acl_access": aclOf([1, 6], [2, 7, 1000], [4, 4], [0x10, 7], [0x20, 4]) };
+    await writeLayer([fileEntry("shared", "text", { mode: 0o674, xattrs })], tar, { sync: false, ignoreMtime: () => false });
+    chmodSync(tar, 0o644);
+    await mustTsbuild(["import", tar, "with-acl"], { user });
+    const script = "stat -c '%a' /shared && echo more >> /shared";
+    const context = contextDirectory({ Dockerfile: `FROM with-acl\nCOPY --from=busybox / /\nRUN ${script}\n` });
+    const built = await tsbuild(["--progress", "plain", "-t", "on-acl", context], { user });
+    expect(built.code, built.stderr).toBe(0);
+    expect(built.stderr).toMatch(/ 674$/m);
+    const top = readLayoutImage(store, "on-acl").manifest.layers.at(-1)?.digest ?? "";
+    const { tree } = await readLayer(chunked(readFileSync(blobPath(store, top))));
+    expect(tree.entries.find(({ path }) => path === "shared")).toMatchObject({ mode: 0o674, xattrs });
   });
 
   it("keeps a container, makes an image of it, and opens a shell in a step that failed", async () => {

@@ -8,7 +8,7 @@ import type { SourceEntry } from "../../../store/layer/entry.ts";
 import { writeLayer } from "../../../store/layer/tar-write.ts";
 import { needs } from "../../support/needs.ts";
 import { temporaryDirectory } from "../../support/temporary.ts";
-import { attributes, directoryEntry, fileEntry, hardlinkEntry, opaque, symlinkEntry, whiteout } from "../layer/samples.ts";
+import { aclOf, attributes, directoryEntry, fileEntry, hardlinkEntry, opaque, symlinkEntry, whiteout } from "../layer/samples.ts";
 
 const bytes = (hex: string) => Buffer.from(hex, "hex").toString("latin1") as ByteString;
 
@@ -16,29 +16,17 @@ const bytes = (hex: string) => Buffer.from(hex, "hex").toString("latin1") as Byt
 const netRaw = bytes("0100000200200000000000000000000000000000");
 const sysAdmin = "0x0100000200002000000000000000000000000000";
 
-/** Each "tag permissions id" with the numbers of linux/posix_acl.h. */
-function acl(...entries: readonly (readonly [tag: number, permissions: number, id?: number])[]): ByteString {
-  const list = entries.map(([tag, permissions, id = 0xffffffff]) => {
-    const entry = Buffer.alloc(8);
-    entry.writeUInt16LE(tag, 0);
-    entry.writeUInt16LE(permissions, 2);
-    entry.writeUInt32LE(id, 4);
-    return entry;
-  });
-  return Buffer.concat([Buffer.from([2, 0, 0, 0]), ...list]).toString("latin1") as ByteString;
-}
-
 const layer: readonly SourceEntry[] = [
   directoryEntry("", { mode: 0o711, xattrs: { "user.root": bytes("01") } }),
-  directoryEntry("d", { xattrs: { "system.posix_acl_default": acl([1, 7], [2, 5, 1000], [4, 5], [0x10, 7], [0x20, 0]) } }),
+  directoryEntry("d", { xattrs: { "system.posix_acl_default": aclOf([1, 7], [2, 5, 1000], [4, 5], [0x10, 7], [0x20, 0]) } }),
   fileEntry("d/capable", "x", { mode: 0o755, xattrs: { "security.capability": netRaw } }),
   fileEntry("d/noted", "y", { xattrs: { "user.note": bytes("6869"), "user.other": bytes("00ff") } }),
   // Mode 0640 takes the place of what it says of owner, mask and others.
   fileEntry("d/shared", "z", {
     mode: 0o640,
-    xattrs: { "system.posix_acl_access": acl([1, 7], [2, 7, 1000], [4, 7], [0x10, 7], [0x20, 7]) },
+    xattrs: { "system.posix_acl_access": aclOf([1, 7], [2, 7, 1000], [4, 7], [0x10, 7], [0x20, 7]) },
   }),
-  fileEntry("d/trivial", "", { mode: 0o600, xattrs: { "system.posix_acl_access": acl([1, 6], [4, 4], [0x20, 4]) } }),
+  fileEntry("d/trivial", "", { mode: 0o600, xattrs: { "system.posix_acl_access": aclOf([1, 6], [4, 4], [0x20, 4]) } }),
   fileEntry("linked", "l"),
   hardlinkEntry("linked-too", "linked"),
   directoryEntry("new"),

@@ -3,7 +3,7 @@ import { mkdirSync, readdirSync, readFileSync, statSync, symlinkSync, writeFileS
 import { join } from "node:path";
 import { buildSync } from "esbuild";
 import { describe, expect, it } from "vitest";
-import { bytesOf } from "../../../runtime-addon/index.ts";
+import { type ByteString, bytesOf } from "../../../runtime-addon/index.ts";
 import { applyLayer } from "../../../store/layer/apply.ts";
 import type { SourceEntry, TreeEntry } from "../../../store/layer/entry.ts";
 import { stackRootfs } from "../../../store/layer/rootfs.ts";
@@ -14,7 +14,7 @@ import { needs } from "../../support/needs.ts";
 import { temporaryDirectory } from "../../support/temporary.ts";
 import { listing } from "../../support/tree.ts";
 import { treeBytes } from "../../support/tree-bytes.ts";
-import { attributes, chunked, directoryEntry, fileEntry, opaque, pax, raw, symlinkEntry, whiteout } from "./samples.ts";
+import { aclOf, attributes, chunked, directoryEntry, fileEntry, opaque, pax, raw, symlinkEntry, whiteout } from "./samples.ts";
 
 const temp = temporaryDirectory("apply");
 let count = 0;
@@ -77,6 +77,27 @@ describe("unpacking a layer", needs("root", "attr"), () => {
     const target = fresh();
     await applyLayer(tree, tar, target, { owners: "flat" });
     expect(listing(target)).toEqual(["a f 4755 0:0 0 1000000000.000000000  e3b0c44298fc1c14"]);
+  });
+
+  it("leaves out ACLs that name others than root where owners are flat, as one id cannot have them", async () => {
+    const acl = (uid: number) => aclOf([1, 6], [2, 7, uid], [4, 4], [0x10, 7], [0x20, 4]);
+    const { tree, tar } = await written([
+      directoryEntry("d", { xattrs: { "system.posix_acl_default": acl(1000), "user.note": "n" as ByteString } }),
+      fileEntry("others", "", { mode: 0o674, xattrs: { "system.posix_acl_access": acl(1000) } }),
+      fileEntry("roots", "", { mode: 0o674, xattrs: { "system.posix_acl_access": acl(0) } }),
+    ]);
+    const names = async (owners: "exact" | "flat") => {
+      const target = fresh();
+      await applyLayer(tree, tar, target, { owners });
+      expect(statSync(join(target, "others")).mode & 0o777).toBe(0o674);
+      return ["d", "others", "roots"].map((name) => xattrsOf(join(target, name)).match(/^[a-z_.]+(?==)/gm) ?? []);
+    };
+    expect(await names("exact")).toEqual([
+      ["system.posix_acl_default", "user.note"],
+      ["system.posix_acl_access"],
+      ["system.posix_acl_access"],
+    ]);
+    expect(await names("flat")).toEqual([["user.note"], [], ["system.posix_acl_access"]]);
   });
 
   it("copies the files that hard links have in lower layers, once", async () => {

@@ -11,6 +11,7 @@ import { writeLayer } from "../../../store/layer/tar-write.ts";
 import { needs } from "../../support/needs.ts";
 import { temporaryDirectory } from "../../support/temporary.ts";
 import { char, dir, fifo, file, link, listing, makeTree, path, socket, symlink, type Wanted } from "../../support/tree.ts";
+import { aclOf } from "./samples.ts";
 
 type Tree = Record<string, Wanted>;
 
@@ -183,6 +184,22 @@ describe("the changes in an upper directory", needs("root", "attr"), () => {
       "d 7:8",
       "d/a 5:6",
       "d/b 0:0",
+    ]);
+    expect(result.unchanged.map(textOf)).toEqual(["same"]);
+  });
+
+  it("ACLs that a single-id map has no ids for are the parent's where the parent has the path", async () => {
+    const xattrs = { "system.posix_acl_access": aclOf([1, 6], [2, 6, 1000], [4, 4], [0x10, 6], [0x20, 4]) };
+    const lower = {
+      changed: file("1", { mode: 0o664, xattrs }),
+      same: file("1", { mode: 0o664, xattrs }),
+      replaced: file("1", { xattrs }),
+    };
+    const upper = { changed: file("2", { mode: 0o664 }), same: file("1", { mode: 0o664 }), replaced: dir() };
+    const result = await diff(lower, upper, { owners: "flat" });
+    expect(result.entries.map((entry) => [textOf(entry.path), "xattrs" in entry ? entry.xattrs : undefined])).toEqual([
+      ["changed", xattrs],
+      ["replaced", undefined],
     ]);
     expect(result.unchanged.map(textOf)).toEqual(["same"]);
   });

@@ -1,4 +1,4 @@
-import { type Attributes, bytesOf } from "../../../runtime-addon/index.ts";
+import { type Attributes, type ByteString, bytesOf } from "../../../runtime-addon/index.ts";
 import type { DirectoryEntry, SourceEntry } from "../../../store/layer/entry.ts";
 
 /** Entries for tests, with attributes that are all the same unless said otherwise. */
@@ -88,4 +88,16 @@ export const trailer = Buffer.alloc(1024);
 /** The bytes as a stream of chunks of this size. */
 export async function* chunked(bytes: Uint8Array, size = 65536): AsyncGenerator<Uint8Array> {
   for (let at = 0; at < bytes.length; at += size) yield bytes.subarray(at, at + size);
+}
+
+/** The value of an ACL's attribute, each entry "tag permissions id" with the numbers of linux/posix_acl.h. */
+export function aclOf(...entries: readonly (readonly [tag: number, permissions: number, id?: number])[]): ByteString {
+  const list = entries.map(([tag, permissions, id = 0xffffffff]) => {
+    const entry = Buffer.alloc(8);
+    entry.writeUInt16LE(tag, 0);
+    entry.writeUInt16LE(permissions, 2);
+    entry.writeUInt32LE(id, 4);
+    return entry;
+  });
+  return Buffer.concat([Buffer.from([2, 0, 0, 0]), ...list]).toString("latin1") as ByteString;
 }
