@@ -20,7 +20,7 @@ export const copy = command(
     name: "copy",
     operands: "SOURCE DESTINATION",
     summary:
-      "Copy an image with all its platforms, byte for byte, between registries (NAME), the store (store:NAME), image layouts (oci:DIR[:NAME]), which get one image more, and archives (oci-archive:FILE[:NAME], or docker-archive:FILE[:NAME] for docker load, with one platform), which are replaced. NAME may begin with docker://. Prints the digest.",
+      "Copy an image with all its platforms, byte for byte, between registries (NAME), the store (store:NAME, which gets this machine's platform alone unless --all-platforms is given), image layouts (oci:DIR[:NAME]), which get one image more, and archives (oci-archive:FILE[:NAME], or docker-archive:FILE[:NAME] for docker load, with one platform), which are replaced. NAME may begin with docker://. Prints the digest.",
     flags: {
       "all-platforms": { help: "Into the store too: all platforms instead of this machine's" },
       format: {
@@ -45,6 +45,7 @@ export const copy = command(
     examples: [
       "tsbuild copy debian:12 registry.example/mirror/debian:12",
       "tsbuild copy store:app oci-archive:app.tar:app",
+      "tsbuild copy --all-platforms oci-archive:app.tar:app store:app",
       "tsbuild copy debian:12 docker-archive:debian.tar:debian:12",
       "tsbuild copy oci:layout:v1 registry.example/app:v1",
     ],

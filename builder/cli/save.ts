@@ -84,7 +84,11 @@ async function chosenImages(
 /** An archive has one platform of an image, so that every `docker load` can read it. */
 function noteLeftOut(name: string, others: readonly OtherPlatform[], io: CliIo): void {
   for (const { platform, isHere, isReachable } of others) {
-    const why = !isHere ? ": it is not in the store" : isReachable ? `: --platform ${platform} takes it instead` : "";
+    const why = !isHere
+      ? ": it is not in the store"
+      : isReachable
+        ? `: --platform ${platform} takes it instead, tsbuild copy takes all`
+        : "";
     note(io, `${name}: ${platform} is left out of the archive${why}`);
   }
 }

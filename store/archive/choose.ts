@@ -22,6 +22,8 @@ export interface LeftOut {
   readonly isHere: boolean;
   /** Asking for its platform takes it. */
   readonly isReachable: boolean;
+  /** One index lists it, which can be copied as a whole. */
+  readonly isOfIndex: boolean;
 }
 
 /** What a layout has besides its index.json. */
@@ -57,7 +59,7 @@ export async function chooseImages(
     chosen.set(manifest.digest, image);
     const reference = referenceOf(entries[0] as Descriptor);
     if (reference !== undefined && reference.digest === undefined) image.names.push(familiarName(reference));
-    leftOut.push(...leftOutOf(offers, manifest, name));
+    leftOut.push(...leftOutOf(offers, manifest, name, entries.length === 1));
   }
   if (chosen.size === 0) throw new TsbuildError("NO_IMAGES", "reading an image layout: its index.json lists no image");
   return { images: [...chosen.values()], leftOut };
@@ -68,7 +70,7 @@ interface Offer {
   readonly isHere: boolean;
 }
 
-function leftOutOf(offers: readonly Offer[], { digest }: Descriptor, name: string | undefined): readonly LeftOut[] {
+function leftOutOf(offers: readonly Offer[], { digest }: Descriptor, name: string | undefined, isOfIndex: boolean): readonly LeftOut[] {
   const others = new Map(offers.flatMap((offer) => (offer.manifest.digest === digest ? [] : [[offer.manifest.digest, offer] as const])));
   const all = offers.map(({ manifest }) => manifest);
   return [...others.values()].map(({ manifest, isHere }) => ({
@@ -76,6 +78,7 @@ function leftOutOf(offers: readonly Offer[], { digest }: Descriptor, name: strin
     platform: manifest.platform === undefined ? manifest.digest : shortened(platformText(manifest.platform)),
     isHere,
     isReachable: isAskedForAs(manifest, all),
+    isOfIndex,
   }));
 }
 

@@ -1,10 +1,11 @@
 import { type ByteString, bytesOf, isSystemError } from "../../runtime-addon/index.ts";
 import { TsbuildError } from "../errors.ts";
 import type { Abortable } from "../file-bytes.ts";
-import type { SourceEntry } from "../layer/entry.ts";
+import type { DirectoryEntry, SourceEntry } from "../layer/entry.ts";
 import { quotePath, rootPath } from "../layer/entry-path.ts";
 import { inFolder, mergeLayers } from "../layer/merge.ts";
 import { streamTar } from "../layer/tar-stream.ts";
+import { sameXattrs } from "../layer/xattrs.ts";
 import { nameSystemError } from "../name-system-error.ts";
 import { type LayerRef, openLayers } from "../open-rootfs.ts";
 import type { Store } from "../store.ts";
@@ -66,23 +67,28 @@ export async function exportRootfs(
   }
 }
 
-/** Roots may share directories, and nothing else. */
+/** Roots may share directories that are the same, and nothing else. */
 function withoutDoubles(entries: readonly SourceEntry[], doing: string): readonly SourceEntry[] {
   const found = new Map<ByteString, SourceEntry>();
   for (const entry of entries) {
     const known = found.get(entry.path);
     if (known === undefined) found.set(entry.path, entry);
-    else if (known.kind !== "directory" || entry.kind !== "directory") {
-      throw new TsbuildError(
-        "DUPLICATE_FILE",
-        `${doing}: ${quotePath(entry.path)} is in more than one image, and all go to one directory`,
-        {
-          hint: "with platform-split=true each platform has a folder of its own",
-        },
-      );
-    }
+    else if (known.kind !== "directory" || entry.kind !== "directory") throw duplicate(doing, entry.path, "is in more than one image");
+    else if (!isSameDirectory(known, entry))
+      throw duplicate(doing, entry.path, "has not the same mode, owner and attributes in all images");
   }
   return [...found.values()];
+}
+
+/** But for its time, which is the first one's. */
+function isSameDirectory(a: DirectoryEntry, b: DirectoryEntry): boolean {
+  return a.mode === b.mode && a.uid === b.uid && a.gid === b.gid && sameXattrs(a.xattrs, b.xattrs);
+}
+
+function duplicate(doing: string, path: ByteString, what: string): TsbuildError {
+  return new TsbuildError("DUPLICATE_FILE", `${doing}: ${quotePath(path)} ${what}, and all go to one directory`, {
+    hint: "with platform-split=true each platform has a folder of its own",
+  });
 }
 
 /** "a/b/c" → "a", "a/b". */

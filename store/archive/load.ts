@@ -70,8 +70,9 @@ function documentsOf(content: ArchiveContent): LayoutDocuments {
   };
 }
 
-function leftOutText({ name = "an image without a name", platform, isHere, isReachable }: LeftOut): string {
-  const why = !isHere ? ": it is not in the archive" : isReachable ? `: --platform ${platform} takes it instead` : "";
+function leftOutText({ name = "an image without a name", platform, isHere, isReachable, isOfIndex }: LeftOut): string {
+  const all = isOfIndex ? ", tsbuild copy --all-platforms takes all" : "";
+  const why = !isHere ? ": it is not in the archive" : isReachable ? `: --platform ${platform} takes it instead${all}` : "";
   return `${name}: ${platform} is left out${why}`;
 }
 

@@ -85,7 +85,7 @@ function plain({ descriptor: { mediaType }, bytes }: RemoteManifest): { readonly
 }
 
 /** Whether an index lists what is not in the graph. */
-function isPartial({ documents }: ImageGraph): boolean {
+export function isPartial({ documents }: ImageGraph): boolean {
   const there = new Set(documents.map(({ descriptor }) => descriptor.digest));
   return documents.some((document) => entriesOf(document).some(({ digest }) => !there.has(digest)));
 }

@@ -5,7 +5,7 @@ import { machinePlatform } from "../platform.ts";
 import { parseReference } from "../reference.ts";
 import { blobPlaces } from "./blob-places.ts";
 import type { ImageFormat } from "./convert.ts";
-import { convertGraph } from "./convert-graph.ts";
+import { convertGraph, isPartial } from "./convert-graph.ts";
 import { copyReferrers } from "./copy-referrers.ts";
 import { type CopyContext, type CopyPlace, type CopySource, openSource, type Selection } from "./copy-source.ts";
 import { copyToArchive } from "./copy-to-archive.ts";
@@ -53,6 +53,8 @@ export async function copyImage(options: CopyOptions): Promise<Descriptor> {
   await using source = await openSource(from, selectionOf(options), options);
   const { graph: converted, notes } = format === undefined ? { graph: source.graph, notes: [] } : convertGraph(source.graph, format);
   for (const note of [...(source.notes ?? []), ...notes]) onNote?.(note);
+  if (to.kind === "store" && platform === undefined && isPartial(converted))
+    onNote?.(`${to.name} has this machine's platform alone, not all that its index lists: --all-platforms takes all`);
   await using loadable = to.kind === "docker-archive" ? await forDockerLoad(converted, source.reader, options.store, options) : undefined;
   const { graph, reader } = loadable ?? { graph: converted, reader: source.reader };
   await deliver({ ...source, reader }, graph, options);

@@ -57,7 +57,7 @@ export async function pushIndex(
     const manifest = manifests[i];
     return manifest === undefined ? [] : [{ manifest: { ...manifest, ...(annotations && { annotations }) }, platform }];
   });
-  const { notes, ...document } = newIndex(entries, placedAnnotations, { name, format: format ?? "oci" });
+  const { notes, ...document } = newIndex(entries, placedAnnotations, { name, format });
   for (const note of notes) onNote?.(note);
   for (const { repository, tags } of targets) await pushManifest(repository, document, tags, { signal, onEvent });
   const { mediaType, bytes } = document;

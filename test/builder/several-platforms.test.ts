@@ -288,6 +288,11 @@ describe("outputs of several platforms", () => {
       code: "DUPLICATE_FILE",
       message: `exporting to ${file}: "a" is in more than one image, and all go to one directory`,
     });
+    const owners = "FROM scratch AS amd64\nCOPY --chown=1:2 a /bin/one\nFROM scratch AS arm64\nCOPY a /bin/two\nFROM $TARGETARCH\n";
+    await expect(exported(owners, false, ["linux/amd64", "linux/arm64"])).rejects.toMatchObject({
+      code: "DUPLICATE_FILE",
+      message: `exporting to ${file}: "bin" has not the same mode, owner and attributes in all images, and all go to one directory`,
+    });
   });
 
   it("are no archive for docker load: nothing is begun", async () => {

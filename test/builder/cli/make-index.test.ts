@@ -1,15 +1,19 @@
 import { join } from "node:path";
 import { beforeAll, describe, expect, it } from "vitest";
+import { copy } from "../../../builder/cli/copy.ts";
 import { images } from "../../../builder/cli/images.ts";
 import { makeIndex } from "../../../builder/cli/make-index.ts";
 import { tag } from "../../../builder/cli/tag.ts";
 import { build } from "../../../builder/index.ts";
 import { collectGarbage } from "../../../store/gc/collect.ts";
+import { mediaTypes } from "../../../store/oci.ts";
 import { parseIndex } from "../../../store/oci-parse.ts";
 import { platformText } from "../../../store/platform.ts";
 import { openStore } from "../../../store/store.ts";
 import { verifyStore } from "../../../store/verify.ts";
 import { contextDirectory } from "../../support/context.ts";
+import { fakeImage } from "../../support/registry/fake-image.ts";
+import { startFakeRegistry } from "../../support/registry/fake-registry.ts";
 import { temporaryDirectory } from "../../support/temporary.ts";
 import { fakeIo } from "./fake-io.ts";
 
@@ -68,6 +72,25 @@ describe("index", () => {
     await printed("grows", "app:amd64", "app:arm64");
     await printed("grows", "grows", "app:two");
     expect((await read("grows")).platforms).toEqual(["linux/amd64", "linux/arm64", "linux/s390x", "linux/riscv64"]);
+  });
+
+  it("is a list of Docker's over manifests of Docker's, which has no place for annotations, else an index of OCI's", async () => {
+    await using registry = await startFakeRegistry();
+    for (const architecture of ["amd64", "arm64"]) {
+      registry.putImage("docker", architecture, await fakeImage({ format: "docker", platform: { os: "linux", architecture } }));
+      const env = { HOME: home, TSBUILD_ROOT: store() };
+      await copy.main(["-q", `${registry.host}/docker:${architecture}`, `store:docker:${architecture}`], fakeIo({ env }));
+    }
+    const dockers = ["docker:amd64", "docker:arm64"];
+    const typeOf = async (...argv: string[]) => {
+      expect((await printed(...argv)).stderr).toBe("");
+      await using opened = await openStore(store());
+      return (await opened.images.open("typed")).listed.mediaType;
+    };
+    expect(await typeOf("typed", ...dockers)).toBe(mediaTypes.dockerManifestList);
+    expect(await typeOf("typed", ...dockers, "app:two")).toBe(mediaTypes.index);
+    expect(await typeOf("typed", "--annotation", "a=1", ...dockers)).toBe(mediaTypes.index);
+    expect((await read("typed")).annotations).toEqual({ a: "1" });
   });
 
   it("annotates itself, and what it says of manifests", async () => {

@@ -79,7 +79,10 @@ it("goes into the store, is shown, goes on to registries and archives, and back,
 
   const archive = `oci-archive:${home}/multi.tar:multi`;
   expect(await run("a", copy, "-q", "store:multi", archive)).toBe(`${index}\n`);
-  expect(await run("b", copy, "-q", "--all-platforms", archive, "store:multi")).toBe(`${index}\n`);
+  const alone = "note: multi has this machine's platform alone, not all that its index lists: --all-platforms takes all\n";
+  expect((await printed("b", copy, "-q", archive, "store:multi")).stderr).toBe(alone);
+  expect((await json("b", inspect, "multi")).index.platforms.map(({ isHere }: { isHere: boolean }) => isHere)).toEqual([true, false]);
+  expect(await printed("b", copy, "-q", "--all-platforms", archive, "store:multi")).toEqual({ stdout: `${index}\n`, stderr: "" });
   expect((await json("b", inspect, "--platform", platformText(foreign), "multi")).manifest.digest).toBe(other.digest);
   expect(await run("b", copy, "-q", "store:multi", `${fake.host}/back:1`)).toBe(`${fake.host}/back@${index}\n`);
   expect([await verified("a"), await verified("b")]).toEqual([[], []]);
@@ -118,7 +121,7 @@ describe("of which one platform is there", () => {
       `note: multi: ${missing} is left out of the archive: it is not in the store\n`,
     );
     expect((await printed("both", save, "multi", "-o", `${home}/one-of-both.tar`)).stderr).toBe(
-      `note: multi: ${missing} is left out of the archive: --platform ${missing} takes it instead\n`,
+      `note: multi: ${missing} is left out of the archive: --platform ${missing} takes it instead, tsbuild copy takes all\n`,
     );
     expect((await printed("both", push, "-q", "multi", `${fake.host}/whole:1`)).stderr).toBe("");
   });
@@ -144,6 +147,9 @@ describe("of which one platform is there", () => {
       message: `loading ${home}/asked.tar: reading image multi: it is for ${missing}, not ${here}`,
     });
     await run("both", copy, "-q", "store:multi", `oci:${home}/layout:multi`);
+    expect((await printed("noted", load, `${home}/layout`)).stderr).toBe(
+      `note: multi: ${missing} is left out: --platform ${missing} takes it instead, tsbuild copy --all-platforms takes all\n`,
+    );
     await run("of-both", load, "--platform", missing, `${home}/layout`);
     expect(await architecture("of-both", "multi")).toBe(foreign.architecture);
   });
