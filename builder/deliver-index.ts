@@ -12,7 +12,7 @@ import { rewriteNotes } from "./rewrite-note.ts";
 /** An index that is where it shall go; its imageId is its digest in the store, else in registries or an archive. */
 export interface DeliveredIndex extends Delivered {
   /** In the order of the platforms. */
-  readonly manifests: readonly { readonly imageId: Digest; readonly manifestDigest: Digest }[];
+  readonly manifests: readonly { readonly imageId: Digest; readonly manifestDigest: Digest | undefined }[];
 }
 
 /** As deliver, for an image of several platforms: the store and registries get all of it before a name changes. */
@@ -29,8 +29,12 @@ export async function deliverIndex(
   const isStored = outputs.some(({ type }) => type === "image");
   // What the store gets has layers of its form; an archive's or a registry's are other manifests, and so another index.
   const { digest: imageId, manifests: saved = [] } = { digest: digestOf(index.bytes), ...(isStored ? {} : options.archived) };
-  const manifests = images.map((image, i) => ({ imageId: image.imageId, manifestDigest: saved[i] ?? image.descriptor.digest }));
-  let delivered: DeliveredIndex = { imageId, manifestDigest: imageId, names, pushed: [], manifests };
+  const isSomewhere = isStored || options.archived !== undefined;
+  const manifests = images.map(({ imageId, descriptor }, i) => ({
+    imageId,
+    manifestDigest: saved[i] ?? (isSomewhere ? descriptor.digest : undefined),
+  }));
+  let delivered: DeliveredIndex = { imageId, manifestDigest: isSomewhere ? imageId : undefined, names, pushed: [], manifests };
   if (isStored) {
     const missing = await missingOf(
       store,
@@ -38,13 +42,12 @@ export async function deliverIndex(
     );
     if (missing.length > 0) await (await options.fetcher()).fetch(missing, { exactBlobs: true, signal: options.signal });
     const raw = images.map(({ rawManifest, rawConfig }) => ({ manifestType: mediaTypes.manifest, rawManifest, rawConfig }));
-    const stored = await store.images.putIndex({ index, images: raw, names });
-    delivered = { ...delivered, names: stored.names };
+    await store.images.putIndex({ index, images: raw, names });
   }
   for (const output of outputs) {
     if (output.type !== "registry") continue;
-    delivered = { ...delivered, ...(await push(store, target, delivered, output, options)) };
-    if (!isStored) delivered = { ...delivered, imageId: delivered.manifestDigest };
+    const pushed = await push(store, target, delivered, output, options);
+    delivered = { ...delivered, ...pushed, ...(isStored ? {} : { imageId: pushed.manifestDigest }) };
   }
   return delivered;
 }
@@ -55,7 +58,7 @@ async function push(
   { manifests }: DeliveredIndex,
   { type: _type, format = "oci", annotations, ...form }: Extract<BuildOutput, { type: "registry" }>,
   { registry, fetcher, onEvent, onNote, signal }: DeliverOptions,
-): Promise<Pick<DeliveredIndex, "manifestDigest" | "pushed" | "manifests">> {
+): Promise<Pick<DeliveredIndex, "pushed" | "manifests"> & { readonly manifestDigest: Digest }> {
   const { pushIndex } = await import("../store/registry/push-index.ts");
   const references = names.map(parseReference);
   const target = await registry();

@@ -1,11 +1,14 @@
+import { parseNewName } from "../store/image-names.ts";
 import type { LayerRef } from "../store/open-rootfs.ts";
 import { platformText } from "../store/platform.ts";
+import { familiarName } from "../store/reference.ts";
 import type { Store } from "../store/store.ts";
 import { type Delivered, deliver, imageEvent } from "./deliver.ts";
 import { deliverFiles } from "./deliver-files.ts";
 import { deliverIndex } from "./deliver-index.ts";
 import { type BuiltPlan, finishImage } from "./finish-image.ts";
 import type { FinishedTarget } from "./finished-target.ts";
+import { hasNames } from "./named-outputs.ts";
 import type { BuiltImage } from "./options.ts";
 import type { StageWork } from "./plan/build-plan.ts";
 
@@ -26,7 +29,10 @@ export async function deliverTargets(
   const { fetcher } = await site.finder();
   const deliverOptions = { ...site, fetcher, onEvent: options.onEvent };
   const targets: FinishedTarget[] = [];
-  for (const [i, target] of plan.targets.entries()) targets.push(await finishTarget(store, plans, i, names.get(target) ?? []));
+  for (const [i, target] of plan.targets.entries()) {
+    const own = hasNames(options.outputs) ? (names.get(target) ?? []) : [];
+    targets.push(await finishTarget(store, plans, i, [...new Set(own.map((name) => familiarName(parseNewName(name))))]));
+  }
   const written = await deliverFiles(store, targets, options.outputs, deliverOptions);
   const images: BuiltImage[] = [];
   for (const [i, target] of targets.entries()) {
@@ -64,19 +70,30 @@ async function deliverTarget(
   if (others.length === 0) {
     const delivered = await deliver(store, image, outputs, options);
     const { imageId, manifestDigest, names } = delivered;
-    const built = { target: target.target, imageId, manifestDigest, names, layers: diffIds(image.layers), steps: image.steps };
+    const built = {
+      target: target.target,
+      imageId,
+      ...withDigest(manifestDigest),
+      names,
+      layers: diffIds(image.layers),
+      steps: image.steps,
+    };
     return { delivered, built };
   }
   const { manifests, ...delivered } = await deliverIndex(store, target, outputs, options);
   const platforms = target.images.map(({ platform, layers, steps }, i) => ({
     platform: platformText(platform),
     imageId: manifests[i]?.imageId ?? "",
-    manifestDigest: manifests[i]?.manifestDigest ?? "",
+    ...withDigest(manifests[i]?.manifestDigest),
     layers: diffIds(layers),
     steps,
   }));
   const { imageId, manifestDigest, names } = delivered;
-  return { delivered, built: { target: target.target, imageId, manifestDigest, names, layers: [], steps: [], platforms } };
+  return { delivered, built: { target: target.target, imageId, ...withDigest(manifestDigest), names, layers: [], steps: [], platforms } };
+}
+
+function withDigest(manifestDigest: string | undefined): Pick<BuiltImage, "manifestDigest"> {
+  return manifestDigest === undefined ? {} : { manifestDigest };
 }
 
 function diffIds(layers: readonly LayerRef[]): readonly string[] {

@@ -17,7 +17,6 @@ export interface FinishedImage {
   readonly config: ImageConfig;
   readonly layers: readonly LayerRef[];
   readonly annotations: Readonly<Record<string, string>>;
-  /** As typed. */
   readonly names: readonly string[];
 }
 
@@ -34,7 +33,8 @@ export interface DeliverOptions {
 
 export interface Delivered {
   readonly imageId: Digest;
-  readonly manifestDigest: Digest;
+  /** Undefined: it has no manifest anywhere. */
+  readonly manifestDigest: Digest | undefined;
   readonly names: readonly string[];
   /** Names with digests, as they can be pulled. */
   readonly pushed: readonly string[];
@@ -48,13 +48,13 @@ export async function deliver(
   options: DeliverOptions,
 ): Promise<Delivered> {
   const imageId = digestOf(canonicalJson(image.config));
-  let delivered: Delivered = { imageId, manifestDigest: options.archived?.digest ?? imageId, names: image.names, pushed: [] };
+  let delivered: Delivered = { imageId, manifestDigest: options.archived?.digest, names: image.names, pushed: [] };
   if (outputs.some(({ type }) => type === "image")) {
     const missing = await missingOf(store, image.layers);
     if (missing.length > 0) await (await options.fetcher()).fetch(missing, { exactBlobs: true, signal: options.signal });
     const { config, annotations, names } = image;
     const stored = await store.images.put({ config, layers: image.layers.map(({ blob }) => blob), names, annotations });
-    delivered = { ...delivered, manifestDigest: stored.descriptor.digest, names: stored.names };
+    delivered = { ...delivered, manifestDigest: stored.descriptor.digest };
   }
   for (const output of outputs)
     if (output.type === "registry") delivered = { ...delivered, ...(await push(store, image, output, options)) };
@@ -73,7 +73,7 @@ async function push(
   image: FinishedImage,
   { type: _type, format = "oci", annotations, ...form }: Extract<BuildOutput, { type: "registry" }>,
   { registry, fetcher, onEvent, onNote, signal }: DeliverOptions,
-): Promise<Pick<Delivered, "manifestDigest" | "pushed">> {
+): Promise<Pick<Delivered, "pushed"> & { readonly manifestDigest: Digest }> {
   const { pushImage } = await import("../store/registry/push.ts");
   const references = image.names.map(parseReference);
   const target = await registry();
@@ -98,7 +98,7 @@ export function imageEvent(
   return {
     type: "image",
     imageId,
-    manifestDigest,
+    ...(manifestDigest === undefined ? {} : { manifestDigest }),
     names,
     pushed,
     sizeBytes: layers.reduce((sum, { blob }) => sum + blob.size, 0),

@@ -8,7 +8,7 @@ import type { PlatformImage } from "./finish-image.ts";
 export interface FinishedTarget {
   /** As of BuiltImage. */
   readonly target: string;
-  /** As typed. */
+  /** What it is called where it goes; none where no output has names. */
   readonly names: readonly string[];
   /** One; of several platforms one for each, in their order, which an index lists. */
   readonly images: readonly PlatformImage[];

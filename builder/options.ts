@@ -276,8 +276,8 @@ export interface PlatformBuild {
   readonly platform: string;
   /** Digest of the image config. */
   readonly imageId: string;
-  /** As pushed, where it was pushed; else as it is in an archive or in the store. */
-  readonly manifestDigest: string;
+  /** As pushed, where it was pushed; else as it is in an archive or in the store. Absent: only files were written. */
+  readonly manifestDigest?: string;
   /** DiffIds, bottom first. */
   readonly layers: readonly string[];
   /** What made the topmost of them, bottom first; none where they were merged. Those below are the base image's. */
@@ -290,8 +290,9 @@ export interface BuiltImage {
   readonly target: string;
   /** Digest of the image config; of an image for several platforms that of its index, as it is in the store, else as pushed or in an archive. */
   readonly imageId: string;
-  /** Of the manifest or index: as pushed, where it was pushed; else as it is in an archive or in the store. */
-  readonly manifestDigest: string;
+  /** Of the manifest or index: as pushed, where it was pushed; else as it is in an archive or in the store. Absent: only files were written. */
+  readonly manifestDigest?: string;
+  /** Of this build, as people see them; none where only files were written. */
   readonly names: readonly string[];
   /** DiffIds, bottom first; none of an image for several platforms. */
   readonly layers: readonly string[];

@@ -1,13 +1,14 @@
 import type { BuildSite } from "./build-site.ts";
 import { firstSuggestions } from "./dockerfile/suggest.ts";
+import { hasNames } from "./named-outputs.ts";
 import type { BuildPlan, Outline } from "./plan/build-plan.ts";
 import { isPredefinedArg } from "./plan/predefined-args.ts";
 import { epochSource } from "./plan/source-date-epoch.ts";
 
-/** Warns of what was given by name and means nothing to the build: build arguments, contexts, and stages to run again. */
+/** Warns of what was given by name and means nothing to the build: build arguments, contexts, stages to run again, and names. */
 export function warnUnused(plan: BuildPlan, outline: Outline, site: BuildSite): void {
   const { onEvent } = site.options;
-  for (const message of [unusedArgs(plan, site), unusedContexts(outline, site), unknownStages(site)]) {
+  for (const message of [unusedArgs(plan, site), unusedContexts(outline, site), unknownStages(site), unusedNames(site)]) {
     if (message !== undefined) onEvent({ type: "warning", message });
   }
 }
@@ -33,6 +34,11 @@ function unknownStages({ dockerfile, options: { noCacheFilter } }: BuildSite): s
   const known = new Set(dockerfile.stages.flatMap(({ from }, index) => [String(index), from.stage?.toLowerCase() ?? ""]));
   const unknown = noCacheFilter.filter((name) => !known.has(name.toLowerCase()));
   return listed("stages to run again that the Dockerfile does not have", unknown, names);
+}
+
+function unusedNames({ options: { tags, outputs } }: BuildSite): string | undefined {
+  if (tags.length === 0 || hasNames(outputs)) return undefined;
+  return `names that nothing bears, since no output has an image: ${tags.join(", ")}`;
 }
 
 function stageNames({ stages }: BuildSite["dockerfile"]): readonly string[] {

@@ -35,10 +35,13 @@ export function writeResults(flags: ResultFlags, { images }: BuildResult): void 
   writeResult("--metadata-file", flags["metadata-file"], `${JSON.stringify(metadata, undefined, 2)}\n`);
 }
 
-/** An index has no config. */
+/** An index has no config; what went nowhere as an image has neither manifest nor name. */
 function metadataOf({ imageId, manifestDigest, names, platforms }: BuiltImage) {
-  if (platforms !== undefined) return { "containerimage.digest": manifestDigest, "image.name": names.join(",") };
-  return { "containerimage.config.digest": imageId, "containerimage.digest": manifestDigest, "image.name": names.join(",") };
+  return {
+    ...(platforms === undefined && { "containerimage.config.digest": imageId }),
+    ...(manifestDigest !== undefined && { "containerimage.digest": manifestDigest }),
+    ...(names.length > 0 && { "image.name": names.join(",") }),
+  };
 }
 
 function refuseUnwritable(flag: string, path: string | undefined): void {

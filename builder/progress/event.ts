@@ -62,7 +62,8 @@ export type BuildEvent =
       readonly type: "image";
       /** Of an image for several platforms the digest of its index. */
       readonly imageId: string;
-      readonly manifestDigest: string;
+      /** Absent: only files were written. */
+      readonly manifestDigest?: string;
       readonly names: readonly string[];
       /** "docker.io/library/app:latest@sha256:…". */
       readonly pushed: readonly string[];

@@ -95,6 +95,26 @@ describe("outputs to files", () => {
     expect((await buildTo([{ type: "image" }])).manifestDigest).toBe(archived.manifestDigest);
   });
 
+  it("have neither a manifest nor names where they are files alone, and a warning says so", async () => {
+    const warnings: string[] = [];
+    const onEvent: BuildOptions["onEvent"] = (event) => void (event.type === "warning" && warnings.push(event.message));
+    const outputs = [
+      { type: "local", directory: at("alone") },
+      { type: "tar", to: { file: at("alone.tar") } },
+    ] as const;
+    const { names, ...built } = await buildTo(outputs, { tags: ["app:v1"], onEvent });
+    expect([names, "manifestDigest" in built]).toEqual([[], false]);
+    expect(warnings).toEqual(["names that nothing bears, since no output has an image: app:v1"]);
+    const both = await buildTo([...outputs, { type: "oci", to: { file: at("beside.tar") } }], { tags: ["app:v1"], onEvent });
+    expect([both.names, both.manifestDigest, warnings.length]).toEqual([["app:v1"], expect.stringMatching(/^sha256:/), 1]);
+  });
+
+  it("have the names of their own build, not of earlier ones with the same content", async () => {
+    await buildTo([{ type: "image" }], { tags: ["first:1"] });
+    const { names } = await buildTo([{ type: "image" }], { tags: ["second:1", "docker.io/library/second:1", "third"] });
+    expect(names).toEqual(["second:1", "third"]);
+  });
+
   it("hold several targets: images in one archive, files in a folder each", async () => {
     const tags = ["web=app:web", "worker=app:worker"];
     const outputs = [

@@ -57,7 +57,7 @@ describe("a base image in a registry", () => {
     expect(blobs.map(({ path }) => path)).toEqual([expect.stringContaining(JSON.parse(base.bytes.toString()).config.digest)]);
     // The base's layers were mounted from its repository: none of their bytes moved.
     const app = registry.content.repository("team/app");
-    const pushed = JSON.parse(app.manifests.get(result.manifestDigest)?.bytes.toString() ?? "{}");
+    const pushed = JSON.parse(app.manifests.get(result.manifestDigest ?? "")?.bytes.toString() ?? "{}");
     expect(pushed.layers.map(({ digest }: { digest: string }) => digest).slice(0, 2)).toEqual([layerOne, layerTwo]);
     expect(registry.requests.filter(({ method, query }) => method === "POST" && "mount" in query).map(({ query }) => query.mount)).toEqual(
       expect.arrayContaining([layerOne, layerTwo]),
@@ -81,7 +81,12 @@ describe("a base image in a registry", () => {
     for (const host of [registry.host, elsewhere.host]) {
       const result = await buildIn(store, dockerfile(`${registry.host}/team/plain:1`), { tags: [`${host}/team/app:1`], outputs });
       const { content } = host === registry.host ? registry : elsewhere;
-      const pushed = JSON.parse(content.repository("team/app").manifests.get(result.manifestDigest)?.bytes.toString() ?? "{}");
+      const pushed = JSON.parse(
+        content
+          .repository("team/app")
+          .manifests.get(result.manifestDigest ?? "")
+          ?.bytes.toString() ?? "{}",
+      );
       expect(pushed.layers.map(({ mediaType }: { mediaType: string }) => mediaType)).toEqual([
         "application/vnd.oci.image.layer.v1.tar",
         "application/vnd.oci.image.layer.v1.tar+gzip",
@@ -220,7 +225,12 @@ describe("an image's outputs", () => {
     const name = `${registry.host}/team/app:1`;
     const outputs = [{ type: "image" }, { type: "registry", compression: "none" }] as const;
     const result = await buildIn(store, "FROM scratch\nCOPY f /f\n", { tags: [name], outputs, annotations: { "org.example.a": "b" } });
-    const manifest = JSON.parse(registry.content.repository("team/app").manifests.get(result.manifestDigest)?.bytes.toString() ?? "{}");
+    const manifest = JSON.parse(
+      registry.content
+        .repository("team/app")
+        .manifests.get(result.manifestDigest ?? "")
+        ?.bytes.toString() ?? "{}",
+    );
     expect(manifest.annotations).toEqual({ "org.example.a": "b" });
     expect(manifest.config.digest).toBe(result.imageId);
     await using opened = await openStore(store);

@@ -35,6 +35,11 @@ describe("the files of a build's result", () => {
     expect(written([{ ...image("a", 1), platforms: [] }])).toEqual({ ids: "sha256:1", metadata: index });
   });
 
+  it("have neither a manifest nor a name of what is files alone", () => {
+    const { manifestDigest: _, ...files } = image("a", 1);
+    expect(written([{ ...files, names: [] }])).toEqual({ ids: "sha256:1", metadata: { "containerimage.config.digest": "sha256:1" } });
+  });
+
   it("have every target where there are several", () => {
     expect(written([image("a", 1), image("b", 2)])).toEqual({ ids: "sha256:1\nsha256:2", metadata: { a: one, b: two } });
   });
