@@ -1,8 +1,4 @@
-import { randomBytes } from "node:crypto";
 import { realpathSync } from "node:fs";
-import { mkdir } from "node:fs/promises";
-import { join } from "node:path";
-import { removeTree } from "../../runtime-addon/index.ts";
 import type { Abortable } from "../file-bytes.ts";
 import { canonicalEntries } from "../layer/canonical.ts";
 import type { SourceEntry } from "../layer/entry.ts";
@@ -10,6 +6,7 @@ import { extractFiles, finishDirectories, sortFiles } from "../layer/extract-fil
 import { makeDirectories } from "../make-directories.ts";
 import { targetOf } from "./link-target.ts";
 import { mergeDirectory } from "./merge-directory.ts";
+import { withScratch } from "./scratch-directory.ts";
 
 export interface ToDirectoryOptions extends Abortable {
   readonly onNote?: (message: string) => void;
@@ -29,16 +26,12 @@ export async function exportToDirectory(entries: readonly SourceEntry[], directo
   makeDirectories(targetOf(directory));
   const target = realpathSync(directory);
   const files = sortFiles(canonicalEntries(entries).map((entry) => (exact ? entry : ownable(entry))));
-  const scratch = join(target, `.tsbuild-${randomBytes(6).toString("hex")}`);
-  await mkdir(scratch, { mode: 0o700 });
-  try {
+  await withScratch(target, async (scratch) => {
     const { length: left } = await extractFiles(files, scratch, { owners: exact, devices: exact, signal });
     if (left > 0) onNote(`${directory}: ${left} ${left === 1 ? "device was" : "devices were"} left out, which only root can make`);
     signal?.throwIfAborted();
     mergeDirectory(scratch, target, directory);
-  } finally {
-    await removeTree(scratch);
-  }
+  });
   await finishDirectories(files, target, { owners: exact });
 }
 
