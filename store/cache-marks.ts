@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { isSystemError, lockFile } from "../runtime-addon/index.ts";
 import { syncDirectory } from "./atomic-file.ts";
 import { discardFile } from "./discard.ts";
-import { openIfThere } from "./if-there.ts";
+import { openIfThere } from "./regular-file.ts";
 import type { Store } from "./store.ts";
 
 /** Says of a copy of a cache that somebody writes to it who must look through it before others may read it. */

@@ -4,7 +4,7 @@ import { isSystemError, lockFile, renameNoReplace } from "../runtime-addon/index
 import { type CacheMark, hasDeadMark, markCopy } from "./cache-marks.ts";
 import { type Digest, digestOf, hexOf } from "./digest.ts";
 import type { Abortable } from "./file-bytes.ts";
-import { openIfThere } from "./if-there.ts";
+import { openIfThere } from "./regular-file.ts";
 import type { Store } from "./store.ts";
 import { cachePinText, storePaths } from "./store-paths.ts";
 

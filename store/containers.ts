@@ -7,7 +7,6 @@ import {
   mkdirSync,
   openSync,
   readdirSync,
-  readFileSync,
   renameSync,
   statSync,
   writeSync,
@@ -18,10 +17,13 @@ import { writeFileAtomically, writeTempFile } from "./atomic-file.ts";
 import { canonicalJson } from "./canonical-json.ts";
 import { type Digest, digestOf, isDigest } from "./digest.ts";
 import { NotFoundError, TsbuildError } from "./errors.ts";
-import { openIfThere, readIfThere } from "./if-there.ts";
+import { moveToTrash } from "./gc/trash.ts";
+import { readIfThere } from "./if-there.ts";
 import type { OwnerMode } from "./layer-directories.ts";
 import type { ImageConfig } from "./oci.ts";
+import { maxConfigBytes } from "./oci-parse.ts";
 import type { LayerRef } from "./open-rootfs.ts";
+import { openIfRegular, openIfThere, openRegular, readRegular } from "./regular-file.ts";
 import type { Store } from "./store.ts";
 import { storePaths } from "./store-paths.ts";
 
@@ -69,7 +71,7 @@ export interface ListedContainer extends KeptContainer {
 /** A kept container whose record cannot be read. */
 export interface DamagedContainer {
   readonly name: string;
-  readonly record: "damaged" | "missing";
+  readonly problem: "its record is damaged" | "its record is missing" | "its lock is no file";
   readonly directory: string;
   readonly isRunning: boolean;
   readonly error: TsbuildError;
@@ -125,7 +127,7 @@ export async function holdContainer(store: Store, name: string): Promise<HeldCon
       hint: "tsbuild ps lists them; tsbuild run --keep NAME IMAGE keeps one",
     });
   }
-  const fd = openSync(join(container.directory, lockName), constants.O_RDWR);
+  const fd = openRegular(join(container.directory, lockName), constants.O_RDWR | constants.O_CREAT, 0o600);
   if (await lockFile(fd, "exclusive", { wait: false })) {
     // Whoever ran it is no more.
     ftruncateSync(fd);
@@ -156,8 +158,7 @@ export async function listContainers(root: string, onDamaged?: (damaged: Damaged
     } catch (error) {
       if (onDamaged === undefined || !(error instanceof TsbuildError)) throw error;
       const directory = join(storePaths.containers(root), name);
-      const record = existsSync(join(directory, recordName)) ? "damaged" : "missing";
-      onDamaged({ name, record, directory, error, isRunning: await isHeld(directory) });
+      onDamaged({ name, problem: damageOf(directory), directory, error, isRunning: await isHeld(directory) });
     }
   }
   return listed.sort((a, b) => (a.created < b.created ? -1 : 1));
@@ -169,6 +170,8 @@ export async function listContainers(root: string, onDamaged?: (damaged: Damaged
  */
 export async function salvageContainer(store: Pick<Store, "root" | "tempFile">, name: string): Promise<void> {
   const directory = join(storePaths.containers(store.root), name);
+  // What stands in a file's place is nobody's of us; what it leads to is none of ours.
+  for (const file of [lockName, recordName]) if (isIrregularAt(join(directory, file))) moveToTrash(store.root, join(directory, file));
   const fd = openIfThere(join(directory, lockName), constants.O_RDWR | constants.O_CREAT, 0o600);
   if (fd === undefined) return;
   try {
@@ -183,6 +186,9 @@ export async function salvageContainer(store: Pick<Store, "root" | "tempFile">, 
 }
 
 const [recordName, endName] = ["container.json", "end.json"];
+
+/** Far more than a config and a command line have. */
+const maxRecordBytes = 4 * maxConfigBytes;
 
 /** Held by whoever runs a container or works on it. */
 export const lockName = "lock";
@@ -213,17 +219,22 @@ function readContainer(root: string, name: string): ListedContainer | undefined 
   const record = readJson(join(directory, recordName));
   // A directory and its record come and go in one rename.
   if (record === undefined && !existsSync(directory)) return undefined;
-  if (!isRecord(record))
-    throw new TsbuildError(
-      "INVALID_DOCUMENT",
-      `reading the container ${name}: its record is ${record === undefined ? "missing" : "damaged"}`,
-      {
-        hint: `tsbuild verify --repair leaves its files alone of it, and tsbuild rm ${name} removes them then; they are in ${join(directory, "upper")}`,
-      },
-    );
+  if (!isRecord(record) || isIrregularAt(join(directory, lockName)))
+    throw new TsbuildError("INVALID_DOCUMENT", `reading the container ${name}: ${damageOf(directory)}`, {
+      hint: `tsbuild verify --repair leaves its files alone of it, and tsbuild rm ${name} removes them then; they are in ${join(directory, "upper")}`,
+    });
   const end = readJson(join(directory, endName));
   if (record.isDamaged === true) return { ...record, name, directory, state: { kind: "damaged" } };
   return { ...record, name, directory, state: isEnd(end) ? { kind: "exited", ...end } : { kind: "lost" } };
+}
+
+function damageOf(directory: string): DamagedContainer["problem"] {
+  if (isIrregularAt(join(directory, lockName))) return "its lock is no file";
+  return existsSync(join(directory, recordName)) ? "its record is damaged" : "its record is missing";
+}
+
+function isIrregularAt(path: string): boolean {
+  return lstatSync(path, { throwIfNoEntry: false })?.isFile() === false;
 }
 
 async function isRunning({ directory, state }: ListedContainer): Promise<boolean> {
@@ -231,13 +242,9 @@ async function isRunning({ directory, state }: ListedContainer): Promise<boolean
 }
 
 async function isHeld(directory: string): Promise<boolean> {
-  let fd: number;
-  try {
-    fd = openSync(join(directory, lockName), constants.O_RDONLY);
-  } catch (error) {
-    if (isSystemError(error, "ENOENT")) return false;
-    throw error;
-  }
+  // Through anything but a file nobody of us holds it.
+  const fd = openIfRegular(join(directory, lockName), constants.O_RDONLY);
+  if (fd === undefined) return false;
   try {
     return !(await lockFile(fd, "shared", { wait: false }));
   } finally {
@@ -255,12 +262,14 @@ function runnerOf(directory: string): number | undefined {
   return /^\d+\n$/.test(text) ? Number(text) : undefined;
 }
 
+/** Undefined where there is none; null for what is no JSON, no regular file or longer than any that we write. */
 function readJson(path: string): unknown {
   try {
-    return JSON.parse(readFileSync(path, "utf8"));
+    const tooLong = () => new TsbuildError("TOO_LARGE", `reading ${path}: it is longer than ${maxRecordBytes} bytes`);
+    const bytes = readRegular(path, maxRecordBytes, tooLong);
+    return bytes === undefined ? undefined : JSON.parse(bytes.toString());
   } catch (error) {
-    if (isSystemError(error, "ENOENT")) return undefined;
-    if (error instanceof SyntaxError) return null;
+    if (error instanceof SyntaxError || error instanceof TsbuildError) return null;
     throw error;
   }
 }
@@ -270,14 +279,22 @@ function isRecord(value: unknown): value is KeptContainer {
   const { image, manifestDigest, created, args, owners, layers, config } = value as Record<keyof KeptContainer, unknown>;
   return (
     [image, created].every((text) => typeof text === "string") &&
-    isDigest(String(manifestDigest)) &&
-    Array.isArray(args) &&
+    isDigestText(manifestDigest) &&
+    areTexts(args) &&
     (owners === "exact" || owners === "flat") &&
     Array.isArray(layers) &&
-    layers.every((layer: LayerRef | null) => isDigest(String(layer?.diffId)) && isDigest(String(layer?.blob?.digest))) &&
+    layers.every((layer: LayerRef | null) => isDigestText(layer?.diffId) && isDigestText(layer?.blob?.digest)) &&
     typeof config === "object" &&
     config !== null
   );
+}
+
+function isDigestText(value: unknown): boolean {
+  return typeof value === "string" && isDigest(value);
+}
+
+function areTexts(value: unknown): value is readonly string[] {
+  return Array.isArray(value) && value.every((one) => typeof one === "string");
 }
 
 function restOf(record: unknown, lastChange: Date): KeptContainer {
@@ -286,7 +303,7 @@ function restOf(record: unknown, lastChange: Date): KeptContainer {
     image: typeof image === "string" ? image : "",
     manifestDigest: digestOf(""),
     created: typeof created === "string" ? created : lastChange.toISOString(),
-    args: Array.isArray(args) ? args.map(String) : [],
+    args: areTexts(args) ? args : [],
     owners: "exact",
     layers: [],
     config: { os: "", architecture: "", rootfs: { type: "layers", diff_ids: [] } },

@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { isSystemError, lockFile } from "../runtime-addon/index.ts";
 import { type HeldContainer, holdContainer, type ListedContainer, lockName } from "./containers.ts";
 import { TsbuildError } from "./errors.ts";
-import { openIfThere } from "./if-there.ts";
+import { openIfThere } from "./regular-file.ts";
 import type { Store } from "./store.ts";
 import { storePaths } from "./store-paths.ts";
 

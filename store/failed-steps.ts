@@ -107,9 +107,12 @@ function isState(value: unknown): value is FailedStepState {
   const { title, build, layers, container } = value as Record<keyof FailedStepState, unknown>;
   return (
     typeof title === "string" &&
-    isDigest(String(build)) &&
+    typeof build === "string" &&
+    isDigest(build) &&
     Array.isArray(layers) &&
-    layers.every((layer: LayerRef | null) => isDigest(String(layer?.diffId)) && isDigest(String(layer?.blob?.digest))) &&
+    layers.every((layer: LayerRef | null) =>
+      [layer?.diffId, layer?.blob?.digest].every((digest) => typeof digest === "string" && isDigest(digest)),
+    ) &&
     typeof container === "object"
   );
 }

@@ -5,6 +5,7 @@ import { isSystemError, lockFile, removeTree } from "../runtime-addon/index.ts";
 import type { Digest } from "./digest.ts";
 import { discardFile } from "./discard.ts";
 import { withLock } from "./lock.ts";
+import { openIfRegular } from "./regular-file.ts";
 import { storePaths } from "./store-paths.ts";
 
 /**
@@ -102,13 +103,9 @@ export async function removeStale(root: string): Promise<void> {
 
 async function removeStaleLease(root: string, id: string): Promise<void> {
   const file = join(storePaths.leases(root), id);
-  let fd: number;
-  try {
-    fd = openSync(file, constants.O_RDWR);
-  } catch (error) {
-    if (isSystemError(error, "ENOENT")) return;
-    throw error;
-  }
+  // What is no file nobody of us put there.
+  const fd = openIfRegular(file, constants.O_RDWR);
+  if (fd === undefined) return;
   try {
     if (!(await lockFile(fd, "exclusive", { wait: false })) || fstatSync(fd).nlink === 0) return;
     // The temp directory before the file: whoever is killed in between leaves a stale lease, found again.

@@ -1,6 +1,7 @@
-import { closeSync, constants, openSync } from "node:fs";
+import { closeSync, constants } from "node:fs";
 import { type LockMode, lockByte, lockFile } from "../runtime-addon/index.ts";
 import type { Abortable } from "./file-bytes.ts";
+import { openRegular } from "./regular-file.ts";
 
 export type { LockMode };
 
@@ -23,7 +24,7 @@ export async function withLock<T>(
   { byte, signal, onWait }: WithLockOptions = {},
 ): Promise<T> {
   // An open file of its own for each call, and none that a child inherits (Node opens with O_CLOEXEC): both kinds of locks are the open file's.
-  const fd = openSync(path, constants.O_RDWR | constants.O_CREAT, 0o600);
+  const fd = openRegular(path, constants.O_RDWR | constants.O_CREAT, 0o600);
   try {
     const lock = (wait: boolean) => {
       const options = { wait, ...(signal !== undefined && { signal }) };

@@ -1,4 +1,4 @@
-import { lstatSync, readFileSync, type Stats } from "node:fs";
+import { lstatSync, type Stats } from "node:fs";
 import { join } from "node:path";
 import { isSystemError } from "../../runtime-addon/index.ts";
 import type { BlobSource, Bytes } from "../blobs.ts";
@@ -7,6 +7,7 @@ import { type Digest, hexOf, isDigest } from "../digest.ts";
 import { IntegrityError, NotFoundError, TsbuildError } from "../errors.ts";
 import { type Abortable, collect, fileBytes } from "../file-bytes.ts";
 import { ociLayoutFile } from "../layout.ts";
+import { readLayoutFile } from "../registry/layout-blobs.ts";
 import { writeStream } from "../tee-file.ts";
 import { verified } from "../verified.ts";
 import { layoutOfDocker, type NamedFiles, namedFiles, type StagedFile } from "./docker-archive.ts";
@@ -108,8 +109,8 @@ export function directoryContent(layoutDirectory: string, directory: string, opt
     return file;
   };
   return {
-    layout: readSmall(join(layoutDirectory, ociFiles.layout)),
-    index: readSmall(join(layoutDirectory, ociFiles.index)),
+    layout: readLayoutFile(layoutDirectory, ociFiles.layout),
+    index: readLayoutFile(layoutDirectory, ociFiles.index),
     lists: (digest) => lookAt(join(layoutDirectory, ociFiles.blob(digest))) !== undefined,
     stage,
     blobs: sourceOf(stage),
@@ -139,13 +140,6 @@ function blobDigest(name: string): Digest | undefined {
   const digest = `${match[1]}:${match[2]}`;
   if (isDigest(digest)) return digest;
   throw new TsbuildError("UNSUPPORTED_DIGEST", `reading an image archive: blob "${digest}" is not named by a sha256 digest`);
-}
-
-function readSmall(path: string): Buffer {
-  checkRegular(path, () => new NotFoundError(`reading ${path}: it is missing, so this is no OCI image layout`));
-  const bytes = readFileSync(path);
-  if (bytes.length > maxOciFileBytes) throw tooLong(path);
-  return bytes;
 }
 
 /** A FIFO or a device in its place would hang the reader; a link could lead anywhere. */

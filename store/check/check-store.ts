@@ -57,7 +57,7 @@ export async function checkStore(store: Store, options: Abortable = {}): Promise
 }
 
 /** Nobody can commit it any more, and nothing is collected as long as it is so: what it needs is unknown. Its files may be worth more than that. */
-function damagedContainer({ name, record, directory, isRunning }: DamagedContainer): StoreProblem {
+function damagedContainer({ name, problem, directory, isRunning }: DamagedContainer): StoreProblem {
   const remedy = isRunning ? ({ do: "nothing" } as const) : ({ do: "salvage", container: name } as const);
-  return { kind: "container", subject: name, problem: `its record is ${record}; its files are in ${join(directory, "upper")}`, remedy };
+  return { kind: "container", subject: name, problem: `${problem}; its files are in ${join(directory, "upper")}`, remedy };
 }

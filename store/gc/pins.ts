@@ -2,7 +2,7 @@ import { closeSync, constants, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { lockFile } from "../../runtime-addon/index.ts";
 import { type Digest, isDigest } from "../digest.ts";
-import { openIfThere } from "../if-there.ts";
+import { openIfRegular } from "../regular-file.ts";
 import { storePaths } from "../store-paths.ts";
 import { namesIn } from "./allocated.ts";
 
@@ -26,7 +26,7 @@ export async function livingPins(root: string): Promise<Pins> {
 }
 
 async function readLiving(path: string): Promise<string | undefined> {
-  const fd = openIfThere(path, constants.O_RDONLY);
+  const fd = openIfRegular(path, constants.O_RDONLY);
   if (fd === undefined) return undefined;
   try {
     // Its owner has it locked as long as it lives.

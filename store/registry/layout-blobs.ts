@@ -1,10 +1,11 @@
-import { lstatSync, readFileSync } from "node:fs";
+import { lstatSync } from "node:fs";
 import { join } from "node:path";
 import { isSystemError } from "../../runtime-addon/index.ts";
 import { maxOciFileBytes, ociFiles } from "../archive/oci-files.ts";
 import type { BlobSource } from "../blobs.ts";
 import { NotFoundError, TsbuildError } from "../errors.ts";
 import { fileBytes } from "../file-bytes.ts";
+import { readRegular } from "../regular-file.ts";
 import { verified } from "../verified.ts";
 
 /** The blobs of an image layout in a directory of anyone's, read where they are. */
@@ -23,10 +24,10 @@ export function layoutBlobs(directory: string): BlobSource {
 /** A small file of a layout. Throws NotFoundError, UNSAFE_PATH, TOO_LARGE. */
 export function readLayoutFile(directory: string, name: string): Buffer {
   const path = join(directory, name);
-  const size = regularSize(path);
-  if (size === undefined) throw new NotFoundError(`reading ${path}: it is missing, so this is no OCI image layout`);
-  if (size > maxOciFileBytes) throw new TsbuildError("TOO_LARGE", `reading ${path}: it is longer than ${maxOciFileBytes} bytes`);
-  return readFileSync(path);
+  const tooLong = () => new TsbuildError("TOO_LARGE", `reading ${path}: it is longer than ${maxOciFileBytes} bytes`);
+  const bytes = readRegular(path, maxOciFileBytes, tooLong);
+  if (bytes === undefined) throw new NotFoundError(`reading ${path}: it is missing, so this is no OCI image layout`);
+  return bytes;
 }
 
 /** Undefined: not there. A FIFO or a device in its place would hang the reader; a link could lead anywhere. */
