@@ -10,7 +10,7 @@ import { ociLayoutFile } from "../layout.ts";
 import { readLayoutFile } from "../registry/layout-blobs.ts";
 import { writeStream } from "../tee-file.ts";
 import { verified } from "../verified.ts";
-import { layoutOfDocker, type NamedFiles, namedFiles, type StagedFile } from "./docker-archive.ts";
+import { incomingName, keepAs, layoutOfDocker, type NamedFiles, namedFiles, type StagedFile } from "./docker-archive.ts";
 import { maxOciFileBytes, ociFiles } from "./oci-files.ts";
 import { type ArchiveFile, readOuterTar, refuseEntry } from "./outer-tar-read.ts";
 
@@ -44,7 +44,9 @@ export async function stageArchive(chunks: Bytes, directory: string, options: Co
       if (sizes.has(digest) || damaged.has(digest)) throw twice(name);
       const bytes = verified(content, { digest, size: sizeBytes }, `reading ${name}`);
       try {
-        await writeStream(bytes, join(directory, hexOf(digest)), { sync: false, ...options });
+        const temp = join(directory, incomingName);
+        await writeStream(bytes, temp, { sync: false, ...options });
+        keepAs(temp, join(directory, hexOf(digest)));
         sizes.set(digest, sizeBytes);
       } catch (error) {
         if (!(error instanceof IntegrityError)) throw error;
@@ -57,13 +59,15 @@ export async function stageArchive(chunks: Bytes, directory: string, options: Co
   };
   await readOuterTar(plainBytes(chunks, options), onFile, ({ name, target }) => others.link(name, target));
   const sizeOf = (digest: Digest) => {
+    const size = sizes.get(digest);
     const error = damaged.get(digest);
-    if (error !== undefined) throw error;
-    return sizes.get(digest);
+    if (size === undefined && error !== undefined) throw error;
+    return size;
   };
   const find = (name: string) => {
     const digest = blobDigest(name);
-    const size = digest && sizeOf(digest);
+    // A blob that is damaged may be whole under another name.
+    const size = digest && (others.withDigest(digest)?.size ?? sizeOf(digest));
     const file = digest === undefined || size === undefined ? others.find(name) : { digest, size };
     sizes.set(file.digest, file.size);
     return file;
@@ -101,7 +105,9 @@ export function directoryContent(layoutDirectory: string, directory: string, opt
   const staged = new Map<Digest, number>();
   const stage = async (blob: { digest: Digest; size: number }) => {
     const file = join(directory, hexOf(blob.digest));
-    if (staged.get(blob.digest) === blob.size) return file;
+    const size = staged.get(blob.digest);
+    if (size === blob.size) return file;
+    if (size !== undefined) throw new IntegrityError(`reading blob ${blob.digest}`, `${blob.size} bytes`, `${size}`);
     const path = join(layoutDirectory, ociFiles.blob(blob.digest));
     checkRegular(path, () => new NotFoundError(`reading the image layout ${layoutDirectory}: blob ${blob.digest} is not in it`));
     await writeStream(verified(fileBytes(path, options), blob, `reading ${path}`), file, { sync: false, ...options });

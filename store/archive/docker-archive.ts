@@ -28,6 +28,8 @@ export interface NamedFiles {
   add(name: string, content: AsyncIterable<Uint8Array>): Promise<void>;
   /** `docker save` writes a layer that it has twice as a symlink. */
   link(name: string, target: string | undefined): void;
+  /** The file that has these bytes, whatever it is called. */
+  withDigest(digest: Digest): StagedFile | undefined;
   /** Under the name, links followed. Throws NotFoundError, SYMLINK_LOOP, UNSAFE_PATH. */
   find(name: string): StagedFile;
   /** The names of links. */
@@ -39,8 +41,12 @@ const maxFiles = 50_000;
 const maxHops = 40;
 const likelyName = /(?:^|\/|:)[0-9a-f]{64}$|\.(?:json|tar|tgz|gz|zst|txz|xz|tbz2?|bz2)$/;
 
+/** In the directory of the staged files: the one that is being written. */
+export const incomingName = "incoming";
+
 export function namedFiles(directory: string, options: Abortable): NamedFiles {
   const files = new Map<string, StagedFile>();
+  const byDigest = new Map<Digest, StagedFile>();
   const links = new Map<string, string | undefined>();
   const checkNew = (name: string) => {
     if (files.has(name) || links.has(name)) throw new TsbuildError("INVALID_ARCHIVE", `reading an image archive: ${name} is in it twice`);
@@ -53,11 +59,13 @@ export function namedFiles(directory: string, options: Abortable): NamedFiles {
     async add(name, content) {
       if (!likelyName.test(name)) return;
       checkNew(name);
-      const temp = join(directory, "incoming");
+      const temp = join(directory, incomingName);
       const written = await writeStream(content, temp, { sync: false, ...options });
       keepAs(temp, join(directory, hexOf(written.digest)));
       files.set(name, written);
+      byDigest.set(written.digest, written);
     },
+    withDigest: (digest) => byDigest.get(digest),
     link(name, target) {
       checkNew(name);
       links.set(name, target);
@@ -78,7 +86,7 @@ export function namedFiles(directory: string, options: Abortable): NamedFiles {
 }
 
 /** The same bytes may come under several names. */
-function keepAs(temp: string, file: string): void {
+export function keepAs(temp: string, file: string): void {
   if (existsSync(file)) rmSync(temp);
   else renameSync(temp, file);
 }

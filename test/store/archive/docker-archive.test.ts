@@ -115,6 +115,33 @@ describe("Docker's own archive", () => {
     expect(await verifyStore(store)).toEqual([]);
   });
 
+  describe("with a layer's bytes in it twice, once as a blob", () => {
+    const blobName = () => `blobs/sha256/${hexOf(image.layers[0]?.diffId ?? expect.fail("no such layer"))}`;
+    const right = () => ({ [blobName()]: { file: layer(0) } });
+    const wrong = () => ({ [blobName()]: { file: Buffer.from(layer(0)).reverse() } });
+
+    it.each<[name: string, entries: () => Readonly<Record<string, Entry>>]>([
+      ["the blob last", () => ({ ...files(), ...right(), ...list(listed()) })],
+      ["the blob first", () => ({ ...right(), ...files(), ...list(listed()) })],
+      ["a damaged blob last", () => ({ ...files(), ...wrong(), ...list(listed()) })],
+      ["a damaged blob first", () => ({ ...wrong(), ...files(), ...list(listed()) })],
+      [
+        "a damaged blob, which the list names",
+        () => ({ ...wrong(), ...files(), ...list(listed({ Layers: [blobName(), "two/layer.tar"] })) }),
+      ],
+    ])("is loaded: %s", async (_name, entries) => {
+      const [loaded] = await loadImages(store, { file: await archive(entries()) });
+      expect(loaded?.imageId).toBe(image.imageId);
+      expect(await verifyStore(store)).toEqual([]);
+    });
+
+    it("is refused where only a damaged one is there", async () => {
+      const { "one/layer.tar": _, ...others } = files();
+      const file = await archive({ ...wrong(), ...others, ...list(listed({ Layers: [blobName(), "two/layer.tar"] })) });
+      await expect(loadImages(store, { file })).rejects.toMatchObject({ code: "INTEGRITY" });
+    });
+  });
+
   it.each<[name: string, tool: "xz" | "bzip2", file: string]>([
     ["xz", "xz", "one/layer.tar.xz"],
     ["bzip2", "bzip2", "one/layer.tar"],
