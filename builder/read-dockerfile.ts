@@ -23,7 +23,7 @@ export const defaultNames = [defaultName, "dockerfile", "Containerfile"] as cons
 
 /**
  * Reads the Dockerfile that is given, that the context is, or that the context has under one of the default names. Throws DOCKERFILE_NOT_FOUND,
- * DOCKERFILE_UNREADABLE, DOCKERFILE_TOO_LARGE, AMBIGUOUS_DOCKERFILE where there are two.
+ * DOCKERFILE_UNREADABLE, DOCKERFILE_TOO_LARGE, IGNORE_FILE_UNREADABLE, AMBIGUOUS_DOCKERFILE where there are two.
  */
 export async function readDockerfile(context: OpenContext, given: GivenDockerfile): Promise<DockerfileText> {
   if (context.dockerfile !== undefined) {

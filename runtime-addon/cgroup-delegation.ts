@@ -3,13 +3,19 @@ import { access, readdir, readFile, writeFile } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
 import { unavailable } from "./cgroup-error.ts";
 import { isOwnLeaf, makeGroup } from "./cgroup-group.ts";
+import type { ResourceLimits } from "./resource-limits.ts";
 import { isSystemError } from "./system-error.ts";
 
 /**
  * The v2 group below which one group can have all these controllers: `own`, that of this process, or one above it where that is ours too.
  * Throws SandboxError LIMIT_UNAVAILABLE, for `limit`, with every reason.
  */
-export async function delegatedParent(mountPoint: string, own: string, controllers: readonly string[], limit: string): Promise<string> {
+export async function delegatedParent(
+  mountPoint: string,
+  own: string,
+  controllers: readonly string[],
+  limit: keyof ResourceLimits,
+): Promise<string> {
   const home = isOwnLeaf(basename(own)) ? dirname(own) : own;
   const candidates = new Set([home, home === mountPoint ? home : dirname(home), ...(process.getuid?.() === 0 ? [mountPoint] : [])]);
   const refusals: string[] = [];

@@ -9,10 +9,12 @@ import { UsageError } from "./usage-error.ts";
 export const resultFlags = {
   iidfile: {
     value: "FILE",
+    named: true,
     help: "Write the image id to this file, of an image for several platforms the digest of its index; of several targets one a line, in their order",
   },
   "metadata-file": {
     value: "FILE",
+    named: true,
     help: "Write ids and names of the result to this file, as JSON; of several targets under the names of these",
   },
 } as const satisfies FlagTable;

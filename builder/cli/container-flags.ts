@@ -10,7 +10,7 @@ import { pullFlag, pullPolicy, registryFlags, registryOptions } from "./registry
 import { readSecurity, securityFlags } from "./security-flags.ts";
 import { storeFlags, storeRootOf } from "./store-flag.ts";
 import { UsageError } from "./usage-error.ts";
-import { invalid, readHost, readPairs, readPlatform, readSize, readVolume } from "./values.ts";
+import { invalid, readHost, readHostname, readPairs, readPlatform, readSize, readVolume } from "./values.ts";
 
 /** The flags about a container of an image, the same whoever runs it. */
 export const containerFlags = {
@@ -19,7 +19,7 @@ export const containerFlags = {
   workdir: { short: "w", value: "DIR", help: "Working directory in the container" },
   user: { short: "u", value: "USER[:GROUP]", help: "User and group, by name or number" },
   entrypoint: { value: "COMMAND", help: "Replaces the image's ENTRYPOINT and CMD" },
-  hostname: { short: "h", value: "NAME", help: "Host name in the container" },
+  hostname: { short: "h", value: "NAME", blank: true, help: "Host name in the container" },
   "add-host": { value: "NAME:ADDRESS", many: true, help: "Another line of /etc/hosts" },
   volume: {
     short: "v",
@@ -67,7 +67,7 @@ export async function readContainer(
     },
     ...(flags.workdir === undefined ? {} : { workdir: flags.workdir }),
     ...(flags.user === undefined ? {} : { user: flags.user }),
-    ...(flags.hostname === undefined ? {} : { hostname: flags.hostname }),
+    ...(flags.hostname === undefined ? {} : { hostname: readHostname("--hostname", flags.hostname) }),
     dns: readDns(flags),
     addHosts: (flags["add-host"] ?? []).map((host) => readHost("--add-host", host)),
     volumes: [...(flags.volume ?? []).map((volume) => readVolume("--volume", volume)), ...mounts.volumes],

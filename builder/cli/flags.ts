@@ -13,6 +13,8 @@ export interface Flag {
   readonly many?: boolean;
   /** An empty value is none: scripts write --target "$TARGET". */
   readonly blank?: true;
+  /** An empty value is refused: something else than was meant would be taken, or nothing written. */
+  readonly named?: true;
   /** The only values allowed. */
   readonly choices?: readonly string[];
   /** Hint for another one that is not nearly one of them. */
@@ -155,7 +157,7 @@ function tokensOf(spec: CommandSpec, shorts: Readonly<Record<string, string>>, a
         hint: "write each by itself: -i -t=false",
       });
     // "-f=x": the parser hands over "=x", which no one means.
-    if (value !== undefined && !rawName.startsWith("--") && value.startsWith("=")) {
+    if (value !== undefined && token.inlineValue && !rawName.startsWith("--") && value.startsWith("=")) {
       return {
         kind: "option",
         name,
@@ -190,6 +192,7 @@ function store(values: Record<string, boolean | string | string[]>, token: Optio
   if (value === undefined)
     throw new UsageError("MISSING_VALUE", `reading the command line: ${token.rawName} needs a value (${flag.value})`);
   if (flag.blank && value === "") return;
+  if (flag.named && value === "") throw new UsageError("INVALID_VALUE", `reading ${token.rawName}: the value (${flag.value}) is empty`);
   if (flag.choices !== undefined && !flag.choices.includes(value)) {
     throw new UsageError("INVALID_VALUE", `reading ${token.rawName}: "${value}" is not one of ${flag.choices.join(", ")}`, {
       ...(flag.choiceHint === undefined ? {} : { hint: flag.choiceHint }),

@@ -3,11 +3,14 @@ import type { ForeignFlag } from "./flags.ts";
 type ForeignTable = Readonly<Record<string, ForeignFlag>>;
 
 const alwaysRemoved = "nothing is left of intermediate containers in any case";
+const onlyDockerfile = "the configuration of the image is changed by the Dockerfile only";
 const certificates = 'put them into certs.d, or name them in tsbuild.toml ([registry.host."HOST"] ca = …)';
 const noPasswords = "a password in the command line can be read by every user of the machine: tsbuild login, or --authfile";
 
 /** Flags of docker build, buildx build and podman build that `tsbuild build` does not have. */
 export const foreignBuildFlags: ForeignTable = {
+  "all-platforms": { missing: "name them: --platform linux/amd64,linux/arm64" },
+  arch: { value: true, missing: "use --platform OS/ARCH" },
   attest: { value: true, missing: "attestations are not made" },
   "build-arg-file": {
     value: true,
@@ -33,10 +36,7 @@ export const foreignBuildFlags: ForeignTable = {
   debug: { short: "D", missing: "there is no debugger" },
   device: { value: true, missing: "steps cannot be given devices" },
   "disable-content-trust": { note: "content trust is not used" },
-  env: {
-    value: true,
-    missing: "the configuration of the image is changed by the Dockerfile only",
-  },
+  env: { value: true, missing: onlyDockerfile },
   "force-rm": { note: alwaysRemoved },
   from: { value: true, missing: "the base image is the Dockerfile's" },
   "http-proxy": {
@@ -54,6 +54,7 @@ export const foreignBuildFlags: ForeignTable = {
   layers: { note: "layers are always cached" },
   logfile: { value: true, missing: "redirect standard error instead" },
   manifest: { value: true, missing: "with several platforms (--platform) the image of -t is a list" },
+  os: { value: true, missing: "use --platform OS/ARCH" },
   policy: { value: true, missing: "there are no source policies" },
   provenance: {
     value: true,
@@ -69,6 +70,9 @@ export const foreignBuildFlags: ForeignTable = {
   },
   stream: { note: "there is no daemon to send the context to" },
   timestamp: { value: true, missing: "use --source-date-epoch" },
+  unsetenv: { value: true, missing: onlyDockerfile },
+  unsetlabel: { value: true, missing: onlyDockerfile },
+  variant: { value: true, missing: "use --platform OS/ARCH/VARIANT" },
   volume: {
     short: "v",
     value: true,

@@ -1,4 +1,5 @@
 import { TsbuildError } from "../../runtime-addon/index.ts";
+import { nearest } from "../dockerfile/suggest.ts";
 
 /** A field of a JSON value by the names on the way to it: "config.Env", "layers.0.digest". Keys may hold dots themselves. Throws FIELD_NOT_FOUND. */
 export function jsonField(value: unknown, path: string): unknown {
@@ -29,6 +30,9 @@ function hintFor(value: unknown, segments: readonly string[]): string {
     if (Array.isArray(above.value)) return `${where} is a list of ${above.value.length}: fields are its numbers from 0`;
     if (typeof above.value !== "object" || above.value === null) return "";
     const keys = Object.keys(above.value);
+    const near = nearest(segments[count] ?? "", keys);
+    const meant = near === undefined ? [] : [...segments.slice(0, count), near, ...segments.slice(count + 1)];
+    if (near !== undefined && look(value, meant) !== undefined) return `did you mean ${meant.join(".")}?`;
     return keys.length === 0 ? `${where} has no fields` : `${where} has ${keys.slice(0, 20).join(", ")}`;
   }
   return "";

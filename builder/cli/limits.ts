@@ -1,3 +1,4 @@
+import { nearest } from "../dockerfile/suggest.ts";
 import type { DeviceValue, ResourceLimits } from "../options.ts";
 import type { FlagTable, FlagValues } from "./flags.ts";
 import { invalid, readCpuset, readInteger, readPositive, readSize } from "./values.ts";
@@ -92,11 +93,14 @@ function givenLimits(flags: FlagValues<typeof limitFlags>, resources: readonly s
     const key = word.slice(0, Math.max(at, 0));
     const name = (key === "pids" ? "pids-limit" : key) as LimitFlag;
     if (at < 0 || !Object.hasOwn(limitFlags, name)) {
+      const names = Object.keys(limitFlags).map((flag) => (flag === "pids-limit" ? "pids" : flag));
+      const near = nearest(at < 0 ? word : key, names);
+      const problem = at < 0 ? "is not LIMIT=VALUE" : "names no limit";
       throw invalid(
         "--resource",
         word,
-        "is not LIMIT=VALUE",
-        `limits: ${Object.keys(limitFlags).join(", ").replace("pids-limit", "pids")}`,
+        problem,
+        near === undefined || names.includes(word) ? `limits: ${names.join(", ")}` : `did you mean ${near}?`,
       );
     }
     add(name, { flag: `--resource ${key}`, text: word.slice(at + 1) });

@@ -9,6 +9,7 @@ import { UsageError } from "./usage-error.ts";
 export const lockFlags = {
   lock: {
     value: "FILE",
+    named: true,
     help: "Write down what the Dockerfile's stages take from elsewhere: digests of images, commits, checksums; with --locked, the file that has them",
   },
   locked: { help: "Take nothing from elsewhere but what the lock file says (--lock, else the Dockerfile's path with .lock added)" },
@@ -23,7 +24,6 @@ export function lockOptionsOf(
   { lock, locked = false, hermetic = false }: FlagValues<typeof lockFlags>,
   inputs: Pick<BuildOptions, "context" | "dockerfile">,
 ): { readonly lock?: LockOptions; readonly hermetic: boolean } {
-  if (lock === "") throw new UsageError("INVALID_VALUE", "reading --lock: the name of the file is empty");
   const isLocked = locked || hermetic;
   if (lock === undefined && !isLocked) return { hermetic };
   return { hermetic, lock: { file: lock ?? `${dockerfileOf(inputs, locked ? "--locked" : "--hermetic")}.lock`, locked: isLocked } };

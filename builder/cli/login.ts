@@ -73,7 +73,9 @@ async function checked(flags: RegistryFlags, io: CliIo, registry: string, accoun
     import("../../store/registry/login.ts"),
     import("../../store/registry/settings.ts"),
   ]);
-  const { settings = defaultRegistrySettings, ...transport } = await registryOptions(flags, io);
+  // What is there of it, if anything, is looked at when it is written.
+  const { authfile: _, ...others } = flags;
+  const { settings = defaultRegistrySettings, ...transport } = await registryOptions(others, io);
   await using http = openHttp({ ...transport, settings });
   // Whose name is given is meant, whatever names of images are read as.
   const { writing } = endpointsFor({ registry, repository: "" }, { ...settings, rewrites: [] });

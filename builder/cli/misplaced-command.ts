@@ -10,6 +10,8 @@ const dockerWords: ReadonlyMap<string, string> = new Map([
   ["container", "commands about containers stand alone: run, ps, rm, commit"],
   ["system", "these stand alone: df, prune, info"],
   ["builder", "these stand alone: build, prune, df"],
+  ["bud", "leave the word out: tsbuild build"],
+  ["build-using-dockerfile", "leave the word out: tsbuild build"],
   ["buildx", "leave the word out: tsbuild build"],
   ["manifest", "tsbuild inspect and tsbuild ls-remote look at what is there, tsbuild copy moves it"],
   ...["create", "exec", "kill", "logs", "restart", "start", "stop", "wait"].map((word) => [word, foreground] as const),

@@ -6,7 +6,7 @@ import { nameSystemError } from "../../store/name-system-error.ts";
 import { openStore, type Store } from "../../store/store.ts";
 import { loadSettings, type Settings } from "../config.ts";
 import type { CliIo } from "./cli-io.ts";
-import { storeRootOf } from "./store-flag.ts";
+import { refuseRelativeRoot, storeRootOf } from "./store-flag.ts";
 
 type Flags = { readonly store?: string };
 type Use<T> = (store: Store) => Promise<T>;
@@ -22,6 +22,7 @@ export async function withStore<T>(flags: Flags, io: CliIo, use: Use<T>): Promis
 
 /** Throws NOT_FOUND where --store, or $TSBUILD_ROOT, names a directory that is missing or empty. */
 export function requireNamedStore(flags: Flags, { env }: Pick<CliIo, "env">): void {
+  refuseRelativeRoot(flags, env);
   const store = flags.store || env.TSBUILD_ROOT;
   if (store && isNothing(store)) {
     throw new NotFoundError(`opening the store: there is no store in ${resolve(store)}`, {

@@ -24,6 +24,7 @@ export const pull = command(
       ...storeFlags,
     },
     foreign: {
+      "all-platforms": { missing: "one is pulled at a time; tsbuild copy --all-platforms NAME store:NAME brings all" },
       "all-tags": { short: "a", missing: "name the tags; tsbuild ls-remote lists them" },
       creds: { value: true, missing: "tsbuild login keeps credentials, and none are in the list of processes" },
       "disable-content-trust": { note: "content trust is not used" },

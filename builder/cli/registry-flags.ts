@@ -1,3 +1,4 @@
+import { existsSync } from "node:fs";
 import { homedir } from "node:os";
 import { join } from "node:path";
 import type { CredentialSource } from "../../store/registry/credential.ts";
@@ -10,11 +11,12 @@ import type { CliIo } from "./cli-io.ts";
 import { credentialPlaces } from "./credential-places.ts";
 import type { FlagTable, FlagValues } from "./flags.ts";
 import { note } from "./note.ts";
+import { UsageError } from "./usage-error.ts";
 import { readInteger } from "./values.ts";
 
 /** On every command that speaks to registries. */
 export const registryFlags = {
-  authfile: { value: "FILE", help: "Look for credentials in this file first, then where docker and podman keep them" },
+  authfile: { value: "FILE", named: true, help: "Look for credentials in this file first, then where docker and podman keep them" },
   "tls-verify": {
     value: "true|false",
     choices: ["true", "false"],
@@ -41,6 +43,10 @@ export type RegistryFlags = FlagValues<typeof registryFlags>;
 export async function registryOptions(flags: RegistryFlags, io: CliIo, settings?: Settings): Promise<RegistryOptions> {
   const { registry: configured = {} } = settings ?? (await readSettings(io));
   const home = io.env.HOME || homedir();
+  if (flags.authfile !== undefined && !existsSync(flags.authfile))
+    throw new UsageError("INVALID_VALUE", `reading --authfile: there is no file "${flags.authfile}"`, {
+      hint: "tsbuild login --authfile FILE makes one",
+    });
   const attempts = flags.retry === undefined ? undefined : readInteger("--retry", flags.retry, 0) + 1;
   return {
     settings: {

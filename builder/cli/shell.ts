@@ -7,6 +7,7 @@ import { attached } from "./attached.ts";
 import { buildFlags, readBuild } from "./build.ts";
 import type { CliIo } from "./cli-io.ts";
 import { command } from "./command.ts";
+import type { FlagTable, ForeignFlag } from "./flags.ts";
 import { foreignBuildFlags } from "./foreign-flags.ts";
 import { note } from "./note.ts";
 import { pullPolicy, registryOptions } from "./registry-flags.ts";
@@ -16,8 +17,24 @@ import { storeRootOf } from "./store-flag.ts";
 import { UsageError } from "./usage-error.ts";
 import { invalid } from "./values.ts";
 
-/** Of a build that makes no image. */
-const { tag: _tag, output: _output, push: _push, load: _load, quiet: _quiet, ...ofBuild } = buildFlags;
+const { tag, label, annotation, output, push, load, squash, iidfile, quiet, check, call, explain, ...others } = buildFlags;
+const { "squash-all": squashAll, "metadata-file": metadataFile, "dry-run": dryRun, format, ...ofBuild } = others;
+
+/** They are accepted, so that the command line of a build can be taken as it is. */
+const ofImages: FlagTable = {
+  ...{ tag, label, annotation, output, push, load, squash, iidfile, quiet },
+  ...{ "squash-all": squashAll, "metadata-file": metadataFile },
+};
+const withoutImage = Object.entries(ofImages).map(([name, { short, value }]): [string, ForeignFlag] => [
+  name,
+  { ...(short === undefined ? {} : { short }), value: value !== undefined, note: "no image is made" },
+]);
+
+/** What is done instead of building. */
+const insteadOfBuild = Object.keys({ check, call, explain, format, "dry-run": dryRun }).map((name): [string, ForeignFlag] => [
+  name,
+  { missing: "only tsbuild build has it" },
+]);
 
 export const shell = command(
   {
@@ -34,7 +51,7 @@ export const shell = command(
       command: { short: "c", value: "COMMAND", help: "What the shell does instead of reading a terminal" },
       ...ofBuild,
     },
-    foreign: foreignBuildFlags,
+    foreign: { ...foreignBuildFlags, ...Object.fromEntries([...withoutImage, ...insteadOfBuild]) },
     examples: [
       "tsbuild shell",
       "tsbuild shell -c 'cat npm-debug.log'",

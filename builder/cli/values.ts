@@ -1,7 +1,7 @@
 import { resolve } from "node:path";
 import { TsbuildError } from "../../runtime-addon/index.ts";
 import { parseNewName } from "../../store/image-names.ts";
-import { platformText } from "../../store/platform.ts";
+import { machinePlatform, platformText } from "../../store/platform.ts";
 import { parseDuration, parseSize } from "../amounts.ts";
 import { coveredBySandbox } from "../mount-target.ts";
 import { parsePlatform } from "../plan/platform.ts";
@@ -74,6 +74,12 @@ export function readHost(flag: string, text: string): string {
   return `${name}:${address}`;
 }
 
+/** A name that uname(2) can hold, 64 bytes, and that is one word of /etc/hosts. */
+export function readHostname(flag: string, text: string): string {
+  if (/^[^\s\p{C}#]+$/u.test(text) && Buffer.byteLength(text) <= 64) return text;
+  throw invalid(flag, text, "is no host name", "a name has no blanks and at most 64 bytes");
+}
+
 /** Modes of a volume that say what is so in any case, or what there is no need of: labels of SELinux, caches of Docker Desktop. */
 const withoutEffect: ReadonlySet<string> = new Set(["z", "Z", "private", "rprivate", "cached", "delegated", "consistent"]);
 
@@ -121,14 +127,20 @@ export function readEpochOrWord(flag: string, text: string): number | string {
 
 /** "linux/amd64,linux/arm64", given once or more than once: each platform once, under the names that images use. */
 export function readPlatforms(flag: string, texts: readonly string[]): readonly string[] {
-  const words = texts.flatMap((text) => text.split(",")).map((word) => word.trim());
-  return [...new Set(words.filter((word) => word !== "").map((word) => readPlatform(flag, word)))];
+  const words = texts.flatMap((text) => {
+    if (text === "") return [];
+    const parts = text.split(",").map((word) => word.trim());
+    if (parts.includes("")) throw invalid(flag, text, "has an empty part");
+    return parts;
+  });
+  return [...new Set(words.map((word) => readPlatform(flag, word)))];
 }
 
-/** "linux/amd64": one platform, under the names that images use. */
+/** "linux/amd64": one platform, under the names that images use; "local" is this machine's, as for buildx. */
 export function readPlatform(flag: string, text: string): string {
   if (text.includes(","))
     throw new UsageError("UNSUPPORTED_VALUE", `reading ${flag}: "${text}" names several platforms, and one is needed`);
+  if (text === "local") return platformText(machinePlatform());
   return platformText(usable(() => parsePlatform(text), flag, text, "is not OS/ARCHITECTURE", "write it as linux/amd64"));
 }
 

@@ -1,4 +1,4 @@
-import { realpath, stat } from "node:fs/promises";
+import { access, constants, realpath, stat } from "node:fs/promises";
 import { TsbuildError } from "../../store/errors.ts";
 
 /**
@@ -19,5 +19,10 @@ export async function contextRoot(context: string, describe = `the build context
     throw new TsbuildError("CONTEXT_UNREADABLE", `opening ${describe}: ${message}`, { cause });
   }
   if (!isDirectory) throw new TsbuildError("CONTEXT_NOT_DIRECTORY", `opening ${describe}: it is not a directory`);
+  try {
+    await access(root, constants.X_OK);
+  } catch (cause) {
+    throw new TsbuildError("CONTEXT_UNREADABLE", `opening ${describe}: this user may not look into it`, { cause });
+  }
   return root;
 }

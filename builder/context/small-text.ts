@@ -70,14 +70,24 @@ export function readConfinedText(root: string, path: string, naming: ConfinedNam
 /** Docker's, and buildah's where there is none of Docker's. */
 const ignoreNames = [".dockerignore", ".containerignore"] as const;
 
-/** The ignore file that `read` finds: of a context, or of the Dockerfile that it stands beside. */
+/** The ignore file that `read` finds: of a context, or of the Dockerfile that it stands beside. Throws IGNORE_FILE_UNREADABLE. */
 export async function readIgnore(read: (path: string) => Promise<string | undefined>, beside = ""): Promise<IgnoreFile | undefined> {
   for (const name of ignoreNames) {
     const file = beside + name;
-    const text = await read(file);
+    const text = await read(file).catch((error: unknown) => {
+      throw asIgnoreFile(error);
+    });
     if (text !== undefined) return { file, text };
   }
   return undefined;
+}
+
+function asIgnoreFile(error: unknown): unknown {
+  if (!(error instanceof TsbuildError && (error.code === "DOCKERFILE_UNREADABLE" || error.code === "DOCKERFILE_TOO_LARGE"))) return error;
+  return new TsbuildError("IGNORE_FILE_UNREADABLE", error.message, {
+    cause: error.cause,
+    ...(error.hint === undefined ? {} : { hint: error.hint }),
+  });
 }
 
 /** The ignore file that stands beside a Dockerfile of the host. */

@@ -13,6 +13,16 @@ const architectures: readonly string[] = (
 const systems: readonly string[] =
   "aix android darwin dragonfly freebsd hurd illumos ios js linux nacl netbsd openbsd plan9 solaris wasip1 windows zos".split(" ");
 
+/** In lower case. */
+export function isKnownSystem(word: string): boolean {
+  return systems.includes(word) || word === "macos";
+}
+
+/** In lower case; not by its other names. */
+export function isKnownArchitecture(word: string): boolean {
+  return architectures.includes(word);
+}
+
 /**
  * An image's label comes from the platform that was asked for, so that a misspelt one would make an image that no machine takes. Throws INVALID_PLATFORM for an architecture that
  * is not known, unless one of the base images is for it.

@@ -1,9 +1,16 @@
 import { TsbuildError } from "../../store/errors.ts";
 import type { Platform } from "../../store/oci.ts";
-import { platformOf, platformText } from "../../store/platform.ts";
+import { machinePlatform, platformOf, platformText } from "../../store/platform.ts";
+import { isKnownArchitecture, isKnownSystem } from "./known-platform.ts";
 
-/** "linux/arm64/v8", "windows(10.0.20348)/amd64" → its parts, under the names that images use (normalizePlatform). Throws INVALID_PLATFORM. */
+/**
+ * "linux/arm64/v8", "windows(10.0.20348)/amd64" → its parts, under the names that images use (normalizePlatform). A word alone is a system, with this machine's architecture, or an
+ * architecture of Linux, as for containerd. Throws INVALID_PLATFORM.
+ */
 export function parsePlatform(text: string): Platform {
+  const word = text.toLowerCase();
+  if (isKnownSystem(word)) return normalizePlatform({ ...machinePlatform(), os: word });
+  if (isKnownArchitecture(word) || Object.hasOwn(architectureAliases, word)) return normalizePlatform({ os: "linux", architecture: word });
   const [system = "", architecture, variant, ...rest] = text.split("/");
   const [, os, version] = /^([\w.-]+)(?:\(([\w.-]+)\))?$/.exec(system) ?? [];
   if (![os, architecture, variant ?? "v"].every((part) => part !== undefined && /^[\w.-]+$/.test(part)) || rest.length > 0) {

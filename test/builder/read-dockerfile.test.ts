@@ -269,7 +269,7 @@ describe("the ignore file", () => {
     const context = contextDirectory({ Dockerfile: "" });
     mkdirSync(join(context, ".dockerignore"));
     await expect(inDirectory(context, undefined)).rejects.toMatchObject({
-      code: "DOCKERFILE_UNREADABLE",
+      code: "IGNORE_FILE_UNREADABLE",
       message: `reading ${context}/.dockerignore: it is a directory`,
     });
   });
@@ -277,6 +277,6 @@ describe("the ignore file", () => {
   it("is an error where it leads out of the context", async () => {
     const context = contextDirectory({ Dockerfile: "" });
     symlinkSync("/etc/passwd", join(context, ".dockerignore"));
-    await expect(inDirectory(context, undefined)).rejects.toMatchObject({ code: "DOCKERFILE_UNREADABLE" });
+    await expect(inDirectory(context, undefined)).rejects.toMatchObject({ code: "IGNORE_FILE_UNREADABLE" });
   });
 });

@@ -139,14 +139,14 @@ describe("limits of a sandbox", needs("root", "privateMounts", "cgroups"), () =>
   });
 
   it.each<[string, ResourceLimits, RegExp]>([
-    ["processors that the machine has not", { cpusetCpus: "4000" }, /^setting the limit cpusetCpus: writing 4000 to cpuset\.cpus: E/],
-    ["memory nodes that the machine has not", { cpusetMems: "900" }, /^setting the limit cpusetMems: writing 900 to cpuset\.mems: E/],
+    ["processors that the machine has not", { cpusetCpus: "4000" }, /^setting the limit --cpuset-cpus: writing 4000 to cpuset\.cpus: E/],
+    ["memory nodes that the machine has not", { cpusetMems: "900" }, /^setting the limit --cpuset-mems: writing 900 to cpuset\.mems: E/],
     [
       "a disk that is none",
       { deviceReadBps: [{ device: "/dev/null", value: 1 }] },
       /^limiting the device \/dev\/null: there is no such block device$/,
     ],
-    ["less swap and memory than memory", { memoryBytes: 2 ** 26, memorySwapBytes: 2 ** 25 }, /^setting the limit memorySwapBytes: /],
+    ["less swap and memory than memory", { memoryBytes: 2 ** 26, memorySwapBytes: 2 ** 25 }, /^setting the limit --memory-swap: /],
   ])("%s: an error that names the limit", async (_name, limits, message) => {
     await expect(openCgroup(limits)).rejects.toMatchObject({ code: "LIMIT_UNAVAILABLE", message: expect.stringMatching(message) });
   });
@@ -156,7 +156,7 @@ describe("limits of a sandbox", needs("root", "privateMounts", "cgroups"), () =>
     await limited({ pids: 50, memoryBytes: 2 ** 26 }, "sleep 100 & sleep 100 & exit 1");
     await expect(openCgroup({ pids: 10, cpusetCpus: "4000" })).rejects.toMatchObject({
       code: "LIMIT_UNAVAILABLE",
-      message: expect.stringMatching(/^setting the limit cpusetCpus: writing 4000 to cpuset\.cpus: E/),
+      message: expect.stringMatching(/^setting the limit --cpuset-cpus: writing 4000 to cpuset\.cpus: E/),
     });
     // Groups of other test files come and go.
     const after = tsbuildCgroups().filter((path) => !before.includes(path));

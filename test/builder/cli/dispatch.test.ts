@@ -290,6 +290,41 @@ describe("the command line", () => {
     expect(other.stderr).not.toContain("hint:");
   });
 
+  it("takes the command line of a build for a shell, and lists only what means something there", async () => {
+    const help = (await tsbuild(["shell", "--help"])).stdout;
+    for (const flag of ["--label", "--squash", "--iidfile", "--metadata-file", "--check", "--call", "--dry-run"])
+      expect(help).not.toContain(`${flag} `);
+    const taken = await tsbuild(["shell", "--at", "2", "-t", "app", "--label", "a=b", join(root, "nowhere")]);
+    expect(taken.stderr).toContain("note: --label: no image is made\n");
+    expect(taken.stderr).toContain("[CONTEXT_NOT_FOUND]");
+    expect((await tsbuild(["shell", "--check", "."])).stderr).toContain(
+      "--check is not supported: only tsbuild build has it [UNSUPPORTED_FLAG]",
+    );
+  });
+
+  it.each<[name: string, argv: string[], said: string]>([
+    ["a flag of buildah", ["--arch", "arm64", "."], "--arch is not supported: use --platform OS/ARCH [UNSUPPORTED_FLAG]"],
+    ["a command of buildah", ["bud", "."], "hint: leave the word out: tsbuild build"],
+    ["all platforms", ["pull", "--all-platforms", "x"], "tsbuild copy --all-platforms NAME store:NAME brings all"],
+    [
+      "a platform that is missing",
+      ["--platform", "linux/amd64,", "."],
+      'reading --platform: "linux/amd64," has an empty part [INVALID_VALUE]',
+    ],
+    ["no store", ["--store", "", "."], "reading --store: the value (DIR) is empty [INVALID_VALUE]"],
+    ["no file for the id", ["--iidfile=", "."], "reading --iidfile: the value (FILE) is empty [INVALID_VALUE]"],
+    ["credentials that are not there", ["--authfile", "nope", "."], 'reading --authfile: there is no file "nope" [INVALID_VALUE]'],
+    ["a variable without a name", ["run", "-e", "=x", "app"], 'reading --env: "=x" has no name before = [INVALID_VALUE]'],
+    ["a host name of two words", ["run", "-h", "a b", "app"], 'reading --hostname: "a b" is no host name [INVALID_VALUE]'],
+    ["a host name of two lines", ["run", "-h", "a\n1.2.3.4", "app"], "is no host name [INVALID_VALUE]"],
+    ["a host name of 65 bytes", ["run", "-h", "a".repeat(65), "app"], "is no host name [INVALID_VALUE]"],
+    ["an unknown limit", ["--resource", "memroy=1g", "."], '"memroy=1g" names no limit [INVALID_VALUE]\n  hint: did you mean memory?'],
+  ])("refuses %s", async (_, argv, said) => {
+    const { code, stderr } = await tsbuild(argv, { env: { HOME: root } });
+    expect(stderr).toContain(said);
+    expect(code).toBeGreaterThan(0);
+  });
+
   it("says which accepted flags have no effect", async () => {
     const { code, stderr } = await tsbuild(["--rm", "--compress", join(root, "nowhere")]);
     expect(code).toBe(2);

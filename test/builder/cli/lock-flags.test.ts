@@ -64,10 +64,6 @@ describe("--lock, --locked and --hermetic", () => {
     expect(lockOptionsOf({ ...flags, lock: "a.lock" }, inputs).lock).toEqual({ file: "a.lock", locked: true });
   });
 
-  it("refuse an empty name", () => {
-    expect(thrown(() => lockOptionsOf({ lock: "" }, { context }))).toMatchObject({ code: "INVALID_VALUE" });
-  });
-
   it("say where nothing is built that nothing is written", () => {
     const notes: string[] = [];
     const onEvent = (event: BuildEvent) => event.type === "note" && notes.push(event.message);

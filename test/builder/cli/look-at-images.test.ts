@@ -152,7 +152,9 @@ describe("inspect", () => {
   });
 
   it.each<[field: string, hint: string | undefined]>([
-    ["config.env", "config has Env"],
+    ["config.evn", "did you mean config.Env?"],
+    ["Config.Env", "did you mean config.Env?"],
+    ["config.Cmd", "config has Env"],
     ["config.Env.1", "config.Env is a list of 1: fields are its numbers from 0"],
     ["config.Env.length", "config.Env is a list of 1: fields are its numbers from 0"],
     ["annotations.x", "annotations has no fields"],

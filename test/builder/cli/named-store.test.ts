@@ -69,8 +69,18 @@ describe("a store that --store names and that is not there", () => {
     expect([await images.main(["-q"], io), io.printed.stdout]).toEqual([0, ""]);
   });
 
-  it("cannot be relative in the environment", async () => {
-    await expect(importImage.main(["-"], fakeIo({ env: { TSBUILD_ROOT: "store", HOME: "/nowhere" } }))).rejects.toMatchObject({
+  it("cannot have an empty name", async () => {
+    await expect(images.main(["--store="], fakeIo())).rejects.toMatchObject({
+      code: "INVALID_VALUE",
+      message: "reading --store: the value (DIR) is empty",
+    });
+  });
+
+  it.each([
+    ["makes a store", importImage, ["-"]],
+    ["needs one", images, []],
+  ] as const)("cannot be relative in the environment, where a command %s", async (_, { main }, argv) => {
+    await expect(main(argv, fakeIo({ env: { TSBUILD_ROOT: "store", HOME: "/nowhere" } }))).rejects.toMatchObject({
       code: "INVALID_VALUE",
       message: 'reading $TSBUILD_ROOT: "store" is not an absolute path',
     });

@@ -27,7 +27,7 @@ describe("--annotation with levels", () => {
       'reading --annotation: "index-descriptor:a=b": a registry has no list that could say anything of the index',
     ],
     ["index[linux/arm64]:a=b", "INVALID_VALUE", 'reading --annotation: "index[linux/arm64]:a=b": the index is for all platforms'],
-    ["manifest[linux]:a=b", "INVALID_VALUE", 'reading --annotation: "linux" is not OS/ARCHITECTURE'],
+    ["manifest[linux/]:a=b", "INVALID_VALUE", 'reading --annotation: "linux/" is not OS/ARCHITECTURE'],
     ["index:a", "INVALID_VALUE", 'reading --annotation: "a" is not KEY=VALUE'],
   ])("%s is refused", (text, code, message) => {
     expect(() => readPlacedAnnotations([text])).toThrow(expect.objectContaining({ code, message }));

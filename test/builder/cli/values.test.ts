@@ -13,6 +13,7 @@ import {
   readSize,
   readVolume,
 } from "../../../builder/cli/values.ts";
+import { machinePlatform, platformText } from "../../../store/platform.ts";
 import { thrown } from "./thrown.ts";
 
 type Reader = (flag: string, text: string) => unknown;
@@ -85,7 +86,7 @@ describe("values", () => {
     [readEpochOrWord, "", 'reading --x: "" is not a whole number from 0 on'],
     [readEpochOrWord, "-1", 'reading --x: "-1" is not a whole number from 0 on'],
     [readEpochOrWord, "1.5", 'reading --x: "1.5" is not a whole number from 0 on'],
-    [readPlatform, "linux", 'reading --x: "linux" is not OS/ARCHITECTURE'],
+    [readPlatform, "linus", 'reading --x: "linus" is not OS/ARCHITECTURE'],
     [readPlatform, "linux/amd64/v2/x", 'reading --x: "linux/amd64/v2/x" is not OS/ARCHITECTURE'],
     [readPlatform, "linux/a b", 'reading --x: "linux/a b" is not OS/ARCHITECTURE'],
     [readPlatform, "linux/amd64/", 'reading --x: "linux/amd64/" is not OS/ARCHITECTURE'],
@@ -95,13 +96,15 @@ describe("values", () => {
   });
 
   it("platforms are words between commas, each once", () => {
-    expect(readPlatforms("--x", ["linux/arm64, linux/x86_64,", "linux/aarch64", "linux/arm"])).toEqual([
+    expect(readPlatforms("--x", ["linux/arm64, linux/x86_64", "aarch64", "linux/arm"])).toEqual([
       "linux/arm64",
       "linux/amd64",
       "linux/arm/v7",
     ]);
     expect(readPlatforms("--x", [""])).toEqual([]);
-    expect(thrown(() => readPlatforms("--x", ["linux/amd64,arm"])).message).toBe('reading --x: "arm" is not OS/ARCHITECTURE');
+    expect(thrown(() => readPlatforms("--x", ["linux/amd64,amr"])).message).toBe('reading --x: "amr" is not OS/ARCHITECTURE');
+    expect(readPlatforms("--x", ["local"])).toEqual([platformText(machinePlatform())]);
+    expect(thrown(() => readPlatforms("--x", ["linux/amd64,"])).message).toBe('reading --x: "linux/amd64," has an empty part');
   });
 
   it("whole numbers have a least value", () => {

@@ -252,10 +252,10 @@ describe("what is wrong with stages", () => {
     ],
     [
       "a platform that is none",
-      "FROM --platform=linux a",
+      "FROM --platform=linux/ a",
       {
         code: "INVALID_PLATFORM",
-        message: 'reading the platform "linux": expected OS/ARCHITECTURE[/VARIANT]',
+        message: 'reading the platform "linux/": expected OS/ARCHITECTURE[/VARIANT]',
         hint: "for example linux/amd64",
         line: 1,
       },
@@ -276,7 +276,7 @@ describe("what is wrong with stages", () => {
 
   it("is told at once, of all stages that are needed", () => {
     const text = `FROM $NOTHING AS a
-FROM --platform=linux b AS b
+FROM --platform=linux/ b AS b
 COPY --from=$X /x /
 RUN --mount=from=c,target=/x x
 FROM c AS c
