@@ -39,7 +39,13 @@ export async function deliverTargets(
     const archived = written[i];
     const { delivered, built } = await deliverTarget(store, target, { ...deliverOptions, ...(archived && { archived }) });
     const platforms = built.platforms?.map(({ platform }) => platform);
-    options.onEvent(imageEvent(delivered, distinctLayers(target), platforms));
+    options.onEvent(
+      imageEvent(
+        delivered,
+        target.images.flatMap(({ layers }) => layers),
+        platforms,
+      ),
+    );
     images.push(built);
   }
   return images;
@@ -98,11 +104,4 @@ function withDigest(manifestDigest: string | undefined): Pick<BuiltImage, "manif
 
 function diffIds(layers: readonly LayerRef[]): readonly string[] {
   return layers.map(({ diffId }) => diffId);
-}
-
-/** Of all platforms: what they have in common is stored once. */
-function distinctLayers({ images }: FinishedTarget): readonly LayerRef[] {
-  const [first, ...others] = images;
-  if (first === undefined || others.length === 0) return first?.layers ?? [];
-  return [...new Map(images.flatMap(({ layers }) => layers.map((layer) => [layer.blob.digest, layer]))).values()];
 }

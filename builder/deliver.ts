@@ -1,6 +1,7 @@
 import type { SavedDescriptor } from "../store/archive/save.ts";
 import { canonicalJson } from "../store/canonical-json.ts";
 import { type Digest, digestOf } from "../store/digest.ts";
+import { layersSize } from "../store/image-content.ts";
 import type { ImageConfig } from "../store/oci.ts";
 import type { LayerRef } from "../store/open-rootfs.ts";
 import { familiarName, parseReference } from "../store/reference.ts";
@@ -101,7 +102,7 @@ export function imageEvent(
     ...(manifestDigest === undefined ? {} : { manifestDigest }),
     names,
     pushed,
-    sizeBytes: layers.reduce((sum, { blob }) => sum + blob.size, 0),
+    sizeBytes: layersSize(layers.map(({ blob }) => blob)),
     ...(platforms === undefined ? {} : { platforms }),
   };
 }

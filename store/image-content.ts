@@ -13,7 +13,7 @@ export interface PlatformImage {
   readonly descriptor: Descriptor;
   /** Absent for a platform that was never fetched. */
   readonly imageId?: Digest;
-  /** Of config and layers as they are stored; layers that repeat count once. Absent likewise. */
+  /** As of layersSize. Absent likewise. */
   readonly sizeBytes?: number;
 }
 
@@ -45,7 +45,6 @@ export async function imageContent(entry: Descriptor, blobs: BlobStore): Promise
       continue;
     }
     const manifest = parseManifest(await blobs.readBytes(offer, maxManifestBytes), offer.digest);
-    const sizes = new Map([manifest.config, ...manifest.layers].map(({ digest, size }) => [digest, size]));
     found.set(offer.digest, offer.size);
     for (const blob of [manifest.config, ...manifest.layers]) if (await blobs.has(blob)) found.set(blob.digest, blob.size);
     if (isManifestType(entry.mediaType)) annotations = manifest.annotations ?? {};
@@ -53,10 +52,16 @@ export async function imageContent(entry: Descriptor, blobs: BlobStore): Promise
       platform: offer.platform ?? platformOf(parseConfig(await blobs.readBytes(manifest.config, maxConfigBytes), manifest.config.digest)),
       descriptor: offer,
       imageId: manifest.config.digest,
-      sizeBytes: [...sizes.values()].reduce((sum, size) => sum + size, 0),
+      sizeBytes: layersSize(manifest.layers),
     });
   }
   return { platforms, annotations, blobs: found };
+}
+
+/** What is called the size of an image wherever one is told: bytes of its layers as they are stored; those that repeat count once. */
+export function layersSize(layers: readonly Pick<Descriptor, "digest" | "size">[]): number {
+  const sizes = new Map(layers.map(({ digest, size }) => [digest, size]));
+  return [...sizes.values()].reduce((sum, size) => sum + size, 0);
 }
 
 /** For each image the bytes that no other one has, and those that others have too. */

@@ -2,7 +2,7 @@ import type { BlobStore } from "./blobs.ts";
 import { canonicalJson } from "./canonical-json.ts";
 import { type Digest, digestOf } from "./digest.ts";
 import { ImageNotFoundError, NotFoundError, TsbuildError } from "./errors.ts";
-import { type ImageContent, imageContent, ownAndShared, type PlatformImage } from "./image-content.ts";
+import { type ImageContent, imageContent, layersSize, ownAndShared, type PlatformImage } from "./image-content.ts";
 import {
   type FoundEntry,
   findByHex,
@@ -62,7 +62,7 @@ export interface ImageSummary {
   /** RFC 3339, where the image says it. */
   readonly created: string | undefined;
   readonly platform: Platform | undefined;
-  /** Of config and layers as they are stored; layers that repeat count once. */
+  /** As of layersSize. */
   readonly sizeBytes: number;
   /** All of its platforms, and what it is made of. */
   readonly platforms: readonly PlatformImage[];
@@ -210,7 +210,6 @@ export function imageStore(root: string, blobs: BlobStore, tempFile: () => Promi
       if (found === undefined) throw new NotFoundError(`opening image ${names[0] ?? entry.digest}: none of its platforms is in the store`);
       const { imageId, descriptor, manifest, config } = found;
       const { platforms, annotations, blobs: content } = await imageContent(entry, blobs);
-      const sizes = new Map([manifest.config, ...manifest.layers].map(({ digest, size }) => [digest, size]));
       return {
         names,
         digestNames,
@@ -219,7 +218,7 @@ export function imageStore(root: string, blobs: BlobStore, tempFile: () => Promi
         listedDigest: entry.digest,
         created: config.created,
         platform: platformOf(config),
-        sizeBytes: [...sizes.values()].reduce((sum, size) => sum + size, 0),
+        sizeBytes: layersSize(manifest.layers),
         platforms,
         annotations,
         labels: config.config?.Labels ?? {},

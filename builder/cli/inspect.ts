@@ -1,5 +1,5 @@
 import { NotFoundError } from "../../store/errors.ts";
-import { imageContent } from "../../store/image-content.ts";
+import { imageContent, layersSize } from "../../store/image-content.ts";
 import type { Image } from "../../store/images.ts";
 import { isIndexType, maxManifestBytes, parseIndex } from "../../store/oci-parse.ts";
 import { platformText } from "../../store/platform.ts";
@@ -82,7 +82,7 @@ async function describe(store: Store, { names, imageId, descriptor, listed, mani
     manifest: descriptor,
     ...(isIndexType(listed.mediaType) && { index: await describeIndex(store, listed) }),
     ...about,
-    sizeBytes: layers.reduce((sum, { blob }) => sum + blob.size, 0),
+    sizeBytes: layersSize(layers.map(({ blob }) => blob)),
     config: container ?? {},
     layers: layers.map(({ diffId, blob }) => ({ diffId, ...blob })),
     history: history ?? [],

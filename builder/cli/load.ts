@@ -1,6 +1,7 @@
 import { existsSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { TsbuildError } from "../../runtime-addon/index.ts";
+import { isDirImage } from "../../store/archive/archive-content.ts";
 import { type LoadSource, loadImages } from "../../store/archive/load.ts";
 import { harmless } from "../progress/terminal-text.ts";
 import type { CliIo } from "./cli-io.ts";
@@ -16,7 +17,7 @@ export const load = command(
     name: "load",
     operands: "[FILE|DIR|-]",
     summary:
-      "Take all images of an archive (OCI's or docker save's, plain or compressed) or of an OCI image layout directory into the store, with their names. Without FILE the archive comes from standard input.",
+      "Take all images of an archive (OCI's or docker save's, plain or compressed) or of an OCI image layout directory into the store, with their names, or the image of a directory of podman save --format docker-dir. Without FILE the archive comes from standard input.",
     flags: {
       input: { short: "i", value: "FILE|DIR", help: "The same as the operand" },
       ...platformFlags,
@@ -52,7 +53,7 @@ function sourceOf(path: string, io: CliIo): LoadSource {
   const found = statSync(path, { throwIfNoEntry: false });
   if (found === undefined) throw new TsbuildError("NOT_FOUND", `loading ${path}: there is no such file or directory`);
   if (!found.isDirectory()) return { file: path };
-  if (existsSync(join(path, "oci-layout"))) return { directory: path };
+  if (existsSync(join(path, "oci-layout")) || isDirImage(path)) return { directory: path };
   throw new TsbuildError("NOT_FOUND", `loading ${path}: it has no file oci-layout, so this is no OCI image layout`, {
     hint: `if it is the context of a build: tsbuild build ${path}`,
   });

@@ -2,12 +2,14 @@ import { lstatSync, type Stats } from "node:fs";
 import { join } from "node:path";
 import { isSystemError } from "../../runtime-addon/index.ts";
 import type { BlobSource, Bytes } from "../blobs.ts";
+import { canonicalJson } from "../canonical-json.ts";
 import { type PlainLimits, plainBytes } from "../compression.ts";
-import { type Digest, hexOf, isDigest } from "../digest.ts";
+import { type Digest, digestOf, hexOf, isDigest } from "../digest.ts";
 import { IntegrityError, NotFoundError, TsbuildError } from "../errors.ts";
 import { type Abortable, collect, fileBytes } from "../file-bytes.ts";
-import { ociLayoutFile } from "../layout.ts";
+import { emptyIndex, ociLayoutFile } from "../layout.ts";
 import { readLayoutFile } from "../registry/layout-blobs.ts";
+import { manifestTypeOf } from "../registry/manifest-type.ts";
 import { writeStream } from "../tee-file.ts";
 import { verified } from "../verified.ts";
 import { incomingName, keepAs, layoutOfDocker, type NamedFiles, namedFiles, type StagedFile } from "./docker-archive.ts";
@@ -100,26 +102,69 @@ async function layoutOf(
   return { ...(await layoutOfDocker(list, directory, find, options)), layout: ociLayoutFile };
 }
 
-/** An OCI image layout in a directory of anyone's: blobs are copied to `directory` when they are asked for, and checked on the way. */
-export function directoryContent(layoutDirectory: string, directory: string, options: ContentOptions): ArchiveContent {
+/**
+ * An OCI image layout in a directory of anyone's, or one as containers/image calls "dir" (`podman save --format docker-dir`, skopeo's `dir:`), which has one image: blobs are
+ * copied to `directory` when they are asked for, and checked on the way. Throws NotFoundError for any other.
+ */
+export function directoryContent(source: string, directory: string, options: ContentOptions): ArchiveContent {
+  const files = lookAt(join(source, ociFiles.layout)) === undefined && isDirImage(source) ? dirImageFiles(source) : layoutFiles(source);
   const staged = new Map<Digest, number>();
   const stage = async (blob: { digest: Digest; size: number }) => {
     const file = join(directory, hexOf(blob.digest));
     const size = staged.get(blob.digest);
     if (size === blob.size) return file;
     if (size !== undefined) throw new IntegrityError(`reading blob ${blob.digest}`, `${blob.size} bytes`, `${size}`);
-    const path = join(layoutDirectory, ociFiles.blob(blob.digest));
-    checkRegular(path, () => new NotFoundError(`reading the image layout ${layoutDirectory}: blob ${blob.digest} is not in it`));
+    const path = files.pathOf(blob.digest);
+    checkRegular(path, () => new NotFoundError(`reading the image in ${source}: blob ${blob.digest} is not in it`));
     await writeStream(verified(fileBytes(path, options), blob, `reading ${path}`), file, { sync: false, ...options });
     staged.set(blob.digest, blob.size);
     return file;
   };
   return {
-    layout: readLayoutFile(layoutDirectory, ociFiles.layout),
-    index: readLayoutFile(layoutDirectory, ociFiles.index),
-    lists: (digest) => lookAt(join(layoutDirectory, ociFiles.blob(digest))) !== undefined,
+    layout: files.layout,
+    index: files.index,
+    lists: (digest) => lookAt(files.pathOf(digest)) !== undefined,
     stage,
     blobs: sourceOf(stage),
+  };
+}
+
+interface DirectoryFiles {
+  readonly layout: Buffer;
+  readonly index: Buffer;
+  pathOf(digest: Digest): string;
+}
+
+function layoutFiles(source: string): DirectoryFiles {
+  return {
+    layout: readLayoutFile(source, ociFiles.layout),
+    index: readLayoutFile(source, ociFiles.index),
+    pathOf: (digest) => join(source, ociFiles.blob(digest)),
+  };
+}
+
+/** Whether a directory says that it is one of containers/image's transport "dir". */
+export function isDirImage(source: string): boolean {
+  return (
+    lookAt(join(source, "version"))?.isFile() === true &&
+    readLayoutFile(source, "version").toString("latin1").startsWith("Directory Transport Version: 1.")
+  );
+}
+
+/** Files are called by the hex digits of their digests, but for the manifest or index of the image; those that an index lists have an ending. */
+function dirImageFiles(source: string): DirectoryFiles {
+  const path = join(source, ociFiles.dockerManifest);
+  const bytes = readLayoutFile(source, ociFiles.dockerManifest);
+  const digest = digestOf(bytes);
+  const descriptor = { mediaType: manifestTypeOf(bytes, undefined, `reading ${path}`), digest, size: bytes.length };
+  return {
+    layout: ociLayoutFile,
+    index: canonicalJson({ ...emptyIndex, manifests: [descriptor] }),
+    pathOf(wanted) {
+      if (wanted === digest) return path;
+      const listed = join(source, `${hexOf(wanted)}.manifest.json`);
+      return lookAt(listed) === undefined ? join(source, hexOf(wanted)) : listed;
+    },
   };
 }
 

@@ -1,4 +1,4 @@
-import { basename } from "node:path";
+import { textOf } from "../../runtime-addon/index.ts";
 import { type PlainLimits, plainBytes } from "../compression.ts";
 import { discardFile } from "../discard.ts";
 import { TsbuildError } from "../errors.ts";
@@ -6,6 +6,7 @@ import { type Abortable, fileBytes } from "../file-bytes.ts";
 import { parseNewName } from "../image-names.ts";
 import type { Image } from "../images.ts";
 import { readLayer } from "../layer/tar-read.ts";
+import type { Tree } from "../layer/tree.ts";
 import type { LayerInfo } from "../layers.ts";
 import type { ContainerConfig, Platform } from "../oci.ts";
 import { machinePlatform } from "../platform.ts";
@@ -23,7 +24,7 @@ export interface ImportOptions extends Abortable {
   readonly created?: string;
   /** Absent: this machine's. */
   readonly platform?: Platform;
-  /** History's comment; absent: "imported from NAME", with the file's name without its directory, "-" for a stream. */
+  /** History's comment; absent: that it was imported, and not from where, so that the same tar gives the same image. */
   readonly comment?: string;
   /** Of decompressing; absent: the store's. */
   readonly limits?: PlainLimits;
@@ -33,7 +34,7 @@ type ImportSource = { readonly file: string } | { readonly stream: AsyncIterable
 
 /**
  * Makes an image of one layer from the tar of a root file system, plain or compressed (gzip, zstd, xz, bzip2: told by content). The layer is
- * the plain tar byte for byte. Throws what readLayer and plainBytes throw, and then leaves nothing behind.
+ * the plain tar byte for byte. Throws UNSUPPORTED_ARCHIVE for an image archive, and what readLayer and plainBytes throw, and then leaves nothing behind.
  */
 export function importRootfs(store: Store, source: ImportSource, options: ImportOptions): Promise<Image> {
   return namingSource("importing", "file" in source ? source.file : undefined, store.root, () => importFrom(store, source, options));
@@ -43,7 +44,6 @@ async function importFrom(store: Store, source: ImportSource, options: ImportOpt
   const { names, config, created, platform = machinePlatform(), signal, limits = plainLimitsOf(store.unpackLimits) } = options;
   // Before anything is read that could not be named afterwards.
   names.forEach(parseNewName);
-  const from = "file" in source ? basename(source.file) : "-";
   const bytes = "file" in source ? fileBytes(source.file, { signal }) : source.stream;
   const temp = await store.tempFile("import");
   await using lease = await store.lease();
@@ -53,6 +53,7 @@ async function importFrom(store: Store, source: ImportSource, options: ImportOpt
       limits: store.unpackLimits,
     });
     if (tree.size === 0) throw new TsbuildError("INVALID_TAR", "reading the tar of a root file system: it is empty");
+    refuseImageArchive(tree);
     await lease.pin(tree.diffId);
     layer = await store.layers.add(tree, { tempTar: temp });
   } finally {
@@ -68,9 +69,21 @@ async function importFrom(store: Store, source: ImportSource, options: ImportOpt
       ...(created !== undefined && { created }),
       ...(config !== undefined && { config }),
       rootfs: { type: "layers", diff_ids: [diffId] },
-      history: [{ ...(created !== undefined && { created }), comment: options.comment ?? `imported from ${from}` }],
+      history: [{ ...(created !== undefined && { created }), comment: options.comment ?? "imported" }],
     },
     layers: [blob],
     names,
+  });
+}
+
+/** As save, docker save and skopeo write them: files that lead to an image, at the top. */
+function refuseImageArchive({ entries }: Tree): void {
+  const files = new Map(entries.map(({ path, kind }) => [textOf(path), kind]));
+  const has = (...names: readonly string[]) => names.every((name) => files.get(name) === "file");
+  const isDocker =
+    has("manifest.json") && (has("repositories") || [...files.keys()].some((name) => /^[0-9a-f]{64}(\.json$|\/layer\.tar$)/.test(name)));
+  if (!isDocker && !(has("oci-layout", "index.json") && [...files.keys()].some((name) => name.startsWith("blobs/")))) return;
+  throw new TsbuildError("UNSUPPORTED_ARCHIVE", "reading the tar of a root file system: it is an image archive", {
+    hint: "tsbuild load takes the images of it",
   });
 }

@@ -30,7 +30,7 @@ export interface LoadOptions extends Abortable {
 const manyBlobs = 16;
 
 /**
- * Loads all images of an OCI archive or of one of Docker's own (a tar, itself plain or compressed), or of an OCI image layout, for this machine's platform where there is a
+ * Loads all images of an OCI archive or of one of Docker's own (a tar, itself plain or compressed), or of an OCI image layout or a "dir" of containers/image, for this machine's platform where there is a
  * choice, under the names they have there, which the answer has, too. Every blob is checked by digest and size, every layer's plain tar by diffId, before anything is
  * visible: a refused archive leaves nothing. Bytes of manifests and configs stay as they are. Throws PLATFORM_NOT_FOUND, NO_IMAGES, NOT_AN_IMAGE, NotFoundError, IntegrityError and what is wrong
  * with an archive.

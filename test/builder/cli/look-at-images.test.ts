@@ -77,6 +77,8 @@ describe("images", () => {
     const blobs: number[] = [];
     for await (const { size } of store.blobs.list()) blobs.push(size);
     expect(a.ownBytes + b.ownBytes + a.sharedBytes).toBe(blobs.reduce((sum, size) => sum + size, 0));
+    // Its layers alone, wherever its size is told.
+    expect([a.sizeBytes, a.platforms[0].sizeBytes, (await json(inspect, "a")).sizeBytes]).toEqual([5120, 5120, 5120]);
   });
 
   it("lists the platforms of one index, those that are not here too", async () => {

@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { gzipSync } from "node:zlib";
 import { beforeEach, expect, it } from "vitest";
 import { importRootfs } from "../../../store/archive/import.ts";
+import { saveImages } from "../../../store/archive/save.ts";
 import { defaultLimits } from "../../../store/compression.ts";
 import { digestOf } from "../../../store/digest.ts";
 import { machinePlatform } from "../../../store/platform.ts";
@@ -32,7 +33,7 @@ it("makes one layer of the tar, byte for byte, and a config that says no more th
   expect(image.config).toEqual({
     ...machinePlatform(),
     rootfs: { type: "layers", diff_ids: [digestOf(tar)] },
-    history: [{ comment: "imported from rootfs.tar" }],
+    history: [{ comment: "imported" }],
   });
   expect(readFileSync(store.blobs.path(digestOf(tar))).equals(tar)).toBe(true);
   expect((await store.layers.tree(digestOf(tar))).entries.map(({ path }) => path)).toEqual(["", "etc", "etc/hostname"]);
@@ -50,7 +51,7 @@ it.each<[string, (bytes: Buffer) => Buffer]>([
   writeFileSync(file, compress(tar));
   const image = await importRootfs(store, { stream: createReadStream(file) }, { names: ["base"] });
   expect(image.layers.map(({ diffId, blob }) => [diffId, blob.digest])).toEqual([[digestOf(tar), digestOf(tar)]]);
-  expect(image.config.history).toEqual([{ comment: "imported from -" }]);
+  expect(image.config.history).toEqual([{ comment: "imported" }]);
 });
 
 it("puts into the config what it is told", async () => {
@@ -74,11 +75,29 @@ it("puts into the config what it is told", async () => {
   });
 });
 
-it("gives the same image whenever it is done", async () => {
+it("gives the same image whenever it is done, and however its tar comes", async () => {
   const first = await importRootfs(store, { file: join(directory, "rootfs.tar") }, { names: ["a"] });
-  const second = await importRootfs(store, { file: join(directory, "rootfs.tar") }, { names: ["b"] });
-  expect(second.imageId).toBe(first.imageId);
-  expect(second.names).toEqual(["a", "b"]);
+  writeFileSync(join(directory, "other.tgz"), gzipSync(tar));
+  const second = await importRootfs(store, { file: join(directory, "other.tgz") }, { names: ["b"] });
+  const third = await importRootfs(store, { stream: createReadStream(join(directory, "rootfs.tar")) }, { names: ["c"] });
+  expect([second.imageId, third.imageId]).toEqual([first.imageId, first.imageId]);
+  expect(third.names).toEqual(["a", "b", "c"]);
+});
+
+it.each([["docker"], ["oci"]] as const)("refuses an archive of images: %s", async (format) => {
+  const image = await importRootfs(store, { file: join(directory, "rootfs.tar") }, { names: ["a"] });
+  await saveImages(store, [{ image }], { file: join(directory, "image.tar") }, { format });
+  await expect(importRootfs(store, { file: join(directory, "image.tar") }, { names: ["b"] })).rejects.toMatchObject({
+    code: "UNSUPPORTED_ARCHIVE",
+    message: expect.stringContaining("it is an image archive"),
+    hint: "tsbuild load takes the images of it",
+  });
+});
+
+it("takes root file systems that have files called like those of archives", async () => {
+  for (const name of ["manifest.json", "index.json", "repositories.json"]) writeFileSync(join(directory, "rootfs", name), "{}");
+  execFileSync("tar", ["-cf", join(directory, "rootfs.tar"), "-C", join(directory, "rootfs"), "."]);
+  expect((await importRootfs(store, { file: join(directory, "rootfs.tar") }, { names: ["a"] })).names).toEqual(["a"]);
 });
 
 it.each<[name: string, bytes: () => Buffer, code: string, message: string]>([

@@ -278,6 +278,14 @@ describe("other tools", needs("skopeo", "umoci"), () => {
     expect(existsSync(join(other.root, "blobs/sha256", hexOf(image.layers[0]?.diffId ?? image.imageId)))).toBe(false);
   });
 
+  it.each(["v2s2", "oci"])("write directories of their own, which we load: %s", async (format) => {
+    await mustRun(["skopeo", "copy", "--format", format, `oci:${store.root}:app`, `dir:${directory}/dir`]);
+    const [loaded, ...others] = await loadImages(other, { directory: join(directory, "dir") });
+    expect([loaded?.imageId, loaded?.names, others]).toEqual([image.imageId, [], []]);
+    expect(loaded?.rawManifest.equals(readFileSync(join(directory, "dir/manifest.json")))).toBe(true);
+    expect(await verifyStore(other)).toEqual([]);
+  });
+
   it("write Docker's types in an OCI layout, which we keep byte for byte", async () => {
     await mustRun(["skopeo", "copy", "--format", "v2s2", `oci:${store.root}:app`, `dir:${directory}/docker`]);
     const manifest = readFileSync(join(directory, "docker/manifest.json"));
