@@ -124,15 +124,22 @@ function explain(failure: SandboxFailure): Explanation {
   }
 }
 
-const tunHint =
-  'this user must be able to open /dev/net/tun: as root, chmod 0666 /dev/net/tun (for good by a rule of udev: KERNEL=="tun", MODE="0666"); inside a container add --device /dev/net/tun';
+/** Root opens it but in a user namespace, where root is nobody on the machine. */
+function tunHint(): string {
+  const chmod = 'chmod 0666 /dev/net/tun (for good by a rule of udev: KERNEL=="tun", MODE="0666")';
+  const who =
+    process.getuid?.() === 0
+      ? `in a user namespace (--userns auto) anybody must be able to open /dev/net/tun: ${chmod}`
+      : `this user must be able to open /dev/net/tun: as root, ${chmod}`;
+  return `${who}; inside a container add --device /dev/net/tun`;
+}
 
 function explainNetwork({ errno, syscall, path }: SandboxFailure): Explanation {
   const code = "NETWORK_REFUSED";
   if (errno === "ETIMEDOUT") return { code, what: `connecting the network: ${path} was not ready after ten seconds` };
   // What pasta said itself.
   if (errno === "EPROTO")
-    return { code, what: `connecting the network: ${path}`, isWhole: true, ...(/\btun\b/.test(path) && { hint: tunHint }) };
+    return { code, what: `connecting the network: ${path}`, isWhole: true, ...(/\btun\b/.test(path) && { hint: tunHint() }) };
   return { code, what: `making a network namespace at ${syscall} ${path}`.trimEnd(), ...namespaceHint(errno) };
 }
 
