@@ -42,7 +42,9 @@ async function leftAfterPrune(root: string): Promise<readonly string[]> {
   // Not with what looked at the images: it has them pinned.
   await using store = await openStore(root);
   await collectGarbage(store, { all: true });
-  return (await storeUsage(store)).filter(({ kind, bytes }) => bytes > 0 && kind !== "other" && kind !== "images").map(({ kind }) => kind);
+  // Where the blobs of images came from is known for as long as they are here.
+  const stays = new Set(["other", "images", "remote"]);
+  return (await storeUsage(store)).filter(({ kind, bytes }) => bytes > 0 && !stays.has(kind)).map(({ kind }) => kind);
 }
 
 /** The files of a copy of the store, when its images are removed and all else that may go. */
