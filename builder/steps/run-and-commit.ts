@@ -20,7 +20,7 @@ import { type OutputTail, outputTail } from "../sandbox/output-tail.ts";
 import { badLeaks, leaksInLayer } from "../secrets/gate.ts";
 import { type MaskedStream, maskStream } from "../secrets/mask.ts";
 import { type FailedStep, StepError } from "../step-error.ts";
-import { failureHint } from "./failure-hint.ts";
+import { failureHints } from "./failure-hint.ts";
 import type { StepResources } from "./run-resources.ts";
 import type { RunSettings } from "./run-settings.ts";
 import { runSpec } from "./run-spec.ts";
@@ -127,9 +127,8 @@ async function refuseFailure(
   const shell = isKept ? "tsbuild shell opens a shell in the step as it failed" : leaked;
   const because = hit === undefined ? {} : { because: hit.what };
   const withoutSecrets = operation.mounts.flatMap((mount) => (mount.type === "secret" && secrets.of(mount) === undefined ? [mount] : []));
-  const said = failureHint({ ...("code" in status ? { code: status.code } : {}), tail, withoutSecrets });
-  const hints = hint === undefined ? [said, shell] : [hint];
-  const whole = hints.filter((one) => one !== undefined).join("; ");
+  const said = failureHints({ ...("code" in status ? { code: status.code } : {}), tail, withoutSecrets });
+  const whole = [hint, ...said, shell].filter((one) => one !== undefined).join("; ");
   throw new StepError(failedStep(place), { ...how, ...because }, tail, {
     usage: finished.usage,
     isKept,

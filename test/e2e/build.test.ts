@@ -213,7 +213,7 @@ RUN ignored
     expect(failing.stderr).toMatch(
       /\[2\/2\] RUN dd .*: (exit code 137|killed by SIGKILL), out of memory \(limit 16\.0 MiB, peak 1[56]\.\d MiB\) \[STEP_FAILED\]/,
     );
-    expect(failing.stderr).toContain("  hint: raise --memory\n");
+    expect(failing.stderr).toContain("  hint: raise --memory; tsbuild shell opens a shell in the step as it failed\n");
     expect(failing.stderr).toMatch(/^#2 failed .*, 1[56]\.\d MiB memory/m);
     const goingOn = contextDirectory({ Dockerfile: `FROM busybox\nRUN (${take}) || true\n` });
     expect(await mustBuild(goingOn, "--resource", "memory=16m")).toMatch(
