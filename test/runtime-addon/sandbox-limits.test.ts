@@ -71,7 +71,13 @@ describe("limits of a sandbox", needs("root", "privateMounts", "cgroups"), () =>
     const script = "cat /proc/1/oom_score_adj /proc/self/oom_score_adj; echo -1 2> /dev/null > /proc/self/oom_score_adj || echo refused";
     const own = readFileSync("/proc/self/oom_score_adj", "utf8").trim();
     const last = mayLowerScore() ? "-999" : own;
-    expect(lines(await box(script))).toEqual([last, own, "refused"]);
+    const outside: string[] = [];
+    const onStarted = ({ pid }: { readonly pid: number }) => {
+      const [, parent] = /^PPid:\s*(\d+)$/m.exec(readFileSync(`/proc/${pid}/status`, "utf8")) ?? [];
+      for (const each of ["comm", "oom_score_adj"]) outside.push(readFileSync(`/proc/${parent}/${each}`, "utf8").trim());
+    };
+    expect(lines(await box(script, {}, { onStarted }))).toEqual([last, own, "refused"]);
+    expect(outside).toEqual(["tsb:map", last]);
   });
 
   it("memory: who stays below is not, and the peak is measured over all processes", async () => {
