@@ -136,7 +136,7 @@ function tunHint(): string {
 
 function explainNetwork({ errno, syscall, path }: SandboxFailure): Explanation {
   const code = "NETWORK_REFUSED";
-  if (errno === "ETIMEDOUT") return { code, what: `connecting the network: ${path} was not ready after ten seconds` };
+  if (errno === "ETIMEDOUT") return { code, what: `connecting the network: ${path} was not ready in time`, isWhole: true };
   // What pasta said itself.
   if (errno === "EPROTO")
     return { code, what: `connecting the network: ${path}`, isWhole: true, ...(/\btun\b/.test(path) && { hint: tunHint() }) };

@@ -28,6 +28,10 @@ export interface NetworkOptions {
   readonly hostLoopback?: boolean;
   /** Pasta connects the network itself, as where ports are published: it takes less of the machine, and crafted packets reach the loopback. Absent: false. */
   readonly direct?: boolean;
+  /** How long pasta may take until it is ready; 10 000 where absent. */
+  readonly deadlineMs?: number;
+  /** Aborting ends what is being made, never a network that is ready. */
+  readonly signal?: AbortSignal;
   /** Path of tsb-init, where it is not the one built here. */
   readonly initPath?: string;
 }
@@ -38,7 +42,7 @@ export interface SandboxNetwork {
   readonly pid: number;
   /** What the machine has of a network and this one does without. */
   readonly skipped: readonly SandboxError[];
-  /** False once what keeps that process has ended: `pid` may be another's by now. */
+  /** False once pasta, or what keeps that process, has ended: `pid` may be another's by now. */
   isOpen(): boolean;
   /** Ends it and waits for its end; sandboxes in it are cut off. Idempotent. */
   close(): Promise<void>;
@@ -51,9 +55,12 @@ export interface SandboxNetwork {
  * What keeps packets from the loopback, since a pasta of 2023 does not, is another namespace between this one and pasta. Only a network of which ports are
  * published, or that shall be direct, does without: there, crafted packets to 127.0.0.0/8 that are sent out of its interface get through.
  *
- * Throws SandboxError NETWORK_REFUSED where the kernel or pasta refuses, or where pasta is not ready after ten seconds.
+ * Throws SandboxError NETWORK_REFUSED where the kernel or pasta refuses, or where pasta is not ready in time, and the reason of an abort; then nothing is left of
+ * the attempt.
  */
 export async function openNetwork(options: NetworkOptions): Promise<SandboxNetwork> {
+  const { signal } = options;
+  signal?.throwIfAborted();
   const child = spawn(options.initPath ?? helperPath(), [], {
     stdio: ["ignore", "ignore", "ignore", "pipe", "pipe"],
     env: {},
@@ -67,6 +74,8 @@ export async function openNetwork(options: NetworkOptions): Promise<SandboxNetwo
     status?.destroy();
     await ended;
   };
+  const stop = () => void status?.destroy();
+  signal?.addEventListener("abort", stop);
   (channel as Writable | undefined)?.on("error", () => {}).end(networkSpec(options));
   try {
     const skipped: SandboxError[] = [];
@@ -74,7 +83,10 @@ export async function openNetwork(options: NetworkOptions): Promise<SandboxNetwo
     return { pid, skipped, isOpen: () => child.exitCode === null && child.signalCode === null, close };
   } catch (error) {
     await close();
+    signal?.throwIfAborted();
     throw error;
+  } finally {
+    signal?.removeEventListener("abort", stop);
   }
 }
 
@@ -94,7 +106,9 @@ function readyPid(status: Readable | undefined, ended: Promise<string>, skipped:
       );
     status?.on("data", onLine).on("error", () => {});
     // The last line may come after the end of the process that wrote it.
-    void ended.then((how) => (status === undefined || status.readableEnded ? lost(how) : status.once("close", () => lost(how))));
+    void ended.then((how) =>
+      status === undefined || status.readableEnded || status.closed ? lost(how) : status.once("close", () => lost(how)),
+    );
   });
 }
 
@@ -113,7 +127,8 @@ function endOf(child: ChildProcess): Promise<string> {
 const LOOPBACKS = ["127.0.0.0/8", "0.0.0.0/8", "::/96", "::ffff:0:0/96"];
 
 /** The descriptors are those of src/init/network.cc. */
-function networkSpec({ program, userNamespace, publish = [], resolver, hostLoopback = false, direct = false }: NetworkOptions): Buffer {
+function networkSpec(options: NetworkOptions): Buffer {
+  const { program, userNamespace, publish = [], resolver, hostLoopback = false, direct = false, deadlineMs } = options;
   const ports = (protocol: PublishedPort["protocol"]): string[] => {
     const mappings = publish.filter((port) => port.protocol === protocol);
     const words = mappings.map(
@@ -125,7 +140,11 @@ function networkSpec({ program, userNamespace, publish = [], resolver, hostLoopb
   // To what is published pasta connects by the loopback of the namespace that it is in: that is the sandboxes' own then.
   const isDirect = direct || publish.length > 0;
   const routed = isDirect ? [] : ["--routed", ...LOOPBACKS.flatMap((prefix) => ["--blackhole", prefix])];
-  const settings = ["--network", ...routed, ...(userNamespace === undefined ? [] : ["--join", String(userNamespace.pid)])];
+  const settings = [
+    ...["--network", ...routed],
+    ...(deadlineMs === undefined ? [] : ["--deadline", String(deadlineMs)]),
+    ...(userNamespace === undefined ? [] : ["--join", String(userNamespace.pid)]),
+  ];
   return encodeSpec(settings, [
     program,
     ...["--foreground", "--quiet", "--config-net"],

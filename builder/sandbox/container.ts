@@ -92,7 +92,7 @@ export async function withContainer<T>(
   const networks = await host.networks();
   // It gets ready while layers are unpacked.
   const request = { ...spec.network, hostGateway: wantsHostGateway(spec.hosts) };
-  const network = networks.open(request, { following: options.following ?? 0, onNote: options.onNote });
+  const network = networks.open(request, { following: options.following ?? 0, onNote: options.onNote, signal: options.signal });
   // Whoever awaits it hears of a failure, be it after this one.
   network.catch(() => {});
   try {

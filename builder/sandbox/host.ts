@@ -40,11 +40,14 @@ export function openHost(store: Store, onNote: NoteSink, userns: UserNamespaceMo
       return networks;
     },
     async close() {
-      // They belong to the user namespace that the host may have made.
-      await (await networks?.catch(() => undefined))?.close();
-      // A climb under way ends first, so that no worker is left behind.
-      const host = await opened?.catch(() => undefined);
-      await host?.close();
+      try {
+        // They belong to the user namespace that the host may have made.
+        await (await networks?.catch(() => undefined))?.close();
+      } finally {
+        // A climb under way ends first, so that no worker is left behind.
+        const host = await opened?.catch(() => undefined);
+        await host?.close();
+      }
     },
   };
 }

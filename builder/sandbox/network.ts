@@ -1,4 +1,5 @@
 import { readFile } from "node:fs/promises";
+import { networkInterfaces } from "node:os";
 import { findPasta, SandboxError, type SandboxSpec } from "../../runtime-addon/index.ts";
 import type { Store } from "../../store/store.ts";
 import type { DnsSettings } from "../options.ts";
@@ -6,8 +7,8 @@ import type { PortMapping } from "../run-options.ts";
 import { defaultGateway } from "./default-gateway.ts";
 import { type NetworkKind, resolution } from "./network-files.ts";
 import { rememberedRefusal, rememberRefusal } from "./network-memory.ts";
-import { isLastingRefusal, isTakenPort } from "./network-refusal.ts";
-import { openPasta } from "./open-pasta.ts";
+import { isLastingRefusal, isRefusal, isTakenPort } from "./network-refusal.ts";
+import { type Attempt, openPasta } from "./open-pasta.ts";
 import { type ChosenPort, choosePorts, noteChoices } from "./port-choice.ts";
 import { noteReach, publishPorts, refuseTakenPorts } from "./port-forward.ts";
 
@@ -39,6 +40,10 @@ export interface NetworkSite {
   /** The process whose user namespace the sandboxes join. */
   readonly userNamespace?: { readonly pid: number };
   readonly onNote: (message: string) => void;
+  /** Aborting ends what is being made, never a network that is ready. */
+  readonly signal?: AbortSignal;
+  /** Ends networks that nobody needs, and waits for those that are ending; false where none was ever ended. */
+  readonly makeRoom: () => Promise<boolean>;
 }
 
 const loopback = "127.0.0.1";
@@ -48,7 +53,7 @@ const isOpen = (): boolean => true;
 
 /**
  * Opens the network of one container. Throws SandboxError NETWORK_REFUSED where "isolated" cannot be had or the default one failed for a passing
- * reason, and what publishPorts throws.
+ * reason, what publishPorts throws, and the reason of an abort.
  */
 export async function openContainerNetwork(request: NetworkRequest, site: NetworkSite): Promise<ContainerNetwork> {
   if (request.mode === "none") return { kind: "none", namespace: "none", gateway: loopback, resolvConf: "", isOpen, close: async () => {} };
@@ -61,10 +66,20 @@ export async function openContainerNetwork(request: NetworkRequest, site: Networ
   }
 }
 
+/**
+ * Opens a network of its own, without published ports, for a container that is yet to come. Never another kind: throws where there is none to be had at once, and remembers
+ * nothing of that.
+ */
+export async function openNetworkAhead(request: NetworkRequest, site: Omit<NetworkSite, "makeRoom">): Promise<ContainerNetwork> {
+  const opened = await isolatedNetwork({ ...request, ports: [] }, site, "ahead");
+  if (opened instanceof SandboxError) throw opened;
+  return opened;
+}
+
 async function openWithPorts(asked: NetworkRequest, site: NetworkSite): Promise<ContainerNetwork> {
   const request = { ...asked, ports: await choosePorts(asked.ports) };
   if (request.mode === "host") return hostNetwork(request, site);
-  const opened = await isolatedNetwork(request, site);
+  const opened = await isolatedNetwork(request, site, site);
   if (!(opened instanceof SandboxError)) return opened;
   if (request.mode === "isolated") throw opened;
   site.onNote(`the network is the host's, and what listens on this machine can be reached: ${opened.message}`);
@@ -73,7 +88,7 @@ async function openWithPorts(asked: NetworkRequest, site: NetworkSite): Promise<
 
 type ChosenRequest = Omit<NetworkRequest, "ports"> & { readonly ports: readonly ChosenPort[] };
 
-async function hostNetwork({ ports, dns }: ChosenRequest, { onNote }: NetworkSite): Promise<ContainerNetwork> {
+async function hostNetwork({ ports, dns }: ChosenRequest, { onNote }: Pick<NetworkSite, "onNote">): Promise<ContainerNetwork> {
   const relays = await publishPorts(ports);
   noteChoices(ports, onNote);
   for (const port of ports) noteReach(port, onNote);
@@ -89,7 +104,8 @@ export async function hostResolvConf(dns: DnsSettings): Promise<string> {
 /** Resolves with an error where this machine makes no such network. */
 async function isolatedNetwork(
   request: ChosenRequest,
-  { store, userNamespace, onNote }: NetworkSite,
+  { store, userNamespace, onNote, signal }: Omit<NetworkSite, "makeRoom">,
+  attempt: Attempt,
 ): Promise<ContainerNetwork | SandboxError> {
   const program = findPasta();
   if (program === undefined) {
@@ -110,18 +126,24 @@ async function isolatedNetwork(
     publish: request.ports.map(({ containerPort: port, isFree: _, ...rest }) => ({ ...rest, port })),
     ...(forwarded === undefined ? {} : { resolver: forwarded }),
     hostLoopback: gateway !== undefined,
+    ...(signal === undefined ? {} : { signal }),
   };
   try {
-    const network = await openPasta(options, { place, trustsMemory, onNote });
+    const network = await openPasta(options, { place, trustsMemory, attempt, onNote });
     noteChoices(request.ports, onNote);
     for (const { message } of network.skipped) onNote(`the network does without: ${message}`);
     const { pid, isOpen, close } = network;
     return { kind: "isolated", namespace: { pid }, gateway: gateway ?? loopback, resolvConf: text, isOpen, close };
   } catch (error) {
-    if (!(error instanceof SandboxError && isLastingRefusal(error))) throw error;
-    await rememberRefusal("network", place, error.message);
+    if (!(error instanceof SandboxError && isRefusal(error))) throw error;
+    if (attempt !== "ahead" && isLastingRefusal(error)) await rememberRefusal("network", place, error.message);
     return error;
   }
+}
+
+/** What networks of their own are made from: the addresses, routes and name servers of the host. After a change, those made before may lead nowhere. */
+export async function hostNetworkState(): Promise<string> {
+  return JSON.stringify([networkInterfaces(), await textOf("/proc/net/route"), await hostResolvers()]);
 }
 
 /** resolv.conf of the host, and the one that systemd-resolved keeps of what it asks itself. */

@@ -8,7 +8,7 @@ import { importBusybox } from "../support/bases.ts";
 import { CLI_PATH, temporaryStore, tsbuild } from "../support/cli.ts";
 import { command } from "../support/command.ts";
 import { contextDirectory } from "../support/context.ts";
-import { goneWithin, mountPoints } from "../support/leftovers.ts";
+import { descendants } from "../support/descendants.ts";
 import { needs } from "../support/needs.ts";
 import { freePort, whileServing } from "../support/serve.ts";
 
@@ -120,36 +120,6 @@ describe("a network of its own", needs("sandbox", "isolatedNetwork"), () => {
     await once(child, "close");
     await expect.poll(() => started.filter(({ pid }) => existsSync(`/proc/${pid}`)), { timeout: 10_000 }).toEqual([]);
   });
-
-  // What is killed is not the build: a command of it, which the build waits for.
-  it.each<[how: string, run: string, end: NodeJS.Signals, of: "build" | "command", code: number | null]>([
-    ["succeeds", "sleep 100 || true", "SIGKILL", "command", 0],
-    ["fails", "sleep 100", "SIGKILL", "command", 1],
-    ["is cancelled", "sleep 100", "SIGINT", "build", 130],
-    ["is killed", "sleep 100", "SIGKILL", "build", null],
-  ])("is made ahead for the RUN steps that follow, and none is left when the build %s", async (_how, run, end, of, code) => {
-    const Dockerfile = `FROM busybox\nRUN echo up; ${run}\nRUN true\nRUN --network=none true\nRUN true\nRUN true\n`;
-    const mounts = mountPoints();
-    const build = ["build", "--no-cache", "--network", "isolated", "--progress", "plain", await contextDirectory({ Dockerfile })];
-    const child = spawn(process.execPath, ["--", CLI_PATH, ...build], {
-      env: { ...process.env, TSBUILD_ROOT: store },
-      stdio: ["ignore", "ignore", "pipe"],
-    });
-    const closed = once(child, "close");
-    let output = "";
-    child.stderr.on("data", (chunk) => (output += String(chunk)));
-    await expect.poll(() => output, { timeout: 20_000 }).toMatch(/ up$/m);
-    const pastas = async () => (await descendants(child.pid ?? 0)).filter(({ args }) => args.includes("/pasta"));
-    // Its own, and two more.
-    await expect.poll(async () => (await pastas()).length, { timeout: 20_000 }).toBe(3);
-    const started = await descendants(child.pid ?? 0);
-    const command = started.find(({ args }) => args === "sleep 100");
-    process.kill((of === "build" ? child.pid : command?.pid) ?? 0, end);
-    expect(await closed).toEqual([code, code === null ? end : null]);
-    const left = () => started.filter(({ pid }) => existsSync(`/proc/${pid}`)).map(({ args }) => args);
-    expect(await goneWithin(of === "build" && code === null ? 10_000 : 0, left)).toEqual([]);
-    expect(mountPoints()).toEqual(mounts);
-  });
 });
 
 /**
@@ -174,20 +144,3 @@ trap 'kill $other $server' EXIT
 until nsenter --net --target $other busybox wget -q -O /dev/null http://127.0.0.1:8000/; do kill -0 $server; done
 $TSBUILD run --network isolated busybox sh -c 'printf "GET / HTTP/1.0\\r\\n\\r\\n" | timeout 3 nc 10.77.0.2 8000 | grep -m 1 outside'
 `;
-
-interface Process {
-  readonly pid: number;
-  readonly args: string;
-}
-
-/** What a process has started, and what that has. */
-async function descendants(pid: number): Promise<readonly Process[]> {
-  const { stdout } = await command(["ps", "-eo", "pid=,ppid=,args="]);
-  const all = stdout.split("\n").flatMap((line) => {
-    const [, child, parent, args = ""] = /^ *(\d+) +(\d+) (.*)$/.exec(line) ?? [];
-    return child === undefined ? [] : [{ pid: Number(child), parent: Number(parent), args }];
-  });
-  const below = (parent: number): readonly Process[] =>
-    all.filter((one) => one.parent === parent).flatMap((one) => [one, ...below(one.pid)]);
-  return below(pid);
-}

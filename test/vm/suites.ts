@@ -14,7 +14,7 @@ export const GUEST_UID = 4900;
  */
 export const GUEST_SUITES: readonly GuestSuite[] = [
   { name: "an ordinary user", uid: GUEST_UID, files: ["test/e2e/delegated-limits.test.ts"] },
-  { name: "an ordinary user", uid: GUEST_UID, files: ["test/e2e/network.test.ts"] },
+  { name: "an ordinary user", uid: GUEST_UID, files: ["test/e2e/network.test.ts", "test/e2e/networks-ahead.test.ts"] },
   { name: "root", files: ["command", "limits", "mounts", "view"].map((name) => `test/runtime-addon/sandbox-${name}.test.ts`) },
   {
     name: "root and ordinary users",
@@ -26,7 +26,7 @@ export const GUEST_SUITES: readonly GuestSuite[] = [
 export const CUT = [
   "test/escape/sandbox-controls (compilers), image, disk",
   "test/runtime-addon/user-namespace, seccomp",
-  "test/e2e/delegated-limits as root",
+  "test/e2e/delegated-limits, network, networks-ahead as root",
   "test/e2e/rootless, run, run-mounts, kill, ladder",
   "nine tenths of the output of 10 MB",
 ];

@@ -5,6 +5,7 @@
 #include <sched.h>
 #include <signal.h>
 #include <sys/prctl.h>
+#include <sys/signalfd.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -16,6 +17,7 @@
 #include "namespaces.h"
 #include "netlink.h"
 #include "router.h"
+#include "signals.h"
 #include "syscalls.h"
 
 namespace {
@@ -23,8 +25,6 @@ namespace {
 // Where the command finds what it is to work with; sandbox-network.ts names them in its arguments.
 constexpr int kNetworkNamespace = 6, kReady = 7;
 
-// One that has nothing to say after so long never will.
-constexpr int kDeadlineMs = 10000;
 constexpr size_t kMaxWords = 300;
 
 struct Pipe {
@@ -53,6 +53,18 @@ bool hear(const Fd& channel) {
   char byte;
   return read(channel.get(), &byte, 1) == 1;
 }
+
+// Until there is something to read, or its end. ETIMEDOUT: there was not in time (-1: in whatever time); ECANCELED: the caller has let go of the network.
+Result await(const Fd& source, const Status& status, int milliseconds) {
+  pollfd waiting[] = {{source.get(), POLLIN, 0}, {status.fd(), POLLIN, 0}};
+  int arrived;
+  while ((arrived = poll(waiting, 2, milliseconds)) < 0 && errno == EINTR) continue;
+  if (arrived < 0) return failed("poll");
+  if (waiting[1].revents != 0) return failure("poll", ECANCELED);
+  return arrived == 0 ? failure("poll", ETIMEDOUT) : success();
+}
+
+bool hear(const Fd& channel, const Status& status) { return await(channel, status, -1).ok() && hear(channel); }
 
 Result enter_new_network() { return unshare(CLONE_NEWNET) < 0 ? failed("unshare", "network") : success(); }
 
@@ -106,7 +118,7 @@ bool start_holder(const Spec& spec, const Status& status, Holder& holder) {
     hold(spec, status, other);
   }
   other.reset();
-  if (!hear(holder.channel)) return false;
+  if (!hear(holder.channel, status)) return false;
   const std::string path = "/proc/" + std::to_string(holder.pid) + "/ns/net";
   holder.network = Fd(open(path.c_str(), O_RDONLY | O_CLOEXEC));
   return holder.network.valid() || report(failed("open", path));
@@ -162,17 +174,15 @@ std::string last_words(const Fd& words) {
   return text.substr(text.rfind('\n') + 1).substr(0, kMaxWords);
 }
 
-Result await_ready(const Fd& ready, const Fd& words, const std::string& program) {
-  pollfd waiting{ready.get(), POLLIN, 0};
-  int arrived;
-  while ((arrived = poll(&waiting, 1, kDeadlineMs)) < 0 && errno == EINTR) continue;
-  if (arrived == 0) return failure("poll", ETIMEDOUT, program);
+Result await_ready(const Spec& spec, const Status& status, const Fd& ready, const Fd& words) {
+  const std::string& program = spec.command[0];
+  if (Result r = await(ready, status, spec.deadline_ms); !r.ok()) return failure(r.syscall, r.error, program);
   char byte;
   if (read(ready.get(), &byte, 1) == 1) return success();
   return failure("execve", EPROTO, program + ": " + last_words(words));
 }
 
-Result start_program(const Spec& spec, const Holder& holder, pid_t& keeper) {
+Result start_program(const Spec& spec, const Status& status, const Holder& holder, pid_t& keeper) {
   Pipe ready, words;
   if (Result r = open_pipe(ready); !r.ok()) return r;
   if (Result r = open_pipe(words); !r.ok()) return r;
@@ -181,7 +191,19 @@ Result start_program(const Spec& spec, const Holder& holder, pid_t& keeper) {
   if (keeper == 0) keep_program(spec, holder, ready.in, words.in);
   ready.in.reset();
   words.in.reset();
-  return await_ready(ready.out, words.out, spec.command[0]);
+  return await_ready(spec, status, ready.out, words.out);
+}
+
+// Until the caller lets go of the network, or one of the two processes that make it ends.
+void keep_open(const Status& status) {
+  Fd signals;
+  if (!open_signals({SIGCHLD}, signals).ok()) return;
+  // One that ended before its signal could be heard is seen as well.
+  for (siginfo_t ended{}; waitid(P_ALL, 0, &ended, WEXITED | WNOHANG | WNOWAIT) == 0 && ended.si_pid == 0;) {
+    if (!await(signals, status, -1).ok()) return;
+    signalfd_siginfo info;
+    while (read(signals.get(), &info, sizeof info) == sizeof info) continue;
+  }
 }
 
 void end(pid_t process) {
@@ -200,16 +222,16 @@ int become_network(const Spec& spec, const Status& status) {
   pid_t keeper = 0;
   bool ready = start_holder(spec, status, holder);
   if (ready) {
-    const Result r = start_program(spec, holder, keeper);
+    const Result r = start_program(spec, status, holder, keeper);
     ready = r.ok();
-    if (!ready) status.error("--network", r);
+    // A caller that is gone would have us die of the signal before the two are dead.
+    if (!ready && r.error != ECANCELED) status.error("--network", r);
   }
   // Where it fails, the holder says why.
-  if (ready && spec.routed) ready = tell(holder.channel) && hear(holder.channel);
+  if (ready && spec.routed) ready = tell(holder.channel) && hear(holder.channel, status);
   if (ready) {
     status.started(holder.pid);
-    char byte;
-    while (read(status.fd(), &byte, 1) < 0 && errno == EINTR) continue;
+    keep_open(status);
   }
   end(keeper);
   end(holder.pid);

@@ -74,6 +74,7 @@ const std::unordered_map<std::string, Setting>& settings() {
       {"--new-network", {0, [](Spec& s, Arguments) { return s.new_network = true; }}},
       {"--join-network", {1, [](Spec& s, Arguments a) { return number(a[0], s.join_network, INT_MAX) && s.join_network > 0; }}},
       {"--network", {0, [](Spec& s, Arguments) { return s.network = true; }}},
+      {"--deadline", {1, [](Spec& s, Arguments a) { return number(a[0], s.deadline_ms, INT_MAX); }}},
       {"--routed", {0, [](Spec& s, Arguments) { return s.routed = true; }}},
       {"--blackhole", {1, [](Spec& s, Arguments a) { return parse_prefix(a[0], s.blackholes.emplace_back()); }}},
       {"--own-users", {0, [](Spec& s, Arguments) { return s.own_users = true; }}},

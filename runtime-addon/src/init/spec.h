@@ -55,6 +55,8 @@ struct Spec {
 
   // A network namespace instead of a sandbox: the command connects it (network.h).
   bool network = false;
+  // How long the command may take until it says that it is ready.
+  int deadline_ms = 10000;
   // It is another one that is connected, and the sandboxes' lies behind it (router.h).
   bool routed = false;
   // What that one does not hand on.

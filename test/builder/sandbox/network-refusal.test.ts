@@ -1,23 +1,23 @@
 import { describe, expect, it } from "vitest";
-import { isLastingRefusal, isTakenPort } from "../../../builder/sandbox/network-refusal.ts";
+import { isLastingRefusal, isRefusal, isTakenPort } from "../../../builder/sandbox/network-refusal.ts";
 import { SandboxError } from "../../../runtime-addon/index.ts";
 import { TsbuildError } from "../../../store/errors.ts";
 
 const refused = (errno: string, path = "/usr/bin/pasta") =>
   new SandboxError("NETWORK_REFUSED", "no network", { failure: { op: "--network", syscall: "unshare", errno, path } });
 
-describe("a refusal of a network lasts", () => {
+describe("an error of a network is a refusal, and a lasting one", () => {
   it.each([
-    ["no right to make namespaces", refused("EPERM"), true],
-    ["no namespaces left by the machine's settings", refused("ENOSPC"), true],
-    ["no tun device", refused("EPROTO", "/usr/bin/pasta: Failed to open() /dev/net/tun: No such file or directory"), true],
-    ["no route", refused("EPROTO", "/usr/bin/pasta: External interface not usable"), true],
-    ["a port that is taken", refused("EPROTO", "/usr/bin/pasta: Failed to bind any port for '-t 80:80', exiting"), false],
-    ["no descriptors left", refused("EPROTO", "/usr/bin/pasta: socket: Too many open files"), false],
-    ["no descriptors left for the pipes", refused("EMFILE"), false],
-    ["no answer in time", refused("ETIMEDOUT"), false],
-    ["a helper that was not started", new SandboxError("NETWORK_REFUSED", "making the network: tsb-init ended with spawn EAGAIN"), false],
-  ])("%s", (_name, error, lasts) => expect(isLastingRefusal(error)).toBe(lasts));
+    ["no right to make namespaces", refused("EPERM"), [true, true]],
+    ["no tun device", refused("EPROTO", "/usr/bin/pasta: Failed to open() /dev/net/tun: No such file or directory"), [true, true]],
+    ["no route", refused("EPROTO", "/usr/bin/pasta: External interface not usable"), [true, true]],
+    ["no namespaces left, of which others may end", refused("ENOSPC"), [true, false]],
+    ["no answer in time", refused("ETIMEDOUT"), [true, false]],
+    ["a port that is taken", refused("EPROTO", "/usr/bin/pasta: Failed to bind any port for '-t 80:80', exiting"), [false, false]],
+    ["no descriptors left", refused("EPROTO", "/usr/bin/pasta: socket: Too many open files"), [false, false]],
+    ["no descriptors left for the pipes", refused("EMFILE"), [false, false]],
+    ["a helper that was not started", new SandboxError("NETWORK_REFUSED", "tsb-init ended with spawn EAGAIN"), [false, false]],
+  ])("%s", (_name, error, answers) => expect([isRefusal(error), isLastingRefusal(error)]).toEqual(answers));
 });
 
 describe("a port has been taken by another program", () => {

@@ -24,7 +24,10 @@ interface Opened {
 async function opened(open: Open, store: Store, request: Partial<NetworkRequest>): Promise<Opened> {
   const notes: string[] = [];
   const onNote = (message: string) => void notes.push(message);
-  const network = await open({ mode: "default", ports: [], dns, hostGateway: false, ...request }, { store, onNote });
+  const network = await open(
+    { mode: "default", ports: [], dns, hostGateway: false, ...request },
+    { store, onNote, makeRoom: async () => false },
+  );
   try {
     const { kind, namespace } = network;
     if (typeof namespace !== "object") return { kind, notes };
