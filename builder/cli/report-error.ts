@@ -55,7 +55,7 @@ export function reportError(thrown: unknown, io: Pick<CliIo, "stderr" | "env" | 
     return exitCodeOf(error);
   }
   const stack = error instanceof Error ? (error.stack ?? error.message) : String(error);
-  io.stderr.write(`${style.red("internal error:")} ${stack.split("\n").map(clean).join("\n")}\n`);
+  io.stderr.write(`${style.red("internal error:")} ${stack.split("\n").map(cut).map(clean).join("\n")}\n`);
   for (const line of error instanceof Error ? causes(error) : []) io.stderr.write(`  because: ${clean(line)}\n`);
   return 1;
 }
@@ -103,6 +103,13 @@ function causes(error: Error): string[] {
   }
   return lines;
 }
+
+/** Whatever a message of the system quotes: a path can have any length. */
+function cut(line: string): string {
+  return line.length > maxLineChars ? `${line.slice(0, maxLineChars)}…` : line;
+}
+
+const maxLineChars = 1000;
 
 function clean(text: string): string {
   return text

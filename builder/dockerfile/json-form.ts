@@ -12,6 +12,14 @@ export function jsonForm(text: string): readonly string[] | undefined {
 /** As `jsonForm`, but throws a Fault for a JSON array of anything but strings. `from` is the text's offset in its logical line. */
 export function stringArray(text: string, from: number): readonly string[] | undefined {
   const values = jsonArray(text);
+  if (values?.some((value) => typeof value === "string" && value.includes("\0"))) {
+    throw new Fault(
+      "NUL_CHARACTER",
+      "a NUL character stands in the JSON form: no path and no argument can have one",
+      from,
+      from + text.length,
+    );
+  }
   if (values === undefined || values.every((value) => typeof value === "string")) return values as readonly string[] | undefined;
   throw new Fault("INVALID_JSON_FORM", "the JSON form may hold strings only", from, from + text.length, {
     hint: 'put every element in double quotes: ["sleep", "5"]',

@@ -74,6 +74,14 @@ function parseLine(
   report: (fault: Fault, line: LogicalLine) => void,
 ): Instruction | undefined {
   try {
+    const nul = line.text.indexOf("\0");
+    if (nul >= 0)
+      throw new Fault(
+        "NUL_CHARACTER",
+        "a NUL character stands in the instruction: no path, argument or variable can have one",
+        nul,
+        nul + 1,
+      );
     const base = { range: line.range, source: text.slice(line.from, line.to), text: line.text.trimStart() };
     return { ...parseInstruction(line, escapeChar), ...base } as Instruction; // a spread over a union loses the union
   } catch (error) {

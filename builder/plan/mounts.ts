@@ -1,4 +1,5 @@
 import { posix } from "node:path";
+import { maxNameBytes, maxPathBytes } from "../../store/layer/entry-path.ts";
 import type { MountFlag, Run } from "../dockerfile/instruction.ts";
 import { invalid, type MountSpec, mountSpec } from "../dockerfile/mount.ts";
 import { coveredBySandbox } from "../mount-target.ts";
@@ -82,6 +83,8 @@ function planMount(spec: MountSpec, flag: MountFlag, origin: FileOrigin | undefi
 
 function mountTarget(path: string, { text }: MountFlag, cwd: string): string {
   const target = posix.resolve("/", cwd, path);
+  if (Buffer.byteLength(target) > maxPathBytes || target.split("/").some((name) => Buffer.byteLength(name) > maxNameBytes))
+    throw invalid(text, `the target is longer than a path can be: ${maxNameBytes} bytes for a name, ${maxPathBytes} in all`);
   const covered = coveredBySandbox(target);
   if (covered === undefined) return target;
   const hint = path === "" ? "give it a target, or stand behind a WORKDIR" : undefined;

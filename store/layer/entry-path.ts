@@ -27,9 +27,13 @@ export function joinPath(directory: ByteString, name: ByteString): ByteString {
   return (directory === "" ? name : `${directory}/${name}`) as ByteString;
 }
 
-/** A path for a message: quoted, what a terminal acts on and what nobody sees escaped. */
+/** Bytes of a path that a message shows: all of a name. */
+const shownPathBytes = 2 * maxNameBytes;
+
+/** A path for a message: quoted, cut, what a terminal acts on and what nobody sees escaped. */
 export function quotePath(path: string): string {
-  return harmlessJson(JSON.stringify(textOf(path as ByteString)));
+  const shown = path.length > shownPathBytes ? `${textOf(path.slice(0, shownPathBytes) as ByteString)}…` : textOf(path as ByteString);
+  return harmlessJson(JSON.stringify(shown));
 }
 
 const unsafe = /(?:^|\/)(?:\.{0,2})(?:\/|$)|\0/;

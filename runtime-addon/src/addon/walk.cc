@@ -235,7 +235,8 @@ Outcome walk(const std::string& root, const std::vector<std::string_view>& direc
 Outcome stat_many(const std::string& root, const std::vector<std::string_view>& paths, bool xattrs, std::string* records) {
   Below below;
   if (Outcome failure = below.open_root(root)) return failure;
-  auto is_missing = [] { return errno == ENOENT || errno == ENOTDIR || errno == ELOOP; };
+  // What is longer than any name can be is the name of nothing.
+  auto is_missing = [] { return errno == ENOENT || errno == ENOTDIR || errno == ELOOP || errno == ENAMETOOLONG; };
   std::string target;
   std::vector<Xattr> found;
   for (std::string_view path : paths) {

@@ -174,6 +174,16 @@ describe("a mount is refused:", () => {
       "give it a target, or stand behind a WORKDIR",
     ],
     ["over the root by parents", "RUN --mount=target=/a/.. x", 'reading --mount="target=/a/..": the target is the root directory'],
+    [
+      "with a name that no file can have",
+      `RUN --mount=target=/${"y".repeat(256)} x`,
+      `reading --mount="target=/${"y".repeat(72)}…": the target is longer than a path can be: 255 bytes for a name, 4095 in all`,
+    ],
+    [
+      "with a path that nothing can name",
+      `RUN --mount=target=${"/y".repeat(2048)} x`,
+      `reading --mount="target=${"/y".repeat(36)}/…": the target is longer than a path can be: 255 bytes for a name, 4095 in all`,
+    ],
     ["over /proc", "RUN --mount=type=tmpfs,target=/proc x", 'reading --mount="type=tmpfs,target=/proc": /proc belongs to the sandbox'],
     [
       "into /proc",
