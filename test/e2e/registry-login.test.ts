@@ -42,7 +42,7 @@ function sharedTests(refusal: string): void {
     expect([code, errorOf(stderr)]).toEqual([
       1,
       "error: looking for layer DIGEST in HOST/team/app: HOST answers 401 unauthorized [REGISTRY_DENIED]\n" +
-        "  hint: tsbuild login HOST; many registries answer so too when the repository does not exist\n",
+        "  hint: no credentials were sent: tsbuild login HOST; many registries answer so too when the repository does not exist\n",
     ]);
   });
 
