@@ -42,27 +42,30 @@ export async function chooseImages(
   index: Index,
   documents: LayoutDocuments,
   platform?: Platform,
-): Promise<{ readonly images: readonly ChosenImage[]; readonly leftOut: readonly LeftOut[] }> {
+): Promise<{ readonly images: readonly ChosenImage[]; readonly leftOut: readonly LeftOut[]; readonly moreLeftOut: number }> {
   const chosen = new Map<Digest, { manifest: Descriptor; names: string[] }>();
   const leftOut: LeftOut[] = [];
+  let moreLeftOut = 0;
+  // One index may bear any number of names.
+  const known = new Map<string, { readonly offers: readonly Offer[]; readonly manifest: Descriptor | undefined }>();
   for (const entries of groupsOf(index)) {
     const name = shownName(entries[0] as Descriptor);
-    const offers: Offer[] = [];
-    for (const entry of entries) {
-      for (const manifest of await offersOf(entry, documents.index)) {
-        offers.push({ manifest, isHere: documents.hasManifest(manifest) });
-      }
-    }
-    const manifest = chooseOne(offers, platform, name);
+    const key = JSON.stringify(entries.map(({ mediaType, digest, size, platform: own }) => [mediaType, digest, size, own]));
+    const found = known.get(key) ?? (await choiceOf(entries, documents, platform, name));
+    known.set(key, found);
+    const { offers, manifest } = found;
     if (manifest === undefined) continue;
     const image = chosen.get(manifest.digest) ?? { manifest: withoutName(manifest), names: [] };
     chosen.set(manifest.digest, image);
     const reference = referenceOf(entries[0] as Descriptor);
     if (reference !== undefined && reference.digest === undefined) image.names.push(familiarName(reference));
-    leftOut.push(...leftOutOf(offers, manifest, name, entries.length === 1));
+    const others = othersOf(offers, manifest);
+    const told = others.slice(0, maxTold - leftOut.length);
+    leftOut.push(...leftOutOf(told, offers, name, entries.length === 1));
+    moreLeftOut += others.length - told.length;
   }
   if (chosen.size === 0) throw new TsbuildError("NO_IMAGES", "reading an image layout: its index.json lists no image");
-  return { images: [...chosen.values()], leftOut };
+  return { images: [...chosen.values()], leftOut, moreLeftOut };
 }
 
 interface Offer {
@@ -70,10 +73,34 @@ interface Offer {
   readonly isHere: boolean;
 }
 
-function leftOutOf(offers: readonly Offer[], { digest }: Descriptor, name: string | undefined, isOfIndex: boolean): readonly LeftOut[] {
-  const others = new Map(offers.flatMap((offer) => (offer.manifest.digest === digest ? [] : [[offer.manifest.digest, offer] as const])));
+/** So many are told of one by one: whether one can be asked for takes a look at all. */
+const maxTold = 50;
+
+async function choiceOf(
+  entries: readonly Descriptor[],
+  documents: LayoutDocuments,
+  platform: Platform | undefined,
+  name: string | undefined,
+): Promise<{ readonly offers: readonly Offer[]; readonly manifest: Descriptor | undefined }> {
+  const offers: Offer[] = [];
+  for (const entry of entries) {
+    for (const manifest of await offersOf(entry, documents.index)) {
+      offers.push({ manifest, isHere: documents.hasManifest(manifest) });
+    }
+  }
+  return { offers, manifest: chooseOne(offers, platform, name) };
+}
+
+/** Each once. */
+function othersOf(offers: readonly Offer[], { digest }: Descriptor): readonly Offer[] {
+  const others = offers.filter(({ manifest }) => manifest.digest !== digest);
+  return [...new Map(others.map((offer) => [offer.manifest.digest, offer])).values()];
+}
+
+function leftOutOf(others: readonly Offer[], offers: readonly Offer[], name: string | undefined, isOfIndex: boolean): readonly LeftOut[] {
+  if (others.length === 0) return [];
   const all = offers.map(({ manifest }) => manifest);
-  return [...others.values()].map(({ manifest, isHere }) => ({
+  return others.map(({ manifest, isHere }) => ({
     name,
     platform: manifest.platform === undefined ? manifest.digest : shortened(platformText(manifest.platform)),
     isHere,

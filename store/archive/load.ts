@@ -46,8 +46,13 @@ async function loadFrom(store: Store, source: LoadSource, options: LoadOptions):
   try {
     const content = await contentOf(source, directory, options);
     checkOciLayout(content.layout, "the archive's oci-layout");
-    const { images, leftOut } = await chooseImages(parseIndex(content.index, "index.json"), documentsOf(content), options.platform);
+    const { images, leftOut, moreLeftOut } = await chooseImages(
+      parseIndex(content.index, "index.json"),
+      documentsOf(content),
+      options.platform,
+    );
     for (const one of leftOut) options.onNote?.(leftOutText(one));
+    if (moreLeftOut > 0) options.onNote?.(`… and ${moreLeftOut} more`);
     const checked: RawImage[] = [];
     for (const image of images) checked.push(await check(store, content, image, staged, options));
     return await publish(store, content, checked, staged);

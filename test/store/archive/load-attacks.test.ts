@@ -461,3 +461,19 @@ describe("load takes", () => {
     expect((await loadImages(store, { file: pack() })).map(({ names }) => names)).toEqual([[]]);
   });
 });
+
+it("tells of an index of 2,000 platforms under 50 names in 51 lines", async () => {
+  const manifests = Array.from({ length: 2000 }, (_, i) => ({
+    ...image.descriptor,
+    ...(i === 0 ? {} : { digest: digestOf(`${i}`) }),
+    platform: i === 0 ? { os: "linux", architecture: "amd64" } : { os: "linux", architecture: "amd64", "os.features": [`f${i}`] },
+  }));
+  const index = layout.blob(indexType, JSON.stringify({ schemaVersion: 2, mediaType: indexType, manifests }));
+  layout.index(...Array.from({ length: 50 }, (_, i) => ({ ...index, annotations: { "org.opencontainers.image.ref.name": `app:${i}` } })));
+  const notes: string[] = [];
+  const amd64 = { os: "linux", architecture: "amd64" };
+  const [loaded] = await loadImages(store, { directory: layout.directory }, { platform: amd64, onNote: (note) => notes.push(note) });
+  expect(loaded?.names).toHaveLength(50);
+  expect(notes).toHaveLength(51);
+  expect(notes.at(-1)).toBe(`… and ${50 * 1999 - 50} more`);
+});
