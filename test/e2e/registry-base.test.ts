@@ -33,7 +33,11 @@ function unpacked(machine: Machine): string[] {
 }
 
 function firstLine(text: string, { store }: Machine): string | undefined {
-  return text.replaceAll(registry.host, "HOST").replaceAll(store, "STORE").split("\n")[0];
+  return text
+    .replaceAll(registry.host, "HOST")
+    .replaceAll(store, "STORE")
+    .replace(/^\/\S+(?=\/Dockerfile:)/, "CONTEXT")
+    .split("\n")[0];
 }
 
 describe("base images of a registry", needs("dockerRegistry"), () => {
@@ -153,7 +157,7 @@ describe("base images of a registry", needs("dockerRegistry"), () => {
         const { code, stderr } = await machine.run(["--pull=never", contextDirectory({ Dockerfile: `FROM ${baseName}\n` })]);
         expect([code, firstLine(stderr, machine)]).toEqual([
           1,
-          'Dockerfile:1:1: error: looking for image "HOST/team/base": it is not in the store STORE; registries are not asked (--pull=never) [NOT_FOUND]',
+          'CONTEXT/Dockerfile:1:1: error: looking for image "HOST/team/base": it is not in the store STORE; registries are not asked (--pull=never) [NOT_FOUND]',
         ]);
       });
       expect(requests).toEqual([]);
@@ -164,7 +168,7 @@ describe("base images of a registry", needs("dockerRegistry"), () => {
       ["missing", 0, "#1 [1/2] FROM GONE/base"],
       ["never", 0, "#1 [1/2] FROM GONE/base"],
       ["newer", 0, `note: image "GONE/base": the store's is taken, since the registry did not answer: ${refused}`],
-      ["always", 1, `Dockerfile:1:1: error: ${refused} [REGISTRY_UNREACHABLE]`],
+      ["always", 1, `CONTEXT/Dockerfile:1:1: error: ${refused} [REGISTRY_UNREACHABLE]`],
     ])("=%s when the registry has gone", async (policy, expected, says) => {
       const gone = await startDebianRegistry({ directory: temporaryDirectory("registry") });
       const machine = newMachine();
@@ -185,7 +189,7 @@ describe("base images of a registry", needs("dockerRegistry"), () => {
     const { code, stderr } = await machine.run([contextDirectory({ Dockerfile: `FROM ${registry.host}/team/none:v1\n` })]);
     expect([code, firstLine(stderr, machine)]).toEqual([
       1,
-      'Dockerfile:1:1: error: looking for image "HOST/team/none:v1": it is neither in the store STORE nor in the registry HOST [NOT_FOUND]',
+      'CONTEXT/Dockerfile:1:1: error: looking for image "HOST/team/none:v1": it is neither in the store STORE nor in the registry HOST [NOT_FOUND]',
     ]);
   });
 });
