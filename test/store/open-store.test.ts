@@ -68,7 +68,7 @@ describe("openStore", () => {
       "a file",
       (root) => writeFileSync(join(root, "f"), ""),
       "STORE_INACCESSIBLE",
-      (root) => `opening the store ${root}/f: ENOTDIR: not a directory, open '${root}/f/v1/version'`,
+      (root) => `opening the store ${root}/f: ENOTDIR: not a directory, scandir '${root}/f'`,
     ],
     [
       "a store of a newer format",

@@ -11,6 +11,7 @@ import { collectGarbage } from "../../store/gc/collect.ts";
 import { storeUsage } from "../../store/gc/usage.ts";
 import { mergeLayers } from "../../store/layer/merge.ts";
 import { writeLayer } from "../../store/layer/tar-write.ts";
+import { encodeLayerInfo, readLayerInfo } from "../../store/layer-info.ts";
 import type { LayerInfo } from "../../store/layers.ts";
 import { mediaTypes } from "../../store/oci.ts";
 import { openLayers, openRootfs } from "../../store/open-rootfs.ts";
@@ -106,7 +107,7 @@ const change = (path: string, at: number) => {
 
 describe("damage of a layer with sparse files", () => {
   const contentsName = `directory v1/layers/${hexOf(diffId)}/contents`;
-  it.each<[name: string, damage: () => string]>([
+  it.each<[name: string, damage: () => string | readonly string[]]>([
     [
       "a bit of the tar",
       () => `${contentsName}: the bytes of its tar hash to ${digestOf(change(inLayer("contents"), 600).subarray(0, tar.length))}`,
@@ -129,15 +130,28 @@ describe("damage of a layer with sparse files", () => {
     [
       "what is written down",
       () => {
-        const text = readFileSync(inLayer("info"), "latin1");
-        writeFileSync(inLayer("info"), text.replace(/,?"contentsBytes":\d+/, ""));
+        change(inLayer("info"), 20);
+        const unknown = "what it was made of is not known any more";
+        return [
+          `tree ${diffId}: what is written down about it is damaged`,
+          ...["contents", "plain"].map((name) => `directory v1/layers/${hexOf(diffId)}/${name}: ${unknown}`),
+        ];
+      },
+    ],
+    [
+      "what is written down, by somebody who forgot the sparse files",
+      () => {
+        const written = readLayerInfo(inLayer("info"), diffId);
+        if (written === undefined) throw new Error("nothing is written down");
+        const { contentsBytes: _, ...info } = written;
+        writeFileSync(inLayer("info"), encodeLayerInfo(info));
         return `tree ${diffId}: what is written down about its sparse files is not what its blob has`;
       },
     ],
   ])("is named and repaired: %s", async (_name, damage) => {
     expect(await contents()).toEqual(whole);
-    const problem = damage();
-    expect(await found()).toEqual([problem]);
+    const problems = damage();
+    expect(await found()).toEqual([problems].flat());
     expect(await using(async (store) => repairStore(store, await checkStore(store)))).toEqual([]);
     expect(await found()).toEqual([]);
     expect(await contents()).toEqual(whole);
