@@ -44,11 +44,16 @@ async function verifyStore(
     const unchecked = problems.filter(({ remedy }) => remedy.do === "nothing").length;
     const repaired = flags.repair === true && problems.length > unchecked;
     const lost = [];
+    const failures: Error[] = [];
     if (repaired) {
       const { repairStore } = await import("../../store/check/repair-store.ts");
       const onNote = (message: string) => note(io, message);
       await using trash = openMappedTrash(store, onNote);
-      lost.push(...(await repairStore(store, problems, { removeTree: trash.remove, onNote, signal: io.signal })));
+      const onStays = (container: string, error: Error) => {
+        onNote(`the container ${container} stays as it is: ${error.message}`);
+        failures.push(error);
+      };
+      lost.push(...(await repairStore(store, problems, { removeTree: trash.remove, onStays, signal: io.signal })));
     }
     if (flags.format === "json") {
       const found = problems.map(({ kind, subject, problem }) => ({ kind, subject, problem }));
@@ -59,9 +64,12 @@ async function verifyStore(
         io.stdout.write(`${harmless(`removed the image ${names.join(", ") || listed}: pull or build it again`, { colors: false })}\n`);
       }
       const count = problems.length === 1 ? "1 problem" : `${problems.length} problems`;
-      const outcome = `${count}${repaired ? ", repaired" : ""}${unchecked > 0 ? `; ${unchecked} of it cannot be checked or repaired here, and stays` : ""}`;
+      const done = failures.length > 0 ? `, repaired but for ${failures.length}` : ", repaired";
+      const outcome = `${count}${repaired ? done : ""}${unchecked > 0 ? `; ${unchecked} of it cannot be checked or repaired here, and stays` : ""}`;
       io.stderr.write(problems.length === 0 ? "the store is whole\n" : `${outcome}\n`);
     }
+    // What ended one of them is the disk's more often than the container's.
+    if (failures[0] !== undefined) throw failures[0];
     return problems.length === 0 ? 0 : 1;
   });
 }

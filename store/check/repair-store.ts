@@ -20,8 +20,8 @@ import { fileIdentity, type Remedy, type StoreProblem } from "./problem.ts";
 
 export interface RepairOptions extends Abortable {
   readonly removeTree?: RemoveTree;
-  /** Hears of what could not be repaired and stays. */
-  readonly onNote?: (message: string) => void;
+  /** Hears of a container that could not be repaired and stays as it is: what one is like says nothing of the others. Without it the error ends the repair. */
+  readonly onStays?: (container: string, error: Error) => void;
 }
 
 /** An image that could not be made whole and was taken off the list; pulling or building it again brings it back. */
@@ -37,7 +37,7 @@ export interface LostImage {
 export async function repairStore(
   store: Store,
   problems: readonly StoreProblem[],
-  { removeTree, onNote, signal }: RepairOptions = {},
+  { removeTree, onStays, signal }: RepairOptions = {},
 ): Promise<readonly LostImage[]> {
   const { root } = store;
   const lost: LostImage[] = [];
@@ -49,7 +49,7 @@ export async function repairStore(
   await emptyTrash(root, removeTree);
   for (const { remedy } of problems) {
     signal?.throwIfAborted();
-    if (remedy.do === "salvage") await salvage(store, remedy.container, onNote);
+    if (remedy.do === "salvage") await salvage(store, remedy.container, onStays);
     if (remedy.do !== "index") continue;
     const info = readLayerInfo(layerFile(remedy.diffId, "info"), remedy.diffId);
     if (info !== undefined && (await isUnreadable(store, info.blobs, signal))) continue;
@@ -80,13 +80,12 @@ export async function repairStore(
   return lost;
 }
 
-/** What one container is like says nothing of the others. */
-async function salvage(store: Store, name: string, onNote: RepairOptions["onNote"]): Promise<void> {
+async function salvage(store: Store, name: string, onStays: RepairOptions["onStays"]): Promise<void> {
   try {
     await salvageContainer(store, name);
   } catch (error) {
-    if (!(error instanceof TsbuildError) && !isSystemError(error)) throw error;
-    onNote?.(`the container ${name} stays as it is: ${(error as Error).message}`);
+    if (onStays === undefined || !(error instanceof TsbuildError || isSystemError(error))) throw error;
+    onStays(name, error);
   }
 }
 

@@ -91,8 +91,8 @@ it("goes on with the repair where one container cannot be mended", async () => {
   const notes: string[] = [];
   const broken = Object.assign(new Error("EIO: i/o error, open"), { code: "EIO", syscall: "open" });
   vi.spyOn(store, "tempFile").mockRejectedValueOnce(broken);
-  await repairStore(store, problems, { onNote: (message) => notes.push(message) });
-  expect(notes).toEqual([expect.stringMatching(/^the container a stays as it is: EIO/)]);
+  await repairStore(store, problems, { onStays: (container, { message }) => notes.push(`${container}: ${message}`) });
+  expect(notes).toEqual([expect.stringMatching(/^a: EIO/)]);
   const found = await listContainers(store.root, () => undefined);
   expect(found.map(({ name }) => name)).toEqual(["b"]);
 });
